@@ -1,0 +1,110 @@
+"""`idia-index build`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from idia_index.build import build_index
+from idia_index.cli.options import DIRECTORY, model_options, progress_option
+from idia_index.cli.progress import progress
+from idia_index.errors import InputError
+from idia_index.name_lint import lint_names
+from idia_index.name_pool import ORIGINS, sample_names
+from idia_index.names import NameList, make_names, read_names
+from idia_index.registry import load_backend
+from idia_index.templates import JAIR2024, read_templates
+
+FINDINGS_SHOWN = 10
+
+
+def candidate_names(
+    file: Path | None, sample: int | None, seed: int, weighted: bool, origin: str
+) -> tuple[NameList, dict[str, Any] | None]:
+    """The candidates that the options ask for, and what replays the sampled ones."""
+    if file is None and sample is None:
+        raise InputError(
+            "there are no candidate names: give --names FILE, --sample-names N, or both"
+        )
+    listed = read_names(file) if file is not None else None
+    if sample is None:
+        assert listed is not None
+        return listed, None
+    drawn = sample_names(sample, seed, weighted=weighted, origin=origin, exclude=listed or ())
+    if listed is None:
+        return make_names(drawn.names(), "sampled names"), drawn.recipe()
+    names = make_names([*listed, *drawn.names()], f"{file} and sampled names")
+    return names, drawn.recipe()
+
+
+def _tell(names: NameList, given: Sequence[str]) -> None:
+    """Says what is odd about the names; the build goes on."""
+    findings = lint_names(names)
+    for finding in findings[:FINDINGS_SHOWN]:
+        click.echo(f"note: {finding.place}: {finding.message}", err=True)
+    if len(findings) > FINDINGS_SHOWN:
+        click.echo(f"note: and {len(findings) - FINDINGS_SHOWN} more like these", err=True)
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  idia-index build people.idia --model ViT-B-32-quickgelu/laion400m_e32 \\\n"
+    "      --names subjects.txt --sample-names 1000 --seed 1\n"
+    "  idia-index build people.idia --model ViT-B-32/epoch_32.pt --names names.txt\n"
+    "  idia-index build people.idia --backend onnx --model exported/ --names names.txt"
+)
+@click.argument("index", type=DIRECTORY)
+@click.option(
+    "--model",
+    required=True,
+    metavar="SPEC",
+    help="ARCH/PRETRAINED as open_clip writes it, ARCH/PATH of a checkpoint, hf-hub:ORG/NAME, "
+    "local-dir:PATH, or the directory of an export.",
+)
+@click.option("--backend", default="open_clip", show_default=True, help="open_clip or onnx.")
+@click.option("--names", "names_file", type=DIRECTORY, help="Candidate names, UTF-8, one a line.")
+@click.option("--sample-names", type=int, metavar="N", help="Draw N further names from a pool.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the drawn names.")
+@click.option("--weighted", is_flag=True, help="Draw common names more often.")
+@click.option("--origin", type=click.Choice(list(ORIGINS)), default="us", show_default=True)
+@click.option("--templates", "templates_file", type=DIRECTORY,
+              help="Templates with {0} or {name}, one a line; by default the paper's 21.")
+@click.option("--index", "kind", default="flat", show_default=True, help="Index kind.")
+@click.option("--resume", is_flag=True, help="Go on with a build that was interrupted.")
+@model_options
+@progress_option
+def command(
+    index: Path,
+    model: str,
+    backend: str,
+    names_file: Path | None,
+    sample_names: int | None,
+    seed: int,
+    weighted: bool,
+    origin: str,
+    templates_file: Path | None,
+    kind: str,
+    resume: bool,
+    dtype: str,
+    device: str | None,
+    allow_activation_mismatch: bool,
+    show_progress: bool | None,
+) -> None:
+    """Encode every template x name with a model into INDEX, a new directory.
+
+    An interrupted build goes on with --resume.
+    """
+    names, pool = candidate_names(names_file, sample_names, seed, weighted, origin)
+    _tell(names, names)
+    templates = read_templates(templates_file) if templates_file else JAIR2024
+    options = {"allow_activation_mismatch": True} if allow_activation_mismatch else {}
+    loaded = load_backend(backend, model=model, device=device, dtype=dtype, **options)
+    click.echo(f"{loaded.name} on {loaded.device}", err=True)
+    with progress("encoding", "prompts", show_progress) as bar:
+        built = build_index(
+            index, loaded, names, templates, kind=kind, pool=pool, resume=resume, progress=bar
+        )
+    click.echo(f"{index}: {len(built.templates)} templates x {len(built):,} names")

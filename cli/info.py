@@ -1,0 +1,40 @@
+"""`idia-index info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from idia_index.cli.console import pairs
+from idia_index.cli.options import DIRECTORY, json_option, write_json
+from idia_index.index import open_index
+
+
+@click.command(epilog="\b\nExample:\n  idia-index info people.idia")
+@click.argument("index", type=DIRECTORY)
+@json_option
+def command(index: Path, as_json: bool) -> None:
+    """Show what INDEX is and what it was built from."""
+    opened = open_index(index)
+    plan = opened.manifest.plan
+    summary = opened.manifest.summary()
+    if as_json:
+        write_json({"path": str(index.resolve()), **summary, "template_texts": plan.templates})
+        return
+    print_ = plan.fingerprint
+    rows = {
+        "index": f"{plan.kind} ({'exact' if plan.exact else 'approximate'})",
+        "candidates": f"{len(opened):,} names",
+        "templates": f"{len(opened.templates)} (first: {plan.templates[0]})",
+        "on disk": f"{summary['bytes'] / 1e6:,.1f} MB in {summary['shards']} shards",
+        "model": f"{plan.model} ({plan.backend})",
+        "architecture": f"{print_.architecture}, {print_.activation}, {print_.dim} dimensions",
+        "weights": f"SHA-256 {print_.weights_sha256}",
+        "tokenizer": print_.tokenizer,
+        "preprocessing": print_.preprocessing,
+        "precision": print_.precision,
+        "sampled from": str(plan.pool["pool"]) if plan.pool else "no pool",
+        "built with": ", ".join(f"{k} {v}" for k, v in opened.manifest.versions.items()),
+    }
+    click.echo(pairs(rows))

@@ -1,0 +1,99 @@
+"""The `idia-index` command: verbs loaded when they are asked for, errors as one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from idia_index._version import __version__
+from idia_index.errors import IdiaIndexError
+
+# Each verb with the line that the list of commands shows; its module is imported when it runs,
+# so that the list itself is there at once.
+VERBS = {
+    "demo": "Run the controlled study that comes with idia-index, offline.",
+    "build": "Encode names and templates with a model into an index.",
+    "query": "Ask whether the model associates one person's face with their name.",
+    "audit": "Test several people, and report.",
+    "info": "Show what an index is and what it was built from.",
+    "export": "Write a model as ONNX, to run without PyTorch.",
+    "parity": "Compare two backends: tokens, embeddings, predictions, decisions.",
+    "backends": "List backends and index kinds.",
+    "doctor": "Try what is installed, and say what to do about the rest.",
+}
+
+
+class Verbs(click.Group):
+    """A group whose commands live in modules of their own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"idia_index.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.command(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Try it now: idia-index demo",
+)
+@click.version_option(__version__, prog_name="idia-index")
+@click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
+def cli(debug: bool) -> None:
+    """Find out whether a CLIP model knows a face by name.
+
+    Identity inference (Hintersdorf et al., JAIR 2024): show the model photos of a person, let it
+    choose among a thousand names in each of 21 prompts, and count the prompts that choose the
+    right one. For auditing models with the subject's consent or another lawful basis.
+    """
+
+
+def main() -> None:
+    """Runs the command; exits with 0, 1 or 2, and a traceback only with --debug."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    # Taken out here so that it may stand anywhere on the line.
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    sys.exit(_run(arguments, debug))
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    try:
+        result = cli.main(arguments, prog_name="idia-index", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _failed("interrupted", 1)
+    except BrokenPipeError:
+        # Whoever read the output has closed it; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except IdiaIndexError as error:
+        if debug:
+            raise
+        return _failed(str(error), error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the last resort of a command line
+        if debug:
+            raise
+        return _failed(f"{type(error).__name__}: {error} (--debug shows where)", 1)
+
+
+def _failed(message: str, code: int) -> int:
+    click.echo("idia-index: " + " ".join(message.split()), err=True)
+    return code

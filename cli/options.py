@@ -1,0 +1,94 @@
+"""Options that several verbs share, and how they become values."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from idia_index.index import Index
+from idia_index.protocols import BACKEND_DTYPES, Backend
+from idia_index.registry import load_backend
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DIRECTORY = click.Path(path_type=Path)
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on standard output, nothing else."
+)
+progress_option = click.option(
+    "--progress/--no-progress",
+    "show_progress",
+    default=None,
+    help="Progress on standard error; by default on a terminal only.",
+)
+tau_option = click.option(
+    "--tau",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Prompts that must choose the true name for the person to be inferred a member.",
+)
+
+
+def model_options(function: F) -> F:
+    """Adds what says how a model is loaded, for verbs that build or export."""
+    for option in (
+        click.option(
+            "--allow-activation-mismatch",
+            is_flag=True,
+            help="Load weights trained with QuickGELU into an architecture without it, or the "
+            "other way round, as older studies did.",
+        ),
+        click.option("--device", help="cpu, cuda, ...; by default the best that works."),
+        click.option(
+            "--dtype",
+            type=click.Choice(BACKEND_DTYPES),
+            default="float32",
+            show_default=True,
+            help="What the model computes in.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def override_options(function: F) -> F:
+    """Adds what replaces the model that an index names, for verbs that search it."""
+    for option in (
+        click.option("--device", help="cpu, cuda, ...; by default the best that works."),
+        click.option(
+            "--model",
+            metavar="SPEC",
+            help="Another place of the same model, such as its ONNX export; by default the one "
+            "that the index was built with.",
+        ),
+        click.option("--backend", help="Backend; by default the one the index was built with."),
+    ):
+        function = option(function)
+    return function
+
+
+def backend_of(
+    index: Index, backend: str | None, model: str | None, device: str | None
+) -> Backend:
+    """Loads the model that an index was built with, or the one given instead of it."""
+    plan = index.manifest.plan
+    # Options belong to the backend that took them; another one starts from its own defaults.
+    options = plan.load_options if backend in (None, plan.backend) else {}
+    return load_backend(
+        backend or plan.backend, model=model or plan.model, device=device, **options
+    )
+
+
+def write_json(data: Any) -> None:
+    """Writes one JSON document to standard output."""
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.flush()

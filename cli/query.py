@@ -1,0 +1,68 @@
+"""`idia-index query`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from idia_index.audit import audit
+from idia_index.cli.console import query_text
+from idia_index.cli.options import (
+    DIRECTORY,
+    backend_of,
+    json_option,
+    override_options,
+    tau_option,
+    write_json,
+)
+from idia_index.decision import check_tau
+from idia_index.index import open_index
+from idia_index.report import audit_to_json, runners_up
+from idia_index.subjects import make_subject
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  idia-index query people.idia photos/*.jpg --name 'Jane Doe'\n"
+    "  idia-index query people.idia photos/ --name 'Jane Doe' --json\n"
+    "  idia-index query people.idia photos/ --name 'Jane Doe' --backend onnx --model exported/"
+)
+@click.argument("index", type=DIRECTORY)
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=DIRECTORY)
+@click.option("--name", required=True, help="The person's name; nobody is looked for without it.")
+@click.option("--top", type=click.IntRange(min=1), metavar="K",
+              help="Also show the K names that got the most votes.")
+@click.option("--strict", is_flag=True, help="An image that cannot be read is an error.")
+@tau_option
+@override_options
+@json_option
+def command(
+    index: Path,
+    images: tuple[Path, ...],
+    name: str,
+    top: int | None,
+    strict: bool,
+    tau: int,
+    backend: str | None,
+    model: str | None,
+    device: str | None,
+    as_json: bool,
+) -> None:
+    """Ask whether the model associates the face on IMAGE... with --name.
+
+    IMAGE is a file or a folder of images, all of the one person. The published protocol takes
+    30 of them.
+    """
+    opened = open_index(index)
+    check_tau(tau, len(opened.templates))
+    subject = make_subject(name, images)
+    loaded = backend_of(opened, backend, model, device)
+    result = audit(opened, loaded, [subject], tau=tau, strict=strict)
+    if not as_json:
+        click.echo(query_text(result, top))
+        return
+    data = audit_to_json(result)
+    if top is not None:
+        data["top"] = runners_up(result, result.subjects[0], top)
+    write_json(data)

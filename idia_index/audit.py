@@ -1,0 +1,235 @@
+"""The audit pipeline: subjects' images -> predictions -> votes -> decisions -> metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from idia_index import embeddings
+from idia_index.decision import Decision, check_tau, decide
+from idia_index.errors import InputError
+from idia_index.images import load_image
+from idia_index.index import Index
+from idia_index.prompts import PromptGrid
+from idia_index.protocols import Backend
+from idia_index.records import Float32, Int64
+from idia_index.subjects import Skipped, Subject
+from idia_index.textfiles import shown
+from idia_index.votes import count_votes
+
+LOADERS = 2  # decoding beside the encoder; more threads only take cores from it
+SEARCH_BLOCK = 8192  # images searched at a time: bounds the predictions' memory, T x this
+
+# (images done, images in all)
+AuditProgress = Callable[[int, int], None]
+
+
+def _quiet(done: int, total: int) -> None:
+    """Progress of a caller that wants none."""
+
+
+@dataclass(frozen=True)
+class SubjectResult:
+    """What the model says of one subject.
+
+    Attributes:
+        subject: the person; `images` are those that were used.
+        name_id: the id of the subject's name among the candidates.
+        in_index: whether the name is one of the index's, or was encoded on the fly.
+        predictions: name ids int64 [T, M].
+        similarities: cosine similarity float32 [T, M] of each prediction.
+        winners: name ids int64 [T]; -1 for a tie.
+        counts: images that voted for the most frequent name, int64 [T].
+        decision: correct prompts and what is inferred.
+        skipped: files that were left out, and why.
+    """
+
+    subject: Subject
+    name_id: int
+    in_index: bool
+    predictions: Int64
+    similarities: Float32
+    winners: Int64
+    counts: Int64
+    decision: Decision
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """An audit of several subjects.
+
+    Attributes:
+        index: the index as it was searched, with the names that were encoded on the fly.
+        backend: what `--backend`, device and precision the images were encoded with.
+        tau: correct prompts from which a subject is inferred to be in the training data.
+        subjects: the results, in the order of the subjects.
+    """
+
+    index: Index
+    backend: dict[str, Any]
+    tau: int
+    subjects: tuple[SubjectResult, ...]
+
+
+def audit(
+    index: Index,
+    backend: Backend,
+    subjects: Sequence[Subject],
+    *,
+    tau: int = 1,
+    strict: bool = False,
+    progress: AuditProgress = _quiet,
+) -> AuditResult:
+    """Tests by protocol `jair2024` whether the model associates each subject's face and name.
+
+    Args:
+        index: an index of this model.
+        backend: the model, to encode the images and names that the index lacks.
+        subjects: the people under test, each name once.
+        tau: correct prompts needed, 1 to T; the paper takes 1.
+        strict: an image that cannot be read is an error, not skipped.
+        progress: called with images done and images in all.
+
+    Raises:
+        InputError: tau is out of range, the index is of another model, or a subject has no
+            image that can be read.
+    """
+    check_tau(tau, len(index.templates))
+    index.check_backend(backend)
+    if not subjects:
+        raise InputError("there is no subject: give at least one person")
+    searched, ids, in_index = _candidates(index, backend, subjects)
+    encoded = _encode(backend, subjects, strict, progress)
+    similarities, predictions = _search(searched, encoded.embeddings)
+    results = []
+    for number, subject in enumerate(subjects):
+        mine = encoded.owners == number
+        winners, counts, _ = count_votes(predictions[:, mine])
+        used = tuple(encoded.paths[i] for i in np.flatnonzero(mine))
+        results.append(
+            SubjectResult(
+                subject=_using(subject, used),
+                name_id=ids[number],
+                in_index=in_index[number],
+                predictions=predictions[:, mine],
+                similarities=similarities[:, mine],
+                winners=winners,
+                counts=counts,
+                decision=decide(winners, ids[number], tau),
+                skipped=subject.skipped + tuple(encoded.skipped[number]),
+            )
+        )
+    return AuditResult(searched, describe(backend), tau, tuple(results))
+
+
+def describe(backend: Backend) -> dict[str, Any]:
+    """What reports state of a backend."""
+    return {
+        "name": backend.name,
+        "model": backend.model,
+        "device": backend.device,
+        "precision": backend.fingerprint.precision,
+    }
+
+
+def _using(subject: Subject, images: tuple[Path, ...]) -> Subject:
+    return Subject(
+        subject.name, images, subject.membership, subject.training_count, subject.skipped
+    )
+
+
+def _candidates(
+    index: Index, backend: Backend, subjects: Sequence[Subject]
+) -> tuple[Index, list[int], list[bool]]:
+    """The index with every subject's name in it, the names' ids, and whether they were stored."""
+    names = [subject.name for subject in subjects]
+    found = index.find(names)
+    missing = [name for name in names if name not in found]
+    if missing:
+        grid = PromptGrid(index.templates, missing)
+        rows = embeddings.encode_grid(backend, grid, 0, len(missing))
+        stored = len(index)
+        index = index.with_names(missing, rows)
+        found |= {name: stored + place for place, name in enumerate(missing)}
+    extra = set(missing)
+    return index, [found[name] for name in names], [name not in extra for name in names]
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """Image embeddings [M, D] of all subjects, whose each is, and what was left out."""
+
+    embeddings: Float32
+    owners: Int64
+    paths: list[Path]
+    skipped: list[list[Skipped]]
+
+
+def _load(path: Path) -> Image.Image | InputError:
+    try:
+        return load_image(path)
+    except InputError as error:
+        return error
+
+
+def _loaded(paths: Sequence[Path]) -> Iterator[Image.Image | InputError]:
+    """Images in order, decoded a batch ahead of the encoder."""
+    ahead = 2 * embeddings.IMAGE_BATCH
+    with ThreadPoolExecutor(LOADERS) as pool:
+        waiting: list[Future[Image.Image | InputError]] = []
+        for path in paths:
+            waiting.append(pool.submit(_load, path))
+            if len(waiting) > ahead:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
+
+
+def _encode(
+    backend: Backend, subjects: Sequence[Subject], strict: bool, progress: AuditProgress
+) -> _Encoded:
+    files = [(n, path) for n, subject in enumerate(subjects) for path in subject.images]
+    skipped: list[list[Skipped]] = [[] for _ in subjects]
+    used: list[tuple[int, Path]] = []
+    parts: list[Float32] = []
+    batch: list[Image.Image] = []
+    images = _loaded([path for _, path in files])
+    for done, ((number, path), image) in enumerate(zip(files, images, strict=True), 1):
+        if isinstance(image, InputError):
+            if strict:
+                raise image
+            skipped[number].append(Skipped(path, str(image)))
+        else:
+            batch.append(image)
+            used.append((number, path))
+        if len(batch) == embeddings.IMAGE_BATCH or (batch and done == len(files)):
+            parts.append(embeddings.encode_images(backend, batch))
+            batch = []
+            progress(done, len(files))
+    owners = np.array([number for number, _ in used], np.int64)
+    for number, subject in enumerate(subjects):
+        if not (owners == number).any():
+            raise InputError(
+                f"none of the {len(subject.images)} images of {shown(subject.name)} can be read; "
+                f"the first: {skipped[number][0].reason}"
+            )
+    return _Encoded(np.concatenate(parts), owners, [path for _, path in used], skipped)
+
+
+def _search(index: Index, queries: Float32) -> tuple[Float32, Int64]:
+    """Similarities float32 [T, M] and predictions int64 [T, M]."""
+    parts = [
+        index.search(queries[start : start + SEARCH_BLOCK], k=1)
+        for start in range(0, len(queries), SEARCH_BLOCK)
+    ]
+    return (
+        np.concatenate([similarities[:, :, 0] for similarities, _ in parts], axis=1),
+        np.concatenate([ids[:, :, 0] for _, ids in parts], axis=1),
+    )

@@ -1,0 +1,171 @@
+"""The build pipeline: names and templates -> text embeddings -> an index on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from idia_index import embeddings
+from idia_index.errors import InputError
+from idia_index.index import Index
+from idia_index.manifest import BuildPlan, Manifest, plan_to_json
+from idia_index.prompts import PromptGrid
+from idia_index.protocols import Backend
+from idia_index.registry import index_kind
+from idia_index.store import Store
+from idia_index.templates import JAIR2024, Template
+
+SHARD_BYTES = 64 << 20
+_VERSIONS = ("idia-index", "numpy", "pillow", "torch", "open_clip_torch", "onnxruntime")
+_FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu12")
+
+# (prompts done, prompts in all)
+BuildProgress = Callable[[int, int], None]
+
+
+def _quiet(done: int, total: int) -> None:
+    """Progress of a caller that wants none."""
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what computes, of those that are installed."""
+    found = {"python": platform.python_version()}
+    for name in (*_VERSIONS, *_FAISS):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def build_index(
+    path: str | os.PathLike[str],
+    backend: Backend,
+    names: Sequence[str],
+    templates: Sequence[Template] = JAIR2024,
+    *,
+    kind: str = "flat",
+    pool: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    progress: BuildProgress = _quiet,
+) -> Index:
+    """Encodes every template x name and writes an index directory.
+
+    Shards are written as they are finished; the manifest, last. A build that was interrupted
+    leaves no index, and goes on from its last whole shard when called again with `resume`.
+
+    Args:
+        path: the index directory to make.
+        backend: the model.
+        names: N candidate names, each once (see `names.read_names`, `names.make_names`).
+        templates: the prompt templates.
+        kind: index kind.
+        pool: what replays `names`, if they were sampled; kept in the manifest.
+        resume: go on with an unfinished build of the same arguments; start if there is none.
+        progress: called with prompts done and prompts in all.
+
+    Raises:
+        InputError: something is in the way, `resume` does not fit what was begun, a prompt is
+            past the model's context length, or the disk cannot be written.
+        MissingExtraError: the packages of the index kind are not installed.
+    """
+    store = Store(Path(path))
+    grid = PromptGrid(templates, names)
+    plan = _plan(backend, grid, kind, pool)
+    if resume and store.is_finished():
+        return _finished(store, plan)
+    _check_free(store, plan, resume)
+    for run in grid.runs(plan.shard_names):
+        embeddings.check_grid(backend, grid, run.start, run.stop)
+    store.create()
+    with store.writing():
+        _check_free(store, plan, resume)  # nobody else began meanwhile
+        store.write_plan(plan)
+        _write(store, plan, backend, grid, progress)
+    return _finished(store, plan)
+
+
+def _plan(
+    backend: Backend, grid: PromptGrid, kind: str, pool: Mapping[str, Any] | None
+) -> BuildPlan:
+    digest = hashlib.sha256()
+    for run in grid.runs(1 << 16):
+        digest.update(("\n".join(grid.names[run]) + "\n").encode())
+    row = len(grid.templates) * backend.fingerprint.dim * 4
+    return BuildPlan(
+        kind=kind,
+        exact=index_kind(kind).exact,
+        backend=backend.name,
+        model=backend.model,
+        load_options=dict(backend.load_options),
+        fingerprint=backend.fingerprint,
+        templates=tuple(template.text for template in grid.templates),
+        shard_names=max(1, SHARD_BYTES // row),
+        names_sha256=digest.hexdigest(),
+        candidates=len(grid.names),
+        pool=pool,
+    )
+
+
+def _check_free(store: Store, plan: BuildPlan, resume: bool) -> None:
+    """Raises InputError unless the directory is new, empty, or this build's own."""
+    if store.is_finished():
+        raise InputError(
+            f"{store.path}: an index is there already; choose another directory or remove it"
+        )
+    begun = store.read_plan()
+    if begun is None:
+        if store.holds_other_files():
+            raise InputError(f"{store.path}: not empty and not an index; choose another directory")
+        return
+    if not resume:
+        raise InputError(
+            f"{store.path}: an unfinished build is there; go on with it by adding --resume, "
+            "or remove the directory"
+        )
+    _check_same(store, begun, plan)
+
+
+def _check_same(store: Store, begun: BuildPlan, plan: BuildPlan) -> None:
+    old, new = plan_to_json(begun), plan_to_json(plan)
+    # Where the model's file lies may change; what it is may not.
+    differing = [field for field in old if field != "model" and old[field] != new[field]]
+    if differing:
+        raise InputError(
+            f"{store.path}: was begun with other arguments ({', '.join(differing)}); "
+            "give the same, or choose another directory"
+        )
+
+
+def _finished(store: Store, plan: BuildPlan) -> Index:
+    manifest = store.read_manifest()
+    _check_same(store, manifest.plan, plan)
+    return Index(store, manifest, index_kind(plan.kind))
+
+
+def _write(
+    store: Store, plan: BuildPlan, backend: Backend, grid: PromptGrid, progress: BuildProgress
+) -> None:
+    kind = index_kind(plan.kind)
+    done = store.finished_shards()
+    templates, total = len(grid.templates), len(grid)
+    prompts = 0
+
+    def advance(count: int) -> None:
+        nonlocal prompts
+        prompts += count
+        progress(prompts, total)
+
+    for number, run in enumerate(grid.runs(plan.shard_names)):
+        if number in done:
+            advance(templates * (run.stop - run.start))
+            continue
+        rows = embeddings.encode_grid(backend, grid, run.start, run.stop, advance)
+        done[number] = store.write_shard(number, run.start, list(grid.names[run]), rows, kind)
+    shards = tuple(done[number] for number in sorted(done))
+    store.finish(Manifest(plan, shards, library_versions()))

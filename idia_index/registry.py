@@ -1,0 +1,79 @@
+"""Finds plugins by entry point; imports none until it is asked for one."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from idia_index.errors import IdiaIndexError, InputError
+from idia_index.protocols import Backend, IndexKind
+
+BACKENDS = "idia_index.backends"
+INDEXES = "idia_index.indexes"
+
+
+def available(group: str) -> dict[str, EntryPoint]:
+    """The plugins of a group by name, sorted; none of them is imported."""
+    return {point.name: point for point in sorted(entry_points(group=group), key=lambda p: p.name)}
+
+
+_WHAT = {BACKENDS: "backend", INDEXES: "index kind"}
+
+
+def load_plugin(group: str, name: str) -> Any:
+    """Imports a plugin of a group.
+
+    Raises:
+        InputError: no plugin has that name (the message lists those there are).
+        MissingExtraError: its packages are not installed.
+        IdiaIndexError: it does not import.
+    """
+    what, plugins = _WHAT[group], available(group)
+    if name not in plugins:
+        known = ", ".join(plugins) or "none; is idia-index installed?"
+        raise InputError(f"no {what} is called {name!r}; there are: {known}")
+    try:
+        return plugins[name].load()
+    except (ImportError, AttributeError) as error:
+        raise IdiaIndexError(
+            f"{what} {name!r} ({plugins[name].value}) does not import: {error}"
+        ) from error
+
+
+def backend_class(name: str) -> type[Backend]:
+    """The backend registered under `name`; raises as `load_plugin` does."""
+    loaded: type[Backend] = load_plugin(BACKENDS, name)
+    return loaded
+
+
+def load_backend(
+    name: str,
+    *,
+    model: str,
+    device: str | None = None,
+    dtype: str = "float32",
+    **options: object,
+) -> Backend:
+    """Loads a model with a backend.
+
+    Args:
+        name: "open_clip", "onnx", or a plugin's name.
+        model: SPEC, as the command line takes it.
+        device: "cpu", "cuda", ...; None takes the best that works.
+        dtype: what the towers compute in: "float32", "float16" or "bfloat16".
+        options: keywords that only some backends take (`allow_activation_mismatch`).
+
+    Raises:
+        IdiaIndexError: the backend or the model cannot be loaded; says why and what to do.
+    """
+    # Each plugin has a constructor of its own; the protocol says which keywords all take.
+    construct: Any = backend_class(name)
+    backend: Backend = construct(model=model, device=device, dtype=dtype, **options)
+    backend.load_options = {"dtype": dtype, **options}
+    return backend
+
+
+def index_kind(name: str) -> IndexKind:
+    """The index kind registered under `name`; raises as `load_plugin` does."""
+    loaded: type[IndexKind] = load_plugin(INDEXES, name)
+    return loaded()

@@ -1,0 +1,222 @@
+"""The one reader of UTF-8 files with one entry a line: bounded memory, nothing dropped silently.
+
+Names and templates come from other people's files. What would make an entry something other
+than what a person sees in an editor (control characters, invisible format characters, broken
+encodings) is refused with the file and the line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from idia_index.errors import InputError
+
+MAX_LINE_BYTES = 4096
+"""Longest line that is read: far past any context length, and short enough to hold in memory."""
+
+_CHUNK_BYTES = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+
+# A literal list, not Unicode categories: every Python version must refuse the same files.
+# Controls, line and paragraph separators, format characters (soft hyphen, zero-width space,
+# directions, tags), the replacement character, non-characters, surrogates (undecodable bytes of
+# file names). U+200C and U+200D stay allowed: Persian and Indic names are spelled with them.
+_FORBIDDEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b\u200e\u200f"
+    "\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\uffff\U000e0000-\U000e007f]"
+)
+# For ASCII text deleting what is allowed is several times faster than the search above.
+_ALLOWED_ASCII = bytes([0x0A, *range(0x20, 0x7F)])
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The entries of a file.
+
+    Attributes:
+        texts: the lines that are not blank, in file order, as they are but for their ends.
+        numbers: the line number of each, counted from 1.
+        blanks: number of blank lines, which are skipped.
+    """
+
+    texts: tuple[str, ...]
+    numbers: tuple[int, ...]
+    blanks: int
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """A value as an error message may show it: quoted, one line, no control characters, short."""
+    text = str(value)
+    return repr(text) if len(text) <= limit else f"{text[:limit]!r}... ({len(text)} characters)"
+
+
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """A path as an error message may show it: plain where it is printable, else quoted."""
+    text = os.fspath(path)
+    return text if text and text.isprintable() else repr(text)
+
+
+def check_text(text: str, place: str) -> None:
+    """Raises `InputError`, naming `place`, for a text that holds what no entry may hold.
+
+    That is: a control, format or replacement character, or a surrogate (an undecodable byte).
+    The two joiners U+200C and U+200D are allowed.
+    """
+    if found := _FORBIDDEN.search(text) or re.search("\n", text):
+        raise InputError(_forbidden_message(text, found.group(), place))
+
+
+def read_lines(path: str | os.PathLike[str], *, max_line_bytes: int = MAX_LINE_BYTES) -> Lines:
+    """Reads a small file whole; raises as `iter_blocks` does."""
+    texts: list[str] = []
+    numbers: list[int] = []
+    seen = 0
+    for block in iter_blocks(path, max_line_bytes=max_line_bytes):
+        for number, text in enumerate(block, seen + 1):
+            if text and not text.isspace():
+                texts.append(text)
+                numbers.append(number)
+        seen += len(block)
+    return Lines(tuple(texts), tuple(numbers), seen - len(texts))
+
+
+def iter_blocks(
+    path: str | os.PathLike[str], *, max_line_bytes: int = MAX_LINE_BYTES
+) -> Iterator[list[str]]:
+    """All lines of a file in order, blank ones too, in runs of about 1 MiB.
+
+    A byte order mark and the line ends (LF or CRLF) are not part of the lines. The k-th line of
+    all runs together is line k of the file. Memory does not grow with the file, nor with a line.
+
+    Raises:
+        InputError: the file is missing, unreadable or no regular file, is not UTF-8, or has a
+            line that is too long or that `check_text` refuses. The message names the line.
+    """
+    name = shown_path(path)
+    with _Opened(path) as file:
+        rest, number, offset = b"", 1, 0
+        while chunk := file.read(_CHUNK_BYTES):
+            rest += chunk
+            if offset == 0 and rest.startswith(_BOM):
+                rest, offset = rest[len(_BOM) :], len(_BOM)
+            cut = rest.rfind(b"\n") + 1
+            block, rest = rest[:cut], rest[cut:]
+            if block:
+                lines = _parse(_Block(name, block, number, offset), max_line_bytes)
+                yield lines
+                number += len(lines)
+                offset += cut
+            if len(rest) > max_line_bytes:
+                raise InputError(_too_long_message(name, number, max_line_bytes))
+        if rest:
+            yield _parse(_Block(name, rest + b"\n", number, offset), max_line_bytes)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Whole lines of a file: `data` ends in a newline, and starts at `number` and `offset`."""
+
+    name: str
+    data: bytes
+    number: int
+    offset: int
+
+
+class _Opened:
+    """A regular file, opened for reading; errors of the system become `InputError`."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = path
+        try:
+            # Asked before opening: opening a pipe that nobody writes to would wait for ever.
+            mode = Path(path).stat().st_mode
+            if stat.S_ISDIR(mode):
+                raise InputError(f"{shown_path(path)} is a folder: give a text file")
+            if not stat.S_ISREG(mode):
+                raise InputError(
+                    f"{shown_path(path)} is no regular file: save its text to a file first"
+                )
+            self._file = Path(path).open("rb")  # noqa: SIM115 (this class is the context)
+        except (OSError, ValueError) as error:
+            raise InputError(self._failure("open", error)) from error
+
+    def __enter__(self) -> _Opened:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            raise InputError(self._failure("read", error)) from error
+
+    def _failure(self, verb: str, error: OSError | ValueError) -> str:
+        reason = getattr(error, "strerror", None) or str(error)
+        return f"cannot {verb} {shown_path(self._path)}: {reason}; check the path and its rights"
+
+
+def _parse(block: _Block, max_line_bytes: int) -> list[str]:
+    """The lines of a block, checked."""
+    raw = block.data.split(b"\n")
+    raw.pop()
+    if len(longest := max(raw, key=len)) > max_line_bytes + longest.endswith(b"\r"):
+        number = block.number + raw.index(longest)
+        raise InputError(_too_long_message(block.name, number, max_line_bytes))
+    try:
+        text = block.data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(_not_utf8_message(block, error)) from error
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    lines = text.split("\n")
+    lines.pop()
+    _check_lines(text, lines, block)
+    return lines
+
+
+def _check_lines(text: str, lines: list[str], block: _Block) -> None:
+    """Finds out for the block as a whole, which is fast, and for each line only where needed."""
+    if text.isascii():
+        suspect = bool(text.encode("ascii").translate(None, _ALLOWED_ASCII))
+    else:
+        suspect = _FORBIDDEN.search(text) is not None
+    if suspect:
+        for number, line in enumerate(lines, block.number):
+            check_text(line, f"{block.name}, line {number}")
+
+
+def _forbidden_message(text: str, character: str, place: str) -> str:
+    code = f"U+{ord(character):04X}"
+    what = unicodedata.name(character, "control character").lower()
+    if "\ud800" <= character <= "\udfff":
+        return f"{place}: {shown(text)} holds bytes that are not UTF-8: write it in UTF-8"
+    if character == "\r":
+        return f"{place}: {shown(text)} holds a lone CR (U+000D): save with LF or CRLF line ends"
+    return f"{place}: {shown(text)} holds {code} ({what}): remove it or write a space for it"
+
+
+def _too_long_message(name: str, number: int, limit: int) -> str:
+    return (
+        f"{name}, line {number}: the line is longer than {limit} bytes: "
+        "write one entry a line and shorten it"
+    )
+
+
+def _not_utf8_message(block: _Block, error: UnicodeDecodeError) -> str:
+    number = block.number + block.data.count(b"\n", 0, error.start)
+    byte = block.data[error.start]
+    # The first bytes of UTF-16 are the one case where the mend can be more precise.
+    if block.offset == 0 and block.data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return f"{block.name}, line 1: the file is UTF-16, not UTF-8: save it as UTF-8"
+    return (
+        f"{block.name}, line {number}: byte 0x{byte:02X} at offset {block.offset + error.start} "
+        "is not UTF-8: save the file as UTF-8"
+    )

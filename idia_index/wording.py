@@ -1,0 +1,54 @@
+"""What reports say in words: verdicts and cautions, the same everywhere."""
+
+from __future__ import annotations
+
+from idia_index.audit import AuditResult, SubjectResult
+from idia_index.evaluation import evaluate_decisions
+
+ASSOCIATED = "the model associates this face with this name"
+NOT_ASSOCIATED = "no association of this face with this name was found"
+
+
+def verdict(result: SubjectResult) -> str:
+    """What may be said of one subject, in the only words that reports use for it."""
+    return ASSOCIATED if result.decision.inferred_member else NOT_ASSOCIATED
+
+
+def notes(result: AuditResult) -> list[str]:
+    """What a reader must know to read the figures right, a sentence each."""
+    said = [
+        "An association is evidence that images of the person were in the training data together "
+        "with the name; it is no proof. Finding none does not show that the person was left out."
+    ]
+    metrics = evaluate_decisions(result.subjects)
+    fpr = metrics.false_positives if metrics else None
+    if fpr is None or fpr.ci95 is None:
+        said.append(
+            "No subject here is a known non-member, so this audit does not measure how often "
+            "the rule is wrong for this model."
+        )
+    else:
+        said.append(
+            f"{fpr.hits} false positives among {fpr.total} non-members: with 95 % confidence the "
+            f"false positive rate lies between {fpr.ci95[0]:.1%} and {fpr.ci95[1]:.1%}."
+        )
+    added = [r.subject.name for r in result.subjects if not r.in_index]
+    if added:
+        said.append(
+            f"{len(added)} of the subjects' names were not among the index's candidates; they "
+            f"were encoded for this audit and competed with them: {', '.join(added)}."
+        )
+    if not result.index.manifest.plan.exact:
+        said.append(
+            f"The index is of the approximate kind {result.index.manifest.plan.kind!r}: a "
+            "prediction may differ from the exact one."
+        )
+    precisions = {
+        result.index.manifest.plan.fingerprint.precision,
+        str(result.backend["precision"]),
+    }
+    if precisions != {"float32"}:
+        said.append(f"Not all was computed in float32: {', '.join(sorted(precisions))}.")
+    if skipped := sum(len(r.skipped) for r in result.subjects):
+        said.append(f"{skipped} files were left out; they are listed with their reasons.")
+    return said

@@ -1,0 +1,1 @@
+"""Vector indexes: one small file per kind, found by entry point."""
