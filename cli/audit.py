@@ -17,7 +17,7 @@ from idia_index.cli.options import (
     tau_option,
     write_json,
 )
-from idia_index.cli.progress import progress
+from idia_index.cli.progress import Progress
 from idia_index.decision import check_tau
 from idia_index.index import open_index
 from idia_index.report import audit_to_json, write_report
@@ -60,8 +60,8 @@ def command(
     check_tau(tau, len(opened.templates))
     people = read_subjects(subjects)
     loaded = backend_of(opened, backend, model, device)
-    with progress("encoding", "images", show_progress) as bar:
-        result = audit(opened, loaded, people, tau=tau, strict=strict, progress=bar)
+    with Progress("encoding images", show_progress) as bar:
+        result = audit(opened, loaded, people, tau=tau, strict=strict, progress=bar.advance)
     if out is not None:
         write_report(result, out)
     if as_json:

@@ -10,7 +10,7 @@ import click
 
 from idia_index.build import build_index
 from idia_index.cli.options import DIRECTORY, model_options, progress_option
-from idia_index.cli.progress import progress
+from idia_index.cli.progress import Progress
 from idia_index.errors import InputError
 from idia_index.name_lint import lint_names
 from idia_index.name_pool import ORIGINS, sample_names
@@ -103,8 +103,8 @@ def command(
     options = {"allow_activation_mismatch": True} if allow_activation_mismatch else {}
     loaded = load_backend(backend, model=model, device=device, dtype=dtype, **options)
     click.echo(f"{loaded.name} on {loaded.device}", err=True)
-    with progress("encoding", "prompts", show_progress) as bar:
+    with Progress("encoding prompts", show_progress) as bar:
         built = build_index(
-            index, loaded, names, templates, kind=kind, pool=pool, resume=resume, progress=bar
+            index, loaded, names, templates, kind=kind, pool=pool, resume=resume, progress=bar.advance
         )
     click.echo(f"{index}: {len(built.templates)} templates x {len(built):,} names")

@@ -73,11 +73,10 @@ def _run(arguments: list[str], debug: bool) -> int:
         result = cli.main(arguments, prog_name="idia-index", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.UsageError as error:
-        error.show()
-        return 2
+        path = error.ctx.command_path if error.ctx else "idia-index"
+        return _failed(f"{error.format_message()} (see {path} --help)", 2)
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _failed(error.format_message(), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _failed("interrupted", 1)
     except BrokenPipeError:

@@ -39,8 +39,7 @@ ALGORITHM = "idia-index names/1"
 """Names the way of drawing; a change that draws other names gets another number."""
 
 _BLOCK = 4096
-# Where nearly all names are taken, drawing could go on for ever. This many draws a name take every
-# pair of a uniform pool of 10**9.
+# Where nearly all names are taken, drawing could go on for ever; this takes all of a uniform 10**9.
 _MAX_DRAWS_PER_NAME = 64
 
 _Int64 = NDArray[np.int64]
@@ -67,17 +66,15 @@ class WeightedNames:
 class NamePool:
     """First and last names of one origin. No first name is in both lists.
 
-    A first name of both sexes stands only where it is more frequent (equally frequent: female),
-    and last names that could make one full name of two pairs are left out; so different pairs
-    are different full names, in `name_key` too.
+    A first name of both sexes stands only where it is more frequent (equal: female), and last
+    names that make one full name of two pairs are left out: no two pairs share a `name_key`.
 
     Attributes:
         origin: one of `ORIGINS`.
         version: version of the data.
         title: what it is, for people.
         sha256: of the data file's content (unpacked: packing may differ between zlib versions).
-        firsts: first names by sex, "f" and "m".
-        lasts: last names.
+        firsts, lasts: first names by sex ("f" and "m"), and last names.
     """
 
     origin: str
@@ -145,7 +142,7 @@ class NameSample(Sequence[SampledName]):
         return out
 
     def recipe(self) -> dict[str, Any]:
-        """What replays the sample, for a manifest: JSON values only.
+        """What replays the sample, for a manifest, in JSON values.
 
         `excluded_sha256` is of the sorted `name_key`s of the excluded names, one a line.
         """
@@ -179,7 +176,7 @@ def sample_names(
         weighted: draw by frequency (first and last names independently, repeats skipped), so
             that common names come early; else every pair is equally likely.
         origin: one of `ORIGINS`.
-        exclude: names that must not be drawn (the subjects'), compared by `name_key`.
+        exclude: names not to be drawn (the subjects'), compared by `name_key`.
 
     Raises:
         InputError: an argument out of range, or more names than the pool can give.
@@ -195,7 +192,7 @@ def sample_names(
 
 def draw_names(pool: NamePool, n: int, draw: Draw) -> NameSample:
     """As `sample_names`, from any pool; n is 1 or more."""
-    firsts, lasts = np.empty(n, np.int64), np.empty(n, np.int64)
+    pairs = []
     for offset, sex in enumerate("fm"):
         banned = _banned(pool, sex, draw.excluded)
         need = len(range(offset, n, 2))
@@ -204,8 +201,10 @@ def draw_names(pool: NamePool, n: int, draw: Draw) -> NameSample:
                 f"{n} names: origin {pool.origin!r} has {pool.size(sex)} names of sex {sex!r}, "
                 f"{len(banned)} of them excluded: ask for fewer"
             )
-        pairs = _distinct_pairs(pool, sex, need, draw, banned)
-        firsts[offset::2], lasts[offset::2] = np.divmod(pairs, len(pool.lasts.names))
+        pairs.append(_distinct_pairs(pool, sex, need, draw, banned))
+    both = np.empty(n, np.int64)
+    both[::2], both[1::2] = pairs
+    firsts, lasts = np.divmod(both, len(pool.lasts.names))
     return NameSample(pool, firsts, lasts, draw)
 
 

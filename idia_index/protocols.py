@@ -12,9 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 from PIL import Image
 
 from idia_index import embeddings
+from idia_index.errors import IdiaIndexError
 from idia_index.images import ImageSource, load_image
 from idia_index.records import Fingerprint, Float32, Int64, Pack
 
@@ -78,6 +80,14 @@ class Backend(ABC):
     load_options: Mapping[str, Any] = MappingProxyType({})
     device: str
     text_tower: PackTower | None = None
+
+    @classmethod
+    def self_test(cls) -> str:
+        """Tries the backend's libraries, without a model, and says what they run on.
+
+        Raises an `IdiaIndexError` that says what does not work. `idia-index doctor` shows both.
+        """
+        return "imports"
 
     @property
     @abstractmethod
@@ -151,6 +161,14 @@ class IndexKind(ABC):
     name: ClassVar[str]
     exact: ClassVar[bool]
     suffix: ClassVar[str]
+
+    def self_test(self) -> str:
+        """Searches a little, and says what runs it; raises `IdiaIndexError` if it does not work."""
+        rows = np.eye(4, dtype=np.float32)[None]
+        _, found = self.in_memory(rows).search(rows[0], 1)
+        if found.ravel().tolist() != [0, 1, 2, 3]:
+            raise IdiaIndexError(f"the index kind {self.name!r} gives wrong answers here")
+        return "searches on the CPU"
 
     @abstractmethod
     def write_shard(self, path: Path, text_embeddings: Float32) -> None:

@@ -47,7 +47,7 @@ class OracleKind(IndexKind):
     def open_shard(self, path: Path, shape: tuple[int, int, int]) -> OracleShard:
         try:
             vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise IdiaIndexError(f"{path}: not an .npy file of embeddings ({error})") from error
         if vectors.shape != shape or vectors.dtype != np.float32:
             raise IdiaIndexError(

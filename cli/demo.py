@@ -1,0 +1,52 @@
+"""`idia-index demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from idia_index.cli.console import metrics_text, pairs, rate_text
+from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
+from idia_index.cli.progress import Stages
+from idia_index.demo import run_demo, study_backend
+from idia_index.evaluation import evaluate_decisions
+from idia_index.report import audit_to_json, write_report
+
+
+@click.command(epilog="\b\nExample:\n  idia-index demo --out idia-demo")
+@click.option("--out", type=DIRECTORY, default=Path("idia-demo"), show_default=True,
+              metavar="DIR", help="Where images, index and report go.")
+@json_option
+@progress_option
+def command(out: Path, as_json: bool, show_progress: bool | None) -> None:
+    """Run the controlled study, offline: a small CLIP, and people who do not exist.
+
+    The model was trained on portraits of some of them, under their names, and on none of
+    others; so it is known what an audit should find. The portraits shown to it are new.
+    """
+    backend = study_backend()
+    click.echo(f"{backend.name} on {backend.device}", err=True)
+    with Stages(show_progress) as progress:
+        demo = run_demo(out, backend, progress)
+    write_report(demo.result, out / "report")
+    metrics = evaluate_decisions(demo.result.subjects)
+    assert metrics is not None  # the study knows its truth
+    if as_json:
+        write_json({**audit_to_json(demo.result), "study": demo.to_json()})
+        return
+    click.echo(
+        f"{len(demo.result.subjects)} people, 30 images each, {len(demo.result.index.templates)} "
+        f"prompts, {len(demo.result.index):,} candidate names, tau {demo.result.tau}\n"
+    )
+    click.echo(metrics_text(metrics))
+    click.echo(
+        pairs(
+            {
+                "face seen, name not": rate_text(demo.face_only),
+                "name seen, face not": rate_text(demo.name_only),
+                "name-swap null": rate_text(demo.name_swap),
+            }
+        )
+    )
+    click.echo(f"\nreport: {out / 'report' / 'index.html'}")

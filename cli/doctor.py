@@ -1,0 +1,80 @@
+"""`idia-index doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import click
+
+from idia_index.cli.options import json_option, write_json
+from idia_index.errors import IdiaIndexError
+from idia_index.registry import BACKENDS, INDEXES, available, load_plugin
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that was tried, whether it works, and what was seen or what to do."""
+
+    what: str
+    works: bool
+    found: str
+
+
+def _try(what: str, attempt: Callable[[], str]) -> Check:
+    try:
+        return Check(what, True, attempt())
+    except IdiaIndexError as error:
+        return Check(what, False, str(error))
+    # Whatever a broken installation raises is what the doctor is there to tell.
+    except Exception as error:  # noqa: BLE001
+        return Check(what, False, f"{type(error).__name__}: {error}")
+
+
+def _backend(name: str) -> Callable[[], str]:
+    return lambda: str(load_plugin(BACKENDS, name).self_test())
+
+
+def _index(name: str) -> Callable[[], str]:
+    return lambda: str(load_plugin(INDEXES, name)().self_test())
+
+
+def checks() -> list[Check]:
+    """Everything that the doctor tries."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    here = f"{platform.python_version()} at {sys.executable}, {cores} cores"
+    return [
+        Check("python", True, here),
+        *(_try(f"backend {name}", _backend(name)) for name in available(BACKENDS)),
+        *(_try(f"index {name}", _index(name)) for name in available(INDEXES)),
+    ]
+
+
+@click.command(epilog="\b\nExample:\n  idia-index doctor")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Try every backend and index kind that is installed, and say what to do about the rest.
+
+    Exits with 0 if at least one backend and one index kind work, else with 1.
+    """
+    tried = checks()
+    enough = all(
+        any(check.works and check.what.startswith(kind) for check in tried)
+        for kind in ("backend", "index")
+    )
+    if as_json:
+        write_json({"usable": enough, "checks": [vars(check) for check in tried]})
+    else:
+        width = max(len(check.what) for check in tried)
+        for check in tried:
+            mark = "works" if check.works else "fails"
+            click.echo(f"{check.what:<{width}}  {mark}  {check.found}")
+        if enough:
+            click.echo("Ready: idia-index demo")
+        else:
+            click.echo("Not usable yet; the smallest set-up is: pip install 'idia-index[cpu]'")
+    ctx.exit(0 if enough else 1)

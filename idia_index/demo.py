@@ -1,0 +1,113 @@
+"""The controlled study as a pipeline: render, build, audit, and hold the answers to the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from idia_index.audit import AuditResult, audit
+from idia_index.build import build_index
+from idia_index.errors import MissingExtraError
+from idia_index.evaluation import share_inferred
+from idia_index.names import make_names
+from idia_index.protocols import Backend
+from idia_index.registry import load_backend
+from idia_index.statistics import Rate
+from idia_index.study import MODEL_DIR, ONNX_DIR, candidates, subjects, write_subjects
+from idia_index.subjects import MEMBER, NON_MEMBER, read_subjects
+
+IMAGES = 30
+
+# (what is being done, done, in all)
+DemoProgress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The controlled study's result.
+
+    Attributes:
+        result: the audit.
+        face_only: people whose face was trained without their name.
+        name_only: people whose name was trained without their face.
+        name_swap: pairs of a non-member's images and a member's name that the rule associates,
+            of all such pairs: what chance alone does for a name that the model knows well.
+    """
+
+    result: AuditResult
+    face_only: Rate
+    name_only: Rate
+    name_swap: Rate
+
+    def to_json(self) -> dict[str, Any]:
+        """The rows that only a study with known truth has."""
+        return {
+            name: {"hits": rate.hits, "total": rate.total, "rate": rate.value, "ci95": rate.ci95}
+            for name, rate in (
+                ("face_only", self.face_only),
+                ("name_only", self.name_only),
+                ("name_swap", self.name_swap),
+            )
+        }
+
+
+def study_backend() -> Backend:
+    """The study's model: by ONNX Runtime where it is installed, else by PyTorch."""
+    try:
+        return load_backend("onnx", model=str(ONNX_DIR))
+    except MissingExtraError:
+        return load_backend("open_clip", model=f"local-dir:{MODEL_DIR}")
+
+
+def run_demo(out: Path, backend: Backend, progress: DemoProgress) -> Demo:
+    """Renders the attack images into `out`, builds an index there, and audits everybody.
+
+    What an earlier run left in `out` is used again.
+
+    Raises:
+        InputError: `out` holds something else, or cannot be written.
+    """
+    table = out / "subjects" / "subjects.csv"
+    if not table.is_file():
+        progress("rendering portraits", 0, 1)
+        write_subjects(table.parent, IMAGES)
+    index = build_index(
+        out / "study.idia",
+        backend,
+        make_names(candidates(), "the study's candidates"),
+        resume=True,
+        progress=lambda done, total: progress("encoding prompts", done, total),
+    )
+    result = audit(
+        index,
+        backend,
+        read_subjects(table),
+        progress=lambda done, total: progress("encoding images", done, total),
+    )
+    roles = {subject.name: subject.role for subject in subjects()}
+    return Demo(
+        result,
+        _share(result, roles, "face_only"),
+        _share(result, roles, "name_only"),
+        name_swap(result),
+    )
+
+
+def _share(result: AuditResult, roles: dict[str, str], role: str) -> Rate:
+    return share_inferred(r for r in result.subjects if roles[r.subject.name] == role)
+
+
+def name_swap(result: AuditResult) -> Rate:
+    """How many (non-member's images, member's name) pairs the rule associates."""
+    members = [r.name_id for r in result.subjects if r.subject.membership == MEMBER]
+    hits = total = 0
+    for r in result.subjects:
+        if r.subject.membership == NON_MEMBER:
+            correct = (r.winners[:, None] == np.array(members, np.int64)).sum(axis=0)
+            hits += int((correct >= result.tau).sum())
+            total += len(members)
+    return Rate(hits, total)

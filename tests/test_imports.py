@@ -1,0 +1,108 @@
+"""Who may import whom, and what must not be imported at all until it is needed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("idia_index", "backends", "indexes", "cli")
+HEAVY = ("torch", "onnxruntime", "faiss", "open_clip", "torchvision", "transformers")
+PIPELINES = {"build", "audit", "demo", "parity"}
+PROTOCOLS = {"protocols", "registry"}
+LIGHT = {"numpy", "PIL", "idia_index"}
+
+
+def files(folder: str) -> list[Path]:
+    return sorted(p for p in (ROOT / folder).rglob("*.py") if "__pycache__" not in p.parts)
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, at its top or within functions, but for type checkers."""
+    found = set()
+    for node in _nodes(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def _nodes(tree: ast.AST) -> list[ast.AST]:
+    found = []
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        found += [node, *_nodes(node)]
+    return found
+
+
+def starts(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+@pytest.mark.parametrize("folder", [*FOLDERS, "tests", "benchmarks"])
+def test_nothing_is_imported_by_its_folder_name(folder: str) -> None:
+    for path in files(folder):
+        for name in imports(path):
+            assert not starts(name, "backends", "indexes", "cli"), f"{path}: {name}"
+
+
+def test_the_core_imports_only_the_standard_library_numpy_and_pillow() -> None:
+    for path in files("idia_index"):
+        for name in imports(path):
+            top = name.split(".")[0]
+            assert top in LIGHT or top in sys.stdlib_module_names, f"{path}: {name}"
+            assert not starts(
+                name, "idia_index.backends", "idia_index.indexes", "idia_index.cli"
+            ), f"{path}: {name}"
+
+
+def test_stages_import_neither_pipelines_nor_the_registry() -> None:
+    # What opens an index by its kind, and what shows results, stand above the stages.
+    above = PIPELINES | PROTOCOLS | {"__init__", "index", "evaluation", "wording", "report",
+                                     "report_html"}  # fmt: skip
+    upper = [f"idia_index.{name}" for name in above - {"__init__", "protocols"}]
+    for path in files("idia_index"):
+        if path.stem not in above and path.parent.name == "idia_index":
+            for name in imports(path):
+                assert not starts(name, *upper), f"{path}: {name}"
+
+
+@pytest.mark.parametrize("folder", ["backends", "indexes"])
+def test_plugins_import_no_pipeline_and_not_each_other(folder: str) -> None:
+    other = {"backends": "idia_index.indexes", "indexes": "idia_index.backends"}[folder]
+    upper = [f"idia_index.{name}" for name in PIPELINES - {"parity"}]
+    for path in files(folder):
+        for name in imports(path):
+            assert not starts(name, other, "idia_index.cli", "idia_index.registry", *upper), (
+                f"{path}: {name}"
+            )
+
+
+def test_the_command_line_imports_no_plugin_by_name() -> None:
+    for path in files("cli"):
+        for name in imports(path):
+            assert not starts(name, "idia_index.indexes", *HEAVY), f"{path}: {name}"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import idia_index",
+        "import sys; sys.argv = ['idia-index', '--help']; from idia_index.cli.main import main\n"
+        "try: main()\nexcept SystemExit as stop: assert not stop.code",
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(code: str) -> None:
+    check = f"{code}\nimport sys\nprint([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd="/"
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,147 @@
+"""The contract that every index kind keeps, against ten lines of NumPy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from idia_index.errors import IdiaIndexError
+from idia_index.protocols import IndexKind
+from idia_index.registry import INDEXES, available, index_kind
+from idia_index.search import merge_topk
+
+KINDS = sorted(available(INDEXES))
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> IndexKind:
+    return index_kind(request.param)
+
+
+def unit(random: np.random.Generator, *shape: int) -> np.ndarray:
+    rows = random.standard_normal(shape)
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def plain_search(rows: np.ndarray, queries: np.ndarray, k: int) -> tuple[list, list]:
+    """Every similarity, each template on its own; the best first, ties to the lowest row."""
+    ids = []
+    for vectors in rows:
+        scores = (queries.astype(np.float64) @ vectors.T.astype(np.float64)).astype(np.float32)
+        ids.append([sorted(range(len(vectors)), key=lambda i: (-s[i], i))[:k] for s in scores])
+    found = np.array(ids)
+    sims = [
+        np.einsum("md,mkd->mk", queries.astype(np.float64), rows[t][found[t]])
+        for t in range(len(rows))
+    ]
+    return found, np.array(sims)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    templates=st.integers(1, 4),
+    count=st.integers(1, 30),
+    images=st.integers(1, 50),
+    k=st.integers(1, 30),
+    distinct=st.integers(1, 30),
+)
+@pytest.mark.parametrize("name", KINDS)
+def test_any_index_gives_the_plain_answer_with_ties_and_duplicates(
+    name: str, seed: int, templates: int, count: int, images: int, k: int, distinct: int
+) -> None:
+    random = np.random.default_rng(seed)
+    rows = unit(random, templates, count, 8)[:, random.integers(0, min(distinct, count), count)]
+    queries = unit(random, images, 8)
+    similarities, found = index_kind(name).in_memory(rows).search(queries, k)
+    assert similarities.shape == found.shape == (templates, images, k)
+    assert similarities.dtype == np.float32 and found.dtype == np.int64
+    expected, sims = plain_search(rows, queries, min(k, count))
+    assert (found[:, :, :count] == expected).all()
+    np.testing.assert_allclose(similarities[:, :, :count], sims, atol=1e-6)
+    assert (found[:, :, count:] == -1).all() and np.isneginf(similarities[:, :, count:]).all()
+
+
+def test_a_tie_of_many_goes_to_the_lowest_row_whatever_the_number_of_queries(
+    kind: IndexKind,
+) -> None:
+    random = np.random.default_rng(1)
+    rows = np.repeat(unit(random, 1, 1, 64), 500, axis=1)
+    rows[0, :100] = unit(random, 100, 64)
+    shard = kind.in_memory(rows)
+    for images in (1, 19, 20, 21, 300):
+        queries = np.repeat(rows[0, 100:101], images, axis=0)
+        similarities, found = shard.search(queries, 3)
+        assert (found == [100, 101, 102]).all()
+        assert (similarities == similarities[0, 0, 0]).all()
+
+
+def test_one_query_and_many_give_the_same_bits(kind: IndexKind) -> None:
+    random = np.random.default_rng(2)
+    shard = kind.in_memory(unit(random, 2, 3000, 96))
+    queries = unit(random, 64, 96)
+    together = shard.search(queries, 4)
+    alone = [shard.search(queries[i : i + 1], 4) for i in range(64)]
+    for part in (0, 1):
+        assert (np.concatenate([a[part] for a in alone], axis=1) == together[part]).all()
+
+
+def test_a_file_gives_what_memory_gave(kind: IndexKind, tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    rows, queries = unit(random, 3, 200, 32), unit(random, 40, 32)
+    path = tmp_path / f"shard{kind.suffix}"
+    kind.write_shard(path, rows)
+    opened = kind.open_shard(path, rows.shape)
+    for mine, memory in zip(
+        opened.search(queries, 5), kind.in_memory(rows).search(queries, 5), strict=True
+    ):
+        assert (mine == memory).all()
+    assert (opened.text_embeddings(2, np.array([7, 0, 7])) == rows[2, [7, 0, 7]]).all()
+
+
+def test_shards_together_give_what_one_gives(kind: IndexKind) -> None:
+    random = np.random.default_rng(4)
+    rows = unit(random, 2, 90, 16)[:, random.integers(0, 30, 90)]
+    queries = unit(random, 25, 16)
+    found = []
+    for first, stop in ((0, 1), (1, 40), (40, 90)):
+        similarities, ids = kind.in_memory(rows[:, first:stop]).search(queries, 6)
+        found.append((similarities, np.where(ids >= 0, ids + first, -1)))
+    merged = merge_topk(found, 6)
+    whole = kind.in_memory(rows).search(queries, 6)
+    assert (merged[0] == whole[0]).all() and (merged[1] == whole[1]).all()
+
+
+@pytest.mark.parametrize("keep", [0, 3, 40, 1000])
+def test_a_cut_file_is_named(kind: IndexKind, tmp_path: Path, keep: int) -> None:
+    rows = unit(np.random.default_rng(5), 2, 50, 16)
+    path = tmp_path / f"cut{kind.suffix}"
+    kind.write_shard(path, rows)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(IdiaIndexError, match=f"cut{kind.suffix}"):
+        kind.open_shard(path, rows.shape)
+
+
+def test_another_shape_than_the_manifests_is_named(kind: IndexKind, tmp_path: Path) -> None:
+    rows = unit(np.random.default_rng(6), 2, 50, 16)
+    path = tmp_path / f"other{kind.suffix}"
+    kind.write_shard(path, rows)
+    for shape in ((2, 51, 16), (4, 50, 8)):
+        with pytest.raises(IdiaIndexError, match="the manifest says"):
+            kind.open_shard(path, shape)
+
+
+def test_the_self_test_searches(kind: IndexKind) -> None:
+    assert "CPU" in kind.self_test() or "GPU" in kind.self_test()
+
+
+def test_flat_puts_faiss_settings_back() -> None:
+    import faiss
+
+    before = faiss.cvar.distance_compute_blas_threshold
+    index_kind("flat").self_test()
+    assert faiss.cvar.distance_compute_blas_threshold == before

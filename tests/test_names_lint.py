@@ -1,0 +1,66 @@
+"""What is said about names: spellings of subjects, lookalikes, oddities."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idia_index import name_lint
+from idia_index.name_lint import Collision, collisions, lint_names, loose_key
+from idia_index.names import make_names, name_key
+
+SPELLINGS = ["Zoë O'Brien", "zoe o’brien", "ZOE OBRIEN", "Zoe_O-Brien", "Zoe\u0308 O'Brien"]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_spellings_of_one_name_have_one_loose_key(spelling: str) -> None:
+    assert loose_key(spelling) == "zoeobrien"
+
+
+def test_marks_that_are_vowels_stay() -> None:
+    assert loose_key("कि") != loose_key("क")
+
+
+def test_collisions_are_other_spellings_only() -> None:
+    candidates = ["Ann Lee", "ANN LEE", "Zoë O'Brien", "Bo"]
+    assert collisions(candidates, ["Ann Lee", "Zoe OBrien", "Bo", "Cy"]) == [
+        Collision("Ann Lee", "ANN LEE", 1, same_name=True),
+        Collision("Zoe OBrien", "Zoë O'Brien", 2, same_name=False),
+    ]
+
+
+_NAMES = st.lists(st.text(st.sampled_from("aAäé -'"), min_size=1, max_size=4), max_size=15)
+
+
+@given(_NAMES, _NAMES)
+def test_collisions_agree_with_all_pairs(candidates: list[str], subjects: list[str]) -> None:
+    wanted = [
+        Collision(subject, candidate, i, name_key(subject) == name_key(candidate))
+        for i, candidate in enumerate(candidates)
+        for subject in dict.fromkeys(subjects)
+        if subject != candidate and loose_key(subject) == loose_key(candidate)
+    ]
+    assert collisions(candidates, subjects) == wanted
+
+
+def test_lint_finds_each_kind() -> None:
+    names = make_names(["Ann Lee", "ann lee", "Ann-Lee", "Bo_Ek", "{0}", "Tom &amp; Jo", "Cy Ö"])
+    findings = lint_names(names, ["CY O"])
+    assert [(f.kind, f.value, f.place) for f in findings] == [
+        ("duplicate", "ann lee", "names, line 2"),
+        ("collision", "Cy Ö", "names, line 7"),
+        ("lookalike", "Ann-Lee", "names, line 3"),
+        ("underscore", "Bo_Ek", "names, line 4"),
+        ("brace", "{0}", "names, line 5"),
+        ("markup", "Tom &amp; Jo", "names, line 6"),
+    ]
+    assert all(f.message.isprintable() for f in findings)
+    assert lint_names(make_names(["Ann Lee", "Bo Ek"]), ["Cy Ö", "Bo Ek"]) == []
+
+
+def test_findings_are_capped_and_the_rest_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(name_lint, "MAX_FINDINGS", 3)
+    findings = lint_names(make_names(f"a_{i}" for i in range(10)))
+    assert [f.value for f in findings] == ["a_0", "a_1", "a_2", ""]
+    assert findings[-1].message.startswith("10 findings of this kind")
