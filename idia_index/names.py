@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import overload
+from typing import SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ class NameList(Sequence[str]):
     """Names in the order of their source, each once, made by `read_names` or `make_names`.
 
     Held as one UTF-8 text and two arrays and decoded where read: ten million names of 14 letters
-    take 310 MB, a quarter of what a list of them would need.
+    take 310 MB, less than half of what a list of them would need.
 
     Attributes:
         source: the file, or what the caller called it, as messages show it.
@@ -90,11 +90,11 @@ class NameList(Sequence[str]):
         return len(self._packed.ends)
 
     @overload
-    def __getitem__(self, index: int) -> str: ...
+    def __getitem__(self, index: SupportsIndex) -> str: ...
     @overload
     def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, int | np.integer):
+    def __getitem__(self, index: SupportsIndex | slice) -> str | list[str]:
+        if not isinstance(index, slice):
             return self._packed.name(range(len(self))[index])
         start, stop, step = index.indices(len(self))
         if step == 1:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import index
+from typing import SupportsIndex
 
 from idia_index.errors import InputError
 from idia_index.templates import Template
@@ -51,13 +53,14 @@ class PromptGrid:
         """Number of prompts, T * N."""
         return len(self.templates) * len(self.names)
 
-    def prompt(self, template: int, name: int) -> Prompt:
+    def prompt(self, template: SupportsIndex, name: SupportsIndex) -> Prompt:
         """The prompt of a template id and a name id; raises IndexError out of range."""
-        if template < 0 or name < 0:
-            raise IndexError(f"ids count from 0: template {template}, name {name}")
-        return Prompt(template, name, self.templates[template].fill(self.names[name]))
+        t, n = index(template), index(name)
+        if t < 0 or n < 0:
+            raise IndexError(f"ids count from 0: template {t}, name {n}")
+        return Prompt(t, n, self.templates[t].fill(self.names[n]))
 
-    def text(self, template: int, name: int) -> str:
+    def text(self, template: SupportsIndex, name: SupportsIndex) -> str:
         """The text of one prompt; raises IndexError out of range."""
         return self.prompt(template, name).text
 

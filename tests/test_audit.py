@@ -1,0 +1,255 @@
+"""The audit against its rule in plain lines, and against images that are none."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_images
+from PIL import Image
+from toy_backend import ToyBackend, word_vector
+
+from idia_index import audit, build_index
+from idia_index.audit import AuditResult
+from idia_index.errors import InputError
+from idia_index.index import Index
+from idia_index.names import NameList
+from idia_index.report import audit_to_json, runners_up, subjects_csv, write_report
+from idia_index.report_html import audit_html
+from idia_index.subjects import make_subject, read_subjects
+from idia_index.templates import JAIR2024
+
+
+@pytest.fixture
+def index(tmp_path: Path, toy: ToyBackend, names: NameList) -> Index:
+    return build_index(tmp_path / "i", toy, names)
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    for seed, name in enumerate(["First3_Last10", "First0_Last7", "Some_Body"]):
+        make_images(tmp_path / "people" / name, 4 + seed, seed)
+    return tmp_path / "people"
+
+
+def plain_audit(candidates: list[str], folder: Path, name: str) -> tuple[list[str | None], int]:
+    """The rule in plain lines: no pack, no index, no shared code but the words' vectors."""
+    images = []
+    for file in sorted(folder.iterdir()):
+        pixels = np.asarray(Image.open(file).convert("L").resize((4, 4)), np.float32).ravel()
+        images.append((pixels - 127.3) / np.linalg.norm(pixels - 127.3))
+    winners: list[str | None] = []
+    for template in JAIR2024:
+        rows = []
+        for candidate in candidates:
+            text = template.text.replace("{0}", candidate)
+            vector = np.sum([word_vector(word) for word in text.split()], axis=0)
+            rows.append(vector / np.linalg.norm(vector))
+        votes = Counter(candidates[i] for i in (np.array(images) @ np.array(rows).T).argmax(1))
+        ranked = votes.most_common()
+        tie = len(ranked) > 1 and ranked[0][1] == ranked[1][1]
+        winners.append(None if tie else ranked[0][0])
+    return winners, winners.count(name)
+
+
+def test_the_audit_gives_what_the_rule_says(
+    index: Index, toy: ToyBackend, people: Path, names: NameList
+) -> None:
+    result = audit_to_json(audit(index, toy, read_subjects(people)))
+    candidates = [*names, "Some Body"]
+    assert result["candidates"] == 41
+    for subject in result["subjects"]:
+        folder = people / subject["name"].replace(" ", "_")
+        winners, correct = plain_audit(candidates, folder, subject["name"])
+        assert [vote["winner"] for vote in subject["votes"]] == winners
+        assert [vote["tie"] for vote in subject["votes"]] == [w is None for w in winners]
+        assert subject["correct_prompts"] == correct
+        assert subject["inferred_member"] == (correct >= 1)
+
+
+def test_a_name_outside_the_index_competes_and_is_said_to(
+    index: Index, toy: ToyBackend, people: Path
+) -> None:
+    result = audit(index, toy, read_subjects(people))
+    by_name = {r.subject.name: r for r in result.subjects}
+    assert by_name["Some Body"].name_id == 40 and not by_name["Some Body"].in_index
+    assert by_name["First0 Last7"].name_id == 7 and by_name["First0 Last7"].in_index
+    assert any("Some Body" in note for note in audit_to_json(result)["notes"])
+    assert len(index) == 40  # the index itself is as it was
+
+
+def test_another_spelling_is_the_same_candidate(index: Index, toy: ToyBackend, people: Path) -> None:
+    subject = make_subject("first3  LAST10", [people / "First3_Last10"])
+    (result,) = audit(index, toy, [subject]).subjects
+    assert result.name_id == 10 and result.in_index
+
+
+def test_one_bad_file_costs_only_itself(index: Index, toy: ToyBackend, people: Path) -> None:
+    folder = people / "Some_Body"
+    before = audit(index, toy, [make_subject("Some Body", [folder])]).subjects[0]
+    (folder / "text.jpg").write_text("no image")
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "cut.png").write_bytes((folder / "00.png").read_bytes()[:60])
+    (folder / "notes.txt").write_text("mine")
+    after = audit(index, toy, [make_subject("Some Body", [folder])]).subjects[0]
+    assert (after.predictions == before.predictions).all()
+    assert {s.path.name for s in after.skipped} == {
+        "text.jpg", "empty.png", "cut.png", "notes.txt"
+    }  # fmt: skip
+    assert all(str(s.path) in s.reason for s in after.skipped)
+    with pytest.raises(InputError, match=r"(cut|empty)\.png"):
+        audit(index, toy, [make_subject("Some Body", [folder])], strict=True)
+
+
+def test_a_subject_without_a_readable_image_is_named(
+    index: Index, toy: ToyBackend, people: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "text.jpg").write_text("no image")
+    bad = make_subject("Nobody Seen", [tmp_path / "text.jpg"])
+    with pytest.raises(InputError, match=r"'Nobody Seen'.*text\.jpg"):
+        audit(index, toy, [*read_subjects(people), bad])
+
+
+def test_more_images_than_a_batch_keep_their_owners(
+    index: Index, toy: ToyBackend, tmp_path: Path
+) -> None:
+    for seed, count in enumerate((31, 2, 40)):
+        make_images(tmp_path / "many" / f"Person_{seed}", count, seed)
+    together = audit(index, toy, read_subjects(tmp_path / "many"))
+    # The names of the others compete too, so each is asked alone in the same company.
+    for number, result in enumerate(together.subjects):
+        alone = audit(together.index, toy, [result.subject])
+        assert (alone.subjects[0].winners == result.winners).all(), number
+        assert len(result.subject.images) == (31, 2, 40)[number]
+
+
+def truth(tmp_path: Path, people: Path) -> Path:
+    table = tmp_path / "people.csv"
+    table.write_text(
+        "name,path,membership,training_count,note\n"
+        "First3 Last10,people/First3_Last10,member,25,x\n"
+        "First0 Last7,people/First0_Last7,non_member,,\n"
+        "Some Body,people/Some_Body/00.png,,3,\n"
+        "Some Body,people/Some_Body/01.png,,3,\n"
+    )
+    return table
+
+
+def test_rates_are_of_those_whose_truth_is_known(
+    index: Index, toy: ToyBackend, tmp_path: Path, people: Path
+) -> None:
+    result = audit(index, toy, read_subjects(truth(tmp_path, people)))
+    assert [len(r.subject.images) for r in result.subjects] == [4, 5, 2]
+    metrics = audit_to_json(result)["metrics"]
+    member, non_member, _ = (r.decision.inferred_member for r in result.subjects)
+    assert (metrics["tp"], metrics["fn"]) == (int(member), int(not member))
+    assert (metrics["fp"], metrics["tn"]) == (int(non_member), int(not non_member))
+    assert metrics["fpr_ci95"] == pytest.approx([0, 0.975] if not non_member else [0.025, 1])
+    assert [row["training_count"] for row in metrics["by_training_count"]] == [25]
+
+
+def test_no_truth_no_rates(index: Index, toy: ToyBackend, people: Path) -> None:
+    data = audit_to_json(audit(index, toy, read_subjects(people)))
+    assert data["metrics"] is None
+    assert any("does not measure how often" in note for note in data["notes"])
+
+
+def test_runners_up_are_the_names_predicted_most_often(
+    index: Index, toy: ToyBackend, people: Path
+) -> None:
+    result = audit(index, toy, read_subjects(people)[:1])
+    (subject,) = result.subjects
+    counts = Counter(result.index.name(i) for i in subject.predictions.ravel().tolist())
+    top = runners_up(result, subject, 3)
+    assert [row["votes"] for row in top] == [n for _, n in counts.most_common(3)]
+    assert all(counts[row["name"]] == row["votes"] for row in top)
+
+
+HOSTILE = ["<script>alert(1)</script>", "=1+1", '"Quoted" & Co', "שלום عالم", "🙂 Smile"]
+
+
+@pytest.fixture
+def hostile(index: Index, toy: ToyBackend, tmp_path: Path) -> AuditResult:
+    folder = make_images(tmp_path / "some", 3)
+    return audit(index, toy, [make_subject(name, [folder]) for name in HOSTILE])
+
+
+def test_names_are_text_in_the_page_and_in_the_table(hostile: AuditResult) -> None:
+    page = audit_html(hostile)
+    assert "<script" not in page and "&lt;script&gt;alert(1)" in page
+    assert "http:" not in page and "https:" not in page and "url(" not in page
+    rows = list(csv.DictReader(subjects_csv(hostile).splitlines()))
+    assert [row["name"] for row in rows] == [
+        "'=1+1" if name == "=1+1" else name for name in HOSTILE
+    ]
+
+
+def test_the_report_on_disk_is_the_owners(hostile: AuditResult, tmp_path: Path) -> None:
+    write_report(hostile, tmp_path / "out")
+    data = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert [s["name"] for s in data["subjects"]] == HOSTILE
+    assert data["image_sha256"]
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "report.json", "subjects.csv", "index.html"
+    }  # fmt: skip
+    assert all(p.stat().st_mode & 0o077 == 0 for p in (tmp_path / "out").iterdir())
+
+
+def test_a_path_that_is_no_utf8_stays_valid_json(
+    index: Index, toy: ToyBackend, tmp_path: Path
+) -> None:
+    import os
+
+    folder = make_images(tmp_path / "some", 1)
+    odd = Path(os.fsdecode(os.fsencode(folder) + b"/\xff\n.png"))
+    (folder / "00.png").rename(odd)
+    write_report(audit(index, toy, [make_subject("A B", [folder])]), tmp_path / "out")
+    data = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert len(data["subjects"][0]["image_files"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("name\nA B\n", "has no column path"),
+        ("a,b\n1,2\n", "no column name and no column path"),
+        ("name,path\n", "names nobody"),
+        ("name,path\n,x\n", "line 2: a person needs a name and a path"),
+        ("name,path\nA B,gone.png\n", "line 2: .*gone.png: no such image"),
+        ("name,path,membership\nA B,x.png,perhaps\n", "membership is 'perhaps'"),
+        ("name,path,training_count\nA B,x.png,many\n", "training_count is 'many'"),
+        ("name,path,membership\nA B,x.png,member\nA B,x.png,non_member\n", "line 3: .*agree"),
+        ("name,path\nA B,x.png\na b,x.png\n", "the same name to the model"),
+        ("name,path\nA B,empty\n", "has no image"),
+        ('name,path\n"A B,x.png\n', "not a CSV file"),
+    ],
+)
+def test_a_table_that_does_not_fit_says_where(tmp_path: Path, table: str, told: str) -> None:
+    make_images(tmp_path, 1)
+    (tmp_path / "00.png").rename(tmp_path / "x.png")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "people.csv").write_text(table)
+    with pytest.raises(InputError, match=told):
+        read_subjects(tmp_path / "people.csv")
+
+
+def test_a_folder_of_subjects_that_holds_none(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder or CSV"):
+        read_subjects(tmp_path / "gone")
+    (tmp_path / "people").mkdir()
+    with pytest.raises(InputError, match="holds no folders"):
+        read_subjects(tmp_path / "people")
+    (tmp_path / "people" / "A_B").mkdir()
+    with pytest.raises(InputError, match=r"'A B' has no image"):
+        read_subjects(tmp_path / "people")
+
+
+def test_links_to_folders_lead_in_no_circle(tmp_path: Path) -> None:
+    folder = make_images(tmp_path / "people" / "A_B", 2)
+    (folder / "again").symlink_to(folder)
+    (subject,) = read_subjects(tmp_path / "people")
+    assert len(subject.images) == 2
