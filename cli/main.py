@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from importlib import import_module
 
 import click
@@ -63,6 +64,10 @@ def main() -> None:
     """Runs the command; exits with 0, 1 or 2, and a traceback only with --debug."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
+    if not debug:
+        # Pillow warns of damaged EXIF and large images; what matters of it is an error or a
+        # field of the report.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
     # Taken out here so that it may stand anywhere on the line.
     arguments = [argument for argument in arguments if argument != "--debug"]
     sys.exit(_run(arguments, debug))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import TypeAlias
 
@@ -34,11 +33,8 @@ def load_image(source: ImageSource) -> Image.Image:
         return _upright(source, "the given image")
     path = Path(source)
     try:
-        # Pillow warns of large images; the limit here is an error of our own.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return _upright(_decoded(image, path), str(path))
+        with Image.open(path) as image:
+            return _upright(_decoded(image, path), str(path))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such image; check the path") from error
     except UnidentifiedImageError as error:

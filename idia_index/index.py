@@ -96,7 +96,7 @@ class Index:
         self._stored_names = StoredNames(store.path, manifest.shards)
         self._store = store
         self._kind = kind
-        self._extra: Shard | None = None
+        self._extra_runs: tuple[tuple[int, Shard], ...] = ()
 
     @property
     def path(self) -> Path:
@@ -135,9 +135,7 @@ class Index:
             (entry.first, shard)
             for entry, shard in zip(self.manifest.shards, self._shards, strict=True)
         ]
-        if self._extra is not None:
-            runs.append((self.manifest.candidates, self._extra))
-        return runs
+        return [*runs, *self._extra_runs]
 
     def search(self, image_embeddings: ArrayLike, k: int = 1) -> tuple[Float32, Int64]:
         """The k most similar candidate names for each image, in each template on its own.
@@ -192,17 +190,20 @@ class Index:
         view = Index(self._store, self.manifest, self._kind)
         view._stored_names = self._stored_names
         view.__dict__["_shards"] = self._shards
-        view.extra_names = tuple(names)
-        view._extra = self._kind.in_memory(text_embeddings)
+        view.extra_names = (*self.extra_names, *names)
+        run = (len(self), self._kind.in_memory(text_embeddings))
+        view._extra_runs = (*self._extra_runs, run)
         return view
 
     def find(self, names: Iterable[str]) -> dict[str, int]:
-        """Ids of stored candidates that are the same names (see `names.name_key`).
+        """Ids of the candidates that are the same names (see `names.name_key`).
 
         Returns a dict from each given name that was found to its id.
         """
         keys = {name: name_key(name) for name in names}
         found = self._stored_names.find(keys.values())
+        for place, name in enumerate(self.extra_names, self.manifest.candidates):
+            found.setdefault(name_key(name), place)
         return {name: found[key] for name, key in keys.items() if key in found}
 
     def check_backend(self, backend: Backend) -> None:
