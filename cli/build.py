@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from idia_index.build import build_index
-from idia_index.cli.options import DIRECTORY, model_options, progress_option
+from idia_index.cli.options import DIRECTORY, mismatch_options, model_options, progress_option
 from idia_index.cli.progress import Progress
 from idia_index.errors import InputError
 from idia_index.name_lint import lint_names
@@ -100,8 +100,13 @@ def command(
     names, pool = candidate_names(names_file, sample_names, seed, weighted, origin)
     _tell(names, names)
     templates = read_templates(templates_file) if templates_file else JAIR2024
-    options = {"allow_activation_mismatch": True} if allow_activation_mismatch else {}
-    loaded = load_backend(backend, model=model, device=device, dtype=dtype, **options)
+    loaded = load_backend(
+        backend,
+        model=model,
+        device=device,
+        dtype=dtype,
+        **mismatch_options(allow_activation_mismatch),
+    )
     click.echo(f"{loaded.name} on {loaded.device}", err=True)
     with Progress("encoding prompts", show_progress) as bar:
         built = build_index(

@@ -36,15 +36,24 @@ tau_option = click.option(
 )
 
 
+ALLOW_MISMATCH = click.option(
+    "--allow-activation-mismatch",
+    is_flag=True,
+    help="Load weights trained with QuickGELU into an architecture without it, or the other way "
+    "round, as older studies did.",
+)
+
+
+def mismatch_options(allowed: bool) -> dict[str, bool]:
+    """The keyword of `load_backend` for that; none where it is not asked for, since only
+    backends that load checkpoints take it."""
+    return {"allow_activation_mismatch": True} if allowed else {}
+
+
 def model_options(function: F) -> F:
-    """Adds what says how a model is loaded, for verbs that build or export."""
+    """Adds what says how a model is loaded, for verbs that build."""
     for option in (
-        click.option(
-            "--allow-activation-mismatch",
-            is_flag=True,
-            help="Load weights trained with QuickGELU into an architecture without it, or the "
-            "other way round, as older studies did.",
-        ),
+        ALLOW_MISMATCH,
         click.option("--device", help="cpu, cuda, ...; by default the best that works."),
         click.option(
             "--dtype",

@@ -1,0 +1,41 @@
+# Two commands from a machine with Python and make:
+#   make demo    the controlled study, in an environment of its own, without PyTorch
+#   make test    the whole test suite, with every backend
+PYTHON ?= python3
+DEMO_ENV := .venv-demo
+DEV_ENV := .venv
+
+.PHONY: demo test check docs clean
+
+demo: $(DEMO_ENV)/ready
+	$(DEMO_ENV)/bin/idia-index demo --out idia-demo
+
+test: $(DEV_ENV)/ready
+	$(DEV_ENV)/bin/python -m pytest
+
+# Style, types (on an installed wheel, where the folder mapping is real), dependencies.
+check: $(DEV_ENV)/ready
+	$(DEV_ENV)/bin/ruff check .
+	$(DEV_ENV)/bin/ruff format --check .
+	$(DEV_ENV)/bin/python -m pip check
+	rm -rf build/wheel && $(DEV_ENV)/bin/python -m pip wheel -q --no-deps -w build/wheel .
+	rm -rf build/types && $(DEV_ENV)/bin/python -m pip install -q --no-deps --target build/types build/wheel/*.whl
+	cd build/types && MYPYPATH=. ../../$(DEV_ENV)/bin/mypy --config-file ../../pyproject.toml -p idia_index
+
+# The parts of the documentation that are made from the program.
+docs: $(DEV_ENV)/ready
+	$(DEV_ENV)/bin/python docs/make_cli.py > docs/cli.md
+
+# The light install first: demo needs neither PyTorch nor an editable tree.
+$(DEMO_ENV)/ready: setup.cfg
+	$(PYTHON) -m venv $(DEMO_ENV)
+	$(DEMO_ENV)/bin/python -m pip install -q '.[cpu]'
+	touch $@
+
+$(DEV_ENV)/ready: setup.cfg
+	$(PYTHON) -m venv $(DEV_ENV)
+	$(DEV_ENV)/bin/python -m pip install -q -e '.[torch,cpu,report,dev]'
+	touch $@
+
+clean:
+	rm -rf $(DEMO_ENV) $(DEV_ENV) build idia-demo

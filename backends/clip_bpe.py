@@ -1,0 +1,210 @@
+"""CLIP's byte-pair tokenizer without PyTorch: the tokens of open_clip's `SimpleTokenizer`.
+
+A text is repaired (ftfy, HTML entities twice), cleaned, cut into words, and each word's UTF-8
+bytes are joined pair by pair in the order of the merges until no merge applies. A word's tokens
+depend on the word alone, so they are kept and a large pool of names costs little more than
+looking its words up.
+"""
+
+from __future__ import annotations
+
+import gzip
+import html
+import string
+import zlib
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import ftfy
+import regex
+
+from idia_index.errors import InputError
+
+START_TEXT = "<start_of_text>"
+END_TEXT = "<end_of_text>"
+MERGES = 49152 - 256 - 2  # merges that CLIP reads from its file, which holds more
+MAX_MERGES_BYTES = 16 << 20
+CACHE_WORDS = 1 << 18
+
+_WORDS = regex.compile(
+    rf"{START_TEXT}|{END_TEXT}|'s|'t|'re|'ve|'m|'ll|'d|[\p{{L}}]+|[\p{{N}}]|[^\s\p{{L}}\p{{N}}]+",
+    regex.IGNORECASE,
+)
+_NO_PUNCTUATION = str.maketrans("_", " ", string.punctuation.replace("_", ""))
+
+
+def _repair(text: str) -> str:
+    """Mends broken encodings and resolves HTML entities."""
+    # Neither step changes printable ASCII without `&`; most names are that.
+    if text.isascii() and text.isprintable() and "&" not in text:
+        return text
+    return html.unescape(html.unescape(ftfy.fix_text(text)))
+
+
+def _lower(text: str) -> str:
+    return _repair(text).lower()
+
+
+def _canonicalize(text: str) -> str:
+    return _repair(text).translate(_NO_PUNCTUATION).lower()
+
+
+# How a text is cleaned before white space is collapsed, by open_clip's name for it.
+CLEANING: dict[str, Callable[[str], str]] = {
+    "lower": _lower,
+    "whitespace": _repair,
+    "canonicalize": _canonicalize,
+}
+
+
+def _alphabet() -> dict[int, str]:
+    """Byte -> the character that stands for it in the merges, in the order of the token ids."""
+    shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    hidden = sorted(set(range(256)) - set(shown))
+    return {b: chr(b) for b in shown} | {b: chr(256 + i) for i, b in enumerate(hidden)}
+
+
+class ClipTokenizer:
+    """Texts to token ids, by CLIP's merges.
+
+    Args:
+        merges: pairs of symbols in the order in which they apply, at most `MERGES`; each
+            symbol is a byte's character or what some merge makes, else KeyError.
+        clean: a name of `CLEANING`.
+
+    Attributes:
+        clean: how texts are cleaned.
+        vocabulary: symbol -> id.
+    """
+
+    def __init__(self, merges: Sequence[tuple[str, str]], clean: str = "lower") -> None:
+        if clean not in CLEANING:
+            raise InputError(
+                f"tokenizer cleaning {clean!r} is not known; there are: {', '.join(CLEANING)}"
+            )
+        alphabet = _alphabet()
+        symbols = [*alphabet.values(), *(symbol + "</w>" for symbol in alphabet.values())]
+        symbols += [left + right for left, right in merges]
+        symbols += [START_TEXT, END_TEXT]
+        self.clean = clean
+        self.vocabulary = {symbol: i for i, symbol in enumerate(symbols)}
+        ids = self.vocabulary
+        self._clean = CLEANING[clean]
+        self._byte_ids = [ids[alphabet[b]] for b in range(256)]
+        self._last_ids = [ids[alphabet[b] + "</w>"] for b in range(256)]
+        self._ranks = {(ids[left], ids[right]): i for i, (left, right) in enumerate(merges)}
+        self._joined = [ids[left + right] for left, right in merges]
+        self._special = {text: ids[text] for text in (START_TEXT, END_TEXT)}
+        self._cache: dict[str, tuple[int, ...]] = {}
+
+    @classmethod
+    def load(cls, path: Path, clean: str = "lower") -> ClipTokenizer:
+        """Reads a merges file: UTF-8, a header line, then a pair a line; gzip if so named.
+
+        Raises:
+            InputError: the file is missing, damaged, or holds something else.
+        """
+        merges = _parse_merges(_read_text(path), path)
+        try:
+            return cls(merges, clean)
+        except KeyError as error:
+            raise InputError(
+                f"{path}: joins {error}, which no merge makes; export the model again"
+            ) from error
+
+    @property
+    def start(self) -> int:
+        """Id of the start-of-text token."""
+        return self._special[START_TEXT]
+
+    @property
+    def end(self) -> int:
+        """Id of the end-of-text token."""
+        return self._special[END_TEXT]
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, without start and end, not cut.
+
+        A text that spells a special token gets that token's id, as in open_clip.
+        """
+        clean, cache, chunk_ids = self._clean, self._cache, self._chunk_ids
+        out = []
+        for text in texts:
+            ids: list[int] = []
+            # Words never reach across white space, so what stands between is looked up whole.
+            for chunk in clean(text).split():
+                ids += cache.get(chunk) or chunk_ids(chunk)
+            out.append(ids)
+        return out
+
+    def _chunk_ids(self, chunk: str) -> tuple[int, ...]:
+        ids: list[int] = []
+        for word in _WORDS.findall(chunk):
+            special = self._special.get(word)
+            ids += self._merge(word.encode()) if special is None else (special,)
+        if len(self._cache) >= CACHE_WORDS:
+            self._cache.clear()
+        kept = self._cache[chunk] = tuple(ids)
+        return kept
+
+    def _merge(self, word: bytes) -> list[int]:
+        """Applies the merges to a word's bytes: the earliest one that fits, everywhere, again."""
+        ids = [self._byte_ids[b] for b in word[:-1]] + [self._last_ids[word[-1]]]
+        ranks = self._ranks
+        none = len(self._joined)
+        while len(ids) > 1:
+            rank = min(ranks.get(pair, none) for pair in pairwise(ids))
+            if rank == none:
+                break
+            ids = self._join(ids, rank)
+        return ids
+
+    def _join(self, ids: list[int], rank: int) -> list[int]:
+        """Replaces every pair that has this rank, from the left."""
+        out: list[int] = []
+        i, last = 0, len(ids) - 1
+        while i <= last:
+            if i < last and self._ranks.get((ids[i], ids[i + 1])) == rank:
+                out.append(self._joined[rank])
+                i += 2
+            else:
+                out.append(ids[i])
+                i += 1
+        return out
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path) as file:
+                data = file.read(MAX_MERGES_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                data = file.read(MAX_MERGES_BYTES + 1)
+        if len(data) > MAX_MERGES_BYTES:
+            raise InputError(f"{path}: more than {MAX_MERGES_BYTES:,} bytes; no merges of CLIP")
+        return data.decode("utf-8")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: merges cannot be read ({error}); export the model again") from (
+            error
+        )
+
+
+def _parse_merges(text: str, path: Path) -> list[tuple[str, str]]:
+    merges = []
+    for number, line in enumerate(text.split("\n")[1 : MERGES + 1], 2):
+        if not line and number > 2:
+            break
+        parts = line.split()
+        if len(parts) != 2:
+            raise InputError(f"{path}: line {number} is no pair of symbols; export the model again")
+        merges.append((parts[0], parts[1]))
+    if not merges:
+        raise InputError(f"{path}: holds no merges; export the model again")
+    return merges
+
+
+def merges_text(merges: Sequence[tuple[str, str]]) -> str:
+    """What `ClipTokenizer.load` reads."""
+    return "\n".join(["#merges", *(f"{left} {right}" for left, right in merges), ""])

@@ -1,0 +1,187 @@
+"""A model of the open_clip backend -> the directory of an export."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from idia_index.backends.clip_bpe import CLEANING, ClipTokenizer, merges_text
+from idia_index.backends.onnx_format import (
+    DTYPES,
+    MANIFEST,
+    MERGES,
+    ExportManifest,
+    list_files,
+    manifest_text,
+)
+from idia_index.backends.preprocessing import Preprocessing
+from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
+
+try:
+    import torch
+    from open_clip.tokenizer import get_clean_fn
+
+    from idia_index.backends.onnx import OnnxBackend, export_fingerprint
+    from idia_index.backends.onnx_graphs import write_image_graph, write_text_graph
+    from idia_index.backends.onnx_probe import ProbeReport, probe
+    from idia_index.backends.open_clip import OpenClipBackend
+except ModuleNotFoundError as error:
+    raise MissingExtraError("an export", error.name or "onnx", "export") from error
+
+# Measured with ViT-B-32 on two AVX-512 cores: see benchmarks/onnx_text.py.
+PACK_NODES = 128
+PACK_BATCH = 4
+
+_MEND = "use it with the open_clip backend"
+_PACKAGES = ("idia-index", "torch", "onnx", "onnxscript", "onnxruntime", "open_clip_torch")
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """A finished export: where it is, what it holds, how far it is from its source."""
+
+    folder: Path
+    manifest: ExportManifest
+    probe: ProbeReport
+
+
+def export_model(
+    backend: OpenClipBackend, out_dir: str | os.PathLike[str], dtype: str = "float32"
+) -> ExportReport:
+    """Exports a model for the onnx backend, and compares the two on a probe.
+
+    The directory appears when it is complete and the probe has passed, not before.
+
+    Args:
+        backend: the model, loaded on the CPU in float32.
+        out_dir: the directory to make; it must not exist.
+        dtype: how to store weights, "float32" or "float16"; they are computed in float32.
+
+    Raises:
+        InputError: `out_dir` exists, or the model is not of a kind that can be exported.
+        IdiaIndexError: the export cannot be written, or is not faithful.
+    """
+    folder = Path(out_dir).expanduser().absolute()
+    _check_request(backend, folder, dtype)
+    temporary = _temporary(folder)
+    try:
+        manifest = _write(backend, temporary, dtype)
+        report = ExportReport(folder, manifest, _probe(backend, temporary, dtype))
+        temporary.rename(folder)
+    except OSError as error:
+        raise IdiaIndexError(
+            f"{folder}: cannot be written ({error.strerror or error}); check space and rights"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return report
+
+
+def _check_request(backend: OpenClipBackend, folder: Path, dtype: str) -> None:
+    if dtype not in DTYPES:
+        raise InputError(f"dtype {dtype!r} cannot be exported; there are: {', '.join(DTYPES)}")
+    if os.path.lexists(folder):
+        raise InputError(f"{folder} exists; name a directory that does not")
+    if backend.packed_tower is None:
+        raise InputError(
+            f"model {backend.model} cannot be exported: {backend.pack_refusal}; {_MEND}"
+        )
+    weights = next(backend.image_tower.parameters())
+    if weights.device.type != "cpu" or weights.dtype != torch.float32:
+        raise InputError(
+            f"model {backend.model} is loaded on {weights.device} in {weights.dtype}; "
+            "load it with device cpu in float32 to export it"
+        )
+
+
+def _temporary(folder: Path) -> Path:
+    try:
+        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        made.chmod(0o755)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be made ({error.strerror}); check that {folder.parent} exists and "
+            "is writable"
+        ) from error
+    return made
+
+
+def _write(backend: OpenClipBackend, folder: Path, dtype: str) -> ExportManifest:
+    clean = _write_tokenizer(backend, folder)
+    preprocessing = _preprocessing(backend)
+    size = (preprocessing.height, preprocessing.width)
+    model = backend.clip
+    _graph("image", backend, lambda: write_image_graph(model, size, folder, dtype))
+    _graph("text", backend, lambda: write_text_graph(model, folder, dtype))
+    assert backend.text_tower is not None
+    manifest = ExportManifest(
+        fingerprint=export_fingerprint(backend.fingerprint, dtype),
+        dtype=dtype,
+        context_length=backend.text_tower.context_length,
+        clean=clean,
+        preprocessing=preprocessing,
+        pack_nodes=PACK_NODES,
+        pack_batch=PACK_BATCH,
+        files=list_files(folder),
+        versions=_versions(),
+    )
+    (folder / MANIFEST).write_text(manifest_text(manifest), encoding="utf-8")
+    return manifest
+
+
+def _graph(what: str, backend: OpenClipBackend, write: Callable[[], None]) -> None:
+    try:
+        write()
+    except (IdiaIndexError, OSError):
+        raise
+    # The exporter raises whatever a module that it cannot follow makes it raise.
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise InputError(
+            f"model {backend.model} cannot be exported: PyTorch's exporter fails on its "
+            f"{what} tower ({reason}); {_MEND}"
+        ) from error
+
+
+def _write_tokenizer(backend: OpenClipBackend, folder: Path) -> str:
+    """Writes the merges, proves that they give the model's vocabulary; returns the cleaning."""
+    tokenizer = backend.tokenizer
+    clean = next((name for name in CLEANING if get_clean_fn(name) is tokenizer.clean_fn), None)
+    merges = sorted(tokenizer.bpe_ranks, key=tokenizer.bpe_ranks.__getitem__)
+    path = folder / MERGES
+    path.write_text(merges_text(merges), encoding="utf-8", newline="\n")
+    if clean is None or ClipTokenizer.load(path, clean).vocabulary != tokenizer.encoder:
+        raise InputError(
+            f"model {backend.model} cannot be exported: its tokenizer is not CLIP's own; {_MEND}"
+        )
+    return clean
+
+
+def _preprocessing(backend: OpenClipBackend) -> Preprocessing:
+    try:
+        return Preprocessing.from_open_clip(backend.preprocessing)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"model {backend.model} cannot be exported: its preprocessing has {error}; {_MEND}"
+        ) from error
+
+
+def _probe(backend: OpenClipBackend, folder: Path, dtype: str) -> ProbeReport:
+    # The sessions close when this returns: not every system renames open files.
+    export = OnnxBackend(model=str(folder), device="cpu", dtype=dtype)
+    return probe(backend, export, dtype)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,189 @@
+"""The directory of an export: its files, its manifest, and what is refused before it is read.
+
+manifest.json     written last; lists the others with size and SHA-256
+image.onnx        pixels float32 [m, 3, H, W] -> embeddings float32 [m, D]
+text.onnx         ids, positions int64 [B, n], mask bool [B, n, n], reads int64 [p]
+                  -> embeddings float32 [p, D]
+*.onnx.data       the weights of a graph, mapped into memory
+merges.txt        merges of the tokenizer
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from idia_index.backends.clip_bpe import CLEANING
+from idia_index.backends.preprocessing import Preprocessing
+from idia_index.backends.weights_hash import weights_sha256
+from idia_index.errors import InputError
+from idia_index.records import Fingerprint
+
+FORMAT = "idia-index/onnx/1"
+MANIFEST = "manifest.json"
+IMAGE_GRAPH = "image.onnx"
+TEXT_GRAPH = "text.onnx"
+MERGES = "merges.txt"
+DATA_SUFFIX = ".data"
+
+DTYPES = ("float32", "float16")
+MAX_MANIFEST_BYTES = 1 << 20
+MAX_FILE_BYTES = 1 << 40
+MAX_CONTEXT = 1 << 16
+MAX_DIM = 1 << 16
+MAX_PACK_NODES = 1 << 14
+MAX_PACK_BATCH = 1 << 10
+
+_REQUIRED = (IMAGE_GRAPH, TEXT_GRAPH, MERGES)
+# File names are fixed, so that a manifest cannot point out of its directory.
+_ALLOWED = (*_REQUIRED, IMAGE_GRAPH + DATA_SUFFIX, TEXT_GRAPH + DATA_SUFFIX)
+_MEND = "export the model again"
+
+
+@dataclass(frozen=True)
+class ExportFile:
+    """A file of an export: its plain name, size in bytes, and SHA-256."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ExportManifest:
+    """What an export holds.
+
+    Attributes:
+        fingerprint: of the source model; `precision` says how the export computes.
+        dtype: how the weights are stored, one of `DTYPES`; they are computed in float32.
+        context_length: most tokens of a prompt, the two special tokens counted.
+        clean: how the tokenizer cleans texts.
+        preprocessing: how images become pixels.
+        pack_nodes: most nodes of a tree that suit a CPU.
+        pack_batch: trees at a time that suit a CPU.
+        files: every other file of the directory.
+        versions: what made the export.
+    """
+
+    fingerprint: Fingerprint
+    dtype: str
+    context_length: int
+    clean: str
+    preprocessing: Preprocessing
+    pack_nodes: int
+    pack_batch: int
+    files: tuple[ExportFile, ...]
+    versions: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        names = [entry.file for entry in self.files]
+        if sorted(set(names)) != sorted(names) or not set(_REQUIRED) <= set(names):
+            raise ValueError(f"files {names}")
+        for entry in self.files:
+            if entry.file not in _ALLOWED or not 0 < entry.bytes <= MAX_FILE_BYTES:
+                raise ValueError(f"file {entry.file!r} of {entry.bytes} bytes")
+        for what, value, most in (
+            ("context length", self.context_length, MAX_CONTEXT),
+            ("dim", self.fingerprint.dim, MAX_DIM),
+            ("pack nodes", self.pack_nodes, MAX_PACK_NODES),
+            ("pack batch", self.pack_batch, MAX_PACK_BATCH),
+        ):
+            if not 1 <= value <= most:
+                raise ValueError(f"{what} {value}")
+        if self.dtype not in DTYPES or self.clean not in CLEANING:
+            raise ValueError(f"dtype {self.dtype!r}, cleaning {self.clean!r}")
+
+
+def manifest_text(manifest: ExportManifest) -> str:
+    """The manifest file's text."""
+    data = {"format": FORMAT, **asdict(manifest)}
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_manifest(folder: Path) -> ExportManifest:
+    """Reads and checks an export's manifest; no other file is opened.
+
+    Raises:
+        InputError: no export, another format version, or a damaged manifest.
+    """
+    path = folder / MANIFEST
+    data = _read_json(folder, path)
+    if data.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: format {data.get('format')!r}, this version reads {FORMAT!r}; {_MEND}"
+        )
+    try:
+        return _parse(data)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError(
+            f"{path}: damaged manifest ({type(error).__name__}: {error}); {_MEND}"
+        ) from error
+
+
+def _read_json(folder: Path, path: Path) -> Mapping[str, Any]:
+    try:
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise InputError(f"{path}: too large for the manifest of an export; {_MEND}")
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(
+            f"{folder} is no export, it has no {MANIFEST}; make one: idia-index export"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: damaged manifest ({error}); {_MEND}") from error
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: damaged manifest (no object); {_MEND}")
+    return data
+
+
+def _parse(data: Mapping[str, Any]) -> ExportManifest:
+    return ExportManifest(
+        fingerprint=Fingerprint.from_json(data["fingerprint"]),
+        dtype=str(data["dtype"]),
+        context_length=int(data["context_length"]),
+        clean=str(data["clean"]),
+        preprocessing=Preprocessing.from_json(data["preprocessing"]),
+        pack_nodes=int(data["pack_nodes"]),
+        pack_batch=int(data["pack_batch"]),
+        files=tuple(
+            ExportFile(str(entry["file"]), int(entry["bytes"]), str(entry["sha256"]))
+            for entry in data["files"]
+        ),
+        versions={str(key): str(value) for key, value in data["versions"].items()},
+    )
+
+
+def list_files(folder: Path) -> tuple[ExportFile, ...]:
+    """Every file of an export that is being written."""
+    return tuple(
+        ExportFile(name, (folder / name).stat().st_size, weights_sha256(folder / name))
+        for name in _ALLOWED
+        if (folder / name).exists()
+    )
+
+
+def verify_files(folder: Path, manifest: ExportManifest) -> None:
+    """Checks that every file is there, whole and unaltered.
+
+    Hashes are remembered for files that have not changed, so only the first load of an export
+    reads all of it.
+
+    Raises:
+        InputError: a file is missing, a link, of another size or of another SHA-256.
+    """
+    for entry in manifest.files:
+        path = folder / entry.file
+        if path.is_symlink():
+            raise InputError(f"{path}: is a link, which is not followed; copy the file here")
+        if not path.is_file():
+            raise InputError(f"{path}: is missing; {_MEND}")
+        size = path.stat().st_size
+        if size != entry.bytes:
+            raise InputError(f"{path}: has {size} bytes, the manifest says {entry.bytes}; {_MEND}")
+    for entry in manifest.files:
+        path = folder / entry.file
+        if weights_sha256(path) != entry.sha256:
+            raise InputError(f"{path}: was altered after the export (SHA-256); {_MEND}")

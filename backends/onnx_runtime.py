@@ -1,0 +1,172 @@
+"""ONNX Runtime: which provider works here, and sessions on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from idia_index.backends.onnx_threads import usable_cores
+from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
+
+try:
+    import onnxruntime as ort
+except ModuleNotFoundError as error:
+    raise MissingExtraError("the onnx backend", "onnxruntime", "cpu") from error
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+MAX_THREADS = 1024
+_ERRORS_ONLY = 3
+
+
+@dataclass(frozen=True)
+class OnnxDevice:
+    """Where sessions run.
+
+    Attributes:
+        provider: ONNX Runtime's name of it.
+        options: of the provider.
+        threads: threads of a matrix product on the CPU.
+    """
+
+    provider: str
+    options: tuple[tuple[str, str], ...] = ()
+    threads: int = 1
+
+    def __str__(self) -> str:
+        """The device as people are shown it: "cpu, CPUExecutionProvider (2 threads)"."""
+        if self.provider == CPU:
+            return f"cpu, {CPU} ({self.threads} thread{'s' if self.threads > 1 else ''})"
+        return f"cuda:{dict(self.options)['device_id']}, {self.provider}"
+
+
+def pick_device(name: str | None, threads: int | None = None) -> OnnxDevice:
+    """The device asked for, or the best that computes; tried with a product of two matrices.
+
+    Args:
+        name: "cpu", "cuda" or "cuda:1"; None takes CUDA where it works, else the CPU.
+        threads: threads on the CPU; None takes one for each usable core.
+
+    Raises:
+        InputError: no such device or number of threads, or the device does not compute.
+    """
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        raise InputError(f"threads is {threads}; give 1 to {MAX_THREADS}, or none for all cores")
+    cpu = OnnxDevice(CPU, threads=threads or usable_cores())
+    if name is None:
+        cuda = _cuda(0, cpu.threads)
+        return cuda if CUDA in ort.get_available_providers() and not why_not(cuda) else cpu
+    device = cpu if name == "cpu" else _cuda(_ordinal(name), cpu.threads)
+    if problem := why_not(device):
+        raise InputError(f"device {name!r} does not work: {problem}; try device cpu")
+    return device
+
+
+def _ordinal(name: str) -> int:
+    kind, colon, number = name.partition(":")
+    if kind != "cuda" or (colon and not (number.isascii() and number.isdigit())):
+        raise InputError(f"device {name!r} is unknown; there are: cpu, cuda (or cuda:1, ...)")
+    return int(number or 0)
+
+
+def _cuda(ordinal: int, threads: int) -> OnnxDevice:
+    # TF32 would lose half the digits of float32.
+    return OnnxDevice(CUDA, (("device_id", str(ordinal)), ("use_tf32", "0")), threads)
+
+
+def why_not(device: OnnxDevice) -> str | None:
+    """Multiplies two small matrices on a device: None if it works, else what went wrong."""
+    if device.provider not in ort.get_available_providers():
+        return (
+            f"this onnxruntime has no {device.provider} "
+            "(pip uninstall onnxruntime, then pip install 'idia-index[gpu]')"
+        )
+    try:
+        session = _session(_product_model(), device, patterns=True)
+        # ONNX Runtime goes on without a provider that fails to load.
+        if session.get_providers()[0] != device.provider:
+            return f"{device.provider} does not load; check the driver and CUDA's libraries"
+        ones = np.ones((8, 8), np.float32)
+        right = bool((session.run(None, {"a": ones, "b": ones})[0] == 8).all())
+    # A broken driver raises whatever it pleases; what counts is that nothing was computed.
+    except Exception as error:  # noqa: BLE001
+        return first_line(error)
+    return None if right else "it computes wrong products"
+
+
+def open_session(path: Path, device: OnnxDevice, *, fixed_shapes: bool) -> Any:
+    """An `onnxruntime.InferenceSession` of a file.
+
+    Args:
+        path: the ONNX file.
+        device: where it runs.
+        fixed_shapes: whether inputs keep their shapes from call to call.
+
+    Raises:
+        InputError: ONNX Runtime cannot load the file.
+        IdiaIndexError: it loads it on another provider than asked for.
+    """
+    try:
+        session = _session(str(path), device, patterns=fixed_shapes)
+    # ONNX Runtime's exceptions share no base class but Exception.
+    except Exception as error:
+        raise InputError(
+            f"{path}: ONNX Runtime {ort.__version__} cannot load it ({first_line(error)}); "
+            "export the model again"
+        ) from error
+    if session.get_providers()[0] != device.provider:
+        raise IdiaIndexError(f"{path}: {device.provider} does not load it; try device cpu")
+    return session
+
+
+def run_session(session: Any, path: Path, feeds: dict[str, Any]) -> Any:
+    """The first output of a session.
+
+    Raises:
+        IdiaIndexError: the run fails, as for want of memory.
+    """
+    try:
+        return session.run(None, feeds)[0]
+    except Exception as error:
+        raise IdiaIndexError(
+            f"{path}: ONNX Runtime fails to run it ({first_line(error)}); "
+            "try device cpu or free some memory"
+        ) from error
+
+
+def _session(model: str | bytes, device: OnnxDevice, *, patterns: bool) -> Any:
+    options = ort.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.intra_op_num_threads = device.threads
+    options.inter_op_num_threads = 1
+    # A plan of memory for one shape is no use for the next.
+    options.enable_mem_pattern = patterns
+    providers: list[Any] = [(device.provider, dict(device.options))]
+    if device.provider != CPU:
+        providers.append(CPU)
+    return ort.InferenceSession(model, options, providers=providers)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error, of at most 200 characters."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _field(number: int, value: bytes | int) -> bytes:
+    """A protobuf field; numbers and lengths below 128 alone."""
+    if isinstance(value, int):
+        return bytes([number << 3, value])
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+def _product_model() -> bytes:
+    """An ONNX file that multiplies two float32 matrices of 8 x 8: a, b -> c."""
+    side = _field(1, _field(1, 8))
+    matrix = _field(2, _field(1, _field(1, 1) + _field(2, side + side)))
+    node = _field(1, b"a") + _field(1, b"b") + _field(2, b"c") + _field(4, b"MatMul")
+    ports = _field(11, _field(1, b"a") + matrix) + _field(11, _field(1, b"b") + matrix)
+    graph = _field(1, node) + _field(2, b"g") + ports + _field(12, _field(1, b"c") + matrix)
+    return _field(1, 8) + _field(7, graph) + _field(8, _field(1, b"") + _field(2, 17))

@@ -1,0 +1,55 @@
+"""How many threads suit this process: cores that it may use, by affinity and cgroup."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+_CPU = Path("/sys/devices/system/cpu")
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def usable_cores() -> int:
+    """Cores this process may use, 1 or more; two hyperthreads of a core count as one.
+
+    Matrix products fill a core with one thread, a second one on it only gets in the way.
+    """
+    allowed = _allowed()
+    cores = {_siblings(cpu) for cpu in allowed}
+    quota = _quota()
+    return max(1, min(len(cores), math.ceil(quota) if quota else len(cores)))
+
+
+def _allowed() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _siblings(cpu: int) -> str:
+    """The processors that share a core with this one; itself where the system does not say."""
+    for name in ("core_cpus_list", "thread_siblings_list"):
+        if text := _read(_CPU / f"cpu{cpu}" / "topology" / name):
+            return text
+    return str(cpu)
+
+
+def _quota() -> float | None:
+    """Processors' worth of time that the cgroup grants, None for no limit."""
+    limit = _read(_CGROUP / "cpu.max").split()  # version 2
+    if not limit:
+        both = (_CGROUP / "cpu" / f"cpu.cfs_{part}_us" for part in ("quota", "period"))
+        limit = [text for text in map(_read, both) if text]
+    try:
+        time, period = map(int, limit)
+    except ValueError:  # "max", or no cgroup at all
+        return None
+    return time / period if time > 0 and period > 0 else None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""

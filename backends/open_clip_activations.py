@@ -1,0 +1,88 @@
+"""Which activation weights were trained with, where that is known, and which one is computed.
+
+OpenAI's CLIP and several after it were trained with QuickGELU, others with GELU. The weights
+fit both; with the wrong one every embedding is off, and nothing fails. Known are: open_clip's
+own tags; files whose SHA-256 is in open_clip's table of tags (whole, or its first eight digits
+as published in the file's name); repositories in that table; and TorchScript archives, whose
+classes name the activation. Of any other file nothing is known, and the architecture that the
+user names is believed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import open_clip
+
+from idia_index.errors import InputError
+
+QUICK = "quick_gelu"
+PLAIN = "gelu"
+_SUFFIX = "-quickgelu"
+
+
+def computed_activation(config: Mapping[str, Any]) -> str:
+    """Activation that a model of an open_clip configuration computes."""
+    if config.get("quick_gelu", False):
+        return QUICK
+    variants = {
+        str((config.get(tower) or {}).get("act_kwargs", {}).get("approximate", "none"))
+        for tower in ("vision_cfg", "text_cfg")
+        if (config.get(tower) or {}).get("act_kwargs")
+    }
+    return "_".join([PLAIN, *sorted(variants - {"none"})])
+
+
+def activation_of_tag(config: Mapping[str, Any]) -> str:
+    """Activation that the weights of an entry of open_clip's table were trained with."""
+    return QUICK if config.get("quick_gelu", False) else PLAIN
+
+
+def _table() -> Iterator[Mapping[str, Any]]:
+    for architecture, tag in open_clip.list_pretrained():
+        yield open_clip.get_pretrained_cfg(architecture, tag)
+
+
+def activation_of_hash(sha256: str) -> str | None:
+    """Activation of the weights with a SHA-256, where open_clip's table has it."""
+    for config in _table():
+        url = str(config.get("url", ""))
+        whole = re.search(r"/([0-9a-f]{64})/", url)
+        start = re.search(r"-([0-9a-f]{8})\.pth?$", url)
+        if (whole and whole[1] == sha256) or (start and sha256.startswith(start[1])):
+            return activation_of_tag(config)
+    return None
+
+
+def activation_of_repository(name: str) -> str | None:
+    """Activation of the weights in a repository, where open_clip's table has it."""
+    for config in _table():
+        if str(config.get("hf_hub", "")).strip("/").lower() == name.lower():
+            return activation_of_tag(config)
+    return None
+
+
+def check_activation(model: str, architecture: str, computed: str, trained: str | None) -> None:
+    """Refuses weights under an activation that they were not trained with.
+
+    Raises:
+        InputError: they differ; names the architecture that fits, where there is one.
+    """
+    if trained is None or (computed == QUICK) == (trained == QUICK):
+        return
+    fitting = architecture.removesuffix(_SUFFIX) + (_SUFFIX if trained == QUICK else "")
+    mend = (
+        f"use {model.replace(architecture, fitting, 1)}"
+        if architecture and fitting in open_clip.list_models() and model.startswith(architecture)
+        else f"set quick_gelu to {str(trained == QUICK).lower()} in its configuration"
+    )
+    raise InputError(
+        f"model {model}: its weights were trained with {_NAMES[trained]}, {architecture or 'it'} "
+        f"computes {_NAMES.get(computed, computed)}; {mend}, or allow the mismatch "
+        "(--allow-activation-mismatch) to repeat figures made with it"
+    )
+
+
+_NAMES = {QUICK: "QuickGELU", PLAIN: "GELU"}

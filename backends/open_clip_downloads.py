@@ -1,0 +1,120 @@
+"""Weights that open_clip or a hub keeps elsewhere -> files in the local cache."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
+from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
+from open_clip.pretrained import download_pretrained_from_url
+
+from idia_index.errors import InputError
+
+_PICKLES = (".bin", ".pth")
+
+
+def tag_weights(model: str, config: Mapping[str, Any], *, offline: bool) -> Path:
+    """The weights file of an entry of open_clip's table of tags, downloaded if need be.
+
+    Args:
+        model: SPEC, for the messages.
+        config: the entry.
+        offline: whether to take what is in the cache alone.
+
+    Raises:
+        InputError: it is not in the cache and cannot be downloaded.
+    """
+    # As open_clip: the hub first where the entry names one, its default file where no other.
+    repository, filename = os.path.split(str(config.get("hf_hub") or ""))
+    if repository:
+        return _first(model, repository, _alternatives(filename or HF_WEIGHTS_NAME), offline)
+    url = str(config["url"])
+    # open_clip's own folder for what it downloads by address.
+    cached = Path.home() / ".cache" / "clip" / url.rpartition("/")[2]
+    if offline and not cached.is_file():
+        raise InputError(_not_there(model, "not in the local cache", offline))
+    try:
+        return Path(download_pretrained_from_url(url))
+    # As in hub_file; and what it downloads must have the published hash.
+    except Exception as error:
+        raise InputError(_not_there(model, _reason(error), offline)) from error
+
+
+def hub_file(model: str, repository: str, filename: str, *, offline: bool) -> Path:
+    """A file of a repository, downloaded if need be.
+
+    Raises:
+        InputError: it is not in the cache and cannot be downloaded.
+    """
+    # Network libraries raise whatever their layers raise; the file is not there either way.
+    try:
+        return _hub_path(repository, filename, offline)
+    except Exception as error:
+        raise InputError(_not_there(model, _reason(error), offline)) from error
+
+
+def hub_weights(model: str, repository: str, *, offline: bool) -> Path:
+    """The weights file of an open_clip repository, downloaded if need be.
+
+    Raises:
+        InputError: it is not in the cache and cannot be downloaded.
+    """
+    return _first(model, repository, _alternatives(HF_WEIGHTS_NAME), offline)
+
+
+def _alternatives(filename: str) -> list[str]:
+    """File names to try, safetensors before pickles."""
+    if filename == HF_WEIGHTS_NAME:
+        return [HF_SAFE_WEIGHTS_NAME, filename]
+    if filename.endswith(_PICKLES):
+        return [filename[:-4] + ".safetensors", filename]
+    return [filename]
+
+
+def _first(model: str, repository: str, filenames: list[str], offline: bool) -> Path:
+    for filename in filenames[:-1]:
+        try:
+            return _hub_path(repository, filename, offline)
+        except EntryNotFoundError as error:
+            # Found missing there; with the network gone the next file would be waited for too.
+            if isinstance(error, LocalEntryNotFoundError) and not offline:
+                raise InputError(_not_there(model, _reason(error), offline)) from error
+        except Exception:  # noqa: BLE001 - the last file's error is the one to show
+            break
+    return hub_file(model, repository, filenames[-1], offline=offline)
+
+
+def _hub_path(repository: str, filename: str, offline: bool) -> Path:
+    # Its log tells each of several attempts; the error that follows says enough.
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        return Path(hf_hub_download(repository, filename, local_files_only=offline))
+    finally:
+        log.setLevel(level)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, LocalEntryNotFoundError):
+        return "not in the local cache, and the network was not reached"
+    if isinstance(error, RepositoryNotFoundError):
+        return "the hub has no such repository, or not for everybody"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+
+
+def _not_there(model: str, reason: str, offline: bool) -> str:
+    mend = "leave out offline" if offline else "check the name and the network"
+    return (
+        f"model {model}: its files cannot be had ({reason}); {mend}, or download the weights "
+        "elsewhere and name the file (ARCH/PATH)"
+    )

@@ -1,0 +1,112 @@
+"""Tokenizers of open_clip models: built without network where asked, counted without cutting."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+
+from idia_index.backends.fingerprints import clip_bpe_string
+from idia_index.errors import InputError
+
+DEFAULT_CONTEXT = 77
+# A configuration may come from anybody; what else it wants to hand to a tokenizer's loader
+# (trust_remote_code, say) is not its business.
+_ALLOWED_OPTIONS = frozenset({"clean", "strip_sep_token", "language"})
+_CLEANINGS = ("lower", "whitespace", "canonicalize")
+
+
+class ClipBpe:
+    """CLIP's byte-pair encoding, as packs need it: tokens without the two special ones.
+
+    Args:
+        tokenizer: open_clip's.
+    """
+
+    def __init__(self, tokenizer: SimpleTokenizer) -> None:
+        self._tokenizer = tokenizer
+        self.start: int = tokenizer.sot_token_id
+        self.end: int = tokenizer.eot_token_id
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokens of each text, neither framed nor cut."""
+        return [self._tokenizer.encode(text) for text in texts]
+
+
+def build_tokenizer(text_config: Mapping[str, Any], source: str | Path, *, offline: bool) -> Any:
+    """The tokenizer of an open_clip text configuration.
+
+    Args:
+        text_config: `text_cfg` of the model's configuration.
+        source: folder or repository of a Hugging Face tokenizer, if the configuration asks for
+            one.
+        offline: whether to look in folders and in the local cache alone.
+
+    Raises:
+        InputError: the configuration asks for what is not allowed, or the tokenizer is not
+            there.
+    """
+    options = dict(text_config.get("tokenizer_kwargs") or {})
+    unknown = sorted(set(options) - _ALLOWED_OPTIONS)
+    if unknown or options.get("clean", "lower") not in _CLEANINGS:
+        what = unknown[0] if unknown else f"clean={options['clean']!r}"
+        raise InputError(
+            f"the model's configuration passes {what} to its tokenizer, which is refused; "
+            "remove it from tokenizer_kwargs"
+        )
+    length = int(text_config.get("context_length") or DEFAULT_CONTEXT)
+    if not text_config.get("hf_tokenizer_name"):
+        return SimpleTokenizer(context_length=length, **options)
+    try:
+        return HFTokenizer(
+            str(source),
+            context_length=length,
+            tokenizer_mode=text_config.get("tokenizer_mode"),
+            local_files_only=offline,
+            trust_remote_code=False,
+            **options,
+        )
+    # transformers raises OSError, ValueError, KeyError, ... for what it cannot find or read.
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise InputError(
+            f"the tokenizer {str(source)!r} of the model cannot be loaded ({reason}); "
+            "put its files where the model is, or load it once with network"
+        ) from error
+
+
+def count_tokens(tokenizer: Any, texts: Sequence[str]) -> list[int]:
+    """Tokens that each text takes of the context, special ones counted, before any cutting."""
+    if isinstance(tokenizer, SimpleTokenizer):
+        return [len(tokenizer.encode(text)) + 2 for text in texts]
+    plain = tokenizer.tokenizer_mode == "clips"
+    ids = tokenizer.tokenizer(
+        [tokenizer.clean_fn(text) for text in texts],
+        add_special_tokens=not plain,
+        truncation=False,
+        padding=False,
+    )["input_ids"]
+    # In this mode open_clip adds a start, an end and a class token of its own.
+    return [len(row) + (3 if plain else 0) for row in ids]
+
+
+def tokenizer_string(tokenizer: Any, text_config: Mapping[str, Any]) -> str:
+    """What a tokenizer is, as one string for the fingerprint."""
+    clean = (text_config.get("tokenizer_kwargs") or {}).get("clean")
+    if isinstance(tokenizer, SimpleTokenizer):
+        return clip_bpe_string(
+            tokenizer.bpe_ranks, clean=clean or "lower", context_length=tokenizer.context_length
+        )
+    inner = tokenizer.tokenizer
+    fast = getattr(inner, "backend_tokenizer", None)
+    data = json.loads(fast.to_str()) if fast is not None else dict(inner.get_vocab())
+    # Set by the last call, not part of the tokenizer.
+    data.pop("truncation", None)
+    data.pop("padding", None)
+    digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    options = [str(tokenizer.tokenizer_mode), str(tokenizer.strip_sep_token)]
+    return ":".join(["hf", digest, clean or "whitespace", *options, str(tokenizer.context_length)])

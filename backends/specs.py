@@ -1,0 +1,163 @@
+"""The SPEC of a model, as `--model` takes it: which architecture, and where its weights are.
+
+Pure: looks at the file system to tell paths from tags, and at nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from idia_index.errors import InputError
+
+HUB_PREFIX = "hf-hub:"
+FOLDER_PREFIX = "local-dir:"
+CHECKPOINT_SUFFIXES = frozenset(
+    {".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".npz", ".npy", ".onnx", ".pkl"}
+)
+FORMS = (
+    "ARCH/PRETRAINED (ViT-B-32-quickgelu/laion400m_e32), ARCH/CHECKPOINT-FILE, "
+    f"{HUB_PREFIX}ORG/NAME, {FOLDER_PREFIX}FOLDER or the folder of an export"
+)
+
+
+class SpecKind(Enum):
+    """Where the weights of a SPEC come from."""
+
+    TAG = "tag"
+    CHECKPOINT = "checkpoint"
+    HUB = "hub"
+    FOLDER = "folder"
+    EXPORT = "export"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A SPEC, taken apart.
+
+    Attributes:
+        kind: where the weights come from.
+        architecture: name of the architecture; empty where the source itself says it.
+        source: the tag (TAG), the file (CHECKPOINT), ORG/NAME (HUB) or the folder (FOLDER,
+            EXPORT).
+    """
+
+    kind: SpecKind
+    architecture: str
+    source: str
+
+    @property
+    def path(self) -> Path:
+        """The file or folder of a CHECKPOINT, FOLDER or EXPORT."""
+        return Path(self.source)
+
+    @property
+    def text(self) -> str:
+        """The SPEC again, local paths absolute, so that it means the same in any folder."""
+        if self.kind is SpecKind.CHECKPOINT:
+            return f"{self.architecture}/{self.path.absolute()}"
+        if self.kind is SpecKind.FOLDER:
+            return f"{FOLDER_PREFIX}{self.path.absolute()}"
+        if self.kind is SpecKind.EXPORT:
+            return str(self.path.absolute())
+        if self.kind is SpecKind.HUB:
+            return f"{HUB_PREFIX}{self.source}"
+        return f"{self.architecture}/{self.source}"
+
+
+def parse_spec(text: str) -> ModelSpec:
+    """Takes a SPEC apart; what follows the first slash is a path if a file of that name exists.
+
+    Raises:
+        InputError: no SPEC, or a checkpoint or folder that does not exist.
+    """
+    if not text.strip() or "\0" in text:
+        raise InputError(f"model {text!r} is not a model; write {FORMS}")
+    if text.startswith(HUB_PREFIX):
+        return _hub(text)
+    if text.startswith(FOLDER_PREFIX):
+        return _folder(text)
+    if is_export(Path(text)):
+        return ModelSpec(SpecKind.EXPORT, "", text)
+    architecture, slash, source = text.partition("/")
+    if not architecture or not slash or not source:
+        raise InputError(_unnamed(text))
+    path = Path(source).expanduser()
+    if _is_file(path):
+        return ModelSpec(SpecKind.CHECKPOINT, architecture, str(path))
+    if _looks_like_path(source):
+        raise InputError(_no_checkpoint(text, path))
+    return ModelSpec(SpecKind.TAG, architecture, source)
+
+
+def is_export(path: Path) -> bool:
+    """Whether a path is a folder that holds ONNX files."""
+    return _is_dir(path) and any(path.glob("*.onnx"))
+
+
+def _hub(text: str) -> ModelSpec:
+    source = text.removeprefix(HUB_PREFIX)
+    organisation, _, name = source.partition("/")
+    if not organisation or not name or "/" in name or ".." in source:
+        raise InputError(f"model {text!r} names no repository; write {HUB_PREFIX}ORG/NAME")
+    return ModelSpec(SpecKind.HUB, "", source)
+
+
+def _folder(text: str) -> ModelSpec:
+    path = Path(text.removeprefix(FOLDER_PREFIX)).expanduser()
+    if text == FOLDER_PREFIX:
+        raise InputError(f"model {text!r} names no folder; write {FOLDER_PREFIX}FOLDER")
+    if _is_file(path):
+        raise InputError(f"{path} is a file, {FOLDER_PREFIX} takes a folder; write ARCH/{path}")
+    if not _is_dir(path):
+        raise InputError(f"{path}: no such folder; check the path after {FOLDER_PREFIX}")
+    return ModelSpec(SpecKind.FOLDER, "", str(path))
+
+
+def _unnamed(text: str) -> str:
+    """Why a SPEC without ARCH/ is none."""
+    path = Path(text).expanduser()
+    if _is_dir(path):
+        return (
+            f"{text} is a folder without an export; for a model folder write {FOLDER_PREFIX}{text}"
+        )
+    if _is_file(path):
+        return f"{text} is a file whose architecture is not said; write ARCH/{text}"
+    return f"model {text!r} is not a model; write {FORMS}"
+
+
+def _no_checkpoint(text: str, path: Path) -> str:
+    if _is_dir(path):
+        return f"{path} is a folder; name the checkpoint file in it, or write {FOLDER_PREFIX}{path}"
+    whole = Path(text).expanduser()
+    if _is_file(whole) or _is_dir(whole):
+        return _unnamed(text)
+    if _exists(path):
+        return f"{path} is not a regular file; name a checkpoint file"
+    return f"no such checkpoint: {path} (of model {text!r}); check the path after the first slash"
+
+
+def _looks_like_path(source: str) -> bool:
+    return "/" in source or source[0] in ".~" or Path(source).suffix.lower() in CHECKPOINT_SUFFIXES
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for the file system names no file
+        return False
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False

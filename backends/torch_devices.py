@@ -1,0 +1,81 @@
+"""Devices and dtypes of PyTorch: picked by trying, named as people are shown them."""
+
+from __future__ import annotations
+
+import torch
+
+from idia_index.errors import InputError
+from idia_index.protocols import BACKEND_DTYPES
+
+# In the order of choice where none is asked for.
+DEVICE_TYPES = ("cuda", "mps", "cpu")
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    """The dtype of a name of `BACKEND_DTYPES`.
+
+    Raises:
+        InputError: there is no such dtype.
+    """
+    if name not in BACKEND_DTYPES:
+        raise InputError(f"dtype {name!r} is unknown; there are: {', '.join(BACKEND_DTYPES)}")
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
+def pick_device(name: str | None, dtype: torch.dtype = torch.float32) -> torch.device:
+    """The device asked for, or the best that computes.
+
+    Args:
+        name: "cpu", "cuda", "cuda:1", "mps"; None takes the first that works.
+        dtype: what it must compute in.
+
+    Raises:
+        InputError: no such device, or it does not compute.
+    """
+    if name is None:
+        return next(
+            device
+            for device in map(torch.device, DEVICE_TYPES)
+            if device.type == "cpu" or why_not(device, dtype) is None
+        )
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(_unknown(name)) from error
+    if device.type not in DEVICE_TYPES:
+        raise InputError(_unknown(name))
+    problem = why_not(device, dtype)
+    if problem is not None:
+        raise InputError(f"device {name!r} does not work: {problem}; try device cpu")
+    return device
+
+
+def _unknown(name: str) -> str:
+    return f"device {name!r} is unknown; there are: {', '.join(DEVICE_TYPES)} (or cuda:1, ...)"
+
+
+def why_not(device: torch.device, dtype: torch.dtype = torch.float32) -> str | None:
+    """Multiplies two small matrices on a device: None if it works, else what went wrong."""
+    if device.type == "cuda" and not torch.cuda.is_available():
+        return "PyTorch finds no CUDA device"
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        return "PyTorch finds no Metal device"
+    try:
+        ones = torch.ones(8, 8, dtype=dtype, device=device)
+        right = bool((ones @ ones == 8).all().item())
+    # A broken driver raises whatever it pleases; what counts is that nothing was computed.
+    except Exception as error:  # noqa: BLE001
+        return (str(error).splitlines() or [type(error).__name__])[0]
+    return None if right else "it computes wrong products"
+
+
+def describe_device(device: torch.device) -> str:
+    """The device as people are shown it: "cpu (2 threads)", "cuda:0 (NVIDIA H200)"."""
+    if device.type == "cpu":
+        threads = torch.get_num_threads()
+        return f"cpu ({threads} thread{'s' if threads > 1 else ''})"
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        return f"cuda:{index} ({torch.cuda.get_device_name(index)})"
+    return str(device)

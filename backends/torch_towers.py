@@ -1,0 +1,138 @@
+"""The towers of an open_clip model as a backend offers them: arrays in, float32 arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from open_clip.hf_model import HFTextEncoder
+from torch import Tensor, nn
+
+from idia_index.backends.open_clip_tokenizers import ClipBpe, count_tokens
+from idia_index.backends.torch_text import PackedTextTower, text_part
+from idia_index.errors import InputError
+from idia_index.packing import PAD, plan_packs
+from idia_index.protocols import PackTower, Tokenizer
+from idia_index.records import Float32, Pack
+
+# Two prompts that share a prefix and differ in length, so that a tree has a branch.
+PROBES = ("a photo of a person", "a photo of two people in the street")
+# Between unit vectors, in float32. The two ways differ by a few units of the last place
+# (1e-7); a layer that is computed otherwise differs by far more.
+PROBE_TOLERANCE = 1e-4
+
+# Measured with ViT-B-32 on two AVX-512 cores: see docs/performance.md.
+_PACK_SIZES = {"cpu": (256, 1), "cuda": (512, 64), "mps": (256, 8)}
+
+
+def to_numpy(rows: Tensor) -> Float32:
+    """float32 array of a tensor of any dtype on any device."""
+    array: Float32 = rows.float().cpu().numpy()
+    return array
+
+
+class TorchPackTower(PackTower):
+    """A causal text tower on packs.
+
+    Args:
+        module: the tower, on its device.
+        tokenizer: its tokenizer.
+        context_length: most tokens of a prompt, the two special tokens counted.
+    """
+
+    def __init__(self, module: PackedTextTower, tokenizer: Tokenizer, context_length: int) -> None:
+        self.module = module
+        self.tokenizer = tokenizer
+        self.context_length = context_length
+        self._device = module.positional_embedding.device
+        self.pack_nodes, self.pack_batch = _PACK_SIZES.get(self._device.type, (256, 1))
+
+    @torch.inference_mode()
+    def embed_pack(self, pack: Pack) -> Float32:
+        """Text embeddings float32 [p, D] at `pack.reads`, not normalised."""
+        arrays = (pack.ids, pack.positions, pack.mask, pack.reads)
+        return to_numpy(self.module(*(torch.from_numpy(a).to(self._device) for a in arrays)))
+
+
+class WholeTexts:
+    """Any text tower of open_clip, on whole texts as open_clip pads them.
+
+    Towers of Hugging Face mask their padding, so a batch is padded to its longest text only.
+    Others (SigLIP, CoCa) were trained with padding that is seen, or read at a fixed place, and
+    get the full context.
+
+    Args:
+        model: the open_clip model, on its device.
+        tokenizer: open_clip's tokenizer of it.
+    """
+
+    def __init__(self, model: nn.Module, tokenizer: Any) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._device = next(model.parameters()).device
+        self.trims = self._can_trim()
+
+    def _can_trim(self) -> bool:
+        """Whether leaving out common padding keeps the embeddings; tried, not assumed."""
+        if not isinstance(text_part(self._model), HFTextEncoder):
+            return False
+        ids = self._tokenizer(list(PROBES))
+        return _agree(self._encode(self._trimmed(ids)), self._encode(ids))
+
+    def _trimmed(self, ids: Tensor) -> Tensor:
+        """Tokens [n, L] without the columns at the end that are padding in every row."""
+        used = (ids != text_part(self._model).config.pad_token_id).any(dim=0)
+        return ids[:, : int(used.nonzero().max()) + 1]
+
+    @torch.inference_mode()
+    def _encode(self, ids: Tensor) -> Float32:
+        model: Any = self._model
+        return to_numpy(model.encode_text(ids.to(self._device), normalize=False))
+
+    def __call__(self, texts: Sequence[str]) -> Float32:
+        """Text embeddings float32 [n, D], not normalised.
+
+        Raises:
+            InputError: a text is past the context length, where open_clip would cut it.
+        """
+        length = self._tokenizer.context_length
+        for text, count in zip(texts, count_tokens(self._tokenizer, texts), strict=True):
+            if count > length:
+                raise InputError(
+                    f"prompt {text!r} has {count} tokens, the model reads {length}: shorten the "
+                    "name or the template"
+                )
+        ids = self._tokenizer(list(texts))
+        return self._encode(self._trimmed(ids) if self.trims else ids)
+
+
+@torch.inference_mode()
+def packs_agree(model: nn.Module, tower: PackedTextTower, tokenizer: ClipBpe) -> bool:
+    """Whether packs give what the model's own `encode_text` gives, on two short prompts.
+
+    Any difference that the checks of `pack_refusal` do not know of shows here.
+    """
+    bodies = tokenizer.encode(PROBES)
+    framed = [[tokenizer.start, *body, tokenizer.end] for body in bodies]
+    tokens = np.full((len(framed), max(map(len, framed))), PAD, np.int32)
+    padded = torch.zeros(len(framed), tower.positional_embedding.shape[0], dtype=torch.int64)
+    if tokens.shape[1] > padded.shape[1]:  # a context too short for the probes proves nothing
+        return False
+    for row, ids in enumerate(framed):
+        tokens[row, : len(ids)] = ids
+        padded[row, : len(ids)] = torch.tensor(ids)
+    pack = next(plan_packs(tokens, nodes=tokens.size))
+    arrays = (pack.ids, pack.positions, pack.mask, pack.reads)
+    packed = to_numpy(tower(*map(torch.from_numpy, arrays)))
+    rows = np.empty_like(packed)
+    rows[pack.rows] = packed
+    own: Any = model
+    return _agree(rows, to_numpy(own.encode_text(padded, normalize=False)))
+
+
+def _agree(rows: Float32, reference: Float32) -> bool:
+    """Whether two tables of float32 [n, D] point the same ways."""
+    a, b = (table / np.linalg.norm(table, axis=1, keepdims=True) for table in (rows, reference))
+    return bool(np.abs(a - b).max() < PROBE_TOLERANCE)

@@ -1,0 +1,94 @@
+"""SHA-256 of weight files, remembered between runs: hashing a gigabyte takes seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from idia_index.errors import InputError
+
+MAX_ENTRIES = 1000
+_CHUNK = 1 << 22
+
+
+def cache_file() -> Path:
+    """Where hashes are remembered, in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG rules: a relative path is to be ignored.
+    root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
+    return root / "idia-index" / "weights-sha256.json"
+
+
+def weights_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal; from the cache if the file is unchanged.
+
+    A file counts as unchanged while its path, size, inode and times of modification and of
+    change to the nanosecond are the same. A cache that is damaged or cannot be written costs
+    time and nothing else.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    path = path.resolve()
+    try:
+        before = _stamp(path)
+        entry = _read_cache().get(str(path))
+        if isinstance(entry, dict) and entry.get("stamp") == before and _is_hash(entry["sha256"]):
+            return str(entry["sha256"])
+        digest = _hash(path)
+        unchanged = _stamp(path) == before
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the file") from error
+    if unchanged:
+        _remember(str(path), {"stamp": before, "sha256": digest})
+    return digest
+
+
+def _stamp(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
+def _is_hash(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _read_cache() -> dict[str, Any]:
+    try:
+        data = json.loads(cache_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _remember(key: str, entry: dict[str, object]) -> None:
+    # Two writers at once: each replaces the file as a whole, and at worst one hash is
+    # forgotten and computed again.
+    cache = _read_cache()
+    cache.pop(key, None)
+    cache[key] = entry
+    newest = dict(list(cache.items())[-MAX_ENTRIES:])
+    target = cache_file()
+    with contextlib.suppress(OSError):
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(newest, file)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise

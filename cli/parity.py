@@ -1,0 +1,113 @@
+"""`idia-index parity`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from idia_index.cli.console import pairs
+from idia_index.cli.options import DIRECTORY, json_option, progress_option, tau_option, write_json
+from idia_index.cli.progress import Stages
+from idia_index.index import Index, open_index
+from idia_index.manifest import FORMAT
+from idia_index.name_pool import sample_names
+from idia_index.parity import Count, ParityReport, compare
+from idia_index.registry import load_backend
+from idia_index.store import MANIFEST
+from idia_index.subjects import read_subjects
+from idia_index.templates import JAIR2024
+
+DECISION_FLIPPED = 3
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  idia-index parity people.idia exported/ subjects/\n"
+    "  idia-index parity ViT-B-32/epoch_32.pt exported/ subjects.csv --sample-names 1000"
+)
+@click.argument("index_or_model")
+@click.argument("onnx_dir", type=DIRECTORY)
+@click.argument("subjects", type=DIRECTORY)
+@click.option("--sample-names", type=int, metavar="N", default=1000, show_default=True,
+              help="Candidates to draw where a model is given and no index.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the drawn names.")
+@click.option("--allow-flips", type=int, metavar="N", default=0, show_default=True,
+              help="Decisions that may differ before the exit code is 3.")
+@tau_option
+@json_option
+@progress_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    index_or_model: str,
+    onnx_dir: Path,
+    subjects: Path,
+    sample_names: int,
+    seed: int,
+    allow_flips: int,
+    tau: int,
+    as_json: bool,
+    show_progress: bool | None,
+) -> None:
+    """Run open_clip and an ONNX export over the same names and images, and compare.
+
+    INDEX_OR_MODEL gives the names, templates and model: an index, or a model's SPEC. Exits with
+    3 if more decisions differ than --allow-flips.
+    """
+    people = read_subjects(subjects)
+    # Exports have a manifest too, but they are models.
+    index = None if is_model(index_or_model) else open_index(index_or_model)
+    names = index.names if index else _drawn(sample_names, seed)
+    templates = index.templates if index else JAIR2024
+    first = load_backend("open_clip", **_source(index, index_or_model))
+    second = load_backend("onnx", model=str(onnx_dir))
+    with Stages(show_progress) as progress:
+        report = compare(
+            first, second, names, templates, people, tau=tau, progress=progress
+        )
+    if as_json:
+        write_json(report.to_json())
+    else:
+        click.echo(_text(report))
+    ctx.exit(DECISION_FLIPPED if report.decisions.differ > allow_flips else 0)
+
+
+def is_model(text: str) -> bool:
+    """Whether a text is a SPEC, not the directory of an index."""
+    manifest = Path(text) / MANIFEST
+    return not manifest.is_file() or FORMAT.rpartition("/")[0] not in manifest.read_text("utf-8")
+
+
+def _drawn(count: int, seed: int) -> list[str]:
+    return sample_names(count, seed).names()
+
+
+def _source(index: Index | None, model: str) -> dict[str, object]:
+    if index is None:
+        return {"model": model}
+    plan = index.manifest.plan
+    return {"model": plan.model, **plan.load_options}
+
+
+def _text(report: ParityReport) -> str:
+    texts, images = report.text_embeddings, report.image_embeddings
+    rows = {
+        "tokens that differ": _count(report.tokens) if report.tokens else "not shown",
+        "text embeddings": f"largest difference {texts.largest_difference:.1e}, smallest cosine "
+        f"{texts.smallest_cosine:.7f}",
+        "image embeddings": f"largest difference {images.largest_difference:.1e}, smallest "
+        f"cosine {images.smallest_cosine:.7f}",
+        "predictions that differ": _count(report.predictions),
+        "winners that differ": _count(report.winners),
+        "decisions that differ": _count(report.decisions),
+    }
+    flips = [
+        f"{flip.name}: {flip.correct_prompts[0]} against {flip.correct_prompts[1]} correct prompts"
+        for flip in report.flips
+    ]
+    return "\n".join([pairs(rows), *flips])
+
+
+def _count(count: Count) -> str:
+    return f"{count.differ:,} of {count.compared:,}"

@@ -1,0 +1,115 @@
+"""An independent oracle: Hugging Face's CLIPModel with the same random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnxscript")
+pytest.importorskip("onnxruntime")
+transformers = pytest.importorskip("transformers")
+pytest.importorskip("open_clip")
+
+import torch
+from onnx_models import DIM, tiny_config, write_model
+
+from idia_index.backends.onnx import OnnxBackend
+from idia_index.backends.onnx_export import export_model
+from idia_index.backends.onnx_probe import TEXTS, probe_images
+from idia_index.backends.open_clip import OpenClipBackend
+
+WIDTH, HEADS, LAYERS = 32, 2, 2
+
+
+def oracle(activation: str) -> Any:
+    torch.manual_seed(3)
+    common = {
+        "hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_attention_heads": HEADS,
+        "num_hidden_layers": LAYERS, "hidden_act": activation, "projection_dim": DIM,
+        "layer_norm_eps": 1e-5,
+    }
+    config = transformers.CLIPConfig(
+        text_config={
+            **common, "vocab_size": 49408, "max_position_embeddings": 77,
+            "bos_token_id": 49406, "eos_token_id": 49407,
+        },
+        vision_config={**common, "image_size": 32, "patch_size": 8},
+        projection_dim=DIM,
+    )
+    model = transformers.CLIPModel(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return model
+
+
+def block(weights: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """One transformer block under open_clip's names."""
+    qkv = [f"{prefix}.self_attn.{x}_proj" for x in "qkv"]
+    names = {
+        "ln_1": "layer_norm1", "ln_2": "layer_norm2", "attn.out_proj": "self_attn.out_proj",
+        "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2",
+    }
+    found = {
+        f"{ours}.{part}": weights[f"{prefix}.{theirs}.{part}"]
+        for ours, theirs in names.items()
+        for part in ("weight", "bias")
+    }
+    for part in ("weight", "bias"):
+        found[f"attn.in_proj_{part}"] = torch.cat([weights[f"{name}.{part}"] for name in qkv])
+    return found
+
+
+def open_clip_weights(weights: dict[str, Any]) -> dict[str, Any]:
+    """CLIPModel's weights under open_clip's names."""
+    found = {
+        "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
+        "positional_embedding": "text_model.embeddings.position_embedding.weight",
+        "ln_final.weight": "text_model.final_layer_norm.weight",
+        "ln_final.bias": "text_model.final_layer_norm.bias",
+        "logit_scale": "logit_scale",
+        "visual.class_embedding": "vision_model.embeddings.class_embedding",
+        "visual.conv1.weight": "vision_model.embeddings.patch_embedding.weight",
+        "visual.positional_embedding": "vision_model.embeddings.position_embedding.weight",
+        "visual.ln_pre.weight": "vision_model.pre_layrnorm.weight",
+        "visual.ln_pre.bias": "vision_model.pre_layrnorm.bias",
+        "visual.ln_post.weight": "vision_model.post_layernorm.weight",
+        "visual.ln_post.bias": "vision_model.post_layernorm.bias",
+    }
+    out = {ours: weights[theirs] for ours, theirs in found.items()}
+    out["text_projection"] = weights["text_projection.weight"].T.contiguous()
+    out["visual.proj"] = weights["visual_projection.weight"].T.contiguous()
+    for ours, theirs in (("", "text_model"), ("visual.", "vision_model")):
+        for i in range(LAYERS):
+            layer = block(weights, f"{theirs}.encoder.layers.{i}")
+            out |= {f"{ours}transformer.resblocks.{i}.{key}": w for key, w in layer.items()}
+    return out
+
+
+def rows(output: Any) -> Any:
+    # Newer releases return an object that holds the projected embedding.
+    found = output if isinstance(output, torch.Tensor) else output.pooler_output
+    return torch.nn.functional.normalize(found, dim=-1).numpy()
+
+
+@pytest.mark.parametrize("activation", ["gelu", "quick_gelu"])
+@torch.inference_mode()
+def test_both_backends_equal_transformers(activation: str, tmp_path: Path) -> None:
+    theirs = oracle(activation)
+    spec = write_model(tmp_path / "model", tiny_config(quick_gelu=activation == "quick_gelu"))
+    torch.save(
+        open_clip_weights(theirs.state_dict()), tmp_path / "model" / "open_clip_pytorch_model.bin"
+    )
+    ours = OpenClipBackend(model=spec, device="cpu")
+    with torch.inference_mode(False):
+        export = OnnxBackend(model=str(export_model(ours, tmp_path / "out").folder), device="cpu")
+    texts = [text for text in TEXTS if len(export.text_tower.tokenizer.encode([text])[0]) <= 75]
+    ids = ours.tokenizer(texts)
+    pixels = torch.from_numpy(export.manifest.preprocessing.pixels(probe_images()))
+    text = rows(theirs.get_text_features(input_ids=ids, attention_mask=torch.ones_like(ids)))
+    image = rows(theirs.get_image_features(pixel_values=pixels))
+    for backend in (ours, export):
+        np.testing.assert_allclose(backend.encode_texts(texts), text, atol=1e-5)
+        np.testing.assert_allclose(backend.encode_images(probe_images()), image, atol=1e-5)

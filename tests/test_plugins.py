@@ -1,0 +1,72 @@
+"""The example of the documentation, installed and run as its reader would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import make_images
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("site")
+    source = tmp_path_factory.mktemp("source")
+    for file in (ROOT / "docs" / "example_plugin").iterdir():
+        if file.is_file():
+            (source / file.name).write_bytes(file.read_bytes())
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--target", str(target), str(source)], check=True)
+    return target
+
+
+def run(site: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "idia_index.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(site)},
+    )
+
+
+def test_the_example_backend_is_found_like_those_in_the_tree(installed: Path) -> None:
+    states = json.loads(run(installed, "backends", "--json").stdout)["backends"]
+    assert states["example"] == "ready"
+
+
+def test_the_example_backend_builds_and_answers(installed: Path, tmp_path: Path) -> None:
+    index = tmp_path / "i"
+    done = run(
+        installed, "build", index, "--backend", "example", "--model", "colours",
+        "--sample-names", 50,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    images = make_images(tmp_path / "images", 3)
+    done = run(installed, "query", index, images, "--name", "Jane Doe", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["candidates"] == 51 and answer["subjects"][0]["images"] == 3
+
+
+def test_its_errors_are_lines_like_ours(installed: Path, tmp_path: Path) -> None:
+    done = run(
+        installed, "build", tmp_path / "i", "--backend", "example", "--model", "sounds",
+        "--sample-names", 5,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "idia-index: model 'sounds' is unknown; there are: colours\n"
+
+
+def test_without_it_the_backend_is_not_there(tmp_path: Path) -> None:
+    done = run(
+        tmp_path, "build", tmp_path / "i", "--backend", "example", "--model", "colours",
+        "--sample-names", 5,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "no backend is called 'example'; there are: onnx, open_clip" in done.stderr
