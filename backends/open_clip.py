@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 from PIL import Image
 
 from idia_index.backends.fingerprints import preprocessing_string
+from idia_index.backends.preprocessing import Preprocessing
 from idia_index.backends.specs import parse_spec
 from idia_index.backends.weights_hash import weights_sha256
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
+from idia_index.images import MAX_PIXELS
 from idia_index.protocols import Backend
 from idia_index.records import Fingerprint, Float32
 
@@ -133,6 +135,13 @@ class OpenClipBackend(Backend):
         """open_clip's own inference transform, at the size of the image tower."""
         config = merge_preprocess_dict(PreprocessCfg(), source.preprocessing)
         config["size"] = getattr(model.visual, "image_size", config["size"])
+        try:
+            Preprocessing.from_open_clip(config)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"model {self.model}: its configuration preprocesses images with {error}; "
+                "mend its preprocess_cfg"
+            ) from error
         self.preprocessing: dict[str, Any] = config
         self._transform = image_transform_v2(PreprocessCfg(**config), is_train=False)
 
@@ -165,6 +174,7 @@ class OpenClipBackend(Backend):
             return to_numpy(self.image_tower(pixels.to(self._device, self._dtype)))
 
     def _pixels(self, image: Image.Image) -> torch.Tensor:
+        self._check_shape(image)
         try:
             pixels: torch.Tensor = self._transform(image)
         # Pillow and torchvision raise what they please for modes and sizes they do not take.
@@ -174,6 +184,17 @@ class OpenClipBackend(Backend):
                 f"preprocessed ({error}); convert it to RGB"
             ) from error
         return pixels
+
+    def _check_shape(self, image: Image.Image) -> None:
+        """Refuses what would fill the memory when its shorter side is scaled to the input's."""
+        short, long = sorted(image.size)
+        size = self.preprocessing["size"]
+        side = max(size) if isinstance(size, (list, tuple)) else size
+        if self.preprocessing["resize_mode"] == "shortest" and side**2 * long > MAX_PIXELS * short:
+            raise InputError(
+                f"an image of {image.width} x {image.height} pixels is too long for its width: "
+                f"the model would see it with its shorter side at {side}; crop it"
+            )
 
     def embed_texts(self, texts: Sequence[str]) -> Float32:
         """Text embeddings float32 [n, D], not normalised, of whole texts.

@@ -1,0 +1,155 @@
+"""Is it the faces? What can be told without them, held against the attack.
+
+The scores here use the names, or the images, but never a subject's face with the subject's name.
+If one of them tells members from non-members nearly as well as the attack, the split leaks: the
+attack's figures then say nothing about faces (blind baselines: Das, Zhang & Tramer, "Blind Baselines
+Beat Membership Inference Attacks for Foundation Models", 2024).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idia_index.evaluation.draws import shuffled
+from idia_index.evaluation.measured import Float64
+from idia_index.evaluation.roc import auc, auc_interval
+from idia_index.records import Int64
+
+SHIFTS = 20
+FOLDS = 5
+NEAR = 0.5
+"""A baseline comes near the attack if it has this share of the attack's advantage over chance."""
+
+GATE_CONFIDENCE = 0.99
+
+WHAT = {
+    "name_only": "name only: how typical the text tower finds the name, without an image",
+    "image_free": "image-free: the mean of other people's images in place of the subject's",
+    "shuffled_images": "shuffled images: another person's images under the subject's name",
+    "image_only": "images only: a linear classifier of image embeddings, without any name",
+}
+
+
+@dataclass(frozen=True)
+class BlindScores:
+    """Scores of P subjects that use no face together with its name.
+
+    Attributes:
+        name_only, image_free: float64 [P].
+        swapped_margin: float64 [P, P]; [q, p] is the attack's margin for q's images and p's name.
+        swapped_correct: int16 [P, P], likewise the correct prompts.
+        image_only: float64 [P], cross-validated; NaN for subjects whose truth is not known.
+    """
+
+    name_only: Float64
+    image_free: Float64
+    swapped_margin: Float64
+    swapped_correct: NDArray[np.int16]
+    image_only: Float64
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """The arrays by their names, for a file."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One baseline against the attack.
+
+    Attributes:
+        what: key of `WHAT`.
+        auc: with the better sign where a baseline has no direction of its own.
+        ci: interval of the AUC at `GATE_CONFIDENCE`, bootstrapped over people.
+        share: its advantage over chance as a share of the attack's; None where that has none.
+        fires: whether it is surely above chance and near the attack.
+    """
+
+    what: str
+    auc: float
+    ci: tuple[float, float]
+    share: float | None
+    fires: bool
+
+
+def shifted(scores: Float64, seed: int) -> Float64:
+    """For each p the mean of scores[q, p] over `SHIFTS` derangements q of p; float64 [P]."""
+    people = len(scores)
+    order = shuffled(seed, people, 0x5F1F)
+    total = np.zeros(people)
+    steps = np.unique(1 + np.arange(SHIFTS) * max(1, (people - 1) // SHIFTS) % max(1, people - 1))
+    for step in steps.tolist():
+        total[order] += scores[np.roll(order, step), order]
+    out: Float64 = total / len(steps)
+    return out
+
+
+def one_shift(scores: NDArray[np.int16], seed: int) -> NDArray[np.int16]:
+    """For each p scores[q, p] of one derangement q of p; [P]."""
+    order = shuffled(seed, len(scores), 0x5F1F)
+    out = np.empty(len(scores), scores.dtype)
+    out[order] = scores[np.roll(order, 1), order]
+    return out
+
+
+def learned_scores(rows: Float64, members: Int64, others: Int64, seed: int) -> Float64:
+    """Cross-validated scores of a linear classifier, float64 [P]; NaN for who is in neither.
+
+    Ridge regression on plus and minus one, its strength the mean variance of the rows; folds
+    are stratified and seeded.
+
+    Args:
+        rows: float64 [P, D], one per subject.
+        members, others: places int64 of the two classes.
+    """
+    scores = np.full(len(rows), np.nan)
+    if min(len(members), len(others)) < FOLDS:
+        return scores
+    fold = np.full(len(rows), -1)
+    for word, places in enumerate((members, others)):
+        fold[places[shuffled(seed, len(places), 0xF01D, word)]] = np.arange(len(places)) % FOLDS
+    target = np.zeros(len(rows))
+    target[members], target[others] = 1, -1
+    for number in range(FOLDS):
+        train = (fold >= 0) & (fold != number)
+        held = fold == number
+        scores[held] = _ridge(rows[train], target[train], rows[held])
+    return scores
+
+
+def _ridge(rows: Float64, target: Float64, held: Float64) -> Float64:
+    centre = rows.mean(axis=0)
+    centred = rows - centre
+    # Classes of different sizes count the same.
+    weight = np.where(target > 0, 1 / (target > 0).sum(), 1 / (target < 0).sum())
+    root = np.sqrt(weight * len(target) / 2)[:, None]
+    scaled = centred * root
+    gram = scaled @ scaled.T
+    strength = np.trace(gram) / len(gram)
+    dual = np.linalg.solve(gram + strength * np.eye(len(gram)), target * root[:, 0])
+    out: Float64 = (held - centre) @ (scaled.T @ dual)
+    return out
+
+
+def compare(
+    scores: Float64, truth: tuple[Int64, Int64], attack_auc: float, what: str, seed: int
+) -> Baseline:
+    """A baseline's AUC against the attack's.
+
+    Args:
+        scores: float64 [P].
+        truth: places int64 of members and of non-members.
+        attack_auc: the better of the attack's own.
+        what: key of `WHAT`.
+    """
+    members, others = scores[truth[0]], scores[truth[1]]
+    value = auc(members, others)
+    if value < 0.5 and what != "image_only":  # which way a name is preferred says nothing
+        members, others, value = -members, -others, 1 - value
+    low, high = auc_interval(members, others, seed, GATE_CONFIDENCE)
+    advantage = attack_auc - 0.5
+    share = (value - 0.5) / advantage if advantage > 0 else None
+    fires = low > 0.5 and (share is None or share >= NEAR)
+    return Baseline(what, value, (low, high), share, fires)
