@@ -13,11 +13,10 @@ import html
 import string
 import zlib
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
-
-import ftfy
-import regex
+from typing import Any
 
 from idia_index.errors import InputError
 
@@ -27,11 +26,17 @@ MERGES = 49152 - 256 - 2  # merges that CLIP reads from its file, which holds mo
 MAX_MERGES_BYTES = 16 << 20
 CACHE_WORDS = 1 << 18
 
-_WORDS = regex.compile(
-    rf"{START_TEXT}|{END_TEXT}|'s|'t|'re|'ve|'m|'ll|'d|[\p{{L}}]+|[\p{{N}}]|[^\s\p{{L}}\p{{N}}]+",
-    regex.IGNORECASE,
+_WORDS = (
+    rf"{START_TEXT}|{END_TEXT}|'s|'t|'re|'ve|'m|'ll|'d|[\p{{L}}]+|[\p{{N}}]|[^\s\p{{L}}\p{{N}}]+"
 )
 _NO_PUNCTUATION = str.maketrans("_", " ", string.punctuation.replace("_", ""))
+
+
+@cache
+def _word_pattern() -> Any:
+    import regex  # late, as ftfy below
+
+    return regex.compile(_WORDS, regex.IGNORECASE)
 
 
 def _repair(text: str) -> str:
@@ -39,6 +44,8 @@ def _repair(text: str) -> str:
     # Neither step changes printable ASCII without `&`; most names are that.
     if text.isascii() and text.isprintable() and "&" not in text:
         return text
+    import ftfy  # late: a query whose names are all known needs no tokenizer
+
     return html.unescape(html.unescape(ftfy.fix_text(text)))
 
 
@@ -91,6 +98,7 @@ class ClipTokenizer:
         self.vocabulary = {symbol: i for i, symbol in enumerate(symbols)}
         ids = self.vocabulary
         self._clean = CLEANING[clean]
+        self._words = _word_pattern()
         self._byte_ids = [ids[alphabet[b]] for b in range(256)]
         self._last_ids = [ids[alphabet[b] + "</w>"] for b in range(256)]
         self._ranks = {(ids[left], ids[right]): i for i, (left, right) in enumerate(merges)}
@@ -140,7 +148,7 @@ class ClipTokenizer:
 
     def _chunk_ids(self, chunk: str) -> tuple[int, ...]:
         ids: list[int] = []
-        for word in _WORDS.findall(chunk):
+        for word in self._words.findall(chunk):
             special = self._special.get(word)
             ids += self._merge(word.encode()) if special is None else (special,)
         if len(self._cache) >= CACHE_WORDS:

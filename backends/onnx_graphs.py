@@ -54,15 +54,17 @@ def write_text_graph(model: nn.Module, folder: Path, dtype: str) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps the exporter's remarks on axis names and internals off the terminal."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
+    logs = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 def _export(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -106,9 +107,7 @@ def _check_tokens(source: Backend, export: Backend) -> list[str]:
 
 
 def _compare(
-    source: Callable[[Sequence[object]], Float32],
-    export: Callable[[Sequence[object]], Float32],
-    items: Sequence[object],
+    source: Callable[[Any], Float32], export: Callable[[Any], Float32], items: Sequence[Any]
 ) -> tuple[float, float]:
     """Largest difference and smallest cosine, over all items at once and each alone."""
     expected = source(items)

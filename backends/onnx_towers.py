@@ -69,8 +69,8 @@ class _OnnxAttention(nn.Module):
         return out, None
 
 
-def _is_plain(attention: nn.Module) -> bool:
-    return (
+def _is_plain(attention: Any) -> bool:
+    return bool(
         type(attention) is nn.MultiheadAttention
         and attention.batch_first
         and attention.in_proj_weight is not None

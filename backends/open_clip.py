@@ -124,12 +124,23 @@ class OpenClipBackend(Backend):
                 refusal = "its embeddings through packs are not those of encode_text"
         self.pack_refusal = refusal
         self.clip = model.to(self._device, self._dtype)
+        self._check_range()
         self.image_tower = ImageTower(self.clip).eval()
         self.packed_tower = tower if refusal is None else None
         self._whole_texts = None if self.packed_tower else WholeTexts(self.clip, self.tokenizer)
         if self.packed_tower is not None:
             length = int(text_part(model).context_length)
             self.text_tower = TorchPackTower(self.packed_tower, ClipBpe(self.tokenizer), length)
+
+    def _check_range(self) -> None:
+        """Refuses float16 for weights past its range, which become infinite in it."""
+        if self._dtype is not torch.float16:
+            return
+        for name, value in self.clip.named_parameters():
+            if not torch.isfinite(value).all():
+                raise InputError(
+                    f"model {self.model}: {name!r} is past the range of float16; take bfloat16"
+                )
 
     def _set_preprocessing(self, source: Source, model: Any) -> None:
         """open_clip's own inference transform, at the size of the image tower."""

@@ -59,16 +59,18 @@ def build_tokenizer(text_config: Mapping[str, Any], source: str | Path, *, offli
             "remove it from tokenizer_kwargs"
         )
     length = int(text_config.get("context_length") or DEFAULT_CONTEXT)
+    mode = text_config.get("tokenizer_mode")
+    modes = {"tokenizer_mode": mode} if mode else {}
     if not text_config.get("hf_tokenizer_name"):
         return SimpleTokenizer(context_length=length, **options)
     try:
         return HFTokenizer(
             str(source),
             context_length=length,
-            tokenizer_mode=text_config.get("tokenizer_mode"),
             local_files_only=offline,
             trust_remote_code=False,
             **options,
+            **modes,
         )
     # transformers raises OSError, ValueError, KeyError, ... for what it cannot find or read.
     except Exception as error:
@@ -83,7 +85,7 @@ def count_tokens(tokenizer: Any, texts: Sequence[str]) -> list[int]:
     """Tokens that each text takes of the context, special ones counted, before any cutting."""
     if isinstance(tokenizer, SimpleTokenizer):
         return [len(tokenizer.encode(text)) + 2 for text in texts]
-    plain = tokenizer.tokenizer_mode == "clips"
+    plain = getattr(tokenizer, "tokenizer_mode", "") == "clips"
     ids = tokenizer.tokenizer(
         [tokenizer.clean_fn(text) for text in texts],
         add_special_tokens=not plain,
@@ -108,5 +110,5 @@ def tokenizer_string(tokenizer: Any, text_config: Mapping[str, Any]) -> str:
     data.pop("truncation", None)
     data.pop("padding", None)
     digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
-    options = [str(tokenizer.tokenizer_mode), str(tokenizer.strip_sep_token)]
+    options = [getattr(tokenizer, "tokenizer_mode", ""), str(tokenizer.strip_sep_token)]
     return ":".join(["hf", digest, clean or "whitespace", *options, str(tokenizer.context_length)])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -16,10 +16,12 @@ from idia_index.decision import Decision, check_tau, decide
 from idia_index.errors import InputError
 from idia_index.images import load_image
 from idia_index.index import Index
+from idia_index.manifest import Manifest
 from idia_index.prompts import PromptGrid
 from idia_index.protocols import Backend
 from idia_index.records import Float32, Int64
 from idia_index.subjects import Skipped, Subject
+from idia_index.templates import Template
 from idia_index.textfiles import shown
 from idia_index.votes import count_votes
 
@@ -61,6 +63,20 @@ class SubjectResult:
     skipped: tuple[Skipped, ...]
 
 
+class Candidates(Protocol):
+    """What a result needs of the index it came from; a recorded result has it without the index."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def manifest(self) -> Manifest: ...
+    @property
+    def templates(self) -> tuple[Template, ...]: ...
+    def name(self, name_id: int) -> str:
+        """The candidate name of an id."""
+    def __len__(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class AuditResult:
     """An audit of several subjects.
@@ -72,7 +88,7 @@ class AuditResult:
         subjects: the results, in the order of the subjects.
     """
 
-    index: Index
+    index: Candidates
     backend: dict[str, Any]
     tau: int
     subjects: tuple[SubjectResult, ...]
@@ -102,31 +118,91 @@ def audit(
             image that can be read.
     """
     check_tau(tau, len(index.templates))
+    prepared = prepare(index, backend, subjects, strict=strict, progress=progress)
+    return conclude(prepared, *_search(prepared.index, prepared.embeddings), tau)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Subjects whose images are encoded and whose names are candidates.
+
+    Attributes:
+        index: the index with every subject's name in it.
+        backend: as `describe` gives it.
+        subjects: P people; `images` are those that could be read.
+        name_ids: id of each subject's name, [P].
+        in_index: whether it is the index's own, or was encoded on the fly.
+        embeddings: float32 [M, D], unit rows, the images of a subject together.
+        owners: int64 [M], the subject of each image, rising.
+        skipped: files of each subject that were left out.
+    """
+
+    index: Index
+    backend: dict[str, Any]
+    subjects: tuple[Subject, ...]
+    name_ids: list[int]
+    in_index: list[bool]
+    embeddings: Float32
+    owners: Int64
+    skipped: list[tuple[Skipped, ...]]
+
+
+def prepare(
+    index: Index,
+    backend: Backend,
+    subjects: Sequence[Subject],
+    *,
+    strict: bool = False,
+    progress: AuditProgress = _quiet,
+) -> Prepared:
+    """Encodes what an audit searches with; arguments and errors as those of `audit`."""
     index.check_backend(backend)
     if not subjects:
         raise InputError("there is no subject: give at least one person")
     searched, ids, in_index = _candidates(index, backend, subjects)
     encoded = _encode(backend, subjects, strict, progress)
-    similarities, predictions = _search(searched, encoded.embeddings)
-    results = []
+    used = []
     for number, subject in enumerate(subjects):
-        mine = encoded.owners == number
+        mine = np.flatnonzero(encoded.owners == number)
+        used.append(_using(subject, tuple(encoded.paths[i] for i in mine)))
+    skipped = [
+        subject.skipped + tuple(unread)
+        for subject, unread in zip(subjects, encoded.skipped, strict=True)
+    ]
+    return Prepared(
+        index=searched,
+        backend=describe(backend),
+        subjects=tuple(used),
+        name_ids=ids,
+        in_index=in_index,
+        embeddings=encoded.embeddings,
+        owners=encoded.owners,
+        skipped=skipped,
+    )
+
+
+def conclude(
+    prepared: Prepared, similarities: Float32, predictions: Int64, tau: int
+) -> AuditResult:
+    """Votes and decisions of what was found, float32 and int64 [T, M]."""
+    results = []
+    for number, subject in enumerate(prepared.subjects):
+        mine = prepared.owners == number
         winners, counts, _ = count_votes(predictions[:, mine])
-        used = tuple(encoded.paths[i] for i in np.flatnonzero(mine))
         results.append(
             SubjectResult(
-                subject=_using(subject, used),
-                name_id=ids[number],
-                in_index=in_index[number],
+                subject=subject,
+                name_id=prepared.name_ids[number],
+                in_index=prepared.in_index[number],
                 predictions=predictions[:, mine],
                 similarities=similarities[:, mine],
                 winners=winners,
                 counts=counts,
-                decision=decide(winners, ids[number], tau),
-                skipped=subject.skipped + tuple(encoded.skipped[number]),
+                decision=decide(winners, prepared.name_ids[number], tau),
+                skipped=prepared.skipped[number],
             )
         )
-    return AuditResult(searched, describe(backend), tau, tuple(results))
+    return AuditResult(prepared.index, prepared.backend, tau, tuple(results))
 
 
 def describe(backend: Backend) -> dict[str, Any]:

@@ -38,13 +38,7 @@ def _quiet(what: str, done: int, total: int) -> None:
 
 @dataclass
 class Closeness:
-    """How close two backends' unit rows are.
-
-    Attributes:
-        compared: rows.
-        largest_difference: of two numbers at the same place.
-        smallest_cosine: of two rows.
-    """
+    """How close two backends' unit rows are: numbers at the same place, and rows, compared."""
 
     compared: int = 0
     largest_difference: float = 0.0
@@ -209,8 +203,7 @@ class _Best:
     """The most similar name so far, for each template and image.
 
     Attributes:
-        similarities: float32 [T, M].
-        ids: int64 [T, M].
+        similarities, ids: float32 and int64 [T, M].
     """
 
     similarities: Float32

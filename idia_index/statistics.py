@@ -29,15 +29,32 @@ class Rate:
         return clopper_pearson(self.hits, self.total) if self.total else None
 
 
-def _log_binomial_tail(hits: int, total: int, p: float) -> float:
-    """log P(X <= hits) for X ~ Binomial(total, p), 0 < p < 1."""
-    terms = [
-        math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1)
-        + k * math.log(p) + (total - k) * math.log1p(-p)
-        for k in range(hits + 1)
-    ]  # fmt: skip
-    top = max(terms)
-    return top + math.log(math.fsum(math.exp(term - top) for term in terms))
+def incomplete_beta(a: float, b: float, x: float) -> float:
+    """Regularised incomplete beta function I_x(a, b), a and b above 0, 0 <= x <= 1.
+
+    By Lentz's continued fraction (Abramowitz & Stegun 26.5.8), on the side where it converges
+    in some tens of steps whatever the size of a and b.
+    """
+    if x <= 0 or x >= 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):
+        return 1 - incomplete_beta(b, a, 1 - x)
+    front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    front += a * math.log(x) + b * math.log1p(-x)
+    tiny = 1e-300
+    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1) or tiny)
+    fraction = d
+    for m in range(1, 100_000):
+        for step in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1 / (1 + step * d or tiny)
+            c = 1 + step / c or tiny
+            fraction *= c * d
+        if abs(c * d - 1) < 1e-15:
+            break
+    return min(math.exp(front) * fraction / a, 1.0)
 
 
 def _upper(hits: int, total: int, level: float) -> float:
@@ -50,7 +67,8 @@ def _upper(hits: int, total: int, level: float) -> float:
         middle = (low + high) / 2
         if not 0 < middle < 1:
             break
-        if _log_binomial_tail(hits, total, middle) > math.log(level):
+        # P(X <= hits) for X ~ Binomial(total, middle)
+        if incomplete_beta(total - hits, hits + 1, 1 - middle) > level:
             low = middle
         else:
             high = middle

@@ -1,8 +1,8 @@
 """Export: every kind of tower gives open_clip's embeddings; what cannot be exported says so."""
 
+# ruff: noqa: E402 (what is optional is looked for before it is imported)
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ PICKY = {"interpolation": "bilinear", "resize_mode": "longest", "fill_color": 90
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "vit": (tiny_config(), {}),
     "quickgelu, short context": (
-        tiny_config(quick_gelu=True, text={"context_length": 24}), {"resize_mode": "squash"},
+        tiny_config(quick_gelu=True, text={"context_length": 24}),
+        {"resize_mode": "squash"},
     ),
     "resnet": (tiny_config(vision=RESNET), {}),
     "layer scale, oblong, averaged": (
@@ -48,7 +49,8 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         PICKY,
     ),
     "attentional pooling": (
-        tiny_config(vision={"attentional_pool": True, "attn_pooler_heads": 2}), {},
+        tiny_config(vision={"attentional_pool": True, "attn_pooler_heads": 2}),
+        {},
     ),
 }
 
@@ -121,7 +123,7 @@ def test_an_existing_directory_is_refused(tmp_path_factory: Any, tmp_path: Path)
     for name in ("there", "dangling"):
         with pytest.raises(InputError, match=f"{name} exists; name a directory that does not"):
             export_model(backend, tmp_path / name)
-    with pytest.raises(InputError, match="check that .*missing exists"):
+    with pytest.raises(InputError, match=r"check that .*missing exists"):
         export_model(backend, tmp_path / "missing" / "out")
 
 
@@ -141,7 +143,7 @@ def test_a_model_loaded_in_half_precision_is_refused(tmp_path: Path) -> None:
 def test_a_text_tower_that_is_not_causal_is_refused(tmp_path: Path) -> None:
     config = tiny_config(text={"no_causal_mask": True})
     backend = OpenClipBackend(model=write_model(tmp_path / "model", config), device="cpu")
-    with pytest.raises(InputError, match="cannot be exported: .*not causal") as caught:
+    with pytest.raises(InputError, match=r"cannot be exported: .*not causal") as caught:
         export_model(backend, tmp_path / "out")
     assert "\n" not in str(caught.value)
 
@@ -152,7 +154,7 @@ def test_weights_beyond_float16_are_refused(tmp_path: Path) -> None:
         backend.clip.visual.proj[0, 0] = 1e6
     with pytest.raises(InputError, match=r"image.onnx: the weight .* beyond the range of float16"):
         export_model(backend, tmp_path / "out", "float16")
-    assert os.listdir(tmp_path) == ["model"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 @pytest.fixture
@@ -165,7 +167,9 @@ def quick_graphs(tmp_path_factory: Any, monkeypatch: pytest.MonkeyPatch) -> Open
         for suffix in ("", ".data"):
             (out / (name + suffix)).write_bytes((folder / (name + suffix)).read_bytes())
 
-    monkeypatch.setattr(onnx_export, "write_image_graph", lambda m, s, out, d: copy("image.onnx", out))
+    monkeypatch.setattr(
+        onnx_export, "write_image_graph", lambda m, s, out, d: copy("image.onnx", out)
+    )
     monkeypatch.setattr(onnx_export, "write_text_graph", lambda m, out, d: copy("text.onnx", out))
     return tiny_backend(base)
 
@@ -177,7 +181,9 @@ def test_an_unfaithful_export_leaves_nothing(
     method = f"encode_{what}s"
     faithful = getattr(OnnxBackend, method)
     monkeypatch.setattr(OnnxBackend, method, lambda self, items: faithful(self, items) + 2e-5)
-    with pytest.raises(IdiaIndexError, match=f"not faithful: its {what} embeddings differ") as caught:
+    with pytest.raises(
+        IdiaIndexError, match=f"not faithful: its {what} embeddings differ"
+    ) as caught:
         export_model(quick_graphs, tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []

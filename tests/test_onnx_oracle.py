@@ -1,5 +1,6 @@
 """An independent oracle: Hugging Face's CLIPModel with the same random weights."""
 
+# ruff: noqa: E402 (what is optional is looked for before it is imported)
 from __future__ import annotations
 
 from pathlib import Path
@@ -27,14 +28,21 @@ WIDTH, HEADS, LAYERS = 32, 2, 2
 def oracle(activation: str) -> Any:
     torch.manual_seed(3)
     common = {
-        "hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_attention_heads": HEADS,
-        "num_hidden_layers": LAYERS, "hidden_act": activation, "projection_dim": DIM,
+        "hidden_size": WIDTH,
+        "intermediate_size": 4 * WIDTH,
+        "num_attention_heads": HEADS,
+        "num_hidden_layers": LAYERS,
+        "hidden_act": activation,
+        "projection_dim": DIM,
         "layer_norm_eps": 1e-5,
     }
     config = transformers.CLIPConfig(
         text_config={
-            **common, "vocab_size": 49408, "max_position_embeddings": 77,
-            "bos_token_id": 49406, "eos_token_id": 49407,
+            **common,
+            "vocab_size": 49408,
+            "max_position_embeddings": 77,
+            "bos_token_id": 49406,
+            "eos_token_id": 49407,
         },
         vision_config={**common, "image_size": 32, "patch_size": 8},
         projection_dim=DIM,
@@ -49,8 +57,11 @@ def block(weights: dict[str, Any], prefix: str) -> dict[str, Any]:
     """One transformer block under open_clip's names."""
     qkv = [f"{prefix}.self_attn.{x}_proj" for x in "qkv"]
     names = {
-        "ln_1": "layer_norm1", "ln_2": "layer_norm2", "attn.out_proj": "self_attn.out_proj",
-        "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2",
+        "ln_1": "layer_norm1",
+        "ln_2": "layer_norm2",
+        "attn.out_proj": "self_attn.out_proj",
+        "mlp.c_fc": "mlp.fc1",
+        "mlp.c_proj": "mlp.fc2",
     }
     found = {
         f"{ours}.{part}": weights[f"{prefix}.{theirs}.{part}"]

@@ -154,6 +154,16 @@ def test_low_precision(dtype: str, files: Files) -> None:
     assert exact.differences(backend.fingerprint) == []
 
 
+def test_weights_past_the_range_of_float16(files: Files, tmp_path: Path) -> None:
+    state = dict(files[1].state_dict())
+    state["ln_final.weight"] = torch.full((32,), 1e6)
+    torch.save(state, tmp_path / "w.pt")
+    spec = f"{helper.TINY}/{tmp_path}/w.pt"
+    OpenClipBackend(model=spec, dtype="bfloat16")
+    with pytest.raises(InputError, match=r"'ln_final\.weight' is past the range of float16"):
+        OpenClipBackend(model=spec, dtype="float16")
+
+
 def test_device_is_shown_and_the_self_test_computes(files: Files) -> None:
     backend = OpenClipBackend(model=f"{helper.TINY}/{files[0]}", device="cpu")
     assert backend.device.startswith("cpu (") and "thread" in backend.device

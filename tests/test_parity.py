@@ -129,7 +129,12 @@ def test_a_flip_is_named(subjects: list[Subject]) -> None:
     data = json.loads(json.dumps(report.to_json()))
     assert data["format"] == "idia-index/parity/1"
     assert list(data)[3:9] == [
-        "tokens", "text_embeddings", "image_embeddings", "predictions", "winners", "decisions"
+        "tokens",
+        "text_embeddings",
+        "image_embeddings",
+        "predictions",
+        "winners",
+        "decisions",
     ]
     assert data["backends"][1]["precision"] == "noisy"
 
@@ -145,7 +150,7 @@ def test_images_that_cannot_be_read_are_listed(subjects: list[Subject]) -> None:
 
 def test_wrong_inputs(subjects: list[Subject]) -> None:
     toy, other = ToyBackend(model="toy"), ToyBackend(model="other")
-    with pytest.raises(InputError, match="different models .*weights_sha256"):
+    with pytest.raises(InputError, match=r"different models .*weights_sha256"):
         compare(toy, other, NAMES, TEMPLATES, subjects)
     with pytest.raises(InputError, match="there is no subject"):
         compare(toy, toy, NAMES, TEMPLATES, [])
@@ -153,7 +158,7 @@ def test_wrong_inputs(subjects: list[Subject]) -> None:
         compare(toy, toy, NAMES, TEMPLATES, subjects, tau=9)
     for path in subjects[1].images:
         path.write_bytes(b"")
-    with pytest.raises(InputError, match="'?First3 Last17'? has no image that can be read"):
+    with pytest.raises(InputError, match=r"'?First3 Last17'? has no image that can be read"):
         compare(toy, toy, NAMES, TEMPLATES, subjects)
 
 
@@ -162,7 +167,11 @@ def test_progress(subjects: list[Subject], monkeypatch: pytest.MonkeyPatch) -> N
     toy = ToyBackend(model="toy")
     steps: list[tuple[str, int, int]] = []
     compare(
-        toy, toy, NAMES, TEMPLATES, subjects,
+        toy,
+        toy,
+        NAMES,
+        TEMPLATES,
+        subjects,
         progress=lambda what, done, total: steps.append((what, done, total)),
     )
     images = [("images", 6, 18), ("images", 12, 18), ("images", 18, 18)]
@@ -173,7 +182,9 @@ def test_closeness() -> None:
     close = Closeness()
     close.add(np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32))
     assert close == Closeness(0, 0.0, 1.0)
-    close.add(np.array([[[1, 0], [0, 1]]], np.float32), np.array([[[1, 0], [0.6, 0.8]]], np.float32))
+    close.add(
+        np.array([[[1, 0], [0, 1]]], np.float32), np.array([[[1, 0], [0.6, 0.8]]], np.float32)
+    )
     assert close.compared == 2
     assert close.largest_difference == pytest.approx(0.6)
     assert close.smallest_cosine == pytest.approx(0.8)

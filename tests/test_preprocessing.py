@@ -19,8 +19,17 @@ from idia_index.images import load_image
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 MODES = ("RGB", "L", "LA", "P", "PA", "RGBA", "CMYK", "I;16", "1", "I", "F", "YCbCr", "LAB", "HSV")
 SIZES = (
-    (1, 1), (1, 7), (7, 1), (31, 33), (64, 64), (63, 200), (200, 63), (65, 64), (500, 333),
-    (37, 999), (2, 301),
+    (1, 1),
+    (1, 7),
+    (7, 1),
+    (31, 33),
+    (64, 64),
+    (63, 200),
+    (200, 63),
+    (65, 64),
+    (500, 333),
+    (37, 999),
+    (2, 301),
 )
 TARGETS = (64, (48, 80), (80, 48), 33)
 
@@ -59,7 +68,12 @@ def test_pixels_are_open_clips(mode: str, resize_mode: Any) -> None:
         for interpolation, fill in (("bicubic", 0), ("bilinear", 127)):
             reference = open_clip_transform(target, resize_mode, interpolation, fill)
             ours = Preprocessing(
-                *sides(target), MEAN, STD, interpolation, resize_mode, fill  # type: ignore[arg-type]
+                *sides(target),
+                MEAN,
+                STD,
+                interpolation,
+                resize_mode,
+                fill,  # type: ignore[arg-type]
             )
             for size in SIZES:
                 image = noise(mode, size)
@@ -116,8 +130,12 @@ def test_json_round_trip() -> None:
         ),
         (
             {
-                "size": [24], "mean": MEAN, "std": STD, "interpolation": "bilinear",
-                "resize_mode": "squash", "fill_color": 3,
+                "size": [24],
+                "mean": MEAN,
+                "std": STD,
+                "interpolation": "bilinear",
+                "resize_mode": "squash",
+                "fill_color": 3,
             },
             Preprocessing(24, 24, MEAN, STD, "bilinear", "squash", 3),
         ),
@@ -130,8 +148,13 @@ def test_open_clip_configurations(config: dict[str, Any], expected: Preprocessin
 @pytest.mark.parametrize(
     "change",
     [
-        {"height": 0}, {"width": 100_000}, {"interpolation": "nearest"}, {"resize_mode": "crop"},
-        {"std": (1.0, 0.0, 1.0)}, {"mean": (0.0, float("nan"), 0.0)}, {"mean": (0.0, 0.0)},
+        {"height": 0},
+        {"width": 100_000},
+        {"interpolation": "nearest"},
+        {"resize_mode": "crop"},
+        {"std": (1.0, 0.0, 1.0)},
+        {"mean": (0.0, float("nan"), 0.0)},
+        {"mean": (0.0, 0.0)},
         {"fill_color": 256},
     ],
 )

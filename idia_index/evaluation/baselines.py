@@ -2,8 +2,8 @@
 
 The scores here use the names, or the images, but never a subject's face with the subject's name.
 If one of them tells members from non-members nearly as well as the attack, the split leaks: the
-attack's figures then say nothing about faces (blind baselines: Das, Zhang & Tramer, "Blind Baselines
-Beat Membership Inference Attacks for Foundation Models", 2024).
+attack's figures then say nothing about faces (Das, Zhang & Tramer, "Blind Baselines Beat
+Membership Inference Attacks for Foundation Models", 2024).
 """
 
 from __future__ import annotations

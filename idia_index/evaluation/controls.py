@@ -87,9 +87,7 @@ def name_traits(name: str, tokens: int) -> NameTraits:
     return NameTraits(sex, tokens, None, None)
 
 
-def match_controls(
-    subject: NameTraits, offered: Sequence[NameTraits], most: int = MOST
-) -> Matched:
+def match_controls(subject: NameTraits, offered: Sequence[NameTraits], most: int = MOST) -> Matched:
     """The controls of one subject, chosen without a look at any image.
 
     Exact on sex, tokens and origin where enough names are; the matching is loosened, and says so,

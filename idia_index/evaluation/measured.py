@@ -6,7 +6,7 @@ searching again. Holds no embedding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from idia_index.records import Float32, Int64
 
 Float64 = NDArray[np.float64]
+
+_PER_IMAGE = ("predictions", "top", "second", "rivals", "true", "pool_predictions")
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,10 @@ class Measured:
         offsets: int64 [P + 1]; subject p has images offsets[p] to offsets[p + 1].
         name_ids: int64 [P], id of each subject's name among the candidates.
         predictions: name ids int64 [T, M], the most similar candidate.
-        top: float32 [T, M], cosine similarity of the prediction.
+        top, second: float32 [T, M], cosine similarity of the prediction and of the next best
+            name; -1 where there is no other.
         rivals: name ids int64 [T, M], the most similar candidate but the true name; -1 where the
             true name is the only candidate.
-        rival: float32 [T, M], its cosine similarity.
         true: float32 [T, M], cosine similarity of the true name.
         pool_sizes: int64 [L], sizes of smaller candidate pools, falling.
         pool_predictions: name ids int64 [L, T, M], predictions within those pools; an id past all
@@ -40,8 +42,8 @@ class Measured:
     name_ids: Int64
     predictions: Int64
     top: Float32
+    second: Float32
     rivals: Int64
-    rival: Float32
     true: Float32
     pool_sizes: Int64
     pool_predictions: Int64
@@ -77,12 +79,28 @@ class Measured:
         return out
 
     @cached_property
+    def rival(self) -> Float32:
+        """Cosine similarity of the best name but the true one, float32 [T, M]."""
+        return np.where(self.predictions == self.name_ids[self.owners], self.second, self.top)
+
+    @cached_property
     def margins(self) -> Float64:
         """Mean over templates and images of true minus best other similarity, float64 [P].
 
         The continuous score of the attack: positive where the true name is the closest.
         """
         return self.mean(self.true - self.rival)
+
+    def take(self, people: Int64) -> Measured:
+        """The same of some of the subjects, places int64 [p], in that order."""
+        images = np.concatenate([np.arange(*self.of(int(p)).indices(1 << 62)) for p in people])
+        columns = {
+            field.name: np.ascontiguousarray(getattr(self, field.name)[..., images])
+            for field in fields(self)
+            if field.name in _PER_IMAGE
+        }
+        offsets = np.concatenate(([0], np.cumsum(self.images[people]))).astype(np.int64)
+        return replace(self, offsets=offsets, name_ids=self.name_ids[people], **columns)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """The arrays by their names, for a file."""

@@ -40,7 +40,11 @@ class Drawn:
 
 
 def draw_correct(
-    measured: Measured, people: Sequence[tuple[int, str]], sizes: Sequence[int], draws: int, seed: int
+    measured: Measured,
+    people: Sequence[tuple[int, str]],
+    sizes: Sequence[int],
+    draws: int,
+    seed: int,
 ) -> Drawn:
     """Correct prompts of every draw.
 
@@ -121,7 +125,9 @@ class Bin:
         """As tables show it."""
         if self.high is None:
             return f"{self.low:,} or more"
-        return f"{self.low:,}" if self.high == self.low + 1 else f"{self.low:,} to {self.high - 1:,}"
+        return (
+            f"{self.low:,}" if self.high == self.low + 1 else f"{self.low:,} to {self.high - 1:,}"
+        )
 
 
 DISTINCT_BINS = 12

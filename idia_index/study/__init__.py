@@ -14,4 +14,12 @@ from idia_index.study.subjects import (
     write_subjects,
 )
 
-__all__ = ["MODEL_DIR", "ONNX_DIR", "StudySubject", "candidates", "render", "subjects", "write_subjects"]
+__all__ = [
+    "MODEL_DIR",
+    "ONNX_DIR",
+    "StudySubject",
+    "candidates",
+    "render",
+    "subjects",
+    "write_subjects",
+]

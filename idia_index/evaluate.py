@@ -1,0 +1,88 @@
+"""The evaluation pipeline: an audit, and whether what it finds holds up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from idia_index.audit import conclude, prepare
+from idia_index.decision import check_tau
+from idia_index.errors import InputError
+from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.measure import measure
+from idia_index.evaluation.name_tests import blind_scores, names_against_controls
+from idia_index.evaluation.settings import Settings
+from idia_index.index import Index
+from idia_index.protocols import Backend
+from idia_index.store import sha256_file
+from idia_index.subjects import Subject
+
+# (what is being done, done, in all)
+StageProgress = Callable[[str, int, int], None]
+
+
+def _quiet(stage: str, done: int, total: int) -> None:
+    """Progress of a caller that wants none."""
+
+
+def gather(
+    index: Index,
+    backend: Backend,
+    subjects: Sequence[Subject],
+    settings: Settings,
+    *,
+    strict: bool = False,
+    origin: Mapping[str, Any] | None = None,
+    progress: StageProgress = _quiet,
+) -> Evidence:
+    """Encodes and searches once, and keeps what an evaluation is computed from.
+
+    Args:
+        index: an index of this model.
+        backend: the model.
+        subjects: the people under test, each name once.
+        settings: what is asked for; people whom it excludes are not encoded.
+        strict: an image that cannot be read is an error, not skipped.
+        origin: where the subjects were read from, kept for a replay.
+        progress: called with what is being done, how much of it is, and how much there is.
+
+    Raises:
+        InputError: as `idia_index.audit.audit`, or nobody is left by the settings.
+    """
+    check_tau(settings.tau, len(index.templates))
+    kept = [subject for subject in subjects if settings.excludes(subject) is None]
+    left_out = [(s.name, reason) for s in subjects if (reason := settings.excludes(s))]
+    if not kept:
+        most = max((len(subject.images) for subject in subjects), default=0)
+        raise InputError(
+            f"none of the {len(subjects)} subjects is left: {left_out[0][0]!r} has "
+            f"{left_out[0][1]}; the most images of anybody are {most}: choose --min-images, "
+            "--sample-sizes and --max-training-count to suit"
+        )
+    prepared = prepare(
+        index, backend, kept, strict=strict,
+        progress=lambda done, total: progress("encoding images", done, total),
+    )  # fmt: skip
+    measured = measure(
+        prepared, settings.seed, lambda done, total: progress("searching", done, total)
+    )
+    progress("control names and blind baselines", 0, 1)
+    controls = names_against_controls(prepared, backend, measured, settings.seed)
+    blind = blind_scores(prepared, measured, settings.seed) if len(kept) > 1 else None
+    return Evidence(
+        audit=conclude(prepared, measured.top, measured.predictions, settings.tau),
+        measured=measured,
+        controls=controls,
+        blind=blind,
+        left_out=tuple(left_out),
+        seed=settings.seed,
+        origin=dict(origin or {}),
+    )
+
+
+def image_hashes(evidence: Evidence) -> dict[str, str]:
+    """SHA-256 of every image that was used, by its path as reports name it."""
+    paths: list[Path] = [path for r in evidence.audit.subjects for path in r.subject.images]
+    return {os.fsdecode(path): sha256_file(path) for path in paths}

@@ -1,0 +1,91 @@
+"""Everything that one run measured, before tau, sizes or bins are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from idia_index.audit import AuditResult, SubjectResult
+from idia_index.decision import check_tau, decide
+from idia_index.evaluation.baselines import BlindScores
+from idia_index.evaluation.measured import Measured
+from idia_index.evaluation.name_tests import ControlTests
+from idia_index.records import Int64
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An audit with all that an evaluation needs.
+
+    Attributes:
+        audit: the subjects and what was found of each.
+        measured: the same, as arrays.
+        controls: each true name against its control names.
+        blind: what can be told without faces; None for a single subject.
+        left_out: people who were not measured, and why.
+        seed: what controls, smaller pools and folds were drawn with.
+        origin: where subjects and images were read from, for a replay.
+    """
+
+    audit: AuditResult
+    measured: Measured
+    controls: ControlTests
+    blind: BlindScores | None
+    left_out: tuple[tuple[str, str], ...]
+    seed: int
+    origin: Mapping[str, Any]
+
+    def with_tau(self, tau: int) -> Evidence:
+        """The same votes decided by another tau; raises InputError if it is out of range."""
+        check_tau(tau, self.measured.templates)
+        subjects = tuple(
+            replace(r, decision=decide(r.winners, r.name_id, tau)) for r in self.audit.subjects
+        )
+        return replace(self, audit=replace(self.audit, tau=tau, subjects=subjects))
+
+    def take(self, people: Int64) -> Evidence:
+        """The same of some of the subjects, places int64 [p], at least one."""
+        places = people.tolist()
+        return replace(
+            self,
+            audit=replace(self.audit, subjects=tuple(self.audit.subjects[p] for p in places)),
+            measured=self.measured.take(people),
+            controls=_take_controls(self.controls, people),
+            blind=_take_blind(self.blind, people),
+        )
+
+    def truth(self, role: str) -> Int64:
+        """Places of the subjects of a membership, int64."""
+        return _places(self.audit.subjects, role)
+
+
+def _places(results: Sequence[SubjectResult], role: str) -> Int64:
+    return np.array([i for i, r in enumerate(results) if r.subject.membership == role], np.int64)
+
+
+def _take_controls(controls: ControlTests, people: Int64) -> ControlTests:
+    counts = controls.counts[people]
+    parts = [controls.wins[controls.offsets[p] : controls.offsets[p + 1]] for p in people]
+    return ControlTests(
+        p_values=controls.p_values[people],
+        counts=counts,
+        offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+        wins=np.concatenate(parts),
+        calibrated=controls.calibrated,
+        by=tuple(controls.by[p] for p in people),
+    )
+
+
+def _take_blind(blind: BlindScores | None, people: Int64) -> BlindScores | None:
+    if blind is None or len(people) < 2:
+        return None
+    return BlindScores(
+        name_only=blind.name_only[people],
+        image_free=blind.image_free[people],
+        swapped_margin=blind.swapped_margin[np.ix_(people, people)],
+        swapped_correct=blind.swapped_correct[np.ix_(people, people)],
+        image_only=blind.image_only[people],
+    )

@@ -1,0 +1,85 @@
+"""The whole chain on the controlled study, against plain lines with open_clip alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+
+from idia_index import audit, build_index, load_backend
+from idia_index.names import make_names
+from idia_index.study import MODEL_DIR, ONNX_DIR, candidates, render, subjects, write_subjects
+from idia_index.subjects import read_subjects
+from idia_index.templates import JAIR2024
+
+IMAGES = 30
+EVERY = 13  # every thirteenth of the study's people: 39, of all roles and training counts
+
+
+@pytest.fixture(scope="module")
+def people():  # type: ignore[no-untyped-def]
+    return sorted(subjects(), key=lambda s: (s.role, s.training_count, s.name))[::EVERY]
+
+
+@pytest.fixture(scope="module")
+def plain(people):  # type: ignore[no-untyped-def]
+    """Predictions [T, people, images] and correct prompts, from open_clip and NumPy alone."""
+    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{MODEL_DIR}")
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{MODEL_DIR}")
+    model.eval()
+    names = candidates()
+    with torch.inference_mode():
+        images = []
+        for person in people:
+            pixels = torch.stack([preprocess(image) for image in render(person, IMAGES)])
+            images.append(torch.nn.functional.normalize(model.encode_image(pixels), dim=1))
+        images = torch.cat(images)
+        predictions = []
+        for template in JAIR2024:
+            texts = []
+            for start in range(0, len(names), 250):
+                prompts = [template.text.replace("{0}", n) for n in names[start : start + 250]]
+                texts.append(model.encode_text(tokenizer(prompts)))
+            texts = torch.nn.functional.normalize(torch.cat(texts), dim=1)
+            predictions.append((images @ texts.T).argmax(dim=1).numpy())
+    table = np.array(predictions).reshape(len(JAIR2024), len(people), IMAGES)
+    correct = []
+    for number, person in enumerate(people):
+        count = 0
+        for row in table[:, number].tolist():
+            ranked = Counter(row).most_common(2)
+            tie = len(ranked) == 2 and ranked[0][1] == ranked[1][1]
+            count += not tie and names[ranked[0][0]] == person.name
+        correct.append(count)
+    return table, correct
+
+
+@pytest.mark.parametrize(
+    ("backend", "model"), [("open_clip", f"local-dir:{MODEL_DIR}"), ("onnx", str(ONNX_DIR))]
+)
+def test_no_prediction_differs_from_the_plain_lines(
+    backend: str,
+    model: str,
+    tmp_path: Path,
+    people,  # type: ignore[no-untyped-def]
+    plain,  # type: ignore[no-untyped-def]
+) -> None:
+    table, correct = plain
+    loaded = load_backend(backend, model=model, device="cpu")
+    index = build_index(tmp_path / "i", loaded, make_names(candidates()))
+    rendered = write_subjects(tmp_path / "subjects", IMAGES, processes=1, chosen=people)
+    result = audit(index, loaded, read_subjects(rendered))
+    for number, subject in enumerate(result.subjects):
+        assert (subject.predictions == table[:, number]).all(), subject.subject.name
+        assert subject.decision.correct_prompts == correct[number]
+    assert sum(count > 0 for count in correct) >= 5  # some are found: the test tells them apart
+
+
+def test_the_export_is_of_the_packaged_model() -> None:
+    onnx = load_backend("onnx", model=str(ONNX_DIR))
+    torch_backend = load_backend("open_clip", model=f"local-dir:{MODEL_DIR}", device="cpu")
+    assert onnx.fingerprint.differences(torch_backend.fingerprint) == []
