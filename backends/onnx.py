@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,9 +14,7 @@ import numpy as np
 from PIL import Image
 
 from idia_index.backends.clip_bpe import ClipTokenizer
-from idia_index.backends.onnx_external import check_external_data
 from idia_index.backends.onnx_format import (
-    DATA_SUFFIX,
     IMAGE_GRAPH,
     MERGES,
     TEXT_GRAPH,
@@ -23,22 +22,17 @@ from idia_index.backends.onnx_format import (
     read_manifest,
     verify_files,
 )
-from idia_index.backends.onnx_io import GraphPorts, check_ports, image_ports, text_ports
-from idia_index.backends.onnx_runtime import (
-    CPU,
-    OnnxDevice,
-    open_session,
-    pick_device,
-    run_session,
-    why_not,
-)
+from idia_index.backends.onnx_graph import OnnxGraph
+from idia_index.backends.onnx_io import image_ports, text_ports
+from idia_index.backends.onnx_runtime import CPU, OnnxDevice, pick_device, why_not
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.protocols import BACKEND_DTYPES, Backend, PackTower
-from idia_index.records import Fingerprint, Float32, Pack
+from idia_index.records import Fingerprint, Float32, Int64, Pack
 
 # A GPU wants more work at a time than the pack size of the manifest, which is a CPU's.
 _CUDA_PACK_NODES, _CUDA_PACK_BATCH = 512, 64
-_IMAGES_AT_A_TIME = 16  # more only take memory
+_IMAGES_AT_A_TIME = 16  # of one thread; more only take memory
+_FEW_IMAGES = 64  # up to here, laying the weights out takes longer than it saves
 
 
 class OnnxBackend(Backend):
@@ -93,9 +87,14 @@ class OnnxBackend(Backend):
         return self.manifest.fingerprint
 
     @cached_property
-    def _session(self) -> Any:
+    def image_graph(self) -> OnnxGraph:
+        """The image tower, loaded when it is first used."""
         ports = image_ports(self.manifest.preprocessing, self.fingerprint.dim)
-        return _open(self.folder / IMAGE_GRAPH, self._device, ports, fixed_shapes=True)
+        return OnnxGraph(self.folder / IMAGE_GRAPH, self._device, ports)
+
+    def expect_images(self, count: int) -> None:
+        """Loads the image tower while the images are being read."""
+        self.image_graph.load_ahead(prepack=count > _FEW_IMAGES)
 
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
         """Image embeddings float32 [n, D], not normalised.
@@ -103,16 +102,17 @@ class OnnxBackend(Backend):
         Raises:
             InputError: an image cannot be resized or converted to RGB.
         """
-        out = np.empty((len(images), self.fingerprint.dim), np.float32)
         if not images:
-            return out
-        with ThreadPoolExecutor(self._device.threads) as executor:
-            pixels = self.manifest.preprocessing.pixels(images, executor)
-        for start in range(0, len(pixels), _IMAGES_AT_A_TIME):
-            part = slice(start, start + _IMAGES_AT_A_TIME)
-            feeds = {"pixels": pixels[part]}
-            out[part] = run_session(self._session, self.folder / IMAGE_GRAPH, feeds)
-        return out
+            return np.empty((0, self.fingerprint.dim), np.float32)
+        # As many parts as make all threads end at about the same time.
+        workers = self._device.workers
+        rounds = math.ceil(len(images) / (_IMAGES_AT_A_TIME * workers))
+        cuts = np.linspace(0, len(images), min(rounds * workers, len(images)) + 1).astype(int)
+        parts = [partial(self._feeds, images[start:stop]) for start, stop in pairwise(cuts)]
+        return np.concatenate(self.image_graph.run_parts(parts))
+
+    def _feeds(self, images: Sequence[Image.Image]) -> dict[str, Float32]:
+        return {"pixels": self.manifest.preprocessing.pixels(images)}
 
 
 class OnnxPackTower(PackTower):
@@ -127,7 +127,8 @@ class OnnxPackTower(PackTower):
     def __init__(self, folder: Path, manifest: ExportManifest, device: OnnxDevice) -> None:
         self._folder, self._manifest, self._device = folder, manifest, device
         self.context_length = manifest.context_length
-        self.pack_nodes, self.pack_batch = manifest.pack_nodes, manifest.pack_batch
+        self.pack_nodes = manifest.pack_nodes
+        self.pack_batch = manifest.pack_batch * device.workers
         if device.provider != CPU:
             self.pack_nodes, self.pack_batch = _CUDA_PACK_NODES, _CUDA_PACK_BATCH
 
@@ -137,20 +138,35 @@ class OnnxPackTower(PackTower):
         return ClipTokenizer.load(self._folder / MERGES, self._manifest.clean)
 
     @cached_property
-    def _session(self) -> Any:
+    def graph(self) -> OnnxGraph:
+        """The text tower, loaded when it is first used."""
         ports = text_ports(self._manifest.fingerprint.dim)
-        return _open(self._folder / TEXT_GRAPH, self._device, ports, fixed_shapes=False)
+        return OnnxGraph(self._folder / TEXT_GRAPH, self._device, ports)
 
     def embed_pack(self, pack: Pack) -> Float32:
         """Text embeddings float32 [p, D] at `pack.reads`, not normalised."""
-        feeds = {
-            "ids": pack.ids,
-            "positions": pack.positions,
-            "mask": pack.mask,
-            "reads": pack.reads,
-        }
-        rows: Float32 = run_session(self._session, self._folder / TEXT_GRAPH, feeds)
-        return rows
+        trees, nodes = pack.ids.shape
+        size = math.ceil(trees / self._device.workers)
+        tree = pack.reads // max(nodes, 1)
+        parts, places = [], []
+        for start in range(0, trees, size):
+            mine = np.flatnonzero((tree >= start) & (tree < start + size))
+            parts.append(partial(_feeds, pack, slice(start, start + size), mine))
+            places.append(mine)
+        out = np.empty((len(pack.reads), self._manifest.fingerprint.dim), np.float32)
+        for mine, rows in zip(places, self.graph.run_parts(parts), strict=True):
+            out[mine] = rows
+        return out
+
+
+def _feeds(pack: Pack, trees: slice, prompts: Int64) -> Mapping[str, Any]:
+    """The inputs for some trees of a pack and the prompts that end in them."""
+    return {
+        "ids": pack.ids[trees],
+        "positions": pack.positions[trees],
+        "mask": pack.mask[trees],
+        "reads": pack.reads[prompts] - trees.start * pack.ids.shape[1],
+    }
 
 
 def _check_dtype(dtype: str, stored: str, folder: Path) -> None:
@@ -163,13 +179,6 @@ def _check_dtype(dtype: str, stored: str, folder: Path) -> None:
             else "leave --dtype out, or use the open_clip backend"
         )
         raise InputError(f"{folder}: stores {stored} and computes float32, no {dtype}; {mend}")
-
-
-def _open(path: Path, device: OnnxDevice, ports: GraphPorts, *, fixed_shapes: bool) -> Any:
-    check_external_data(path, {path.name + DATA_SUFFIX})
-    session = open_session(path, device, fixed_shapes=fixed_shapes)
-    check_ports(session, ports, path)
-    return session
 
 
 def export_fingerprint(source: Fingerprint, dtype: str) -> Fingerprint:

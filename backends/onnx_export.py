@@ -35,7 +35,7 @@ except ModuleNotFoundError as error:
 
 # Measured with ViT-B-32 on two AVX-512 cores: see benchmarks/onnx_text.py.
 PACK_NODES = 128
-PACK_BATCH = 4
+PACK_BATCH = 2
 
 _MEND = "use it with the open_clip backend"
 _PACKAGES = ("idia-index", "torch", "onnx", "onnxscript", "onnxruntime", "open_clip_torch")

@@ -63,7 +63,7 @@ class ExportManifest:
         clean: how the tokenizer cleans texts.
         preprocessing: how images become pixels.
         pack_nodes: most nodes of a tree that suit a CPU.
-        pack_batch: trees at a time that suit a CPU.
+        pack_batch: trees at a time that suit one core.
         files: every other file of the directory.
         versions: what made the export.
     """

@@ -29,12 +29,17 @@ class OnnxDevice:
     Attributes:
         provider: ONNX Runtime's name of it.
         options: of the provider.
-        threads: threads of a matrix product on the CPU.
+        threads: threads on the CPU.
     """
 
     provider: str
     options: tuple[tuple[str, str], ...] = ()
     threads: int = 1
+
+    @property
+    def workers(self) -> int:
+        """How many runs go on at a time; a GPU takes one."""
+        return self.threads if self.provider == CPU else 1
 
     def __str__(self) -> str:
         """The device as people are shown it: "cpu, CPUExecutionProvider (2 threads)"."""
@@ -85,7 +90,7 @@ def why_not(device: OnnxDevice) -> str | None:
             "(pip uninstall onnxruntime, then pip install 'idia-index[gpu]')"
         )
     try:
-        session = _session(_product_model(), device, patterns=True)
+        session = _session(_product_model(), device)
         # ONNX Runtime goes on without a provider that fails to load.
         if session.get_providers()[0] != device.provider:
             return f"{device.provider} does not load; check the driver and CUDA's libraries"
@@ -97,20 +102,15 @@ def why_not(device: OnnxDevice) -> str | None:
     return None if right else "it computes wrong products"
 
 
-def open_session(path: Path, device: OnnxDevice, *, fixed_shapes: bool) -> Any:
-    """An `onnxruntime.InferenceSession` of a file.
-
-    Args:
-        path: the ONNX file.
-        device: where it runs.
-        fixed_shapes: whether inputs keep their shapes from call to call.
+def open_session(path: Path, device: OnnxDevice, *, prepack: bool = True) -> Any:
+    """An `onnxruntime.InferenceSession` of a file; `prepack` as in `OnnxGraph.load_ahead`.
 
     Raises:
         InputError: ONNX Runtime cannot load the file.
         IdiaIndexError: it loads it on another provider than asked for.
     """
     try:
-        session = _session(str(path), device, patterns=fixed_shapes)
+        session = _session(str(path), device, prepack=prepack)
     # ONNX Runtime's exceptions share no base class but Exception.
     except Exception as error:
         raise InputError(
@@ -137,13 +137,14 @@ def run_session(session: Any, path: Path, feeds: dict[str, Any]) -> Any:
         ) from error
 
 
-def _session(model: str | bytes, device: OnnxDevice, *, patterns: bool) -> Any:
+def _session(model: str | bytes, device: OnnxDevice, *, prepack: bool = True) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
-    options.intra_op_num_threads = device.threads
-    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # see onnx_graph
     # A plan of memory for one shape is no use for the next.
-    options.enable_mem_pattern = patterns
+    options.enable_mem_pattern = False
+    if not prepack:
+        options.add_session_config_entry("session.disable_prepacking", "1")
     providers: list[Any] = [(device.provider, dict(device.options))]
     if device.provider != CPU:
         providers.append(CPU)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from idia_index.backends.fingerprints import preprocessing_string
 from idia_index.backends.preprocessing import Preprocessing
-from idia_index.backends.specs import parse_spec
+from idia_index.backends.specs import SpecKind, parse_spec
 from idia_index.backends.weights_hash import weights_sha256
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
 from idia_index.images import MAX_PIXELS
@@ -85,6 +85,8 @@ class OpenClipBackend(Backend):
         self.device = describe_device(self._device)
         spec = parse_spec(model)
         self.model = spec.text
+        # What is here already needs nothing from elsewhere, its tokenizer included.
+        offline = offline or spec.kind in (SpecKind.CHECKPOINT, SpecKind.FOLDER)
         source = find_source(model, spec, offline=offline, allow_mismatch=allow_activation_mismatch)
         sha256 = weights_sha256(source.weights)
         self._load(source, model, None if allow_activation_mismatch else sha256, offline)
@@ -109,8 +111,18 @@ class OpenClipBackend(Backend):
         self.tokenizer = build_tokenizer(
             source.config["text_cfg"], source.tokenizer, offline=offline
         )
+        self._check_vocabulary(source, built)
         self._set_towers(built)
         self._set_preprocessing(source, built)
+
+    def _check_vocabulary(self, source: Source, model: Any) -> None:
+        """Refuses a model that has no embedding for some of CLIP's tokens."""
+        rows = int(text_part(model).vocab_size)
+        if isinstance(self.tokenizer, SimpleTokenizer) and self.tokenizer.vocab_size > rows:
+            raise InputError(
+                f"model {self.model}: {source.architecture} has {rows} tokens, its tokenizer "
+                f"{self.tokenizer.vocab_size}; name the architecture that it was trained with"
+            )
 
     def _set_towers(self, model: Any) -> None:
         """Chooses how texts are encoded, then moves the model to its device and dtype."""

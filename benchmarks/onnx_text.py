@@ -22,23 +22,25 @@ import torch
 
 from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_export import export_model
+from idia_index.backends.onnx_threads import usable_cores
 from idia_index.backends.open_clip import OpenClipBackend
 from idia_index.packing import plan_packs
 from idia_index.records import Pack
 from idia_index.templates import JAIR2024
 from idia_index.tokens import text_tokens
 
-PACKS = ((64, 4), (64, 8), (128, 1), (128, 2), (128, 4), (192, 2), (256, 1), (256, 2), (512, 1))
+# Nodes of a tree, and trees at a time for each core.
+PACKS = ((64, 2), (64, 4), (96, 2), (128, 1), (128, 2), (192, 1), (256, 1))
 PUBLISHED_BATCH = 64
 ROUNDS = 5
-NODES_A_ROUND = 1536
+NODES_A_ROUND = 6144
 
 
 def sample(tokens: Any, nodes: int, batch: int) -> list[Pack]:
-    """Packs from the middle of the plan, of about `NODES_A_ROUND` nodes."""
+    """Packs from all over the plan, of about `NODES_A_ROUND` nodes."""
     packs = list(plan_packs(tokens, nodes=nodes, batch=batch))
     count = max(1, NODES_A_ROUND // (nodes * batch))
-    return packs[len(packs) // 3 :][:count]
+    return packs[len(packs) // (2 * count) :: len(packs) // count][:count]
 
 
 def main() -> None:
@@ -56,7 +58,8 @@ def main() -> None:
         def published() -> None:
             backend.clip.encode_text(padded)
 
-        plans = {size: sample(tokens, *size) for size in PACKS}
+        cores = usable_cores()
+        plans = {(n, b): sample(tokens, n, b * cores) for n, b in PACKS}
         times: dict[Any, list[float]] = {key: [] for key in ("published", *PACKS)}
         gemm = []
         for _ in range(ROUNDS):

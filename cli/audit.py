@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
-from idia_index.audit import audit
 from idia_index.cli.console import audit_text
 from idia_index.cli.options import (
     DIRECTORY,
@@ -15,12 +15,16 @@ from idia_index.cli.options import (
     override_options,
     progress_option,
     tau_option,
+    verify_option,
     write_json,
 )
-from idia_index.cli.progress import Progress
+from idia_index.cli.progress import Stages
 from idia_index.decision import check_tau
+from idia_index.evaluate import evaluate_all, gather
+from idia_index.evaluation.people import subject_tests
+from idia_index.evaluation.settings import Settings
 from idia_index.index import open_index
-from idia_index.report import audit_to_json, write_report
+from idia_index.report import audit_to_json, write_evaluation
 from idia_index.subjects import read_subjects
 
 
@@ -33,9 +37,11 @@ from idia_index.subjects import read_subjects
 @click.argument("index", type=DIRECTORY)
 @click.argument("subjects", type=DIRECTORY)
 @click.option("--out", type=DIRECTORY, metavar="DIR",
-              help="Write report.json, subjects.csv and index.html there.")
+              help="Write report.json, subjects.csv, index.html and results.npz there.")
+@click.option("--include-images", is_flag=True, help="Show small copies of the faces in the page.")
 @click.option("--strict", is_flag=True, help="An image that cannot be read is an error.")
 @tau_option
+@verify_option
 @override_options
 @json_option
 @progress_option
@@ -43,8 +49,10 @@ def command(
     index: Path,
     subjects: Path,
     out: Path | None,
+    include_images: bool,
     strict: bool,
     tau: int,
+    check_shards: bool,
     backend: str | None,
     model: str | None,
     device: str | None,
@@ -56,17 +64,25 @@ def command(
     SUBJECTS is a folder with one folder of images per person (First_Last), or a CSV with the
     columns name,path[,membership][,training_count].
     """
-    opened = open_index(index)
+    opened = open_index(index, verify=check_shards)
     check_tau(tau, len(opened.templates))
     people = read_subjects(subjects)
     loaded = backend_of(opened, backend, model, device)
-    with Progress("encoding images", show_progress) as bar:
-        result = audit(opened, loaded, people, tau=tau, strict=strict, progress=bar.advance)
+    settings = Settings(tau=tau, sizes=(1,), min_images=1)
+    origin = {"subjects": os.fsdecode(subjects.resolve())}
+    with Stages(show_progress) as progress:
+        evidence = gather(
+            opened, loaded, people, settings, strict=strict, progress=progress
+        ).with_origin(origin)
     if out is not None:
-        write_report(result, out)
+        write_evaluation(evidence, evaluate_all(evidence, settings), out,
+                         include_images=include_images)  # fmt: skip
     if as_json:
-        write_json(audit_to_json(result))
+        data = audit_to_json(evidence.audit)
+        for subject, test in zip(data["subjects"], subject_tests(evidence), strict=True):
+            subject.update(test)
+        write_json(data)
         return
-    click.echo(audit_text(result))
+    click.echo(audit_text(evidence.audit))
     if out is not None:
         click.echo(f"\nreport: {out / 'index.html'}")

@@ -11,7 +11,8 @@ from idia_index.cli.options import DIRECTORY, json_option, progress_option, writ
 from idia_index.cli.progress import Stages
 from idia_index.demo import run_demo, study_backend
 from idia_index.evaluation import evaluate_decisions
-from idia_index.report import audit_to_json, write_report
+from idia_index.evaluation.settings import Settings
+from idia_index.report import audit_to_json, write_evaluation
 
 
 @click.command(epilog="\b\nExample:\n  idia-index demo --out idia-demo")
@@ -29,7 +30,7 @@ def command(out: Path, as_json: bool, show_progress: bool | None) -> None:
     click.echo(f"{backend.name} on {backend.device}", err=True)
     with Stages(show_progress) as progress:
         demo = run_demo(out, backend, progress)
-    write_report(demo.result, out / "report")
+    write_evaluation(demo.evidence, Settings(), out / "report")
     metrics = evaluate_decisions(demo.result.subjects)
     assert metrics is not None  # the study knows its truth
     if as_json:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from idia_index.index import Index
+from idia_index.manifest import BuildPlan
 from idia_index.protocols import BACKEND_DTYPES, Backend
 from idia_index.registry import load_backend
 
@@ -26,6 +27,12 @@ progress_option = click.option(
     "show_progress",
     default=None,
     help="Progress on standard error; by default on a terminal only.",
+)
+verify_option = click.option(
+    "--verify",
+    "check_shards",
+    is_flag=True,
+    help="Compare each shard with its checksum before it is used; names always are.",
 )
 tau_option = click.option(
     "--tau",
@@ -44,7 +51,7 @@ ALLOW_MISMATCH = click.option(
 )
 
 
-def mismatch_options(allowed: bool) -> dict[str, bool]:
+def mismatch_options(allowed: bool) -> dict[str, Any]:
     """The keyword of `load_backend` for that; none where it is not asked for, since only
     backends that load checkpoints take it."""
     return {"allow_activation_mismatch": True} if allowed else {}
@@ -87,7 +94,13 @@ def backend_of(
     index: Index, backend: str | None, model: str | None, device: str | None
 ) -> Backend:
     """Loads the model that an index was built with, or the one given instead of it."""
-    plan = index.manifest.plan
+    return load_as_built(index.manifest.plan, backend, model, device)
+
+
+def load_as_built(
+    plan: BuildPlan, backend: str | None, model: str | None, device: str | None
+) -> Backend:
+    """The same for the plan of an index that need not be whole."""
     # Options belong to the backend that took them; another one starts from its own defaults.
     options = plan.load_options if backend in (None, plan.backend) else {}
     return load_backend(

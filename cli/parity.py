@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -58,8 +59,8 @@ def command(
     people = read_subjects(subjects)
     # Exports have a manifest too, but they are models.
     index = None if is_model(index_or_model) else open_index(index_or_model)
-    names = index.names if index else _drawn(sample_names, seed)
-    templates = index.templates if index else JAIR2024
+    names = index.names if index is not None else _drawn(sample_names, seed)
+    templates = index.templates if index is not None else JAIR2024
     first = load_backend("open_clip", **_source(index, index_or_model))
     second = load_backend("onnx", model=str(onnx_dir))
     with Stages(show_progress) as progress:
@@ -83,7 +84,7 @@ def _drawn(count: int, seed: int) -> list[str]:
     return sample_names(count, seed).names()
 
 
-def _source(index: Index | None, model: str) -> dict[str, object]:
+def _source(index: Index | None, model: str) -> dict[str, Any]:
     if index is None:
         return {"model": model}
     plan = index.manifest.plan

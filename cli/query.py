@@ -14,6 +14,7 @@ from idia_index.cli.options import (
     json_option,
     override_options,
     tau_option,
+    verify_option,
     write_json,
 )
 from idia_index.decision import check_tau
@@ -35,6 +36,7 @@ from idia_index.subjects import make_subject
               help="Also show the K names that got the most votes.")
 @click.option("--strict", is_flag=True, help="An image that cannot be read is an error.")
 @tau_option
+@verify_option
 @override_options
 @json_option
 def command(
@@ -44,6 +46,7 @@ def command(
     top: int | None,
     strict: bool,
     tau: int,
+    check_shards: bool,
     backend: str | None,
     model: str | None,
     device: str | None,
@@ -54,7 +57,7 @@ def command(
     IMAGE is a file or a folder of images, all of the one person. The published protocol takes
     30 of them.
     """
-    opened = open_index(index)
+    opened = open_index(index, verify=check_shards)
     check_tau(tau, len(opened.templates))
     subject = make_subject(name, images)
     loaded = backend_of(opened, backend, model, device)

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image
 
 from idia_index import embeddings
 from idia_index.decision import Decision, check_tau, decide
 from idia_index.errors import InputError
-from idia_index.images import load_image
+from idia_index.image_cache import ImageCache
 from idia_index.index import Index
 from idia_index.manifest import Manifest
 from idia_index.prompts import PromptGrid
 from idia_index.protocols import Backend
 from idia_index.records import Float32, Int64
+from idia_index.subject_images import encode_subjects
 from idia_index.subjects import Skipped, Subject
 from idia_index.templates import Template
-from idia_index.textfiles import shown
 from idia_index.votes import count_votes
 
-LOADERS = 2  # decoding beside the encoder; more threads only take cores from it
 SEARCH_BLOCK = 8192  # images searched at a time: bounds the predictions' memory, T x this
 
 # (images done, images in all)
@@ -156,11 +153,12 @@ def prepare(
     progress: AuditProgress = _quiet,
 ) -> Prepared:
     """Encodes what an audit searches with; arguments and errors as those of `audit`."""
-    index.check_backend(backend)
+    index = index.deciding_with(backend)
     if not subjects:
         raise InputError("there is no subject: give at least one person")
     searched, ids, in_index = _candidates(index, backend, subjects)
-    encoded = _encode(backend, subjects, strict, progress)
+    cache = ImageCache(index.path, backend.fingerprint, f"{backend.name} on {backend.device}")
+    encoded = encode_subjects(backend, subjects, cache, strict, progress)
     used = []
     for number, subject in enumerate(subjects):
         mine = np.flatnonzero(encoded.owners == number)
@@ -236,67 +234,6 @@ def _candidates(
         found |= {name: stored + place for place, name in enumerate(missing)}
     extra = set(missing)
     return index, [found[name] for name in names], [name not in extra for name in names]
-
-
-@dataclass(frozen=True)
-class _Encoded:
-    """Image embeddings [M, D] of all subjects, whose each is, and what was left out."""
-
-    embeddings: Float32
-    owners: Int64
-    paths: list[Path]
-    skipped: list[list[Skipped]]
-
-
-def _load(path: Path) -> Image.Image | InputError:
-    try:
-        return load_image(path)
-    except InputError as error:
-        return error
-
-
-def _loaded(paths: Sequence[Path]) -> Iterator[Image.Image | InputError]:
-    """Images in order, decoded a batch ahead of the encoder."""
-    ahead = 2 * embeddings.IMAGE_BATCH
-    with ThreadPoolExecutor(LOADERS) as pool:
-        waiting: list[Future[Image.Image | InputError]] = []
-        for path in paths:
-            waiting.append(pool.submit(_load, path))
-            if len(waiting) > ahead:
-                yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
-
-
-def _encode(
-    backend: Backend, subjects: Sequence[Subject], strict: bool, progress: AuditProgress
-) -> _Encoded:
-    files = [(n, path) for n, subject in enumerate(subjects) for path in subject.images]
-    skipped: list[list[Skipped]] = [[] for _ in subjects]
-    used: list[tuple[int, Path]] = []
-    parts: list[Float32] = []
-    batch: list[Image.Image] = []
-    images = _loaded([path for _, path in files])
-    for done, ((number, path), image) in enumerate(zip(files, images, strict=True), 1):
-        if isinstance(image, InputError):
-            if strict:
-                raise image
-            skipped[number].append(Skipped(path, str(image)))
-        else:
-            batch.append(image)
-            used.append((number, path))
-        if len(batch) == embeddings.IMAGE_BATCH or (batch and done == len(files)):
-            parts.append(embeddings.encode_images(backend, batch))
-            batch = []
-            progress(done, len(files))
-    owners = np.array([number for number, _ in used], np.int64)
-    for number, subject in enumerate(subjects):
-        if not (owners == number).any():
-            raise InputError(
-                f"none of the {len(subject.images)} images of {shown(subject.name)} can be read; "
-                f"the first: {skipped[number][0].reason}"
-            )
-    return _Encoded(np.concatenate(parts), owners, [path for _, path in used], skipped)
 
 
 def _search(index: Index, queries: Float32) -> tuple[Float32, Int64]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from idia_index import embeddings
 from idia_index.errors import InputError
-from idia_index.index import Index
-from idia_index.manifest import BuildPlan, Manifest, plan_to_json
+from idia_index.index import Index, open_index
+from idia_index.lookup import lookup_files
+from idia_index.manifest import BuildPlan, LookupEntry, Manifest, plan_to_json
+from idia_index.names import name_key
 from idia_index.prompts import PromptGrid
 from idia_index.protocols import Backend
 from idia_index.registry import index_kind
@@ -143,9 +145,9 @@ def _check_same(store: Store, begun: BuildPlan, plan: BuildPlan) -> None:
 
 
 def _finished(store: Store, plan: BuildPlan) -> Index:
-    manifest = store.read_manifest()
-    _check_same(store, manifest.plan, plan)
-    return Index(store, manifest, index_kind(plan.kind))
+    index = open_index(store.path)
+    _check_same(store, index.manifest.plan, plan)
+    return index
 
 
 def _write(
@@ -168,4 +170,17 @@ def _write(
         rows = embeddings.encode_grid(backend, grid, run.start, run.stop, advance)
         done[number] = store.write_shard(number, run.start, list(grid.names[run]), rows, kind)
     shards = tuple(done[number] for number in sorted(done))
-    store.finish(Manifest(plan, shards, library_versions()))
+    lookup = write_lookup(store, len(shards), 0, grid.names)
+    store.finish(Manifest(plan, shards, library_versions(), (lookup,)))
+
+
+def write_lookup(store: Store, number: int, first: int, names: Iterable[str]) -> LookupEntry:
+    """Writes what finds the names of a run that begins with stored id `first`."""
+    entries = [name_key(name) for name in names]
+    keys, sums = lookup_files(entries)
+    return LookupEntry(
+        first,
+        len(entries),
+        store.write_file(f"{number:06d}.keys", keys),
+        store.write_file(f"{number:06d}.sums", sums),
+    )

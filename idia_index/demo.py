@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from idia_index.audit import AuditResult, audit
+from idia_index.audit import AuditResult
 from idia_index.build import build_index
 from idia_index.errors import MissingExtraError
+from idia_index.evaluate import gather
 from idia_index.evaluation import share_inferred
+from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.settings import Settings
 from idia_index.names import make_names
 from idia_index.protocols import Backend
 from idia_index.registry import load_backend
@@ -31,17 +35,22 @@ class Demo:
     """The controlled study's result.
 
     Attributes:
-        result: the audit.
+        evidence: the audit, and what an evaluation needs.
         face_only: people whose face was trained without their name.
         name_only: people whose name was trained without their face.
         name_swap: pairs of a non-member's images and a member's name that the rule associates,
             of all such pairs: what chance alone does for a name that the model knows well.
     """
 
-    result: AuditResult
+    evidence: Evidence
     face_only: Rate
     name_only: Rate
     name_swap: Rate
+
+    @property
+    def result(self) -> AuditResult:
+        """The audit."""
+        return self.evidence.audit
 
     def to_json(self) -> dict[str, Any]:
         """The rows that only a study with known truth has."""
@@ -82,15 +91,17 @@ def run_demo(out: Path, backend: Backend, progress: DemoProgress) -> Demo:
         resume=True,
         progress=lambda done, total: progress("encoding prompts", done, total),
     )
-    result = audit(
+    evidence = gather(
         index,
         backend,
         read_subjects(table),
-        progress=lambda done, total: progress("encoding images", done, total),
-    )
+        Settings(),
+        progress=progress,
+    ).with_origin({"subjects": os.fsdecode(table.resolve())})
+    result = evidence.audit
     roles = {subject.name: subject.role for subject in subjects()}
     return Demo(
-        result,
+        evidence,
         _share(result, roles, "face_only"),
         _share(result, roles, "name_only"),
         name_swap(result),

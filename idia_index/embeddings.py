@@ -53,6 +53,7 @@ def encode_images(
     backend: Backend, images: Sequence[Image.Image], progress: Progress = _quiet
 ) -> Float32:
     """Image embeddings float32 [n, D], unit rows; `progress` gets the count of each batch."""
+    backend.expect_images(len(images))
     out = np.empty((len(images), backend.fingerprint.dim), np.float32)
     for start in range(0, len(images), IMAGE_BATCH):
         batch = images[start : start + IMAGE_BATCH]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from idia_index.audit import conclude, prepare
 from idia_index.decision import check_tau
@@ -13,10 +11,10 @@ from idia_index.errors import InputError
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.measure import measure
 from idia_index.evaluation.name_tests import blind_scores, names_against_controls
+from idia_index.evaluation.protocol import PAPER_SIZES
 from idia_index.evaluation.settings import Settings
 from idia_index.index import Index
 from idia_index.protocols import Backend
-from idia_index.store import sha256_file
 from idia_index.subjects import Subject
 
 # (what is being done, done, in all)
@@ -34,7 +32,6 @@ def gather(
     settings: Settings,
     *,
     strict: bool = False,
-    origin: Mapping[str, Any] | None = None,
     progress: StageProgress = _quiet,
 ) -> Evidence:
     """Encodes and searches once, and keeps what an evaluation is computed from.
@@ -45,7 +42,6 @@ def gather(
         subjects: the people under test, each name once.
         settings: what is asked for; people whom it excludes are not encoded.
         strict: an image that cannot be read is an error, not skipped.
-        origin: where the subjects were read from, kept for a replay.
         progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
@@ -78,11 +74,12 @@ def gather(
         blind=blind,
         left_out=tuple(left_out),
         seed=settings.seed,
-        origin=dict(origin or {}),
+        origin={},
     )
 
 
-def image_hashes(evidence: Evidence) -> dict[str, str]:
-    """SHA-256 of every image that was used, by its path as reports name it."""
-    paths: list[Path] = [path for r in evidence.audit.subjects for path in r.subject.images]
-    return {os.fsdecode(path): sha256_file(path) for path in paths}
+def evaluate_all(evidence: Evidence, settings: Settings) -> Settings:
+    """Settings that leave nobody out, for an audit without a protocol: sizes that all can give."""
+    fewest = int(evidence.measured.images.min())
+    sizes = tuple(size for size in PAPER_SIZES if size <= fewest)
+    return replace(settings, sizes=sizes, min_images=fewest, max_training_count=None)

@@ -44,7 +44,7 @@ def load_image(source: ImageSource) -> Image.Image:
     except InputError:
         raise
     # Decoders raise whatever their format's parser ran into; each of it means the same here.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         raise InputError(f"{path}: cannot be decoded ({error}); {_MEND}") from error
 
 

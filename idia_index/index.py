@@ -2,80 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from idia_index.errors import IdiaIndexError, InputError
-from idia_index.manifest import Manifest, ShardEntry
+from idia_index import embeddings
+from idia_index.certificate import (
+    Answer,
+    Looks,
+    MemoryShard,
+    Proposals,
+    doubtful,
+    first_replaced,
+    merged,
+    settle,
+)
+from idia_index.errors import InputError
+from idia_index.manifest import Manifest
 from idia_index.names import name_key
 from idia_index.protocols import Backend, IndexKind, Shard
 from idia_index.records import Float32, Int64
 from idia_index.registry import index_kind
-from idia_index.search import merge_topk
-from idia_index.store import Store, sha256_file
+from idia_index.search import ScoredShard, Tile, find_contenders
+from idia_index.shard_files import ShardFiles
+from idia_index.store import Store
+from idia_index.stored_names import StoredNames
 from idia_index.templates import Template, make_templates
 
-
-class StoredNames(Sequence[str]):
-    """The names of an index, read shard by shard when they are asked for."""
-
-    def __init__(self, folder: Path, shards: Sequence[ShardEntry]) -> None:
-        self._folder = folder
-        self._shards = shards
-        self._starts = np.array([shard.first for shard in shards])
-        self._read: dict[int, list[str]] = {}
-
-    def __len__(self) -> int:
-        return self._shards[-1].first + self._shards[-1].count
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        i = range(len(self))[index]
-        number = int(np.searchsorted(self._starts, i, side="right")) - 1
-        return self.shard(number)[i - self._shards[number].first]
-
-    def shard(self, number: int) -> list[str]:
-        """The names of one shard; raises InputError if their file was changed."""
-        if number not in self._read:
-            self._read[number] = self._load(self._shards[number])
-        return self._read[number]
-
-    def find(self, keys: Iterable[str]) -> dict[str, int]:
-        """Ids of the names with these `name_key`s; a key that no name has is left out."""
-        wanted = set(keys)
-        found: dict[str, int] = {}
-        for number, shard in enumerate(self._shards):
-            if len(found) == len(wanted):
-                break
-            for place, name in enumerate(self.shard(number)):
-                if (key := name_key(name)) in wanted:
-                    found.setdefault(key, shard.first + place)
-        return found
-
-    def _load(self, shard: ShardEntry) -> list[str]:
-        path = self._folder / shard.names.file
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != shard.names.sha256:
-            raise InputError(f"{path}: was changed after the build; build the index again")
-        names = data.decode("utf-8").removesuffix("\n").split("\n")
-        if len(names) != shard.count:
-            raise InputError(
-                f"{path}: holds {len(names)} names, the manifest says {shard.count}; "
-                "build the index again"
-            )
-        return names
+__all__ = ["Index", "StoredNames", "open_index"]
 
 
 class Index:
@@ -86,22 +43,37 @@ class Index:
         names: the N candidate names; name ids are their positions.
         manifest: what the index was built from.
         extra_names: candidates that were added to this view and are on no disk.
+        looks: of a view made by `deciding_with`, how its answers became certain.
     """
 
-    def __init__(self, store: Store, manifest: Manifest, kind: IndexKind) -> None:
+    def __init__(
+        self, store: Store, manifest: Manifest, kind: IndexKind, files: ShardFiles | None = None
+    ) -> None:
         """Opened by `open_index`."""
         self.manifest = manifest
         self.templates: tuple[Template, ...] = make_templates(manifest.plan.templates)
         self.extra_names: tuple[str, ...] = ()
-        self._stored_names = StoredNames(store.path, manifest.shards)
+        self._stored_names = StoredNames(store.path, manifest)
+        self._files = files or ShardFiles(store.path, manifest, kind)
         self._store = store
         self._kind = kind
-        self._extra_runs: tuple[tuple[int, Shard], ...] = ()
+        self._extra: tuple[tuple[int, Shard], ...] = ()
+        self._backend: Backend | None = None
+        self.looks = Looks()
 
     @property
     def path(self) -> Path:
         """The index directory."""
         return self._store.path
+
+    def close(self) -> None:
+        """Lets go of its files, which a writer may then remove."""
+        self._files.close()
+
+    @property
+    def stored_names(self) -> StoredNames:
+        """The candidate names on disk, without those of this view."""
+        return self._stored_names
 
     @property
     def names(self) -> Sequence[str]:
@@ -113,32 +85,20 @@ class Index:
     def name(self, name_id: int) -> str:
         """The candidate name of an id; raises IndexError out of range."""
         stored = len(self._stored_names)
-        return self._stored_names[name_id] if name_id < stored else self.extra_names[name_id - stored]
+        if name_id < stored:
+            return self._stored_names[name_id]
+        return self.extra_names[name_id - stored]
 
     def __len__(self) -> int:
         """Number of candidate names, N."""
         return self.manifest.candidates + len(self.extra_names)
 
-    @cached_property
-    def _shards(self) -> list[Shard]:
-        shape = (len(self.templates), self.manifest.plan.fingerprint.dim)
-        return [
-            self._kind.open_shard(
-                self.path / entry.embeddings.file, (shape[0], entry.count, shape[1])
-            )
-            for entry in self.manifest.shards
-        ]
-
-    def _runs(self) -> list[tuple[int, Shard]]:
-        """Each shard with the id of its first name."""
-        runs = [
-            (entry.first, shard)
-            for entry, shard in zip(self.manifest.shards, self._shards, strict=True)
-        ]
-        return [*runs, *self._extra_runs]
-
     def search(self, image_embeddings: ArrayLike, k: int = 1) -> tuple[Float32, Int64]:
         """The k most similar candidate names for each image, in each template on its own.
+
+        Of an index that stores float32 rows these are the exact ones; of one that stores less,
+        the exact ones of what it stores. A view made by `deciding_with` puts float32's name
+        first; `certified_search` gives float32's order of all k.
 
         Args:
             image_embeddings: float32 [M, D], unit rows.
@@ -151,6 +111,34 @@ class Index:
         Raises:
             InputError: k is out of range, or the embeddings are not [M, D] finite numbers.
         """
+        queries = self._queries(image_embeddings, k)
+        answer = self._answer(queries, k, None)
+        if self._backend is not None and not self.manifest.plan.exact and self._scored:
+            first = self._answer(queries, 1, self._backend)
+            self.looks.count(first)
+            answer = first if k == 1 else first_replaced(answer, first)
+        return answer.similarities, answer.name_ids
+
+    def certified_search(
+        self, image_embeddings: ArrayLike, k: int = 1, *, backend: Backend
+    ) -> Answer:
+        """`search` with the names of float32 rows, whatever precision the index stores.
+
+        Where the stored rows' measured error leaves several names possible, their prompts are
+        encoded again. An approximate kind cannot be certified, and says so in the answer.
+
+        Args:
+            image_embeddings: float32 [M, D], unit rows.
+            k: 1 to N.
+            backend: the model that the index was built with.
+
+        Raises:
+            InputError: as `search`, or the model is another one.
+        """
+        self.check_backend(backend)
+        return self._answer(self._queries(image_embeddings, k), k, backend)
+
+    def _queries(self, image_embeddings: ArrayLike, k: int) -> Float32:
         queries = np.ascontiguousarray(image_embeddings, np.float32)
         dim = self.manifest.plan.fingerprint.dim
         if queries.ndim != 2 or queries.shape[1] != dim:
@@ -159,11 +147,64 @@ class Index:
             raise InputError("image embeddings hold values that are not finite")
         if not 1 <= k <= len(self):
             raise InputError(f"k is {k}, but the index has {len(self)} names: choose 1 to that")
-        found = []
-        for first, shard in self._runs():
-            similarities, rows = shard.search(queries, k)
-            found.append((similarities, np.where(rows >= 0, rows + first, -1)))
-        return merge_topk(found, k)
+        return queries
+
+    def _answer(self, queries: Float32, k: int, backend: Backend | None) -> Answer:
+        if not len(queries):
+            return Answer.empty(len(self.templates), k)
+        if not self._scored:
+            similarities, ids = merged(self._tiles(False), queries, k, len(self.templates))
+            return Answer(similarities, self._stored_names.name_ids(ids))
+        pairs = find_contenders(
+            self._tiles(backend is not None), queries, k, len(self.templates)
+        )
+        proposals = Proposals(queries, k, pairs, self.stored_rows)
+        if backend is not None:
+            doubt = doubtful(proposals, self.manifest.plan.exact)
+            proposals.encoded = {t: self._encode(backend, t, ids) for t, ids in doubt.items()}
+        answer = settle(proposals)
+        return answer.with_ids(self._stored_names.name_ids(answer.name_ids))
+
+    def _encode(self, backend: Backend, template: int, stored_ids: Int64) -> Float32:
+        names = [self.name(i) for i in self._stored_names.name_ids(stored_ids).tolist()]
+        return embeddings.encode_texts(backend, [self.templates[template].fill(n) for n in names])
+
+    @property
+    def _scored(self) -> bool:
+        """Whether the kind's shards can be searched in one pass with bounds."""
+        return isinstance(self._files.open(0, 0), ScoredShard)
+
+    def _tiles(self, certify: bool) -> Iterator[Tile]:
+        """The parts of all shards, opened one by one; `certify` counts what storing lost."""
+        for number, part in self._files.order():
+            entry = self.manifest.shards[number]
+            errors = np.array(entry.parts[part].errors)
+            yield Tile(
+                shard=self._files.open(number, part),
+                first=entry.first,
+                first_template=entry.parts[part].first_template,
+                errors=errors if certify else 0 * errors,
+                removed=self._stored_names.removed_rows(number),
+            )
+        for first, shard in self._extra:
+            yield Tile(shard, first, 0, np.zeros(len(self.templates)))
+
+    def stored_rows(self, template: int, stored_ids: Int64) -> Float32:
+        """Stored text embeddings float32 [n, D] of one template for stored ids int64 [n]."""
+        out = np.empty((len(stored_ids), self.manifest.plan.fingerprint.dim), np.float32)
+        firsts = [shard.first for shard in self.manifest.shards]
+        stored = len(firsts)
+        firsts += [first for first, _ in self._extra]
+        owners = np.searchsorted(firsts, stored_ids, side="right") - 1
+        for number in np.unique(owners).tolist():
+            mine = owners == number
+            rows = stored_ids[mine] - firsts[number]
+            if number >= stored:
+                out[mine] = self._extra[number - stored][1].text_embeddings(template, rows)
+                continue
+            part, local = self._files.part_of(number, template)
+            out[mine] = self._files.open(number, part).text_embeddings(local, rows)
+        return out
 
     def text_embeddings(self, template: int, name_ids: ArrayLike) -> Float32:
         """Text embeddings float32 [n, D], unit rows, of one template for n name ids.
@@ -176,23 +217,33 @@ class Index:
             raise InputError(f"template {template}: the index has {len(self.templates)}, from 0")
         if len(ids) and not 0 <= ids.min() <= ids.max() < len(self):
             raise InputError(f"name ids go from 0 to {len(self) - 1}, not {ids.min()}..{ids.max()}")
-        out = np.empty((len(ids), self.manifest.plan.fingerprint.dim), np.float32)
-        runs = self._runs()
-        owners = np.searchsorted([first for first, _ in runs], ids, side="right") - 1
-        for number in np.unique(owners):
-            first, shard = runs[number]
-            mine = owners == number
-            out[mine] = shard.text_embeddings(template, ids[mine] - first)
-        return out
+        return self.stored_rows(template, self._stored_names.stored_ids(ids))
 
     def with_names(self, names: Sequence[str], text_embeddings: Float32) -> Index:
         """A view with more candidates, float32 [T, len(names), D]; nothing is written."""
-        view = Index(self._store, self.manifest, self._kind)
-        view._stored_names = self._stored_names
-        view.__dict__["_shards"] = self._shards
+        view = self._view()
         view.extra_names = (*self.extra_names, *names)
-        run = (len(self), self._kind.in_memory(text_embeddings))
-        view._extra_runs = (*self._extra_runs, run)
+        first = self.manifest.stored + len(self.extra_names)
+        in_memory = MemoryShard if self._scored else self._kind.in_memory
+        view._extra = (*self._extra, (first, in_memory(text_embeddings)))
+        return view
+
+    def deciding_with(self, backend: Backend) -> Index:
+        """A view whose searches put float32's name first, whatever precision the index stores.
+
+        Raises:
+            InputError: the index was built with another model.
+        """
+        self.check_backend(backend)
+        view = self._view()
+        view._backend = backend
+        return view
+
+    def _view(self) -> Index:
+        view = Index(self._store, self.manifest, self._kind, self._files)
+        view._stored_names = self._stored_names
+        view.extra_names, view._extra = self.extra_names, self._extra
+        view._backend, view.looks = self._backend, self.looks
         return view
 
     def find(self, names: Iterable[str]) -> dict[str, int]:
@@ -216,20 +267,23 @@ class Index:
             )
 
     def check_shards(self) -> None:
-        """Compares every shard with its SHA-256; raises IdiaIndexError for the first that differs."""
-        for entry in self.manifest.shards:
-            path = self.path / entry.embeddings.file
-            if sha256_file(path) != entry.embeddings.sha256:
-                raise IdiaIndexError(f"{path}: was changed after the build; build the index again")
+        """Compares all shards with their SHA-256; raises IdiaIndexError for one that differs."""
+        self._files.check()
 
 
-def open_index(path: str | os.PathLike[str]) -> Index:
-    """Opens an index directory. Reads its manifest; shards are mapped when first searched.
+def open_index(path: str | os.PathLike[str], *, verify: bool = False) -> Index:
+    """Opens an index directory. Reads its manifest; names and shards, when they are asked for.
+
+    Args:
+        path: the index directory.
+        verify: compare each shard with its SHA-256 before it is first used. The manifest and
+            names are always compared.
 
     Raises:
         InputError: there is no index, an unfinished one, or a damaged one.
         MissingExtraError: the packages of its index kind are not installed.
     """
     store = Store(Path(path))
-    manifest = store.read_manifest()
-    return Index(store, manifest, index_kind(manifest.plan.kind))
+    manifest, held = store.open_manifest()
+    kind = index_kind(manifest.plan.kind)
+    return Index(store, manifest, kind, ShardFiles(store.path, manifest, kind, held, verify))

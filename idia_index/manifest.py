@@ -1,92 +1,43 @@
-"""The manifest: what an index is, written last, so that an index without one is unfinished."""
+"""The manifest, written last: sealed with its own checksum, read in every format there was."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from idia_index.errors import InputError
+from idia_index.manifest_records import (
+    FORMAT,
+    BuildPlan,
+    FileEntry,
+    LookupEntry,
+    Manifest,
+    PartEntry,
+    ShardEntry,
+)
 from idia_index.records import Fingerprint
 
-FORMAT = "idia-index/index/1"
+__all__ = ["FORMAT", "BuildPlan", "FileEntry", "LookupEntry", "Manifest", "PartEntry", "ShardEntry"]
+
+FORMAT_1 = "idia-index/index/1"
+_SEAL = ',\n "sha256": "'
+_END = '"\n}\n'
 
 
-@dataclass(frozen=True)
-class FileEntry:
-    """A file of an index: its plain name, size in bytes, and SHA-256."""
-
-    file: str
-    bytes: int
-    sha256: str
+def seal(data: Mapping[str, Any]) -> str:
+    """JSON text of `data` and, as its last field, the SHA-256 of all text before that field."""
+    body = json.dumps(data, indent=1, ensure_ascii=False).removesuffix("\n}")
+    return f"{body}{_SEAL}{hashlib.sha256(body.encode()).hexdigest()}{_END}"
 
 
-@dataclass(frozen=True)
-class ShardEntry:
-    """A run of names: the id of its first, how many, their file and their embeddings' file."""
-
-    first: int
-    count: int
-    names: FileEntry
-    embeddings: FileEntry
-
-
-@dataclass(frozen=True)
-class BuildPlan:
-    """What a build was asked for; a build that resumes must be asked for the same.
-
-    Attributes:
-        kind: index kind.
-        exact: whether its answers are those of float32 cosine similarity.
-        backend: name of the backend.
-        model: SPEC of the model, local paths absolute.
-        load_options: keywords beside the SPEC that load the model as it was loaded.
-        fingerprint: what the model is.
-        templates: the templates as given, in order.
-        shard_names: names of a full shard.
-        names_sha256: SHA-256 of all names, a line each.
-        candidates: how many names.
-        pool: what replays a sampled pool (origin, seed, weighting, SHA-256), None for a file.
-    """
-
-    kind: str
-    exact: bool
-    backend: str
-    model: str
-    load_options: Mapping[str, Any]
-    fingerprint: Fingerprint
-    templates: tuple[str, ...]
-    shard_names: int
-    names_sha256: str
-    candidates: int
-    pool: Mapping[str, Any] | None
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """A finished index: the plan it was built from, its shards, what built it."""
-
-    plan: BuildPlan
-    shards: tuple[ShardEntry, ...]
-    versions: Mapping[str, str]
-
-    @property
-    def candidates(self) -> int:
-        """Number of candidate names."""
-        return sum(shard.count for shard in self.shards)
-
-    def summary(self) -> dict[str, Any]:
-        """What reports state of an index."""
-        return {
-            "format": FORMAT,
-            "candidates": self.candidates,
-            "shards": len(self.shards),
-            "bytes": sum(s.embeddings.bytes + s.names.bytes for s in self.shards),
-            **{k: v for k, v in asdict(self.plan).items() if k not in ("templates", "candidates")},
-            "templates": len(self.plan.templates),
-            "versions": dict(self.versions),
-        }
+def check_seal(text: str) -> None:
+    """Raises ValueError if a single bit of `seal`'s text was changed."""
+    body, found, _ = text.rpartition(_SEAL)
+    if not found or text != f"{body}{_SEAL}{hashlib.sha256(body.encode()).hexdigest()}{_END}":
+        raise ValueError("it does not match its own checksum")
 
 
 def plan_to_json(plan: BuildPlan) -> dict[str, Any]:
@@ -111,74 +62,148 @@ def plan_from_json(data: Mapping[str, Any]) -> BuildPlan:
     )
 
 
-def _file_entry(data: Mapping[str, Any]) -> FileEntry:
+def file_from_json(data: Mapping[str, Any]) -> FileEntry:
+    """Reads a file's entry; raises KeyError, TypeError or ValueError where it is not one."""
     entry = FileEntry(str(data["file"]), int(data["bytes"]), str(data["sha256"]))
     # A name with a separator, or "..", would lead out of the index directory.
     if not entry.file.replace("-", "").replace(".", "").isalnum() or entry.file.startswith("."):
         raise ValueError(f"{entry.file!r} is no plain file name")
+    if not entry.file.split(".")[0].isdecimal():
+        raise ValueError(f"{entry.file!r} does not begin with a number")
     if entry.bytes < 0:
         raise ValueError(f"{entry.file!r} has {entry.bytes} bytes")
     return entry
 
 
-def shard_from_json(data: Mapping[str, Any]) -> ShardEntry:
-    """Reads a shard entry; raises KeyError, TypeError or ValueError where it is not one."""
+def part_from_json(data: Mapping[str, Any]) -> PartEntry:
+    """Reads a part's entry; raises KeyError, TypeError or ValueError where it is not one."""
+    part = PartEntry(
+        int(data["first_template"]),
+        file_from_json(data["file"]),
+        tuple(float(error) for error in data["errors"]),
+    )
+    if not part.errors or not all(0 <= error < float("inf") for error in part.errors):
+        raise ValueError(f"{part.file.file!r} has the errors {part.errors}")
+    return part
+
+
+def shard_from_json(data: Mapping[str, Any], templates: int | None = None) -> ShardEntry:
+    """Reads a shard entry; raises KeyError, TypeError or ValueError where it is not one.
+
+    `templates` is given for format 1, whose shards have one float32 file for all of them.
+    """
+    if templates is None:
+        parts = tuple(part_from_json(part) for part in data["parts"])
+    else:
+        parts = (PartEntry(0, file_from_json(data["embeddings"]), (0.0,) * templates),)
     entry = ShardEntry(
-        int(data["first"]),
-        int(data["count"]),
-        _file_entry(data["names"]),
-        _file_entry(data["embeddings"]),
+        int(data["first"]), int(data["count"]), file_from_json(data["names"]), parts
     )
     if entry.first < 0 or entry.count < 1:
         raise ValueError(f"a shard of {entry.count} names from {entry.first}")
     return entry
 
 
+def _lookup_from_json(data: Mapping[str, Any]) -> LookupEntry:
+    return LookupEntry(
+        int(data["first"]),
+        int(data["count"]),
+        file_from_json(data["keys"]),
+        file_from_json(data["sums"]),
+    )
+
+
 def manifest_text(manifest: Manifest) -> str:
-    """The manifest file's text."""
-    data = {
-        "format": FORMAT,
-        "plan": plan_to_json(manifest.plan),
-        "shards": [asdict(shard) for shard in manifest.shards],
-        "versions": dict(manifest.versions),
-    }
-    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    """The manifest file's text, in the newest format."""
+    return seal(
+        {
+            "format": FORMAT,
+            "plan": plan_to_json(manifest.plan),
+            "shards": [asdict(shard) for shard in manifest.shards],
+            "lookups": [asdict(lookup) for lookup in manifest.lookups],
+            "removed": asdict(manifest.removed) if manifest.removed else None,
+            "removed_count": manifest.removed_count,
+            "history": [dict(event) for event in manifest.history],
+            "recall": manifest.recall,
+            "versions": dict(manifest.versions),
+        }
+    )
 
 
 def parse_manifest(text: str, path: object) -> Manifest:
-    """Reads a manifest file's text.
+    """Reads a manifest file's text, of this format or an older one.
 
     Raises:
-        InputError: it is damaged, or of another format version.
+        InputError: it is damaged, or of a format that this version does not know.
     """
     try:
         data = json.loads(text)
-        if data["format"] != FORMAT:
+        format_ = data["format"]
+        if format_ not in (FORMAT, FORMAT_1):
             raise InputError(
-                f"{path}: format {data['format']!r}, this version reads {FORMAT!r}; "
+                f"{path}: format {format_!r}, this version reads {FORMAT!r} and older; "
                 "build the index again or use the version that wrote it"
             )
-        shards = tuple(shard_from_json(shard) for shard in data["shards"])
-        manifest = Manifest(plan_from_json(data["plan"]), shards, dict(data["versions"]))
-        _check_runs(manifest)
+        if format_ == FORMAT:
+            check_seal(text)
+        manifest = _parse_1(data) if format_ == FORMAT_1 else _parse_2(data)
+        _check(manifest)
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{path}: damaged manifest ({type(error).__name__}: {error}); build the index again"
         ) from error
     return manifest
 
 
-def _check_runs(manifest: Manifest) -> None:
-    expected = 0
+def _parse_1(data: Mapping[str, Any]) -> Manifest:
+    """Format 1: no checksum of its own, no lookups, no parts, nothing removed."""
+    plan = plan_from_json(data["plan"])
+    shards = tuple(shard_from_json(shard, len(plan.templates)) for shard in data["shards"])
+    return Manifest(plan, shards, dict(data["versions"]), format=FORMAT_1)
+
+
+def _parse_2(data: Mapping[str, Any]) -> Manifest:
+    return Manifest(
+        plan=plan_from_json(data["plan"]),
+        shards=tuple(shard_from_json(shard) for shard in data["shards"]),
+        versions=dict(data["versions"]),
+        lookups=tuple(_lookup_from_json(lookup) for lookup in data["lookups"]),
+        removed=file_from_json(data["removed"]) if data["removed"] else None,
+        removed_count=int(data["removed_count"]),
+        history=tuple(dict(event) for event in data["history"]),
+        recall=None if data["recall"] is None else dict(data["recall"]),
+    )
+
+
+def _check(manifest: Manifest) -> None:
+    expected, templates = 0, len(manifest.plan.templates)
+    if not templates:
+        raise ValueError("no templates")
     for shard in manifest.shards:
         if shard.first != expected:
             raise ValueError(f"shards do not join at name {expected}")
         expected += shard.count
+        reached = 0
+        for part in shard.parts:
+            if part.first_template != reached:
+                raise ValueError(f"parts do not join at template {reached}")
+            reached += part.templates
+        if reached != templates:
+            raise ValueError(f"a shard has {reached} templates, the plan {templates}")
     if not expected:
         raise ValueError("no shards")
-    if not manifest.plan.templates:
-        raise ValueError("no templates")
-    if expected != manifest.plan.candidates:
-        raise ValueError(f"shards hold {expected} names, the plan {manifest.plan.candidates}")
+    if not 0 <= manifest.removed_count < expected:
+        raise ValueError(f"{manifest.removed_count} of {expected} names are removed")
+    if (manifest.removed is None) != (manifest.removed_count == 0):
+        raise ValueError("the removed names' file does not fit their number")
+    if manifest.candidates != manifest.plan.candidates:
+        raise ValueError(f"{manifest.candidates} names, the plan {manifest.plan.candidates}")
+    covered = 0
+    for lookup in manifest.lookups:
+        if lookup.first != covered or lookup.count < 1:
+            raise ValueError(f"lookups do not join at name {covered}")
+        covered += lookup.count
+    if manifest.lookups and covered != expected:
+        raise ValueError(f"lookups cover {covered} names of {expected}")

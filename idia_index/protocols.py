@@ -94,6 +94,12 @@ class Backend(ABC):
     def fingerprint(self) -> Fingerprint:
         """What the model is, exactly."""
 
+    def expect_images(self, count: int) -> None:  # noqa: B027 (not every backend need)
+        """Told that about `count` images are being read for `embed_images`.
+
+        A backend may load what it needs for them meanwhile; it need not do anything.
+        """
+
     @abstractmethod
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
         """Image embeddings float32 [n, D], not normalised.
@@ -156,11 +162,13 @@ class IndexKind(ABC):
         exact: whether the answers are those of float32 cosine similarity; an index of a kind
             that is not exact says so in every report.
         suffix: file name suffix of a shard.
+        read_share: the leading share of a shard's file that a search reads through.
     """
 
     name: ClassVar[str]
     exact: ClassVar[bool]
     suffix: ClassVar[str]
+    read_share: ClassVar[float] = 1.0
 
     def self_test(self) -> str:
         """Searches a little, and says what runs it; raises `IdiaIndexError` if it does not work."""

@@ -57,13 +57,12 @@ def incomplete_beta(a: float, b: float, x: float) -> float:
     return min(math.exp(front) * fraction / a, 1.0)
 
 
-def _upper(hits: int, total: int, level: float) -> float:
-    """The p at which seeing `hits` or fewer has probability `level`."""
+def _upper(hits: float, total: int, level: float, halvings: int = 60) -> float:
+    """The p at which seeing `hits` or fewer has probability `level`; to the last bit by default."""
     if hits == total:
         return 1.0
     low, high = hits / total, 1.0
-    # 60 halvings reach the last bit of a double.
-    for _ in range(60):
+    for _ in range(halvings):
         middle = (low + high) / 2
         if not 0 < middle < 1:
             break
@@ -86,6 +85,20 @@ def clopper_pearson(hits: int, total: int, confidence: float = 0.95) -> tuple[fl
     level = (1 - confidence) / 2
     # The lower bound is the upper bound of the misses, seen from the other side.
     return 1 - _upper(total - hits, total, level), _upper(hits, total, level)
+
+
+def share_interval(share: float, total: int) -> tuple[float, float]:
+    """Two-sided 95 % interval of a share of people that is a mean over draws, to 6 digits.
+
+    Clopper and Pearson's with `share` x `total` hits, which need not be whole: a mean over
+    draws varies less between samples of people than one draw does, so it errs on the safe side.
+    """
+    if not total or not 0 <= share <= 1:
+        raise ValueError(f"no interval for a share of {share} of {total}")
+    hits = share * total
+    upper = 1.0 if hits >= total else _upper(hits, total, 0.025, 22)
+    lower = 0.0 if hits <= 0 else 1 - _upper(total - hits, total, 0.025, 22)
+    return lower, upper
 
 
 def upper_bound(hits: int, total: int, confidence: float = 0.95) -> float:

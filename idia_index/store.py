@@ -2,80 +2,43 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from idia_index.errors import IdiaIndexError, InputError
+from idia_index.files import private, publish, sha256_file, unwritable, write_whole
+from idia_index.locks import Held, is_held, writer_lock
 from idia_index.manifest import (
     BuildPlan,
     FileEntry,
     Manifest,
+    PartEntry,
     ShardEntry,
     manifest_text,
     parse_manifest,
+    part_from_json,
     plan_from_json,
     plan_to_json,
     shard_from_json,
 )
 from idia_index.protocols import IndexKind
 from idia_index.records import Float32
+from idia_index.stored_error import stored_errors
+
+__all__ = ["MANIFEST", "Store", "sha256_file", "write_whole"]
 
 MANIFEST = "manifest.json"
 PLAN = "build.json"
+PENDING = "pending.json"
 LOCK = "lock"
-_READ = 1 << 20
-
-
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal; raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_READ):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file that is there whole or not at all, readable by its owner only.
-
-    Raises:
-        IdiaIndexError: the disk is full, or the folder cannot be written to.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        with open(part, "wb", opener=_private) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _publish(part, path)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)
-
-
-def _publish(part: Path, path: Path) -> None:
-    """Renames a finished file into place, and makes the rename last through a crash."""
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _unwritable(path: Path, error: OSError) -> IdiaIndexError:
-    return InputError(
-        f"{path}: cannot be written ({error.strerror or error}); free space or choose another place"
-    )
+_NUMBERED = re.compile(r"\d{6,}\.")
 
 
 class Store:
@@ -98,14 +61,26 @@ class Store:
         """
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path}: a file is there; choose another directory")
-        return self.path.is_dir() and any(file.name != LOCK for file in self.path.iterdir())
+        own = (LOCK, PLAN + ".part")  # all that a build leaves that was killed at its beginning
+        return self.path.is_dir() and any(file.name not in own for file in self.path.iterdir())
 
-    def read_manifest(self) -> Manifest:
-        """The manifest, its shard files' sizes checked.
+    def open_manifest(self) -> tuple[Manifest, Held]:
+        """The manifest, its files' sizes checked, and what keeps them there while it is held.
 
         Raises:
             InputError: no index there, an unfinished one, or one that is damaged.
         """
+        manifest, held = self.read_held()
+        for entry in manifest.files():
+            self.check_size(entry)
+        return manifest, held
+
+    def read_manifest(self) -> Manifest:
+        """The manifest, its files' sizes checked; raises as `open_manifest` does."""
+        return self.open_manifest()[0]
+
+    def read_held(self) -> tuple[Manifest, Held]:
+        """The manifest, its files not looked at; raises as `open_manifest` does."""
         if not self.path.is_dir():
             raise InputError(f"{self.path}: no such index; make it with: idia-index build")
         file = self.path / MANIFEST
@@ -116,20 +91,23 @@ class Store:
                     "finish it with the same build command and --resume"
                 )
             raise InputError(f"{self.path}: not an index (it has no {MANIFEST})")
-        manifest = parse_manifest(_read_text(file), file)
-        for shard in manifest.shards:
-            self._check_size(shard.names)
-            self._check_size(shard.embeddings)
-        return manifest
+        try:
+            held = Held(file)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{file}: cannot be read ({error}); build the index again") from error
+        return parse_manifest(held.text, file), held
 
-    def _check_size(self, entry: FileEntry) -> None:
+    def check_size(self, entry: FileEntry) -> None:
+        """Raises InputError if a file is not there or not as long as it was written."""
         path = self.path / entry.file
         if path.is_symlink() or not path.is_file():
-            raise InputError(f"{path}: missing from the index; build it again")
+            raise InputError(
+                f"{path}: missing from the index; idia-index repair can encode shards again"
+            )
         if path.stat().st_size != entry.bytes:
             raise InputError(
                 f"{path}: has {path.stat().st_size} bytes, the manifest says {entry.bytes}; "
-                "the file was cut or changed: build the index again"
+                "the file was cut or changed: try idia-index repair, or build the index again"
             )
 
     def read_plan(self) -> BuildPlan | None:
@@ -145,17 +123,36 @@ class Store:
             ) from error
 
     def finished_shards(self) -> dict[int, ShardEntry]:
-        """Shards of an unfinished build that are whole on disk, by number."""
+        """Shards that are whole on disk and in no manifest yet, by number."""
         done = {}
-        for file in sorted(self.path.glob("*.shard.json")):
+        for number, data in self._notes("shard"):
             try:
-                entry = shard_from_json(json.loads(_read_text(file)))
-                self._check_size(entry.embeddings)
-                self._check_size(entry.names)
+                entry = shard_from_json(data)
+                for file in entry.files():
+                    self.check_size(file)
             except (InputError, KeyError, TypeError, ValueError):
                 continue  # written again
-            done[int(file.name.split(".")[0])] = entry
+            done[number] = entry
         return done
+
+    def finished_parts(self) -> dict[int, PartEntry]:
+        """Parts that are whole on disk and in no manifest yet, by number."""
+        done = {}
+        for number, data in self._notes("part"):
+            try:
+                entry = part_from_json(data)
+                self.check_size(entry.file)
+            except (InputError, KeyError, TypeError, ValueError):
+                continue
+            done[number] = entry
+        return done
+
+    def _notes(self, what: str) -> Iterator[tuple[int, Any]]:
+        for file in sorted(self.path.glob(f"*.{what}.json")):
+            try:
+                yield int(file.name.split(".")[0]), json.loads(_read_text(file))
+            except (InputError, ValueError):
+                continue
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -164,7 +161,7 @@ class Store:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise unwritable(self.path, error) from error
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -173,24 +170,31 @@ class Store:
         Raises:
             InputError: another process is writing.
         """
-        try:
-            handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise _unwritable(self.path / LOCK, error) from error
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise InputError(
-                    f"{self.path}: another process is writing this index; wait until it is done"
-                ) from error
+        with writer_lock(self.path / LOCK):
             yield
-        finally:
-            os.close(handle)
 
     def write_plan(self, plan: BuildPlan) -> None:
         """Writes down what the build was asked for."""
         write_whole(self.path / PLAN, json.dumps(plan_to_json(plan), indent=1).encode())
+
+    def begin(self, operation: Mapping[str, Any]) -> None:
+        """Writes down what an index is being changed to.
+
+        What an earlier try of the very same change has finished is kept, that of others is
+        removed.
+        """
+        file = self.path / PENDING
+        asked = json.dumps(operation, indent=1, sort_keys=True)
+        if not (file.is_file() and _read_text(file) == asked):
+            file.unlink(missing_ok=True)
+            self._remove_notes()
+            write_whole(file, asked.encode())
+        self.collect()
+
+    def write_file(self, name: str, data: bytes) -> FileEntry:
+        """Writes a file of the index whole; raises IdiaIndexError if it cannot."""
+        write_whole(self.path / name, data)
+        return FileEntry(name, len(data), hashlib.sha256(data).hexdigest())
 
     def write_shard(
         self, number: int, first: int, names: list[str], rows: Float32, kind: IndexKind
@@ -201,34 +205,87 @@ class Store:
             IdiaIndexError: the disk is full, or the folder cannot be written to.
         """
         stem = f"{number:06d}"
-        names_file = self.path / f"{stem}.names.txt"
-        data = ("\n".join(names) + "\n").encode()
-        write_whole(names_file, data)
-        path = self.path / f"{stem}{kind.suffix}"
+        file = self.write_file(f"{stem}.names.txt", ("\n".join(names) + "\n").encode())
+        part = self._write_rows(number, 0, rows, kind)
+        entry = ShardEntry(first, len(names), file, (part,))
+        write_whole(self.path / f"{stem}.shard.json", json.dumps(asdict(entry)).encode())
+        return entry
+
+    def write_part(
+        self, number: int, first_template: int, rows: Float32, kind: IndexKind
+    ) -> PartEntry:
+        """Writes more templates of a shard, float32 [t, n, D], and the note that they are whole.
+
+        Raises:
+            IdiaIndexError: the disk is full, or the folder cannot be written to.
+        """
+        part = self._write_rows(number, first_template, rows, kind)
+        note = self.path / f"{number:06d}.part.json"
+        write_whole(note, json.dumps(asdict(part)).encode())
+        return part
+
+    def _write_rows(
+        self, number: int, first_template: int, rows: Float32, kind: IndexKind
+    ) -> PartEntry:
+        path = self.path / f"{number:06d}{kind.suffix}"
         part = path.with_name(path.name + ".part")
         try:
-            with open(part, "wb", opener=_private):
+            with open(part, "wb", opener=private):
                 pass  # made here, so that it is its owner's only from the start
             kind.write_shard(part, rows)
             with part.open("rb") as file:
                 os.fsync(file.fileno())
-            _publish(part, path)
+            errors = stored_errors(kind, part, rows)
+            publish(part, path)
+            entry = FileEntry(path.name, path.stat().st_size, sha256_file(path))
         except OSError as error:
-            raise _unwritable(path, error) from error
-        entry = ShardEntry(
-            first,
-            len(names),
-            FileEntry(names_file.name, len(data), hashlib.sha256(data).hexdigest()),
-            FileEntry(path.name, path.stat().st_size, sha256_file(path)),
-        )
-        write_whole(self.path / f"{stem}.shard.json", json.dumps(asdict(entry)).encode())
-        return entry
+            raise unwritable(path, error) from error
+        return PartEntry(first_template, entry, errors)
 
     def finish(self, manifest: Manifest) -> None:
-        """Writes the manifest, which makes the index one, and removes the build's notes."""
-        write_whole(self.path / MANIFEST, manifest_text(manifest).encode())
-        for note in [*self.path.glob("*.shard.json"), self.path / PLAN]:
+        """Writes the manifest, which makes it what the index is, and removes what it was not.
+
+        Files that only the state before needs stay while somebody reads that state.
+        """
+        file = self.path / MANIFEST
+        if file.is_file():
+            digest = sha256_file(file)[:16]
+            old = self.path / f"old-{digest}.json"
+            old.unlink(missing_ok=True)
+            os.link(file, old)
+        write_whole(file, manifest_text(manifest).encode())
+        self.end()
+        self.collect()
+
+    def end(self) -> None:
+        """Removes what was noted of a change that is done."""
+        for note in (PLAN, PENDING):
+            (self.path / note).unlink(missing_ok=True)
+        self._remove_notes()
+
+    def _remove_notes(self) -> None:
+        for note in [*self.path.glob("*.shard.json"), *self.path.glob("*.part.json")]:
             note.unlink(missing_ok=True)
+
+    def collect(self) -> bool:
+        """Removes files that no state in use needs; whether none had to stay for a reader."""
+        keep = {file.file for file in self.read_held()[0].files()}
+        for note in self.finished_shards().values():
+            keep |= {file.file for file in note.files()}
+        keep |= {entry.file.file for entry in self.finished_parts().values()}
+        free = True
+        for old in self.path.glob("old-*.json"):
+            if not is_held(old):
+                old.unlink()
+                continue
+            free = False
+            keep |= {file.file for file in parse_manifest(_read_text(old), old).files()}
+        for file in self.path.iterdir():
+            is_note = file.name.endswith((".shard.json", ".part.json"))
+            ours = _NUMBERED.match(file.name) or file.name.endswith(".json.part")
+            if ours and file.name not in keep and not is_note:
+                file.unlink(missing_ok=True)
+        return free
 
 
 def _read_text(path: Path) -> str:

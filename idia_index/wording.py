@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from idia_index.audit import AuditResult, SubjectResult
 from idia_index.evaluation import evaluate_decisions
 
@@ -12,6 +15,20 @@ NOT_ASSOCIATED = "no association of this face with this name was found"
 def verdict(result: SubjectResult) -> str:
     """What may be said of one subject, in the only words that reports use for it."""
     return ASSOCIATED if result.decision.inferred_member else NOT_ASSOCIATED
+
+
+def leak_warnings(baselines: Mapping[str, Any] | None) -> list[str]:
+    """What must stand first if members can be told from non-members without their faces."""
+    if baselines is None or not baselines["gate"]:
+        return []
+    fired = [row for row in baselines["rows"] if row["fires"]]
+    said = "; ".join(f"{row['what'].split(':')[0]}: AUC {row['auc']:.2f}" for row in fired)
+    return [
+        "The split leaks: members can be told from non-members nearly as well without matching a "
+        f"face to its name ({said}; the attack: AUC {baselines['attack_auc']:.2f}). The rates "
+        "below are no evidence that the model knows these faces. Take non-members whose names and "
+        "photographs come from where the members' come from."
+    ]
 
 
 def notes(result: AuditResult) -> list[str]:

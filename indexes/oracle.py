@@ -51,8 +51,8 @@ class OracleKind(IndexKind):
             raise IdiaIndexError(f"{path}: not an .npy file of embeddings ({error})") from error
         if vectors.shape != shape or vectors.dtype != np.float32:
             raise IdiaIndexError(
-                f"{path}: holds {vectors.dtype} {vectors.shape}, the manifest says float32 {shape}; "
-                "build the index again"
+                f"{path}: holds {vectors.dtype} {vectors.shape}, the manifest says float32 "
+                f"{shape}; build the index again"
             )
         return OracleShard(vectors)
 

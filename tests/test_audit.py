@@ -18,8 +18,13 @@ from idia_index.audit import AuditResult
 from idia_index.errors import InputError
 from idia_index.index import Index
 from idia_index.names import NameList
-from idia_index.report import audit_to_json, runners_up, subjects_csv, write_report
-from idia_index.report_html import audit_html
+from idia_index.report import (
+    audit_to_json,
+    report_html,
+    runners_up,
+    subjects_csv,
+    write_report,
+)
 from idia_index.subjects import make_subject, read_subjects
 from idia_index.templates import JAIR2024
 
@@ -179,10 +184,10 @@ def hostile(index: Index, toy: ToyBackend, tmp_path: Path) -> AuditResult:
 
 
 def test_names_are_text_in_the_page_and_in_the_table(hostile: AuditResult) -> None:
-    page = audit_html(hostile)
+    page = report_html(audit_to_json(hostile))
     assert "<script" not in page and "&lt;script&gt;alert(1)" in page
     assert "http:" not in page and "https:" not in page and "url(" not in page
-    rows = list(csv.DictReader(subjects_csv(hostile).splitlines()))
+    rows = list(csv.DictReader(subjects_csv(audit_to_json(hostile)["subjects"]).splitlines()))
     assert [row["name"] for row in rows] == [
         "'=1+1" if name == "=1+1" else name for name in HOSTILE
     ]

@@ -52,12 +52,16 @@ def load(folder: Path, **options: Any) -> OnnxBackend:
 
 
 @settings(max_examples=30, deadline=None)
-@given(texts=PROMPTS, nodes=st.integers(1, 200), batch=st.integers(1, 5))
+@given(texts=PROMPTS, nodes=st.integers(1, 200), batch=st.integers(1, 5), threads=st.integers(1, 3))
 def test_any_texts_in_any_packs(
-    texts: list[str], nodes: int, batch: int, tmp_path_factory: pytest.TempPathFactory
+    texts: list[str],
+    nodes: int,
+    batch: int,
+    threads: int,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     base = tmp_path_factory.getbasetemp()
-    export = load(tiny_export(base))
+    export = load(tiny_export(base), threads=threads)
     export.text_tower.pack_nodes, export.text_tower.pack_batch = nodes, batch
     rows = export.encode_texts(texts)
     assert rows.shape == (len(texts), DIM) and rows.dtype == np.float32
@@ -65,13 +69,26 @@ def test_any_texts_in_any_packs(
         np.testing.assert_allclose(rows, published_texts(tiny_backend(base), texts), atol=1e-5)
 
 
-def test_images_in_any_batch(export: OnnxBackend) -> None:
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_images_in_any_batch(threads: int, folder: Path) -> None:
+    export = load(folder, threads=threads)
     images = probe_images() * 8
     rows = export.encode_images(images)
     assert rows.shape == (len(images), DIM) and rows.dtype == np.float32
     np.testing.assert_allclose(rows[:5], rows[-5:], atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+    for count in (1, 2, 9, 31):
+        np.testing.assert_allclose(export.encode_images(images[:count]), rows[:count], atol=1e-6)
     assert export.embed_images([]).shape == (0, DIM)
+
+
+@pytest.mark.parametrize("count", [0, 5, 1000])
+def test_images_that_are_expected(count: int, folder: Path, export: OnnxBackend) -> None:
+    told = load(folder)
+    told.expect_images(count)
+    told.expect_images(3)
+    rows = told.encode_images(probe_images())
+    np.testing.assert_allclose(rows, export.encode_images(probe_images()), atol=1e-6)
 
 
 def test_a_text_past_the_context_is_refused(export: OnnxBackend) -> None:
@@ -138,6 +155,6 @@ def test_a_run_that_fails(export: OnnxBackend, monkeypatch: pytest.MonkeyPatch) 
             raise RuntimeError("no memory left\ndetails")
 
     fresh = load(export.folder)
-    monkeypatch.setitem(fresh.__dict__, "_session", Broken())
+    monkeypatch.setattr(fresh.image_graph, "_session", Broken())
     with pytest.raises(IdiaIndexError, match=r"image.onnx: ONNX Runtime fails .*no memory left\);"):
         fresh.encode_images(probe_images()[:1])

@@ -34,7 +34,7 @@ from idia_index.registry import load_backend
 
 backend = load_backend("onnx", model=sys.argv[1], device="cpu")
 images = backend.encode_images(probe_images()).tolist()
-assert "_session" not in backend.text_tower.__dict__  # images need no text graph
+assert "graph" not in backend.text_tower.__dict__  # images need no text graph
 texts = backend.encode_texts(TEXTS[:8]).tolist()
 loaded = sorted(FORBIDDEN & {name.partition(".")[0] for name in sys.modules})
 print(json.dumps({"texts": texts, "images": images, "loaded": loaded}))

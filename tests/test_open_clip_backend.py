@@ -314,6 +314,13 @@ def test_remote_code_of_a_hugging_face_tower_is_refused(tmp_path: Path) -> None:
     assert not proof.exists()
 
 
+def test_a_vocabulary_smaller_than_the_tokenizers(tmp_path: Path) -> None:
+    cfg = helper.config({"vocab_size": 1000})
+    folder = helper.save_folder(tmp_path / "m", cfg, helper.build(cfg))
+    with pytest.raises(InputError, match="has 1000 tokens, its tokenizer 49408"):
+        OpenClipBackend(model=f"local-dir:{folder}")
+
+
 def test_a_folder_with_several_weights_is_not_guessed(tmp_path: Path) -> None:
     cfg = helper.config()
     model = helper.build(cfg)

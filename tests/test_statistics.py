@@ -7,9 +7,20 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.special import betainc
+from scipy.stats import binom, binomtest, hypergeom
 
-from idia_index.statistics import Rate, clopper_pearson
+from idia_index.errors import InputError
+from idia_index.planning import Wanted, controls_needed, images_needed, members_needed, plan
+from idia_index.statistics import (
+    Rate,
+    clopper_pearson,
+    hypergeometric_at_least,
+    incomplete_beta,
+    people_needed,
+    share_interval,
+    upper_bound,
+)
 
 
 @given(st.integers(1, 600).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -45,3 +56,64 @@ def test_no_interval_of_nothing(case: tuple[int, int]) -> None:
 def test_a_rate_of_nobody_has_no_value() -> None:
     assert Rate(0, 0).value is None and Rate(0, 0).ci95 is None
     assert Rate(1, 4).value == 0.25
+
+
+@given(st.floats(0.3, 3e5), st.floats(0.3, 3e5), st.floats(0, 1))
+def test_incomplete_beta_is_scipys(a: float, b: float, x: float) -> None:
+    assert incomplete_beta(a, b, x) == pytest.approx(float(betainc(a, b, x)), abs=2e-9)
+
+
+def test_people_needed_for_a_low_rate() -> None:
+    assert (people_needed(0.01), people_needed(0.001)) == (299, 2995)
+    for rate, errors in ((0.01, 0), (0.01, 1), (0.02, 5), (0.001, 2)):
+        people = people_needed(rate, errors)
+        assert binom.cdf(errors, people, rate) <= 0.05 < binom.cdf(errors, people - 1, rate)
+        assert upper_bound(errors, people) <= rate < upper_bound(errors, people - 1)
+
+
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_a_share_of_whole_people_has_the_exact_interval(case: tuple[int, int]) -> None:
+    hits, total = case
+    assert share_interval(hits / total, total) == pytest.approx(
+        clopper_pearson(hits, total), abs=1e-6
+    )
+
+
+@given(st.integers(1, 30), st.data())
+def test_hypergeometric_tail_is_scipys(total: int, data: st.DataObject) -> None:
+    good, chosen = data.draw(st.integers(0, total)), data.draw(st.integers(1, total))
+    least = data.draw(st.integers(0, chosen))
+    assert hypergeometric_at_least(least, chosen, good, total) == pytest.approx(
+        float(hypergeom.sf(least - 1, total, good, chosen)), abs=1e-12
+    )
+
+
+def test_the_plan_says_enough_and_not_more() -> None:
+    needed = plan(Wanted(subjects=100, known=10))
+    assert needed["non_members"] == 299
+    assert controls_needed(1, 1, 0.05) == 19 and needed["control_names"] == 199
+    members = members_needed(0.8, 0.05)
+    low, high = clopper_pearson(round(0.8 * members), members)
+    assert (high - low) / 2 <= 0.05 and 240 < members < 280
+
+
+def test_images_needed_against_the_sum_over_all_outcomes() -> None:
+    def win(images: int, hit: float, rival: float) -> float:
+        return sum(
+            binom.pmf(k, images, hit + rival) * binom.sf(k // 2, k, hit / (hit + rival))
+            for k in range(1, images + 1)
+        )
+
+    for hit, rival in ((0.3, 0.1), (0.5, 0.2), (0.2, 0.02)):
+        images = images_needed(hit, rival)
+        assert images is not None
+        assert win(images, hit, rival) >= 0.95 > win(images - 1, hit, rival)
+    assert images_needed(0.1, 0.2) is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"fpr": 0.0}, {"fpr": 1.5}, {"errors": -1}, {"known": 2}, {"rival_rate": 0.9}]
+)
+def test_a_claim_that_makes_no_sense_is_named(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=str(next(iter(wrong.values())))):
+        Wanted(**wrong)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from idia_index.errors import InputError
 from idia_index.evaluation.baselines import (
+    FEWEST,
     GATE_CONFIDENCE,
     NEAR,
     SHIFTS,
@@ -25,6 +26,7 @@ from idia_index.evaluation.protocol import (
     Curve,
     Drawn,
     band,
+    bootstrapped,
     draw_correct,
     make_bins,
     rate_curve,
@@ -197,6 +199,7 @@ def _baselines(
         "attack_auc": attack,
         "gate": any(row.fires for row in rows),
         "near": NEAR,
+        "fewest": FEWEST,
         "gate_confidence": GATE_CONFIDENCE,
         "shifts": SHIFTS,
         "rows": [_row(row) for row in rows],
@@ -246,7 +249,7 @@ def pairs_json(hits: Int64, totals: Int64, seed: int) -> dict[str, Any]:
 
     The pairs of one person are not independent, so that no binomial interval holds.
     """
-    low, high = band((hits / np.maximum(totals, 1))[None], seed)
+    low, high = bootstrapped((hits / np.maximum(totals, 1))[None], seed)
     total = int(totals.sum())
     return {
         "hits": int(hits.sum()),

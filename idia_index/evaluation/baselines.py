@@ -25,6 +25,9 @@ NEAR = 0.5
 
 GATE_CONFIDENCE = 0.99
 
+FEWEST = 10
+"""Members, and non-members, below which a bootstrap says too little to raise an alarm."""
+
 WHAT = {
     "name_only": "name only: how typical the text tower finds the name, without an image",
     "image_free": "image-free: the mean of other people's images in place of the subject's",
@@ -151,5 +154,6 @@ def compare(
     low, high = auc_interval(members, others, seed, GATE_CONFIDENCE)
     advantage = attack_auc - 0.5
     share = (value - 0.5) / advantage if advantage > 0 else None
-    fires = low > 0.5 and (share is None or share >= NEAR)
+    enough = min(len(members), len(others)) >= FEWEST
+    fires = enough and low > 0.5 and (share is None or share >= NEAR)
     return Baseline(what, value, (low, high), share, fires)

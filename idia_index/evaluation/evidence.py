@@ -38,6 +38,10 @@ class Evidence:
     seed: int
     origin: Mapping[str, Any]
 
+    def with_origin(self, origin: Mapping[str, Any]) -> Evidence:
+        """The same, with where it was read from."""
+        return replace(self, origin=dict(origin))
+
     def with_tau(self, tau: int) -> Evidence:
         """The same votes decided by another tau; raises InputError if it is out of range."""
         check_tau(tau, self.measured.templates)

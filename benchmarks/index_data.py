@@ -1,0 +1,62 @@
+"""Indexes of random unit rows, written as builds write them, for measuring searches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from idia_index import open_index
+from idia_index.build import SHARD_BYTES, library_versions, write_lookup
+from idia_index.index import Index
+from idia_index.manifest import BuildPlan, Manifest
+from idia_index.records import Fingerprint, Float32
+from idia_index.registry import index_kind
+from idia_index.store import Store
+
+
+def unit_rows(random: np.random.Generator, *shape: int) -> Float32:
+    """Random unit rows float32, the last axis of `shape` their length."""
+    rows = random.standard_normal(shape, dtype=np.float32)
+    rows /= np.linalg.norm(rows, axis=-1, keepdims=True)
+    return rows
+
+
+def shards(seed: int, shape: tuple[int, int, int], size: int) -> Iterator[tuple[int, Float32]]:
+    """Float32 [T, n, D] of runs of at most `size` names, each with the id of its first."""
+    t, n, dim = shape
+    for first in range(0, n, size):
+        random = np.random.default_rng([seed, first])
+        yield first, unit_rows(random, t, min(size, n - first), dim)
+
+
+def write_index(path: Path, kind: str, seed: int, shape: tuple[int, int, int]) -> Index:
+    """Writes an index of T templates, N names `Name <i>` and D dimensions."""
+    t, n, dim = shape
+    loaded, store = index_kind(kind), Store(path)
+    size = max(1, SHARD_BYTES // (t * dim * 4))
+    plan = BuildPlan(
+        kind=kind,
+        exact=loaded.exact,
+        backend="none",
+        model="random unit rows",
+        load_options={},
+        fingerprint=Fingerprint("random", "0" * 64, "none", "none", "none", dim, "float32"),
+        templates=tuple(f"t{i} {{0}}" for i in range(t)),
+        shard_names=size,
+        names_sha256="0" * 64,
+        candidates=n,
+        pool={"seed": seed},
+    )
+    names = [f"Name {i}" for i in range(n)]
+    store.create()
+    with store.writing():
+        store.write_plan(plan)
+        written = [
+            store.write_shard(number, first, names[first : first + rows.shape[1]], rows, loaded)
+            for number, (first, rows) in enumerate(shards(seed, shape, size))
+        ]
+        lookup = write_lookup(store, len(written), 0, names)
+        store.finish(Manifest(plan, tuple(written), library_versions(), (lookup,)))
+    return open_index(path)

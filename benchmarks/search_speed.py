@@ -1,0 +1,166 @@
+"""Searches of an index against plain matrix products on arrays in memory, in the same run.
+
+    python benchmarks/search_speed.py FOLDER [--names 100000] [--templates 21] [--images 30,300]
+        [--kinds flat,bfloat16-exact,int8-exact] [--rounds 5]
+
+Random unit rows; every round runs each contestant once, and ratios are taken within a round, so
+that other programs on the machine weigh on all alike. The peers compute every similarity and take
+the largest: `queries @ rows.T` and argmax in NumPy and PyTorch (float32), and PyTorch in bfloat16,
+whose names are not the exact ones. The index gives the exact names, proved; where its names are
+not those of the float64 product the run fails. FOLDER gets the index files and is cleaned.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from index_data import shards, unit_rows, write_index
+
+from idia_index.build import SHARD_BYTES
+from idia_index.index import Index
+from idia_index.records import Float32, Int64
+from idia_index.search import workers
+
+SEED = 20260101
+
+
+def plain_numpy(rows: Float32, queries: Float32) -> Int64:
+    """Name ids [T, M] of NumPy's product and argmax."""
+    return np.stack([(queries @ vectors.T).argmax(axis=1) for vectors in rows])
+
+
+def plain_torch(rows: torch.Tensor, queries: torch.Tensor) -> Int64:
+    """Name ids [T, M] of PyTorch's product and argmax."""
+    with torch.inference_mode():
+        found: Int64 = torch.stack([(queries @ v.T).argmax(dim=1) for v in rows]).numpy()
+    return found
+
+
+def bandwidth(rows: Float32) -> float:
+    """GB/s of all processors reading rows once (sums of integers, nothing written)."""
+    words = rows.reshape(-1).view(np.int64)
+    parts = np.array_split(words, workers())
+
+    def once() -> float:
+        began = time.perf_counter()
+        with ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(np.max, parts))
+        return words.nbytes / (time.perf_counter() - began) / 1e9
+
+    return max(once() for _ in range(3))
+
+
+def interleaved(contestants: dict[str, Callable[[], Int64]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each contestant in each round, and one round before that counts."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for number in range(rounds + 1):
+        for name, run in contestants.items():
+            began = time.perf_counter()
+            run()
+            if number:
+                times[name].append(time.perf_counter() - began)
+    return times
+
+
+def exact_names(rows: Float32, queries: Float32) -> Int64:
+    """Name ids [T, M] by float64 products, rounded to float32, ties to the lowest id."""
+    found = []
+    for vectors in rows:
+        best = np.full(len(queries), -np.inf, np.float32)
+        ids = np.zeros(len(queries), np.int64)
+        for start in range(0, len(vectors), 10000):
+            scores = queries.astype(np.float64) @ vectors[start : start + 10000].T
+            scores = scores.astype(np.float32)
+            top = scores.argmax(axis=1)
+            value = scores[np.arange(len(queries)), top]
+            better = value > best
+            best[better], ids[better] = value[better], top[better] + start
+        found.append(ids)
+    return np.stack(found)
+
+
+def read_bytes(index: Index, share: float) -> float:
+    """Bytes that one search reads through."""
+    return share * sum(s.parts[0].file.bytes for s in index.manifest.shards)
+
+
+def compare(
+    index: Index, rows: Float32, queries: Float32, rounds: int, checked: Int64 | None
+) -> dict[str, list[float]]:
+    """One table: this index and the peers, for one number of images."""
+    tensor, asked = torch.from_numpy(rows), torch.from_numpy(queries)
+    contestants: dict[str, Callable[[], Int64]] = {
+        "numpy float32": lambda: plain_numpy(rows, queries),
+        "torch float32": lambda: plain_torch(tensor, asked),
+        "index": lambda: index.search(queries, 1)[1][:, :, 0],
+    }
+    if index.manifest.plan.kind.startswith(("bfloat16", "int8")):
+        half, asked_half = tensor.bfloat16(), asked.bfloat16()
+        contestants["torch bfloat16"] = lambda: plain_torch(half, asked_half)
+    if checked is not None and not (contestants["index"]() == checked).all():
+        raise SystemExit(f"{index.path}: names differ from those of float64 products")
+    return interleaved(contestants, rounds)
+
+
+def show(kind: str, images: int, times: dict[str, list[float]], index: Index, speed: float) -> None:
+    """Prints medians, ratios within rounds, and what was read."""
+    mine = times["index"]
+    parts = [f"{kind}, {images} images: {statistics.median(mine):.3f} s"]
+    for peer, theirs in times.items():
+        if peer == "index":
+            continue
+        ratios = [b / a for a, b in zip(mine, theirs, strict=True)]
+        parts.append(
+            f"{peer} {statistics.median(theirs):.3f} s = {statistics.median(ratios):.2f} x "
+            f"({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+    share = index._kind.read_share
+    gigabytes = read_bytes(index, share) / 1e9
+    rate = gigabytes / statistics.median(mine)
+    parts.append(f"{gigabytes:.2f} GB read, {rate:.1f} GB/s of {speed:.1f} GB/s measured")
+    print("; ".join(parts), flush=True)
+
+
+def main() -> None:
+    """Runs all comparisons."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--names", type=int, default=100_000)
+    parser.add_argument("--templates", type=int, default=21)
+    parser.add_argument("--dim", type=int, default=512)
+    parser.add_argument("--images", default="30,300")
+    parser.add_argument("--kinds", default="flat,bfloat16-exact,int8-exact")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    shape = (options.templates, options.names, options.dim)
+    size = max(1, SHARD_BYTES // (options.templates * options.dim * 4))
+    rows = np.empty(shape, np.float32)
+    for first, part in shards(SEED, shape, size):
+        rows[:, first : first + part.shape[1]] = part
+    speed = bandwidth(rows)
+    print(f"{shape[0]} x {shape[1]:,} x {shape[2]}, {workers()} processors, torch "
+          f"{torch.__version__}, numpy {np.__version__}, medians of {options.rounds} rounds")  # fmt: skip
+    counts = [int(count) for count in options.images.split(",")]
+    asked = {m: unit_rows(np.random.default_rng(m), m, options.dim) for m in counts}
+    known = {m: exact_names(rows, queries) for m, queries in asked.items() if m <= 300}
+    for kind in options.kinds.split(","):
+        path = options.folder / f"{kind}.idia"
+        shutil.rmtree(path, ignore_errors=True)
+        index = write_index(path, kind, SEED, shape)
+        for m, queries in asked.items():
+            times = compare(index, rows, queries, options.rounds, known.get(m))
+            show(kind, m, times, index, speed)
+        index.close()
+        shutil.rmtree(path)
+
+
+if __name__ == "__main__":
+    main()

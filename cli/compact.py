@@ -1,0 +1,25 @@
+"""`idia-index compact`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from idia_index.cli.options import DIRECTORY
+from idia_index.compact import compact
+
+
+@click.command(epilog="\b\nExample:\n  idia-index compact people.idia")
+@click.argument("index", type=DIRECTORY)
+def command(index: Path) -> None:
+    """Take removed names off the disk, join small shards, and write the newest format."""
+    done = compact(index)
+    click.echo(
+        f"{index}: {done.removed:,} names taken off the disk, {done.rewritten} shards rewritten, "
+        f"{done.freed / 1e6:,.1f} MB freed"
+    )
+    if done.in_use:
+        click.echo(
+            "note: somebody reads the state before; its files go with the next compact", err=True
+        )

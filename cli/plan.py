@@ -1,0 +1,100 @@
+"""`idia-index plan`."""
+
+from __future__ import annotations
+
+import click
+
+from idia_index.cli.console import pairs
+from idia_index.cli.options import json_option, write_json
+from idia_index.planning import MOST_IMAGES, Wanted, plan
+
+_DEFAULT = Wanted()
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  idia-index plan --fpr 0.001\n"
+    "  idia-index plan --fpr 0.01 --errors 2 --subjects 500 --known 50"
+)
+@click.option(
+    "--fpr",
+    default=_DEFAULT.fpr,
+    show_default=True,
+    help="Claim: the false positive rate is below this.",
+)
+@click.option(
+    "--errors",
+    default=_DEFAULT.errors,
+    show_default=True,
+    help="False positives that the claim shall survive.",
+)
+@click.option("--tpr", default=_DEFAULT.tpr, show_default=True, help="True positive rate expected.")
+@click.option(
+    "--margin",
+    default=_DEFAULT.margin,
+    show_default=True,
+    help="Half the width wanted of its interval.",
+)
+@click.option(
+    "--subjects", default=_DEFAULT.subjects, show_default=True, help="People tested by p-values."
+)
+@click.option(
+    "--known",
+    default=_DEFAULT.known,
+    show_default=True,
+    help="How many of them are expected to stand out.",
+)
+@click.option(
+    "--fdr",
+    default=_DEFAULT.fdr,
+    show_default=True,
+    help="False discovery rate among those reported.",
+)
+@click.option(
+    "--hit-rate",
+    default=_DEFAULT.hit_rate,
+    show_default=True,
+    help="Share of a member's images that choose the true name in a prompt.",
+)
+@click.option(
+    "--rival-rate",
+    default=_DEFAULT.rival_rate,
+    show_default=True,
+    help="Share that choose the most frequent other name.",
+)
+@click.option(
+    "--confidence",
+    default=_DEFAULT.confidence,
+    show_default=True,
+    help="Confidence of every claim.",
+)
+@json_option
+def command(as_json: bool, **options: float | int) -> None:
+    """Say how many non-members, members, control names and images a claim needs."""
+    wanted = Wanted(**options)  # type: ignore[arg-type]
+    needed = plan(wanted)
+    if as_json:
+        write_json(needed)
+        return
+    errors = (
+        "without a false positive"
+        if not wanted.errors
+        else (f"with at most {wanted.errors} false positives")
+    )
+    images = needed["images"]
+    click.echo(
+        pairs(
+            {
+                "non-members": f"{needed['non_members']:,}  to claim, {errors}, that the false "
+                f"positive rate is below {wanted.fpr:.2%} (one-sided {wanted.confidence:.0%})",
+                "members": f"{needed['members']:,}  for a true positive rate of {wanted.tpr:.0%} "
+                f"to within {wanted.margin:.1%} (two-sided {wanted.confidence:.0%})",
+                "control names": f"{needed['control_names']:,}  for {wanted.known} of "
+                f"{wanted.subjects} people to stand out at a false discovery rate of "
+                f"{wanted.fdr:.0%}",
+                "images": f"{f'more than {MOST_IMAGES:,}' if images is None else images}  for the "
+                f"true name ({wanted.hit_rate:.0%} of images) to beat one rival "
+                f"({wanted.rival_rate:.0%}) in a prompt in {wanted.confidence:.0%} of cases",
+            }
+        )
+    )

@@ -1,0 +1,32 @@
+"""`idia-index remove`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from idia_index.cli.options import DIRECTORY
+from idia_index.grow import remove_names
+from idia_index.names import read_names
+
+SHOWN = 10
+
+
+@click.command(epilog="\b\nExample:\n  idia-index remove people.idia --names withdrawn.txt")
+@click.argument("index", type=DIRECTORY)
+@click.option("--names", "names_file", type=DIRECTORY, required=True,
+              help="Names to remove, UTF-8, one a line.")
+def command(index: Path, names_file: Path) -> None:
+    """Remove names from INDEX.
+
+    They cannot be found from then on. `idia-index compact` takes them off the disk.
+    """
+    done = remove_names(index, read_names(names_file))
+    for name in done.left_out[:SHOWN]:
+        click.echo(f"note: is not there: {name}", err=True)
+    if len(done.left_out) > SHOWN:
+        click.echo(f"note: and {len(done.left_out) - SHOWN} more", err=True)
+    click.echo(f"{index}: {done.done:,} names removed, now {len(done.index):,}")
+    if done.index.manifest.removed_count:
+        click.echo(f"{done.index.manifest.removed_count:,} wait on disk for: idia-index compact")

@@ -1,0 +1,38 @@
+"""`idia-index repair`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from idia_index.cli.options import DIRECTORY, load_as_built, override_options, progress_option
+from idia_index.cli.progress import Progress
+from idia_index.repair import repair
+from idia_index.store import Store
+
+
+@click.command(epilog="\b\nExample:\n  idia-index repair people.idia")
+@click.argument("index", type=DIRECTORY)
+@override_options
+@progress_option
+def command(
+    index: Path,
+    backend: str | None,
+    model: str | None,
+    device: str | None,
+    show_progress: bool | None,
+) -> None:
+    """Check INDEX, and encode its damaged shards again; others are left as they are."""
+    manifest, held = Store(index).read_held()
+    held.close()
+    loaded = load_as_built(manifest.plan, backend, model, device)
+    with Progress("encoding prompts", show_progress) as bar:
+        done = repair(index, loaded, bar.advance)
+    for finding in done.findings:
+        click.echo(f"{finding.file}: {finding.problem}")
+    if not done.findings:
+        click.echo(f"{index}: nothing is damaged")
+        return
+    lookups = ", the files that find names written again" if done.lookups else ""
+    click.echo(f"{index}: {done.encoded} files of shards encoded again{lookups}")

@@ -1,0 +1,96 @@
+"""`idia-index study`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from idia_index.cli.evaluation_text import evaluation_text
+from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
+from idia_index.cli.progress import Stages
+from idia_index.demo import study_backend
+from idia_index.errors import InputError
+from idia_index.evaluation.settings import Settings
+from idia_index.paper_studies import (
+    DRY_RUN,
+    STUDIES,
+    Recipe,
+    read_recipe,
+    run_study,
+    write_dry_images,
+)
+from idia_index.registry import load_backend
+from idia_index.report import write_evaluation
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  idia-index study laion400m --images faces/ --model ViT-B-32-quickgelu/laion400m_e32 "
+    "--out study/\n"
+    "  idia-index study cc3m --dry-run --out dry/"
+)
+@click.argument("study", metavar="|".join((*STUDIES, "FILE")))
+@click.option("--images", type=DIRECTORY, help="One folder of images per person, First_Last.")
+@click.option("--model", metavar="SPEC", help="The model, as for build.")
+@click.option("--backend", default="open_clip", show_default=True, help="Backend.")
+@click.option("--device", help="cpu, cuda, ...; by default the best that works.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Generated portraits under the study's names and the demo's model.",
+)
+@click.option("--dry-images", default=30, show_default=True, help="Portraits a person.")
+@click.option(
+    "--out", type=DIRECTORY, required=True, metavar="DIR", help="Where index and report go."
+)
+@json_option
+@progress_option
+def command(
+    study: str,
+    images: Path | None,
+    model: str | None,
+    backend: str,
+    device: str | None,
+    dry_run: bool,
+    dry_images: int,
+    out: Path,
+    as_json: bool,
+    show_progress: bool | None,
+) -> None:
+    """Run one of the paper's studies with your images and your checkpoint.
+
+    The people, their membership and all settings come from the study; see docs/studies.md.
+    """
+    recipe = read_recipe(study)
+    if dry_run == (images is not None and model is not None):
+        raise InputError("give --images and --model, or --dry-run without them")
+    loaded = study_backend() if dry_run else load_backend(backend, model=str(model), device=device)
+    with Stages(show_progress) as progress:
+        if dry_run:
+            images = out / "generated"
+            recipe = _fit(recipe, dry_images)
+            write_dry_images(recipe, images, dry_images, progress)
+        evidence = run_study(recipe, images or out, loaded, out, progress)
+    warnings = [DRY_RUN] if dry_run else []
+    data = write_evaluation(
+        evidence, recipe.settings, out / "report", warnings=[*warnings, *_caution(recipe)]
+    )
+    if as_json:
+        write_json(data)
+        return
+    click.echo(f"{recipe.title}\n\n{evaluation_text(data)}\n\nreport: {out / 'report/index.html'}")
+
+
+def _caution(recipe: Recipe) -> list[str]:
+    return [recipe.caution] if recipe.caution else []
+
+
+def _fit(recipe: Recipe, images: int) -> Recipe:
+    """The recipe for so few images a person."""
+    if images >= recipe.settings.min_images:
+        return recipe
+    sizes = tuple(size for size in recipe.settings.sizes if size <= images)
+    settings: Settings = replace(recipe.settings, min_images=images, sizes=sizes)
+    return replace(recipe, settings=settings)

@@ -1,0 +1,71 @@
+"""`idia-index verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from idia_index.cli.options import (
+    DIRECTORY,
+    json_option,
+    load_as_built,
+    override_options,
+    progress_option,
+    write_json,
+)
+from idia_index.cli.progress import Progress
+from idia_index.errors import IdiaIndexError
+from idia_index.store import Store
+from idia_index.verify import Finding, verify
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  idia-index verify people.idia\n"
+    "  idia-index verify people.idia --no-model"
+)
+@click.argument("index", type=DIRECTORY)
+@click.option("--no-model", is_flag=True, help="Do not load the model; encode no sample.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample.")
+@override_options
+@json_option
+@progress_option
+def command(
+    index: Path,
+    no_model: bool,
+    seed: int,
+    backend: str | None,
+    model: str | None,
+    device: str | None,
+    as_json: bool,
+    show_progress: bool | None,
+) -> None:
+    """Check every byte and every row of INDEX, and a sample of prompts against the model.
+
+    Says which shard is bad; `idia-index repair` encodes it again.
+    """
+    store = Store(index)
+    manifest, held = store.read_held()
+    held.close()
+    loaded = None
+    if not no_model:
+        loaded = load_as_built(manifest.plan, backend, model, device)
+    with Progress("checking files", show_progress) as bar:
+        findings = verify(index, loaded, seed=seed, progress=bar.advance)
+    if as_json:
+        write_json({"path": str(index.resolve()), "findings": [vars(f) for f in findings]})
+    elif not findings:
+        click.echo(f"{index}: all is well in {len(manifest.files()) + 1} files")
+    for finding in findings if not as_json else ():
+        click.echo(_line(finding))
+    if findings:
+        raise IdiaIndexError(
+            f"{index}: {len(findings)} damaged; mend what can be mended with: "
+            f"idia-index repair {index}"
+        )
+
+
+def _line(finding: Finding) -> str:
+    where = "" if finding.shard is None else f" (shard {finding.shard})"
+    return f"{finding.file}{where}: {finding.problem}"

@@ -1,0 +1,192 @@
+"""From contenders to answers: certified by one pass, compared exactly, or encoded again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idia_index.records import Float32, Int64
+from idia_index.search import (
+    Contenders,
+    Float64,
+    ScoredShard,
+    Tile,
+    merge_topk,
+    rank,
+    similarity,
+    without_removed,
+)
+
+# (template, stored ids [n]) -> their rows, float32 [n, D]
+Rows = Callable[[int, Int64], Float32]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a search found, and how it knows.
+
+    Attributes:
+        similarities: float32 [T, M, k], falling; of certified answers, those of stored rows.
+        name_ids: int64 [T, M, k].
+        certified: bool [T, M], where one look at the stored rows proved the name; None for an
+            approximate kind, which proves nothing.
+        encoded: prompts that were encoded again to decide the others.
+    """
+
+    similarities: Float32
+    name_ids: Int64
+    certified: NDArray[np.bool_] | None = None
+    encoded: int = 0
+
+    @classmethod
+    def empty(cls, templates: int, k: int) -> Answer:
+        """The answer for no images."""
+        shape = (templates, 0, k)
+        return cls(np.empty(shape, np.float32), np.empty(shape, np.int64), np.ones(shape[:2], bool))
+
+    def with_ids(self, name_ids: Int64) -> Answer:
+        """The same with other ids."""
+        return replace(self, name_ids=name_ids)
+
+
+@dataclass
+class Looks:
+    """How the answers of an index that stores less than float32 became certain.
+
+    Attributes:
+        answers: images x templates that were searched.
+        certified: those that one look at the stored rows decided.
+        encoded: prompts that were encoded again to decide the others.
+    """
+
+    answers: int = 0
+    certified: int = 0
+    encoded: int = 0
+
+    def count(self, answer: Answer) -> None:
+        """Adds an answer's."""
+        assert answer.certified is not None
+        self.answers += answer.certified.size
+        self.certified += int(answer.certified.sum())
+        self.encoded += answer.encoded
+
+
+def first_replaced(answer: Answer, first: Answer) -> Answer:
+    """An answer of k names of which another one, of one name, knows the first."""
+    winner = first.name_ids
+    rest = answer.name_ids != winner
+    # The winner moves to the front; where it was not among them, the last falls out.
+    place = np.where(rest.all(axis=2), rest.shape[2] - 1, np.argmin(rest, axis=2))
+    order = np.argsort(np.arange(rest.shape[2]) != place[:, :, None], axis=2, kind="stable")
+    ids = np.take_along_axis(answer.name_ids, order, axis=2)
+    similarities = np.take_along_axis(answer.similarities, order, axis=2)
+    ids[:, :, :1] = winner
+    # None of the others is more similar than the winner, whatever their stored rows say.
+    similarities = np.minimum(similarities, first.similarities)
+    similarities[:, :, :1] = first.similarities
+    return Answer(similarities, ids, first.certified, first.encoded)
+
+
+@dataclass
+class Proposals:
+    """The contenders of a search, before they are compared.
+
+    Attributes:
+        queries: float32 [M, D].
+        k: names asked for.
+        pairs: contenders of each template.
+        rows: gives stored rows.
+        encoded: by template, rows encoded again, of the ids that `doubtful` gives.
+    """
+
+    queries: Float32
+    k: int
+    pairs: Sequence[Contenders]
+    rows: Rows
+    encoded: dict[int, Float32] = field(default_factory=dict)
+
+
+def _in_doubt(pairs: Contenders, m: int, k: int) -> NDArray[np.bool_]:
+    """Pairs, bool [c], of images whose answer the scores leave open."""
+    counts = np.bincount(pairs.queries, minlength=m)
+    # The order among several is as open as who is among them.
+    return np.asarray(counts[pairs.queries] > 1) if k == 1 else np.ones(len(pairs.ids), np.bool_)
+
+
+def doubtful(proposals: Proposals, exact: bool) -> dict[int, Int64]:
+    """By template, the stored ids, rising, whose prompts must be encoded again.
+
+    None are where the stored rows are those of float32, which decide everything by themselves.
+    """
+    if exact:
+        return {}
+    m, k = len(proposals.queries), proposals.k
+    found = {
+        template: np.unique(pairs.ids[_in_doubt(pairs, m, k)])
+        for template, pairs in enumerate(proposals.pairs)
+    }
+    return {template: ids for template, ids in found.items() if len(ids)}
+
+
+def settle(proposals: Proposals) -> Answer:
+    """Compares the contenders, and ranks them."""
+    m, k = len(proposals.queries), proposals.k
+    similarities, ids, certified = [], [], []
+    for template, pairs in enumerate(proposals.pairs):
+        scores = similarity(
+            proposals.queries[pairs.queries], proposals.rows(template, pairs.ids)
+        )
+        doubt = _in_doubt(pairs, m, k)
+        if template in proposals.encoded:
+            known = np.unique(pairs.ids[doubt])
+            rows = proposals.encoded[template][np.searchsorted(known, pairs.ids[doubt])]
+            scores[doubt] = similarity(proposals.queries[pairs.queries[doubt]], rows)
+        best = rank(pairs, scores, m, k)
+        similarities.append(best[0])
+        ids.append(best[1])
+        sure = np.ones(m, np.bool_)
+        sure[pairs.queries[doubt]] = False
+        certified.append(sure)
+    encoded = sum(len(rows) for rows in proposals.encoded.values())
+    return Answer(np.stack(similarities), np.stack(ids), np.stack(certified), encoded)
+
+
+def merged(
+    tiles: Iterable[Tile], queries: Float32, k: int, templates: int
+) -> tuple[Float32, Int64]:
+    """The answer of kinds that search each shard by themselves.
+
+    Returns:
+        similarities float32 [T, M, k] and stored ids int64 [T, M, k].
+    """
+    by_template: dict[int, list[tuple[Float32, Int64]]] = {t: [] for t in range(templates)}
+    for tile in tiles:
+        similarities, rows = without_removed(tile.shard.search, tile.removed, queries, k)
+        ids = np.where(rows >= 0, rows + tile.first, -1)
+        for t in range(len(tile.errors)):
+            part = (similarities[t : t + 1], ids[t : t + 1])
+            by_template[tile.first_template + t].append(part)
+    best = [merge_topk(by_template[t], k) for t in range(templates)]
+    return np.concatenate([b[0] for b in best]), np.concatenate([b[1] for b in best])
+
+
+class MemoryShard(ScoredShard):
+    """Float32 rows [T, n, D] that are on no disk: names that were added to a view."""
+
+    def __init__(self, text_embeddings: Float32) -> None:
+        self._rows = np.ascontiguousarray(text_embeddings, np.float32)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        t, n, dim = self._rows.shape
+        return t, n, dim
+
+    def scores(self, template: int, rows: slice, queries: Float32) -> tuple[Float32, Float64]:
+        exact = queries.astype(np.float64) @ self._rows[template, rows].T.astype(np.float64)
+        return exact.astype(np.float32), np.full(len(queries), 2.0**-24)
+
+    def text_embeddings(self, template: int, rows: Int64) -> Float32:
+        return np.array(self._rows[template][rows], np.float32)

@@ -1,0 +1,94 @@
+"""Finding a name's id without reading the names: sorted hashes of name keys, on disk.
+
+A keys file is the rising hashes, uint64 [n], followed by the ids that they belong to, int64 [n],
+counted from the first of the run. It is read in blocks of `BLOCK` entries; the sums file has for
+each block its first hash and the SHA-256 of its hashes and ids, 40 bytes, so that what is read
+is checked and nothing else need be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idia_index.errors import InputError
+from idia_index.manifest import LookupEntry
+from idia_index.records import Int64
+
+BLOCK = 4096
+
+_SUM = np.dtype([("hash", "<u8"), ("digest", "V32")])
+
+
+def key_hash(key: str) -> int:
+    """A hash of a `name_key` that is the same everywhere; equal ones are only a hint."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little")
+
+
+def lookup_files(keys: Iterable[str]) -> tuple[bytes, bytes]:
+    """The keys file and the sums file of the names with these keys, in the order of their ids."""
+    hashes = np.fromiter((key_hash(key) for key in keys), "<u8")
+    order = np.argsort(hashes, kind="stable")
+    ranked, ids = hashes[order], order.astype("<i8")
+    starts = range(0, len(ranked), BLOCK)
+    sums = np.empty(len(starts), _SUM)
+    for place, start in enumerate(starts):
+        part = slice(start, start + BLOCK)
+        digest = hashlib.sha256(ranked[part].tobytes() + ids[part].tobytes()).digest()
+        sums[place] = (ranked[start], np.void(digest))
+    return ranked.tobytes() + ids.tobytes(), sums.tobytes()
+
+
+class Lookup:
+    """The lookup of one run of names, its files opened when they are first needed."""
+
+    def __init__(self, folder: Path, entry: LookupEntry) -> None:
+        self._entry = entry
+        self._keys = folder / entry.keys.file
+        self._sums_path = folder / entry.sums.file
+
+    @cached_property
+    def _sums(self) -> NDArray[np.void]:
+        data = self._sums_path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != self._entry.sums.sha256:
+            raise InputError(
+                f"{self._sums_path}: was changed after the build; mend it with: idia-index repair"
+            )
+        return np.frombuffer(data, _SUM)
+
+    def candidates(self, key: str) -> Iterator[int]:
+        """Stored ids of names whose key may be this one, rising; compare the keys themselves.
+
+        Raises:
+            InputError: a file of the lookup was changed.
+        """
+        wanted = np.uint64(key_hash(key))
+        firsts = self._sums["hash"]
+        # The last block that begins below the hash may still reach it.
+        block = max(0, int(np.searchsorted(firsts, wanted, side="left")) - 1)
+        stop = int(np.searchsorted(firsts, wanted, side="right"))
+        found: list[int] = []
+        for number in range(block, stop):
+            hashes, ids = self._block(number)
+            places = slice(*(int(np.searchsorted(hashes, wanted, s)) for s in ("left", "right")))
+            found += (ids[places] + self._entry.first).tolist()
+        return iter(sorted(found))
+
+    def _block(self, number: int) -> tuple[NDArray[np.uint64], Int64]:
+        start = number * BLOCK
+        count = min(BLOCK, self._entry.count - start)
+        with self._keys.open("rb") as file:
+            file.seek(8 * start)
+            hashes = file.read(8 * count)
+            file.seek(8 * (self._entry.count + start))
+            ids = file.read(8 * count)
+        if hashlib.sha256(hashes + ids).digest() != self._sums["digest"][number].tobytes():
+            raise InputError(
+                f"{self._keys}: was changed after the build; mend it with: idia-index repair"
+            )
+        return np.frombuffer(hashes, "<u8"), np.frombuffer(ids, "<i8")

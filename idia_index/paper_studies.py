@@ -1,0 +1,202 @@
+"""The paper's studies as recipes: people and settings from a file, images and model from you."""
+
+from __future__ import annotations
+
+import configparser
+import csv
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from io import StringIO
+from pathlib import Path
+
+from idia_index.build import build_index
+from idia_index.errors import InputError
+from idia_index.evaluate import StageProgress, gather
+from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES, Settings
+from idia_index.name_pool import sample_names
+from idia_index.names import make_names, name_key
+from idia_index.number_lists import numbers
+from idia_index.protocols import Backend
+from idia_index.report import write_files
+from idia_index.study.portrait import draw_person
+from idia_index.subjects import Subject, read_subjects
+from idia_index.textfiles import read_lines, shown, shown_path
+
+STUDIES = ("laion400m", "cc3m")
+
+DRY_RUN = (
+    "Dry run: the portraits were generated and show nobody, whatever names stand beside them. "
+    "This shows that the study runs; its figures say nothing about any person or data set."
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A study to be run.
+
+    Attributes:
+        title: as reports show it.
+        people: name, membership and training count (None: not known) of everybody.
+        candidates: names of the index, those under test among them.
+        origin: name statistics that the other candidates are drawn from.
+        settings: the evaluation.
+        caution: what must be said with the result.
+    """
+
+    title: str
+    people: tuple[Subject, ...]
+    candidates: int
+    origin: str
+    settings: Settings
+    caution: str
+
+
+def read_recipe(study: str) -> Recipe:
+    """A recipe of `STUDIES`, or of an INI file like theirs.
+
+    Raises:
+        InputError: there is none of that name, or it does not fit.
+    """
+    if study in STUDIES:
+        with resources.as_file(resources.files("idia_index") / "data" / "studies") as folder:
+            return _read(folder / f"{study}.ini")
+    if not Path(study).is_file():
+        raise InputError(
+            f"study {shown(study)}: give one of {', '.join(STUDIES)}, or the INI file of another"
+        )
+    return _read(Path(study))
+
+
+def _read(file: Path) -> Recipe:
+    parser = configparser.ConfigParser(interpolation=None)
+    where = shown_path(file)
+    try:
+        parser.read_string("\n".join(read_lines(file).texts))
+        section = parser["study"]
+        values = {
+            "tau": section.getint("tau", 1),
+            "draws": section.getint("draws", PAPER_DRAWS),
+            "seed": section.getint("seed", 0),
+            "min_images": section.getint("min_images", PAPER_IMAGES),
+            "max_training_count": section.getint("max_training_count"),
+        }
+        settings = Settings(
+            sizes=numbers(section.get("sample_sizes", "1,3,..,30"), "sample_sizes"),
+            bins=numbers(section["bins"], "bins") if "bins" in section else None,
+            **values,  # type: ignore[arg-type]
+        )
+        people = _people(file.parent / section["people"])
+        return Recipe(
+            section["title"], people, section.getint("candidates", 1000),
+            section.get("origin", "us"), settings, section.get("caution", ""),
+        )  # fmt: skip
+    except (configparser.Error, KeyError, ValueError) as error:
+        raise InputError(
+            f"{where}: not the recipe of a study ({type(error).__name__}: {error}); "
+            "see docs/studies.md"
+        ) from error
+
+
+def _people(file: Path) -> tuple[Subject, ...]:
+    rows = csv.DictReader(StringIO("\n".join(read_lines(file).texts)), strict=True)
+    found = []
+    for row in rows:
+        count = row["training_count"]
+        found.append(
+            Subject(row["name"], (), row["membership"] or None, int(count) if count else None)
+        )
+    return tuple(found)
+
+
+def find_images(recipe: Recipe, images: Path) -> tuple[list[Subject], list[str]]:
+    """The recipe's people who have a folder of images, and the names of those who have none.
+
+    Args:
+        recipe: the study.
+        images: one folder per person, called First_Last.
+
+    Raises:
+        InputError: nobody of the study has one.
+    """
+    found = {name_key(subject.name): subject for subject in read_subjects(images)}
+    subjects, missing = [], []
+    for person in recipe.people:
+        seen = found.get(name_key(person.name))
+        if seen is None:
+            missing.append(person.name)
+        else:
+            subjects.append(replace(person, images=seen.images, skipped=seen.skipped))
+    if not subjects:
+        raise InputError(
+            f"{shown_path(images)}: holds a folder of nobody in this study; "
+            f"the first is {recipe.people[0].name.replace(' ', '_')}"
+        )
+    return subjects, missing
+
+
+def write_dry_images(recipe: Recipe, folder: Path, images: int, progress: StageProgress) -> None:
+    """Writes generated portraits under the study's names; they show people who do not exist.
+
+    Args:
+        recipe: the study; everybody whom its settings may let in gets images.
+        folder: where they go, one folder per person.
+        images: of each person.
+        progress: called with people done and people in all.
+    """
+    most = recipe.settings.max_training_count
+    people = [p for p in recipe.people if most is None or (p.training_count or 0) <= most]
+    for done, person in enumerate(people, 1):
+        own = folder / person.name.replace(" ", "_")
+        own.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256(person.name.encode("utf-8")).digest()
+        seed, sex = int.from_bytes(digest[:4], "little"), ("female", "male")[digest[4] % 2]
+        for number in range(images):
+            file = own / f"{number:02d}.png"
+            if not file.exists():
+                draw_person(seed, sex, "report", number).save(file, compress_level=1)
+        progress("generating portraits", done, len(people))
+
+
+def run_study(
+    recipe: Recipe, images: Path, backend: Backend, out: Path, progress: StageProgress
+) -> Evidence:
+    """Builds the study's index in `out` and measures everybody who has images.
+
+    Everybody under test and names drawn from name statistics, as many female as male, are the
+    candidates. What an earlier run built in `out` is used again.
+
+    Raises:
+        InputError: nobody has images, or `out` holds another index.
+    """
+    subjects, missing = find_images(recipe, images)
+    tested = [s for s in subjects if recipe.settings.excludes(s) is None]
+    names = candidate_names(recipe, tested)
+    write_files(out, {"candidates.txt": "".join(f"{name}\n" for name in names)})
+    index = build_index(
+        out / "study.idia",
+        backend,
+        make_names(names, "the study's candidates"),
+        resume=True,
+        progress=lambda done, total: progress("encoding prompts", done, total),
+    )
+    origin: Mapping[str, object] = {
+        "subjects": os.fsdecode(images.resolve()),
+        "study": recipe.title,
+        "without_images": missing,
+    }
+    evidence = gather(index, backend, subjects, recipe.settings, progress=progress)
+    return evidence.with_origin(origin)
+
+
+def candidate_names(recipe: Recipe, tested: Sequence[Subject]) -> list[str]:
+    """Everybody under test, then drawn names up to the recipe's number of candidates."""
+    names = [subject.name for subject in tested]
+    others = max(recipe.candidates - len(names), 0)
+    if not others:
+        return names
+    seed = recipe.settings.seed
+    return names + sample_names(others, seed, origin=recipe.origin, exclude=names).names()

@@ -1,0 +1,130 @@
+"""How many non-members, members, control names and images a wanted claim needs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from idia_index.errors import InputError
+from idia_index.statistics import clopper_pearson, people_needed
+
+MOST_IMAGES = 1000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A claim.
+
+    Attributes:
+        fpr: "the false positive rate is below this", one-sided at `confidence`.
+        errors: false positives to be prepared for among the non-members.
+        tpr: the true positive rate expected.
+        margin: half the width of its two-sided interval.
+        subjects: people tested without known truth.
+        known: how many of them are expected to stand out.
+        fdr: false discovery rate among those that are reported.
+        hit_rate: share of a member's images whose prediction is the true name, in one prompt.
+        rival_rate: share for the most frequent other name.
+        confidence: of all of it.
+    """
+
+    fpr: float = 0.01
+    errors: int = 0
+    tpr: float = 0.8
+    margin: float = 0.05
+    subjects: int = 1
+    known: int = 1
+    fdr: float = 0.05
+    hit_rate: float = 0.3
+    rival_rate: float = 0.1
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        for name in ("fpr", "tpr", "margin", "fdr", "hit_rate", "confidence"):
+            value = getattr(self, name)
+            if not 0 < value < 1:
+                raise InputError(f"{_option(name)} {value}: give a share between 0 and 1")
+        if not 0 <= self.rival_rate <= 1 - self.hit_rate:
+            raise InputError(
+                f"--rival-rate {self.rival_rate}: with a hit rate of {self.hit_rate} give 0 to "
+                f"{1 - self.hit_rate:g}"
+            )
+        if self.errors < 0 or not 1 <= self.known <= self.subjects:
+            raise InputError(
+                f"errors {self.errors}, known {self.known}, subjects {self.subjects}: errors are "
+                "0 or more, known 1 to the number of subjects"
+            )
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def members_needed(tpr: float, margin: float, confidence: float = 0.95) -> int:
+    """Fewest members whose exact interval around `tpr` reaches no further than `margin`."""
+    low, high = 1, 2
+    while _half_width(tpr, high, confidence) > margin:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _half_width(tpr, middle, confidence) > margin:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _half_width(rate: float, people: int, confidence: float) -> float:
+    low, high = clopper_pearson(round(rate * people), people, confidence)
+    return (high - low) / 2
+
+
+def controls_needed(subjects: int, known: int, fdr: float) -> int:
+    """Fewest control names with which `known` of `subjects` can pass Benjamini-Hochberg.
+
+    The smallest p-value that K controls allow is 1 / (K + 1), and `known` people with it pass
+    at rate `fdr` if it is at most fdr * known / subjects.
+    """
+    return math.ceil(subjects / (fdr * known) - 1e-9) - 1
+
+
+def images_needed(hit_rate: float, rival_rate: float, confidence: float = 0.95) -> int | None:
+    """Fewest images with which the true name beats its strongest rival in a prompt.
+
+    Exact for one rival: images vote for the true name, the rival, or somebody else whose votes
+    are spread, independently; a tie is no win. Every larger number of images up to that where
+    the chance is surely enough does too. None where `MOST_IMAGES` are too few.
+    """
+    if hit_rate <= rival_rate:
+        return None
+    lead = {0: 1.0}
+    needed: int | None = None
+    for images in range(1, MOST_IMAGES + 1):
+        after: dict[int, float] = {}
+        for value, p in lead.items():
+            for step, share in ((1, hit_rate), (-1, rival_rate), (0, 1 - hit_rate - rival_rate)):
+                after[value + step] = after.get(value + step, 0.0) + p * share
+        # What is too rare to matter would make this quadratic in the number of images.
+        lead = {value: p for value, p in after.items() if p > 1e-12}
+        wins = sum(p for value, p in lead.items() if value > 0)
+        if wins >= confidence:
+            needed = images if needed is None else needed
+            if wins >= (1 + confidence) / 2:
+                return needed
+        else:
+            needed = None
+    return needed
+
+
+def plan(wanted: Wanted) -> dict[str, Any]:
+    """What a claim needs, as JSON data."""
+    bound = people_needed(wanted.fpr, wanted.errors, wanted.confidence)
+    return {
+        "format": "idia-index/plan/1",
+        "wanted": {name: getattr(wanted, name) for name in wanted.__dataclass_fields__},
+        "non_members": bound,
+        "members": members_needed(wanted.tpr, wanted.margin, wanted.confidence),
+        "control_names": controls_needed(wanted.subjects, wanted.known, wanted.fdr),
+        "images": images_needed(wanted.hit_rate, wanted.rival_rate, wanted.confidence),
+    }

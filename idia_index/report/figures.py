@@ -1,0 +1,219 @@
+"""Figures as SVG, by matplotlib (extra `report`); a page without it shows the same as tables.
+
+Read in greyscale and by colour-blind people: lines differ in dashes and markers too, colours are
+those of Okabe & Ito, maps use cividis.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from idia_index.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
+_STYLE: Any = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    # Same figures, same bytes.
+    "svg.hashsalt": "idia-index",
+}
+
+
+def check_matplotlib() -> None:
+    """Raises MissingExtraError where figures cannot be drawn."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("the figures of a report", "matplotlib", "report") from error
+
+
+@contextmanager
+def _axes(width: float, height: float, panels: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure as NewFigure
+
+    with rc_context(_STYLE):
+        figure = NewFigure(figsize=(width, height), layout="constrained")
+        axes = [figure.add_subplot(1, panels, number + 1) for number in range(panels)]
+        yield figure, axes
+
+
+def _uri(figure: Figure) -> str:
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    encoded = base64.b64encode(out.getvalue().encode("utf-8")).decode("ascii")
+    return f"data:image/svg+xml;base64,{encoded}"
+
+
+def _percent_axis(axes: Axes, which: str = "y") -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    axis = axes.yaxis if which == "y" else axes.xaxis
+    axis.set_major_formatter(PercentFormatter(1.0))
+
+
+def rates_by_images(curves: dict[str, Any]) -> str:
+    """Figure 4: TPR, FPR and accuracy against the number of attack images, mean and band."""
+    from matplotlib.ticker import MaxNLocator
+
+    with _axes(4.8, 3.4) as (figure, (axes,)):
+        lines = (
+            ("tpr", "true positives", BLUE, "-", "o"),
+            ("accuracy", "accuracy", GREEN, "--", "^"),
+            ("fpr", "false positives", ORANGE, ":", "s"),
+        )
+        for key, label, colour, dash, marker in lines:
+            curve = curves[key]
+            if curve is None:
+                continue
+            low = [max(0.0, m - s) for m, s in zip(curve["mean"], curve["sd"], strict=True)]
+            high = [min(1.0, m + s) for m, s in zip(curve["mean"], curve["sd"], strict=True)]
+            axes.plot(curves["sizes"], curve["mean"], dash, color=colour, marker=marker,
+                      markersize=4, label=label)  # fmt: skip
+            axes.fill_between(curves["sizes"], low, high, color=colour, alpha=0.35, linewidth=0)
+            axes.fill_between(curves["sizes"], curve["ci95_low"], curve["ci95_high"],
+                              color=colour, alpha=0.13, linewidth=0)  # fmt: skip
+        axes.set(xlabel="attack images per person", ylabel="share of people", ylim=(-0.02, 1.02))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _percent_axis(axes)
+        figure.legend(loc="outside upper center", ncols=3, fontsize=9)
+        return _uri(figure)
+
+
+def rates_by_bin(bins: Sequence[dict[str, Any]]) -> str:
+    """Figure 5: TPR by training frequency with all attack images."""
+    with _axes(4.8, 3.4) as (figure, (axes,)):
+        places = list(range(len(bins)))
+        means = [entry["tpr"]["mean"][-1] for entry in bins]
+        low = [m - min(m, e["tpr"]["ci95_low"][-1]) for m, e in zip(means, bins, strict=True)]
+        high = [max(m, e["tpr"]["ci95_high"][-1]) - m for m, e in zip(means, bins, strict=True)]
+        axes.bar(places, means, color="#9cc3de", edgecolor=BLUE)
+        axes.errorbar(places, means, yerr=[low, high], fmt="none", ecolor="black", capsize=3)
+        axes.set_xticks(places, [entry["label"] for entry in bins])
+        if len(bins) > 7:
+            axes.tick_params(axis="x", rotation=60)
+        axes.set(xlabel="training images with the name", ylabel="members found", ylim=(0, 1.02))
+        axes.grid(visible=False, axis="x")
+        _percent_axis(axes)
+        return _uri(figure)
+
+
+def _map(axes: Axes, rows: Sequence[Sequence[float]], columns: Sequence[object],
+         labels: Sequence[object], top: float) -> Any:  # fmt: skip
+    image = axes.imshow(rows, aspect="auto", cmap="cividis", vmin=0, vmax=top, origin="lower")
+    shown = range(0, len(columns), max(1, len(columns) // 6))
+    axes.set_xticks(list(shown), [str(columns[i]) for i in shown])
+    step = max(1, len(labels) // 8)
+    axes.set_yticks(list(range(0, len(labels), step)), [str(label) for label in labels[::step]])
+    axes.grid(visible=False)
+    return image
+
+
+def heat_map(bins: Sequence[dict[str, Any]], sizes: Sequence[int]) -> str:
+    """The heat map: TPR by training frequency and number of attack images."""
+    from matplotlib.ticker import PercentFormatter
+
+    with _axes(4.8, 3.4) as (figure, (axes,)):
+        rows = [entry["tpr"]["mean"] for entry in bins]
+        image = _map(axes, rows, sizes, [entry["label"] for entry in bins], 1.0)
+        axes.set(xlabel="attack images per person", ylabel="training images with the name")
+        figure.colorbar(image, ax=axes, format=PercentFormatter(1.0), label="members found")
+        return _uri(figure)
+
+
+def roc_curves(roc: dict[str, Any], non_members: int) -> str:
+    """ROC on a log scale of FPR, down to what one non-member is worth."""
+    with _axes(4.8, 3.4) as (figure, (axes,)):
+        least = 0.5 / non_members
+        for key, label, colour, dash in (
+            ("margin", "margin", BLUE, "-"),
+            ("correct_prompts", "correct prompts", ORANGE, "--"),
+        ):
+            fpr = [max(value, least) for value in roc[key]["fpr"]]
+            text = f"{label} (AUC {roc[key]['auc']:.3f})"
+            axes.step(fpr, roc[key]["tpr"], dash, where="post", color=colour, label=text)
+        grid = [least * (1 / least) ** (i / 100) for i in range(101)]
+        axes.plot(grid, grid, ":", color=GREY, label="chance")
+        axes.set(xscale="log", xlim=(least, 1), ylim=(0, 1.02))
+        axes.set(xlabel="false positive rate (log scale)", ylabel="true positive rate")
+        _percent_axis(axes, "x")
+        _percent_axis(axes)
+        figure.legend(loc="outside upper center", ncols=2, fontsize=9)
+        return _uri(figure)
+
+
+def sensitivity_surface(sensitivity: dict[str, Any], key: str, label: str) -> str:
+    """A rate for every tau and number of attack images."""
+    from matplotlib.ticker import PercentFormatter
+
+    rows = sensitivity["tau_by_images"][key]
+    top = max(max(row) for row in rows) or 1.0
+    with _axes(4.8, 3.2) as (figure, (axes,)):
+        image = _map(axes, rows, sensitivity["sizes"], sensitivity["taus"], top)
+        axes.set(xlabel="attack images per person", ylabel="tau")
+        digits = 0 if top > 0.2 else 1
+        figure.colorbar(image, ax=axes, format=PercentFormatter(1.0, digits), label=label)
+        return _uri(figure)
+
+
+def templates_and_pools(sensitivity: dict[str, Any]) -> str:
+    """Rates with fewer templates, and with a smaller pool of candidates."""
+    with _axes(6.4, 3.2, panels=2) as (figure, (left, right)):
+        for axes, part, label in (
+            (left, sensitivity["templates"], "templates"),
+            (right, sensitivity["pools"], "candidate names"),
+        ):
+            places = part.get("counts") or part["sizes"]
+            for key, text, colour, dash, marker in (
+                ("tpr", "true positives", BLUE, "-", "o"),
+                ("fpr", "false positives", ORANGE, ":", "s"),
+            ):
+                if key in part:
+                    axes.plot(places, part[key], dash, color=colour, marker=marker,
+                              markersize=4, label=text)  # fmt: skip
+            axes.set(xlabel=label, ylim=(-0.02, 1.02))
+            _percent_axis(axes)
+        if len(sensitivity["pools"]["sizes"]) > 1:
+            right.set_xscale("log")
+            sizes = sensitivity["pools"]["sizes"]
+            right.set_xticks(sizes, [f"{size:,}" for size in sizes])
+            right.minorticks_off()
+        handles, labels = left.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=9)
+        return _uri(figure)
+
+
+def p_values(groups: Mapping[str, Sequence[float]]) -> str:
+    """Histogram of p-values by group; dotted: where all bars are if names mean nothing."""
+    colours = (BLUE, "#f2b48a", "white")
+    with _axes(4.8, 3.4) as (figure, (axes,)):
+        axes.hist(
+            list(groups.values()),
+            bins=10,
+            range=(0, 1),
+            weights=[[1 / len(values)] * len(values) for values in groups.values()],
+            color=colours[: len(groups)],
+            edgecolor="black",
+            linewidth=0.6,
+            label=list(groups),
+        )
+        axes.set(xlabel="p-value", ylabel="share of each group", xlim=(0, 1))
+        axes.axhline(0.1, color="black", linestyle=":", linewidth=1)
+        _percent_axis(axes)
+        figure.legend(loc="outside upper center", ncols=3, fontsize=9)
+        return _uri(figure)

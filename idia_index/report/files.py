@@ -1,0 +1,147 @@
+"""The files of a report: report.json, subjects.csv, curves.csv, index.html."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from idia_index.audit import AuditResult
+from idia_index.errors import InputError
+from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.recorded import write_results
+from idia_index.evaluation.settings import Settings
+from idia_index.report.data import audit_to_json, evaluation_to_json
+from idia_index.report.page import report_html
+from idia_index.store import sha256_file, write_whole
+
+_COLUMNS = (
+    "name", "images", "correct_prompts", "inferred_member", "membership", "training_count",
+    "p_value", "q_value", "controls", "rule_null", "margin",
+)  # fmt: skip
+
+
+def image_hashes(result: AuditResult) -> dict[str, str]:
+    """SHA-256 of every image that was used, by its path as the report names it."""
+    return {
+        os.fsdecode(path): sha256_file(path) for r in result.subjects for path in r.subject.images
+    }
+
+
+def write_report(result: AuditResult, folder: Path) -> None:
+    """Writes the report of an audit alone; raises InputError if it cannot."""
+    data = {**audit_to_json(result), "image_sha256": image_hashes(result)}
+    _write(data, folder, include_images=False)
+
+
+def write_evaluation(
+    evidence: Evidence,
+    settings: Settings,
+    folder: Path,
+    *,
+    include_images: bool = False,
+    warnings: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Writes report.json, subjects.csv, curves.csv, index.html and results.npz.
+
+    Args:
+        evidence: what was measured; all of it goes into results.npz.
+        settings: what is reported of it.
+        folder: made if it is not there.
+        include_images: shows the faces in index.html; by default only paths and hashes.
+        warnings: what must stand first.
+
+    Returns:
+        The content of report.json.
+
+    Raises:
+        InputError: the settings do not fit, or the files cannot be written.
+    """
+    if "image_sha256" not in evidence.origin:
+        hashes = image_hashes(evidence.audit)
+        evidence = replace(evidence, origin={**evidence.origin, "image_sha256": hashes})
+    data = evaluation_to_json(evidence, settings)
+    data["warnings"] = [*warnings, *data["warnings"]]
+    data["image_sha256"] = data["replay"].pop("image_sha256")
+    _write(data, folder, include_images=include_images)
+    write_results(evidence, folder)
+    return data
+
+
+def _write(data: dict[str, Any], folder: Path, *, include_images: bool) -> None:
+    files = {
+        "report.json": json.dumps(data, indent=1, ensure_ascii=False) + "\n",
+        "subjects.csv": subjects_csv(data["subjects"]),
+        "index.html": report_html(data, include_images=include_images),
+    }
+    if data.get("evaluation"):
+        files["curves.csv"] = curves_csv(data["evaluation"])
+    write_files(folder, files)
+
+
+def subjects_csv(subjects: Sequence[dict[str, Any]]) -> str:
+    """A line per subject of a report, with columns; safe to open in a spreadsheet."""
+    columns = [c for c in _COLUMNS if all(c in subject for subject in subjects)]
+    return _csv(columns, ([subject[column] for column in columns] for subject in subjects))
+
+
+def curves_csv(evaluation: dict[str, Any]) -> str:
+    """A line per rate, group and number of images: mean, deviation and interval."""
+    rows: list[list[Any]] = []
+    sizes = evaluation["curves"]["sizes"]
+    for rate in ("tpr", "fnr", "fpr", "tnr", "accuracy"):
+        rows += _curve_rows(rate, "all", evaluation["curves"][rate], sizes)
+    for entry in evaluation["bins"]:
+        rows += _curve_rows("tpr", f"{entry['label']} training images", entry["tpr"], sizes)
+    head = ["rate", "group", "people", "images", "mean", "sd", "ci95_low", "ci95_high"]
+    return _csv(head, rows)
+
+
+def _curve_rows(
+    rate: str, group: str, curve: dict[str, Any] | None, sizes: Sequence[int]
+) -> list[list[Any]]:
+    if curve is None:
+        return []
+    columns = [curve[key] for key in ("mean", "sd", "ci95_low", "ci95_high")]
+    return [
+        [rate, group, curve["people"], size, *values]
+        for size, *values in zip(sizes, *columns, strict=True)
+    ]
+
+
+def _csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(head)
+    for row in rows:
+        writer.writerow([_cell(value) for value in row])
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A value as a cell: empty for None, and no text that a spreadsheet takes for a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + value
+    return value
+
+
+def write_files(folder: Path, files: dict[str, str]) -> None:
+    """Writes a report's files, for their owner only; raises InputError if it cannot."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be made ({error.strerror}); choose another folder"
+        ) from error
+    for name, text in files.items():
+        # Paths may hold bytes that are no UTF-8; the report shows them escaped.
+        write_whole(folder / name, text.encode("utf-8", "backslashreplace"))

@@ -1,0 +1,156 @@
+"""The names of an index, read shard by shard when they are asked for; removed ones left out.
+
+A *stored id* counts every name on disk. A name id counts those that were not removed, so that
+ids are those of an index built at once from the names that are left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+
+from idia_index.errors import InputError
+from idia_index.lookup import Lookup
+from idia_index.manifest import Manifest, ShardEntry
+from idia_index.names import name_key
+from idia_index.records import Int64
+
+SHARDS_KEPT = 64
+
+
+class StoredNames(Sequence[str]):
+    """The N candidate names on disk, by name id."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        """Raises InputError if the file of removed names was changed."""
+        self._folder = folder
+        self._shards = manifest.shards
+        self._starts = np.array([shard.first for shard in manifest.shards])
+        self._lookups = [Lookup(folder, entry) for entry in manifest.lookups]
+        self._read: OrderedDict[int, list[str]] = OrderedDict()
+        self._stored = manifest.stored
+        self.removed = _read_removed(folder, manifest)
+        self._shifts = self.removed - np.arange(len(self.removed))
+
+    def __len__(self) -> int:
+        return self._stored - len(self.removed)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return self._at(int(self.stored_ids(np.array(range(len(self))[index]))))
+
+    def __iter__(self) -> Iterator[str]:
+        for number in range(len(self._shards)):
+            yield from self.live(number)
+
+    def stored_ids(self, name_ids: Int64) -> Int64:
+        """Stored ids of name ids, int64 of any shape."""
+        return name_ids + np.searchsorted(self._shifts, name_ids, side="right")
+
+    def name_ids(self, stored_ids: Int64) -> Int64:
+        """Name ids of stored ids that are not removed, int64 of any shape."""
+        return stored_ids - np.searchsorted(self.removed, stored_ids)
+
+    def removed_rows(self, number: int) -> Int64:
+        """Rows of a shard whose names were removed, rising."""
+        first = self._shards[number].first
+        bounds = np.searchsorted(self.removed, [first, first + self._shards[number].count])
+        return self.removed[bounds[0] : bounds[1]] - first
+
+    def live(self, number: int) -> list[str]:
+        """The names of one shard that were not removed."""
+        gone = set(self.removed_rows(number).tolist())
+        return [name for row, name in enumerate(self.shard(number)) if row not in gone]
+
+    def shard(self, number: int) -> list[str]:
+        """All names of one shard; raises InputError if their file was changed."""
+        if number not in self._read:
+            self._read[number] = _read_names(self._folder, self._shards[number])
+            if len(self._read) > SHARDS_KEPT:
+                self._read.popitem(last=False)
+        return self._read[number]
+
+    def find(self, keys: Iterable[str]) -> dict[str, int]:
+        """Name ids of the names with these `name_key`s; a key that no name has is left out.
+
+        Raises:
+            InputError: a file of names was changed.
+        """
+        wanted = set(keys)
+        found = self._looked_up(wanted) if self._lookups else self._read_through(wanted)
+        return {key: int(self.name_ids(np.array(stored))) for key, stored in found.items()}
+
+    def _at(self, stored: int) -> str:
+        number = int(np.searchsorted(self._starts, stored, side="right")) - 1
+        return self.shard(number)[stored - self._shards[number].first]
+
+    def _is_removed(self, stored: int) -> bool:
+        place = int(np.searchsorted(self.removed, stored))
+        return place < len(self.removed) and int(self.removed[place]) == stored
+
+    def _looked_up(self, wanted: set[str]) -> dict[str, int]:
+        found = {}
+        for key in wanted:
+            for stored in (s for lookup in self._lookups for s in lookup.candidates(key)):
+                if not self._is_removed(stored) and name_key(self._at(stored)) == key:
+                    found[key] = stored
+                    break
+        return found
+
+    def _read_through(self, wanted: set[str]) -> dict[str, int]:
+        """Without lookups, as in an index of format 1."""
+        found: dict[str, int] = {}
+        for number, shard in enumerate(self._shards):
+            for stored, name in enumerate(self.shard(number), shard.first):
+                if (key := name_key(name)) in wanted and not self._is_removed(stored):
+                    found.setdefault(key, stored)
+            if len(found) == len(wanted):
+                break
+        return found
+
+
+def _read_names(folder: Path, shard: ShardEntry) -> list[str]:
+    path = folder / shard.names.file
+    names = _checked(path, shard.names.sha256).decode("utf-8").removesuffix("\n").split("\n")
+    if len(names) != shard.count:
+        raise InputError(
+            f"{path}: holds {len(names)} names, the manifest says {shard.count}; "
+            "build the index again"
+        )
+    return names
+
+
+def _read_removed(folder: Path, manifest: Manifest) -> Int64:
+    if manifest.removed is None:
+        return np.empty(0, np.int64)
+    path = folder / manifest.removed.file
+    removed = np.frombuffer(_checked(path, manifest.removed.sha256), "<i8").astype(np.int64)
+    if len(removed) != manifest.removed_count:
+        raise InputError(
+            f"{path}: holds {len(removed)} ids, the manifest says {manifest.removed_count}; "
+            "build the index again"
+        )
+    return removed
+
+
+def _checked(path: Path, sha256: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); if the index was compacted meanwhile, "
+            "open it again"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise InputError(f"{path}: was changed after the build; build the index again")
+    return data

@@ -1,0 +1,191 @@
+"""Index kinds that search rounded rows: half or a quarter of the bytes, the same names.
+
+A file is one line of JSON that says what follows, and then, each from a multiple of 64 bytes,
+for each template the mean, the scale and the longest row, the codes of all templates, and, of
+the kinds that end in `-exact`, the float32 rows, which only contenders are read from.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idia_index.errors import IdiaIndexError
+from idia_index.indexes.codecs import BFloat16, Codec, Coded, Float16, Int8
+from idia_index.protocols import IndexKind
+from idia_index.records import Float32, Int64
+from idia_index.search import Float64, ScoredShard
+
+FORMAT = "idia-index/rows/1"
+_ALIGN = 64
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class RoundedShard(ScoredShard):
+    """Rounded rows of T templates, and the float32 rows where they are kept."""
+
+    def __init__(self, codec: Codec, arrays: Arrays) -> None:
+        self._codec = codec
+        self._arrays = arrays
+        self._rows: Float32 | None = arrays.get("rows")
+        # How far a decoded row may be from the float32 one beside it.
+        self._lost: Float64 = arrays["lost"] if self._rows is not None else np.zeros(self.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        t, n, dim = self._arrays["codes"].shape
+        return t, n, dim
+
+    def scores(self, template: int, rows: slice, queries: Float32) -> tuple[Float32, Float64]:
+        arrays = self._arrays
+        coded = Coded(
+            arrays["codes"][template, rows], arrays["scale"][template],
+            float(arrays["longest"][template]),
+        )  # fmt: skip
+        scores, bounds = self._codec.scores(queries, coded)
+        base = queries.astype(np.float64) @ arrays["mean"][template].astype(np.float64)
+        scores += base.astype(np.float32)[:, None]
+        # Adding the mean rounds the score, and rounded the row: together by less than 2**-21.
+        return scores, bounds + (float(self._lost[template]) + 2.0**-21)
+
+    def text_embeddings(self, template: int, rows: Int64) -> Float32:
+        if self._rows is not None:
+            return np.array(self._rows[template][rows], np.float32)
+        arrays = self._arrays
+        decoded = self._codec.decode(np.ascontiguousarray(arrays["codes"][template][rows]))
+        found: Float32 = decoded * arrays["scale"][template] + arrays["mean"][template]
+        return found
+
+
+class RoundedKind(IndexKind):
+    """What the kinds of rounded rows share.
+
+    Attributes:
+        codec: how rows are rounded.
+        keeps_rows: whether the float32 rows stand beside them, so that nothing else is needed
+            for the exact answer.
+    """
+
+    codec: ClassVar[Codec]
+    keeps_rows: ClassVar[bool] = False
+    suffix = ".rows"
+
+    def write_shard(self, path: Path, text_embeddings: Float32) -> None:
+        arrays = self._arrays(text_embeddings)
+        header = json.dumps(_header(self.name, text_embeddings.shape)).encode() + b"\n"
+        with path.open("wb") as file:
+            file.write(header)
+            for array in arrays.values():
+                file.write(b"\0" * (-file.tell() % _ALIGN))
+                array.tofile(file)
+
+    def open_shard(self, path: Path, shape: tuple[int, int, int]) -> RoundedShard:
+        try:
+            with path.open("rb") as file:
+                line = file.readline(1000)
+            header = json.loads(line)
+            found = tuple(header["shape"])
+            if header != _header(self.name, found):
+                raise ValueError(f"its first line is {line[:80]!r}")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise IdiaIndexError(f"{path}: not a file of {self.name} rows ({error})") from error
+        if found != tuple(shape):
+            raise IdiaIndexError(
+                f"{path}: holds {found} rows, the manifest says {tuple(shape)}; "
+                "build the index again"
+            )
+        arrays, place = Arrays(), len(line)
+        for name, (dtype, size) in self._layout(shape).items():
+            place += -place % _ALIGN
+            try:
+                # Mapped so that a write, which nobody makes, would not reach the file.
+                arrays[name] = np.memmap(path, dtype, "c", place, size)
+            except (OSError, ValueError) as error:
+                raise IdiaIndexError(f"{path}: is cut short ({error})") from error
+            place += arrays[name].nbytes
+        return RoundedShard(self.codec, arrays)
+
+    def in_memory(self, text_embeddings: Float32) -> RoundedShard:
+        return RoundedShard(self.codec, self._arrays(np.asarray(text_embeddings, np.float32)))
+
+    def _layout(self, shape: tuple[int, int, int]) -> dict[str, tuple[Any, tuple[int, ...]]]:
+        t, _, dim = shape
+        layout: dict[str, tuple[Any, tuple[int, ...]]] = {
+            "mean": (np.float32, (t, dim)),
+            "scale": (np.float32, (t, dim)),
+            "longest": (np.float64, (t,)),
+            "lost": (np.float64, (t,)),
+            "codes": (self.codec.dtype, shape),
+        }
+        return {**layout, "rows": (np.float32, shape)} if self.keeps_rows else layout
+
+    def _arrays(self, rows: Float32) -> Arrays:
+        arrays: Arrays = {
+            name: np.empty(size, dtype)
+            for name, (dtype, size) in self._layout(rows.shape).items()
+            if name != "rows"
+        }
+        for t, vectors in enumerate(rows):
+            mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+            codes, scale = self.codec.encode(vectors - mean)
+            plain = self.codec.decode(codes)
+            lost = (plain * scale + mean).astype(np.float64) - vectors
+            arrays["mean"][t], arrays["scale"][t], arrays["codes"][t] = mean, scale, codes
+            arrays["longest"][t] = np.linalg.norm(plain.astype(np.float64), axis=1).max() * 1.001
+            arrays["lost"][t] = np.linalg.norm(lost, axis=1).max() * 1.001
+        if self.keeps_rows:
+            arrays["rows"] = np.ascontiguousarray(rows, np.float32)
+        return arrays
+
+
+def _header(kind: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    return {"format": FORMAT, "kind": kind, "shape": list(shape)}
+
+
+class Float16Kind(RoundedKind):
+    """Half the bytes; the rest is encoded again where they leave doubt, which is seldom."""
+
+    name = "float16"
+    exact = False
+    codec = Float16()
+
+
+class BFloat16Kind(RoundedKind):
+    """Half the bytes, and products that processors with AMX make fast."""
+
+    name = "bfloat16"
+    exact = False
+    codec = BFloat16()
+
+
+class Int8Kind(RoundedKind):
+    """A quarter of the bytes; more names are encoded again."""
+
+    name = "int8"
+    exact = False
+    codec = Int8()
+
+
+class BFloat16ExactKind(RoundedKind):
+    """Float32 rows, found by way of bfloat16 ones: half the bytes read, half more on disk."""
+
+    name = "bfloat16-exact"
+    exact = True
+    codec = BFloat16()
+    keeps_rows = True
+    read_share = 1 / 3
+
+
+class Int8ExactKind(RoundedKind):
+    """Float32 rows, found by way of one byte each: a quarter of the bytes read."""
+
+    name = "int8-exact"
+    exact = True
+    codec = Int8()
+    keeps_rows = True
+    read_share = 1 / 5

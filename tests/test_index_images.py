@@ -1,0 +1,104 @@
+"""Remembered image embeddings, and audits of indexes that store less than float32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_images
+from toy_backend import ToyBackend
+
+from idia_index import build_index, open_index
+from idia_index.audit import audit
+from idia_index.compact import compact
+from idia_index.image_cache import FILE, SWITCH
+from idia_index.names import NameList
+from idia_index.subjects import make_subject
+from idia_index.templates import JAIR2024
+from idia_index.verify import verify
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    counts: list[int] = []
+    plain = ToyBackend.embed_images
+    monkeypatch.setattr(
+        ToyBackend, "embed_images", lambda self, i: counts.append(len(i)) or plain(self, i)
+    )
+    return counts
+
+
+def test_a_repeated_query_encodes_nothing(
+    tmp_path: Path, toy: ToyBackend, names: NameList, encoded: list[int]
+) -> None:
+    index = build_index(tmp_path / "i", toy, names, JAIR2024[:2])
+    subject = make_subject(names[0], [make_images(tmp_path / "photos", 40)])
+    first = audit(index, toy, [subject])
+    again = audit(open_index(tmp_path / "i"), toy, [subject])
+    assert sum(encoded) == 40
+    assert (first.subjects[0].similarities == again.subjects[0].similarities).all()
+    # A file that changed is another image; the same content elsewhere is the same one.
+    photo = tmp_path / "photos" / "00.png"
+    (tmp_path / "photos" / "copy.png").write_bytes(photo.read_bytes())
+    make_images(tmp_path / "photos", 1, seed=9)
+    audit(index, toy, [make_subject(names[0], [tmp_path / "photos"])])
+    assert sum(encoded) == 41
+    audit(index, ToyBackend(model="toy", device=None), [subject])
+    assert sum(encoded) == 41
+
+
+def test_damage_costs_time_and_nothing_else(
+    tmp_path: Path, toy: ToyBackend, names: NameList, encoded: list[int]
+) -> None:
+    index = build_index(tmp_path / "i", toy, names, JAIR2024[:2])
+    subject = make_subject(names[0], [make_images(tmp_path / "photos", 5)])
+    first = audit(index, toy, [subject])
+    file = tmp_path / "i" / FILE
+    assert file.stat().st_mode & 0o077 == 0
+    data = bytearray(file.read_bytes())
+    data[40] ^= 1
+    file.write_bytes(data)
+    assert [f.file for f in verify(tmp_path / "i", toy)] == [FILE]
+    again = audit(index, toy, [subject])
+    assert encoded == [5, 1]
+    assert (first.subjects[0].similarities == again.subjects[0].similarities).all()
+    file.write_bytes(data[:-3])
+    audit(index, toy, [subject])
+    assert verify(tmp_path / "i", toy) == []
+    compact(tmp_path / "i")
+    assert not file.exists()
+
+
+def test_nothing_is_remembered_where_it_is_switched_off(
+    tmp_path: Path, toy: ToyBackend, names: NameList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SWITCH, "off")
+    index = build_index(tmp_path / "i", toy, names, JAIR2024[:2])
+    audit(index, toy, [make_subject(names[0], [make_images(tmp_path / "photos", 5)])])
+    assert not (tmp_path / "i" / FILE).exists()
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "int8"])
+def test_an_audit_decides_as_with_float32(
+    tmp_path: Path, toy: ToyBackend, names: NameList, kind: str
+) -> None:
+    subjects = [
+        make_subject(name, [make_images(tmp_path / f"photos{i}", 9, seed=i)])
+        for i, name in enumerate([names[4], names[9], "Somebody Else"])
+    ]
+    exact = audit(build_index(tmp_path / "f", toy, names), toy, subjects)
+    rounded = audit(build_index(tmp_path / "r", toy, names, kind=kind), toy, subjects)
+    for mine, other in zip(rounded.subjects, exact.subjects, strict=True):
+        assert (mine.predictions == other.predictions).all()
+        assert mine.decision == other.decision
+    looks = rounded.index.looks
+    assert looks.answers == 3 * 9 * 21 and looks.certified <= looks.answers
+    view = open_index(tmp_path / "r").deciding_with(toy)
+    queries = np.random.default_rng(0).standard_normal((20, 16)).astype(np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    similarities, ids = view.search(queries, 5)
+    expected = open_index(tmp_path / "f").search(queries, 5)
+    assert (ids[:, :, 0] == expected[1][:, :, 0]).all()
+    assert (np.diff(similarities, axis=2) <= 0).all()
+    assert all(len(set(row)) == 5 for row in ids.reshape(-1, 5).tolist())

@@ -1,0 +1,127 @@
+"""Rounded storage: the names and tie-breaks of float32, and how it is known that they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from table_backend import TableBackend, clustered, unit
+
+import idia_index.build
+from idia_index import build_index
+from idia_index.compact import compact
+from idia_index.grow import remove_names
+from idia_index.index import Index, open_index
+from idia_index.indexes import codecs
+from idia_index.names import make_names
+from idia_index.registry import index_kind
+from idia_index.verify import verify
+
+ROUNDED = ["float16", "bfloat16", "int8"]
+QUERIES = 1000
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", 2 * 64 * 4 * 700)
+
+
+@pytest.fixture(params=["with torch", "without torch"])
+def _torch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "without torch":
+        monkeypatch.setattr(codecs, "torch_if_installed", lambda: None)
+
+
+def table(make: Callable[..., np.ndarray]) -> tuple[TableBackend, np.ndarray]:
+    """2 x 2,000 rows, a tenth of them repeated, and queries near them."""
+    random = np.random.default_rng(5)
+    rows = make(random, 2, 2000, 64)
+    rows[:, 1800:] = rows[:, random.integers(0, 1800, 200)]
+    near = rows[0, random.integers(0, 2000, QUERIES)] + 0.5 * unit(random, QUERIES, 64)
+    near /= np.linalg.norm(near, axis=1, keepdims=True)
+    return TableBackend(rows), near.astype(np.float32)
+
+
+def built(folder: Path, backend: TableBackend, kind: str) -> Index:
+    names = make_names(backend.names)
+    return build_index(folder / kind, backend, names, backend.templates, kind=kind)
+
+
+@pytest.mark.parametrize("make", [unit, clustered])
+@pytest.mark.parametrize("kind", ROUNDED)
+@pytest.mark.usefixtures("_torch")
+def test_the_names_and_ties_are_those_of_float32(
+    tmp_path: Path, kind: str, make: Callable[..., np.ndarray]
+) -> None:
+    backend, queries = table(make)
+    expected = built(tmp_path, backend, "numpy").search(queries, 1)
+    index = built(tmp_path, backend, kind)
+    backend.encoded = 0
+    answer = index.certified_search(queries, 1, backend=backend)
+    assert (answer.name_ids == expected[1]).all()
+    np.testing.assert_allclose(answer.similarities, expected[0], atol=0.02)
+    assert answer.certified is not None and answer.encoded == backend.encoded
+    doubt = ~answer.certified
+    assert (answer.similarities[doubt] == expected[0][doubt]).all()
+    few = index.certified_search(queries[:20], 3, backend=backend)
+    assert (few.name_ids == built(tmp_path, backend, "flat").search(queries[:20], 3)[1]).all()
+
+
+@pytest.mark.parametrize("kind", ["bfloat16-exact", "int8-exact", "flat"])
+@pytest.mark.usefixtures("_torch")
+def test_kinds_with_float32_rows_need_no_model(tmp_path: Path, kind: str) -> None:
+    backend, queries = table(clustered)
+    expected = built(tmp_path, backend, "numpy")
+    index = built(tmp_path, backend, kind)
+    for k in (1, 5):
+        for mine, other in zip(index.search(queries, k), expected.search(queries, k), strict=True):
+            assert (mine == other).all()
+    backend.encoded = 0
+    answer = index.certified_search(queries, 1, backend=backend)
+    assert (answer.name_ids == expected.search(queries, 1)[1]).all() and backend.encoded == 0
+
+
+@pytest.mark.parametrize("kind", [*ROUNDED, "bfloat16-exact", "int8-exact", "flat"])
+@pytest.mark.parametrize("count", [3, 100])
+@pytest.mark.usefixtures("_torch")
+def test_no_score_is_further_off_than_its_bound(kind: str, count: int) -> None:
+    random = np.random.default_rng(6)
+    for make in (unit, clustered):
+        rows, queries = make(random, 1, 500, 96), unit(random, count, 96)
+        shard = index_kind(kind).in_memory(rows)
+        scores, bounds = shard.scores(0, slice(100, 400), queries)
+        stored = shard.text_embeddings(0, np.arange(100, 400)).astype(np.float64)
+        off = np.abs(scores - queries.astype(np.float64) @ stored.T).max(axis=1)
+        assert (off <= bounds).all() and bounds.max() < 0.05
+
+
+@pytest.mark.parametrize("kind", ROUNDED)
+def test_stored_errors_are_bounds_also_after_compact(tmp_path: Path, kind: str) -> None:
+    backend, queries = table(clustered)
+    built(tmp_path, backend, kind)
+    remove_names(tmp_path / kind, make_names(backend.names[5:1000:7]))
+    compact(tmp_path / kind)
+    index = open_index(tmp_path / kind)
+    for shard in index.manifest.shards:
+        for t, error in enumerate(shard.parts[0].errors):
+            ids = np.arange(shard.first, shard.first + shard.count)
+            wanted = [backend.rows[t, int(index.name(i)[1:])] for i in ids]
+            off = np.linalg.norm(index.text_embeddings(t, ids).astype(np.float64) - wanted, axis=1)
+            assert 0 < off.max() <= error
+    left = [n for n in backend.names if n not in set(backend.names[5:1000:7])]
+    rows = backend.rows[:, [int(n[1:]) for n in left]]
+    expected = index_kind("numpy").in_memory(rows).search(queries, 1)[1]
+    assert (index.certified_search(queries, 1, backend=backend).name_ids == expected).all()
+    assert verify(tmp_path / kind, backend) == []
+
+
+def test_half_the_bytes_and_a_quarter(tmp_path: Path) -> None:
+    backend, _ = table(unit)
+    size = {
+        kind: sum(s.parts[0].file.bytes for s in built(tmp_path, backend, kind).manifest.shards)
+        for kind in ("flat", *ROUNDED)
+    }
+    for kind, share in (("float16", 0.5), ("bfloat16", 0.5), ("int8", 0.25)):
+        assert size[kind] / size["flat"] == pytest.approx(share, abs=0.01)

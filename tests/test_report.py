@@ -1,0 +1,156 @@
+"""The page: hostile names stay text, nothing is fetched, and it is whole without figures."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from toy_backend import ToyBackend
+
+from idia_index import build_index
+from idia_index.evaluate import evaluate_all, gather
+from idia_index.evaluation.settings import Settings
+from idia_index.names import make_names
+from idia_index.report import evaluation_to_json, report_html, write_evaluation
+from idia_index.subjects import Subject
+
+HOSTILE = [
+    "<script>alert(1)</script> Smith",
+    "Ann \"Quote\" 'Single' &amp; O'Neill",
+    "שרה כהן",
+    "محمد علي",
+    "Emoji 😀 Face",
+    "=HYPERLINK(1) Formula",
+    "</td></table><img src=x onerror=alert(1)>",
+]
+
+
+class Page(HTMLParser):
+    """Tags, attributes and texts of a page; checks that tags close in order."""
+
+    VOID = frozenset({"meta", "img", "br", "rect"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """An evaluation of people with hostile names and hostile file names."""
+    folder = tmp_path_factory.mktemp("hostile")
+    backend = ToyBackend(model="toy")
+    crowd = [f"Name{i} Last{i}" for i in range(60)]
+    index = build_index(folder / "i", backend, make_names([*HOSTILE, *crowd]))
+    random = np.random.default_rng(0)
+    subjects = []
+    for i, name in enumerate([*HOSTILE, *crowd[:5]]):
+        paths = []
+        for k in range(3):
+            paths.append(folder / f"{i} '<b>\" {k}.png")
+            pixels = random.integers(0, 256, (12, 10, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(paths[-1])
+        subjects.append(Subject(name, tuple(paths), ("member", "non_member")[i % 2], i % 4))
+    settings = Settings(sizes=(1, 3), draws=2, min_images=3)
+    evidence = gather(index, backend, subjects, settings)
+    assert evaluate_all(evidence, settings).sizes == (1, 3)
+    written = write_evaluation(evidence, settings, folder / "out", include_images=True)
+    assert written["subjects"] == evaluation_to_json(evidence, settings)["subjects"]
+    return dict(written, folder=str(folder / "out"))
+
+
+def check_nothing_is_fetched(page: Page) -> None:
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "link", "iframe", "object", "embed", "base", "form", "video"}
+        for name, value in attributes.items():
+            assert not name.startswith("on"), (tag, name)
+            if name in {"src", "href", "srcset", "action"}:
+                assert value is not None and value.startswith("data:image/"), (tag, value[:60])
+    policies = [a["content"] for t, a in page.tags if "http-equiv" in a]
+    assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+
+
+def test_hostile_names_are_text_and_nothing_is_fetched(data: dict[str, Any]) -> None:
+    pytest.importorskip("matplotlib")
+    text = (Path(data["folder"]) / "index.html").read_text(encoding="utf-8")
+    page = Page(text)
+    check_nothing_is_fetched(page)
+    assert "url(" not in text and "@import" not in text
+    for name in HOSTILE:
+        assert name in page.texts
+    figures = [a for t, a in page.tags if t == "img" and "svg" in str(a["src"])]
+    assert len(figures) >= 6 and all(figure["alt"] for figure in figures)
+    faces = [a for t, a in page.tags if t == "img" and "jpeg" in str(a["src"])]
+    assert len(faces) == 3 * len(data["subjects"])
+    table = (Path(data["folder"]) / "subjects.csv").read_text(encoding="utf-8")
+    assert "\n'=HYPERLINK" in table
+
+
+def test_faces_are_shown_only_when_asked_for(data: dict[str, Any]) -> None:
+    assert "image/jpeg" not in report_html(data)
+    assert "image/jpeg" in report_html(data, include_images=True)
+
+
+def test_an_image_that_has_gone_since_leaves_its_path(data: dict[str, Any]) -> None:
+    gone = json.loads(json.dumps(data))
+    for subject in gone["subjects"]:
+        subject["image_files"] = ["/gone/<face>.png"]
+    page = Page(report_html(gone, include_images=True))
+    assert "/gone/<face>.png" in page.texts
+
+
+def test_figures_are_the_same_bytes_each_time(data: dict[str, Any]) -> None:
+    pytest.importorskip("matplotlib")
+    assert report_html(data) == report_html(data)
+
+
+def test_without_the_extra_the_page_is_whole_and_says_what_brings_figures(
+    data: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    text = report_html(data)
+    page = Page(text)
+    check_nothing_is_fetched(page)
+    assert "pip install 'idia-index[report]'" in "".join(page.texts)
+    assert not [a for t, a in page.tags if t == "img"]
+    curves = data["evaluation"]["curves"]
+    assert f"{100 * curves['tpr']['mean'][1]:.1f}% &plusmn;" in text
+    assert not re.search(r"<details[^>]*><summary>Numbers", text)
+
+
+def test_verdict_and_uncertainty_come_first(data: dict[str, Any]) -> None:
+    words = " ".join("".join(Page(report_html(data)).texts).split())
+    order = ["Identity inference audit", "people the model associates", "known members",
+             "Rates where the truth is known", "How many images", "Is it the faces?",
+             "The true name among control names", "What the verdicts depend on", "People",
+             "What this does not show", "What was tested"]  # fmt: skip
+    places = [words.index(text) for text in order]
+    assert places == sorted(places)
