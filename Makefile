@@ -20,7 +20,7 @@ check: $(DEV_ENV)/ready
 	$(DEV_ENV)/bin/python -m pip check
 	rm -rf build/wheel && $(DEV_ENV)/bin/python -m pip wheel -q --no-deps -w build/wheel .
 	rm -rf build/types && $(DEV_ENV)/bin/python -m pip install -q --no-deps --target build/types build/wheel/*.whl
-	cd build/types && MYPYPATH=. ../../$(DEV_ENV)/bin/mypy --config-file ../../pyproject.toml -p idia_index
+	cd build/types && ../../$(DEV_ENV)/bin/mypy --config-file ../../pyproject.toml -p idia_index
 
 # The parts of the documentation that are made from the program.
 docs: $(DEV_ENV)/ready
@@ -29,7 +29,7 @@ docs: $(DEV_ENV)/ready
 # The light install first: demo needs neither PyTorch nor an editable tree.
 $(DEMO_ENV)/ready: setup.cfg
 	$(PYTHON) -m venv $(DEMO_ENV)
-	$(DEMO_ENV)/bin/python -m pip install -q '.[cpu]'
+	$(DEMO_ENV)/bin/python -m pip install -q '.[cpu,report]'
 	touch $@
 
 $(DEV_ENV)/ready: setup.cfg

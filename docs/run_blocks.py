@@ -1,18 +1,17 @@
-"""Runs the `sh` code blocks of a document as written, each in order, in an empty folder.
+"""Runs the `sh` code blocks of a document as written, in order, in the document's folder.
 
     python docs/run_blocks.py README.md
 
-The commands of the environment that runs this come first on PATH. Blocks marked otherwise
-(`console`, `python`) are not run: they need downloads or a model of one's own.
+One shell runs them all, so that an environment that one block activates is there in the next.
+Blocks marked otherwise (`console`, `python`) are not run: they need a network or a model of
+one's own.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 
@@ -26,18 +25,10 @@ def main() -> None:
     found = blocks(document.read_text(encoding="utf-8"))
     if not found:
         sys.exit(f"{document}: no sh block to run")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with tempfile.TemporaryDirectory() as folder:
-        for block in found:
-            print(f"$ {block.rstrip()}", flush=True)
-            # make finds its file in the checkout; everything else runs in the empty folder.
-            script = f"make() {{ command make -C '{document.parent}' \"$@\"; }}\n{block}"
-            subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", script],
-                cwd=folder,
-                env={**os.environ, "PATH": path},
-                check=True,
-            )
+    # -v shows each line as it is read, before it runs.
+    done = subprocess.run(["bash", "-veuo", "pipefail", "-c", "".join(found)], cwd=document.parent)
+    if done.returncode:
+        sys.exit(f"{document}: a block failed")
     print(f"{len(found)} blocks of {document.name} ran")
 
 

@@ -133,17 +133,19 @@ class Int8(Codec):
         if torch is None or not hasattr(torch, "_int_mm"):
             return super().scores(queries, coded)
         m = len(queries)
-        # A query is two whole numbers a dimension, the second for what the first leaves.
-        wanted = queries.astype(np.float64) * coded.scale
-        unit = np.maximum(np.abs(wanted).max(axis=1, keepdims=True), 1e-30) / 127
-        high = np.rint(wanted / unit)
-        low = np.clip(np.rint((wanted / unit - high) * 254), -127, 127)
-        missed = np.linalg.norm(wanted - unit * (high + low / 254), axis=1)
         with one_thread(torch), torch.inference_mode():
-            both = torch.from_numpy(np.concatenate([high, low]).astype(np.int8))
+            # A query is two whole numbers a dimension, the second for what the first leaves.
+            wanted = torch_view(torch, queries * coded.scale)
+            unit = wanted.abs().amax(dim=1, keepdim=True).clamp_(min=1e-30) / 127
+            exact = wanted / unit
+            high = exact.round()
+            low = ((exact - high) * 254).round_().clamp_(-127, 127)
+            missed = (wanted - unit * (high + low / 254)).norm(dim=1) + wanted.norm(dim=1) * 2e-7
+            both = torch.cat([high, low]).to(torch.int8)
             found = torch._int_mm(torch_view(torch, coded.codes), both.T)
             sums = found[:, :m].float().mul_(254).add_(found[:, m:])
-            sums.mul_(torch.from_numpy((unit[:, 0] / 254).astype(np.float32)))
+            sums.mul_(unit[:, 0] / 254)
             scores: Float32 = sums.T.numpy()
+            lengths: Float64 = missed.double().numpy()
         most = np.abs(scores).max(axis=1).astype(np.float64) if scores.size else np.zeros(m)
-        return scores, missed * coded.longest + most * 2.0**-20
+        return scores, lengths * coded.longest + most * 2.0**-20
