@@ -42,7 +42,7 @@ class OnnxTextTower(PackedTextTower):
             bias: [B, 1, n, n], 0 where a node is seen, minus infinity elsewhere.
         """
         attention = block.attn
-        qkv = F.linear(block.ln_1(x), attention.in_proj_weight, attention.in_proj_bias)
+        qkv: Any = F.linear(block.ln_1(x), attention.in_proj_weight, attention.in_proj_bias)
         q, k, v = (
             part.unflatten(-1, (attention.num_heads, attention.head_dim)).transpose(1, 2)
             for part in qkv.chunk(3, dim=-1)
@@ -50,7 +50,8 @@ class OnnxTextTower(PackedTextTower):
         q = q / math.sqrt(attention.head_dim)
         own = (q * k).sum(dim=-1, keepdim=True)
         scores = torch.where(bias == 0, q @ k.transpose(2, 3), own - MASKED_BELOW)
-        return (scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(2)
+        out: Tensor = (scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(2)
+        return out
 
 
 class _OnnxAttention(nn.Module):

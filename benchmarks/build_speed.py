@@ -88,9 +88,7 @@ def published(clip: Any, tokens: torch.Tensor, batch: int) -> float:
     with torch.inference_mode():
         clip.encode_text(tokens[:batch])
         taken = seconds(
-            lambda: [
-                clip.encode_text(tokens[i : i + batch]) for i in range(0, len(tokens), batch)
-            ]
+            lambda: [clip.encode_text(tokens[i : i + batch]) for i in range(0, len(tokens), batch)]
         )
     return len(tokens) / taken
 

@@ -146,8 +146,10 @@ def main() -> None:
     for first, part in shards(SEED, shape, size):
         rows[:, first : first + part.shape[1]] = part
     speed = bandwidth(rows)
-    print(f"{shape[0]} x {shape[1]:,} x {shape[2]}, {workers()} processors, torch "
-          f"{torch.__version__}, numpy {np.__version__}, medians of {options.rounds} rounds")  # fmt: skip
+    print(
+        f"{shape[0]} x {shape[1]:,} x {shape[2]}, {workers()} processors, torch "
+        f"{torch.__version__}, numpy {np.__version__}, medians of {options.rounds} rounds"
+    )
     counts = [int(count) for count in options.images.split(",")]
     asked = {m: unit_rows(np.random.default_rng(m), m, options.dim) for m in counts}
     known = {m: exact_names(rows, queries) for m, queries in asked.items() if m <= 300}

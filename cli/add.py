@@ -24,8 +24,12 @@ SHOWN = 10
 )
 @click.argument("index", type=DIRECTORY)
 @click.option("--names", "names_file", type=DIRECTORY, help="Names to add, UTF-8, one a line.")
-@click.option("--templates", "templates_file", type=DIRECTORY,
-              help="Templates to add, with {0} or {name}, one a line.")
+@click.option(
+    "--templates",
+    "templates_file",
+    type=DIRECTORY,
+    help="Templates to add, with {0} or {name}, one a line.",
+)
 @override_options
 @progress_option
 def command(
@@ -59,6 +63,4 @@ def command(
             click.echo(f"{index}: {done.done:,} names added, now {len(done.index):,}")
         if templates is not None:
             done = add_templates(index, loaded, templates, bar.advance)
-            click.echo(
-                f"{index}: {done.done} templates added, now {len(done.index.templates)}"
-            )
+            click.echo(f"{index}: {done.done} templates added, now {len(done.index.templates)}")

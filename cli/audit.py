@@ -36,8 +36,12 @@ from idia_index.subjects import read_subjects
 )
 @click.argument("index", type=DIRECTORY)
 @click.argument("subjects", type=DIRECTORY)
-@click.option("--out", type=DIRECTORY, metavar="DIR",
-              help="Write report.json, subjects.csv, index.html and results.npz there.")
+@click.option(
+    "--out",
+    type=DIRECTORY,
+    metavar="DIR",
+    help="Write report.json, subjects.csv, index.html and results.npz there.",
+)
 @click.option("--include-images", is_flag=True, help="Show small copies of the faces in the page.")
 @click.option("--strict", is_flag=True, help="An image that cannot be read is an error.")
 @tau_option

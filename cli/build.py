@@ -70,8 +70,12 @@ def _tell(names: NameList, given: Sequence[str]) -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the drawn names.")
 @click.option("--weighted", is_flag=True, help="Draw common names more often.")
 @click.option("--origin", type=click.Choice(list(ORIGINS)), default="us", show_default=True)
-@click.option("--templates", "templates_file", type=DIRECTORY,
-              help="Templates with {0} or {name}, one a line; by default the paper's 21.")
+@click.option(
+    "--templates",
+    "templates_file",
+    type=DIRECTORY,
+    help="Templates with {0} or {name}, one a line; by default the paper's 21.",
+)
 @click.option("--index", "kind", default="flat", show_default=True, help="Index kind.")
 @click.option("--resume", is_flag=True, help="Go on with a build that was interrupted.")
 @model_options
@@ -110,6 +114,13 @@ def command(
     click.echo(f"{loaded.name} on {loaded.device}", err=True)
     with Progress("encoding prompts", show_progress) as bar:
         built = build_index(
-            index, loaded, names, templates, kind=kind, pool=pool, resume=resume, progress=bar.advance
+            index,
+            loaded,
+            names,
+            templates,
+            kind=kind,
+            pool=pool,
+            resume=resume,
+            progress=bar.advance,
         )
     click.echo(f"{index}: {len(built.templates)} templates x {len(built):,} names")

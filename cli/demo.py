@@ -16,8 +16,14 @@ from idia_index.report import audit_to_json, write_evaluation
 
 
 @click.command(epilog="\b\nExample:\n  idia-index demo --out idia-demo")
-@click.option("--out", type=DIRECTORY, default=Path("idia-demo"), show_default=True,
-              metavar="DIR", help="Where images, index and report go.")
+@click.option(
+    "--out",
+    type=DIRECTORY,
+    default=Path("idia-demo"),
+    show_default=True,
+    metavar="DIR",
+    help="Where images, index and report go.",
+)
 @json_option
 @progress_option
 def command(out: Path, as_json: bool, show_progress: bool | None) -> None:

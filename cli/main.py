@@ -101,7 +101,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         if debug:
             raise
         return _failed(str(error), error.exit_code)
-    except Exception as error:  # noqa: BLE001 - the last resort of a command line
+    except Exception as error:
         if debug:
             raise
         return _failed(f"{type(error).__name__}: {error} (--debug shows where)", 1)

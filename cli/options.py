@@ -90,9 +90,7 @@ def override_options(function: F) -> F:
     return function
 
 
-def backend_of(
-    index: Index, backend: str | None, model: str | None, device: str | None
-) -> Backend:
+def backend_of(index: Index, backend: str | None, model: str | None, device: str | None) -> Backend:
     """Loads the model that an index was built with, or the one given instead of it."""
     return load_as_built(index.manifest.plan, backend, model, device)
 

@@ -30,11 +30,23 @@ DECISION_FLIPPED = 3
 @click.argument("index_or_model")
 @click.argument("onnx_dir", type=DIRECTORY)
 @click.argument("subjects", type=DIRECTORY)
-@click.option("--sample-names", type=int, metavar="N", default=1000, show_default=True,
-              help="Candidates to draw where a model is given and no index.")
+@click.option(
+    "--sample-names",
+    type=int,
+    metavar="N",
+    default=1000,
+    show_default=True,
+    help="Candidates to draw where a model is given and no index.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the drawn names.")
-@click.option("--allow-flips", type=int, metavar="N", default=0, show_default=True,
-              help="Decisions that may differ before the exit code is 3.")
+@click.option(
+    "--allow-flips",
+    type=int,
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Decisions that may differ before the exit code is 3.",
+)
 @tau_option
 @json_option
 @progress_option
@@ -64,9 +76,7 @@ def command(
     first = load_backend("open_clip", **_source(index, index_or_model))
     second = load_backend("onnx", model=str(onnx_dir))
     with Stages(show_progress) as progress:
-        report = compare(
-            first, second, names, templates, people, tau=tau, progress=progress
-        )
+        report = compare(first, second, names, templates, people, tau=tau, progress=progress)
     if as_json:
         write_json(report.to_json())
     else:

@@ -32,8 +32,12 @@ from idia_index.subjects import make_subject
 @click.argument("index", type=DIRECTORY)
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=DIRECTORY)
 @click.option("--name", required=True, help="The person's name; nobody is looked for without it.")
-@click.option("--top", type=click.IntRange(min=1), metavar="K",
-              help="Also show the K names that got the most votes.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Also show the K names that got the most votes.",
+)
 @click.option("--strict", is_flag=True, help="An image that cannot be read is an error.")
 @tau_option
 @verify_option

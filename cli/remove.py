@@ -15,8 +15,13 @@ SHOWN = 10
 
 @click.command(epilog="\b\nExample:\n  idia-index remove people.idia --names withdrawn.txt")
 @click.argument("index", type=DIRECTORY)
-@click.option("--names", "names_file", type=DIRECTORY, required=True,
-              help="Names to remove, UTF-8, one a line.")
+@click.option(
+    "--names",
+    "names_file",
+    type=DIRECTORY,
+    required=True,
+    help="Names to remove, UTF-8, one a line.",
+)
 def command(index: Path, names_file: Path) -> None:
     """Remove names from INDEX.
 

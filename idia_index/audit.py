@@ -71,6 +71,7 @@ class Candidates(Protocol):
     def templates(self) -> tuple[Template, ...]: ...
     def name(self, name_id: int) -> str:
         """The candidate name of an id."""
+
     def __len__(self) -> int: ...
 
 

@@ -136,9 +136,7 @@ def settle(proposals: Proposals) -> Answer:
     m, k = len(proposals.queries), proposals.k
     similarities, ids, certified = [], [], []
     for template, pairs in enumerate(proposals.pairs):
-        scores = similarity(
-            proposals.queries[pairs.queries], proposals.rows(template, pairs.ids)
-        )
+        scores = similarity(proposals.queries[pairs.queries], proposals.rows(template, pairs.ids))
         doubt = _in_doubt(pairs, m, k)
         if template in proposals.encoded:
             known = np.unique(pairs.ids[doubt])

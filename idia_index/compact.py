@@ -14,7 +14,6 @@ from idia_index.grow import changing
 from idia_index.image_cache import FILE
 from idia_index.index import Index
 from idia_index.manifest import FORMAT, Manifest, ShardEntry
-from idia_index.recall import with_recall
 from idia_index.registry import index_kind
 from idia_index.store import Store
 
@@ -71,7 +70,7 @@ def compact(path: str | os.PathLike[str]) -> Compacted:
         )
         before = _bytes(manifest)
         index.close()
-        store.finish(with_recall(store, new))
+        store.finish(new)
         return Compacted(
             manifest.removed_count, rewritten, before - _bytes(new), not store.collect()
         )
@@ -119,7 +118,9 @@ def _write(
             (part,) = entry.parts
             both = zip(part.errors, lost, strict=True)
             errors = tuple(float(f"{(a + b) * 1.00001:.6e}") for a, b in both)
-            shards.append(replace(entry, parts=(replace(part, errors=errors),)))
+            # Rows that were lost can no longer say what the exact answer is.
+            probes = None if any(lost) else part.probes
+            shards.append(replace(entry, parts=(replace(part, errors=errors, probes=probes),)))
             number += 1
         first += count
     return shards, number

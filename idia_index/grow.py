@@ -25,7 +25,6 @@ from idia_index.manifest import FORMAT, Manifest, manifest_text
 from idia_index.names import NameList
 from idia_index.prompts import PromptGrid
 from idia_index.protocols import Backend
-from idia_index.recall import with_recall
 from idia_index.registry import index_kind
 from idia_index.store import Store
 from idia_index.templates import Template, make_templates
@@ -120,9 +119,7 @@ def _append(
         names_sha256=digest(index.stored_names, grid.names),
         candidates=manifest.candidates + len(grid.names),
     )
-    grown = replace(
-        manifest, plan=plan, shards=(*manifest.shards, *shards), lookups=tuple(lookups)
-    )
+    grown = replace(manifest, plan=plan, shards=(*manifest.shards, *shards), lookups=tuple(lookups))
     index.close()
     _finish(store, grown, {"action": "add", "names": len(grid.names)})
 
@@ -175,9 +172,7 @@ def add_templates(
         check_model(index, backend)
         make_templates([t.text for t in (*index.templates, *templates)])
         manifest, names = index.manifest, index.stored_names
-        grids = (
-            PromptGrid(templates, names.shard(n)) for n in range(len(manifest.shards))
-        )
+        grids = (PromptGrid(templates, names.shard(n)) for n in range(len(manifest.shards)))
         for grid in grids:
             embeddings.check_grid(backend, grid, 0, len(grid.names))
         texts = tuple(t.text for t in templates)
@@ -238,7 +233,7 @@ def _finish(store: Store, manifest: Manifest, event: Mapping[str, Any]) -> None:
     event = {**event, "candidates": manifest.plan.candidates}
     history = (*manifest.history, event)
     grown = replace(manifest, history=history, versions=library_versions(), format=FORMAT)
-    store.finish(with_recall(store, grown))
+    store.finish(grown)
 
 
 class Counter:

@@ -155,9 +155,7 @@ class Index:
         if not self._scored:
             similarities, ids = merged(self._tiles(False), queries, k, len(self.templates))
             return Answer(similarities, self._stored_names.name_ids(ids))
-        pairs = find_contenders(
-            self._tiles(backend is not None), queries, k, len(self.templates)
-        )
+        pairs = find_contenders(self._tiles(backend is not None), queries, k, len(self.templates))
         proposals = Proposals(queries, k, pairs, self.stored_rows)
         if backend is not None:
             doubt = doubtful(proposals, self.manifest.plan.exact)
@@ -271,19 +269,36 @@ class Index:
         self._files.check()
 
 
-def open_index(path: str | os.PathLike[str], *, verify: bool = False) -> Index:
+def open_index(
+    path: str | os.PathLike[str], *, verify: bool = False, serve: str | None = None
+) -> Index:
     """Opens an index directory. Reads its manifest; names and shards, when they are asked for.
 
     Args:
         path: the index directory.
         verify: compare each shard with its SHA-256 before it is first used. The manifest and
             names are always compared.
+        serve: another kind that reads the same files, such as "torch" or "faiss-gpu" for an
+            index of the kind "flat"; None for the kind that it was built as.
 
     Raises:
-        InputError: there is no index, an unfinished one, or a damaged one.
+        InputError: there is no index, an unfinished one, a damaged one, or one whose files
+            `serve` does not read.
         MissingExtraError: the packages of its index kind are not installed.
     """
     store = Store(Path(path))
     manifest, held = store.open_manifest()
     kind = index_kind(manifest.plan.kind)
+    if serve is not None:
+        kind = _serving(path, kind, index_kind(serve))
     return Index(store, manifest, kind, ShardFiles(store.path, manifest, kind, held, verify))
+
+
+def _serving(path: object, built: IndexKind, wanted: IndexKind) -> IndexKind:
+    if (wanted.suffix, wanted.exact) != (built.suffix, True):
+        raise InputError(
+            f"{path}: the kind {wanted.name!r} does not read the files of {built.name!r}; "
+            f"build an index with --index {wanted.name}"
+        )
+    wanted.self_test()
+    return wanted

@@ -11,11 +11,13 @@ from typing import Any
 from idia_index.errors import InputError
 from idia_index.manifest_records import (
     FORMAT,
+    PROBES,
     BuildPlan,
     FileEntry,
     LookupEntry,
     Manifest,
     PartEntry,
+    Probes,
     ShardEntry,
 )
 from idia_index.records import Fingerprint
@@ -75,12 +77,26 @@ def file_from_json(data: Mapping[str, Any]) -> FileEntry:
     return entry
 
 
+def _probes_from_json(data: Mapping[str, Any] | None, templates: int) -> Probes | None:
+    if data is None:
+        return None
+    probes = Probes(
+        tuple(float(value) for value in data["exact"]),
+        tuple(float(value) for value in data["answered"]),
+        tuple(bool(value) for value in data["hit"]),
+    )
+    if {len(probes.exact), len(probes.answered), len(probes.hit)} != {PROBES * templates}:
+        raise ValueError(f"probes of another number than {PROBES} for each of {templates}")
+    return probes
+
+
 def part_from_json(data: Mapping[str, Any]) -> PartEntry:
     """Reads a part's entry; raises KeyError, TypeError or ValueError where it is not one."""
     part = PartEntry(
         int(data["first_template"]),
         file_from_json(data["file"]),
         tuple(float(error) for error in data["errors"]),
+        _probes_from_json(data.get("probes"), len(data["errors"])),
     )
     if not part.errors or not all(0 <= error < float("inf") for error in part.errors):
         raise ValueError(f"{part.file.file!r} has the errors {part.errors}")
@@ -96,9 +112,7 @@ def shard_from_json(data: Mapping[str, Any], templates: int | None = None) -> Sh
         parts = tuple(part_from_json(part) for part in data["parts"])
     else:
         parts = (PartEntry(0, file_from_json(data["embeddings"]), (0.0,) * templates),)
-    entry = ShardEntry(
-        int(data["first"]), int(data["count"]), file_from_json(data["names"]), parts
-    )
+    entry = ShardEntry(int(data["first"]), int(data["count"]), file_from_json(data["names"]), parts)
     if entry.first < 0 or entry.count < 1:
         raise ValueError(f"a shard of {entry.count} names from {entry.first}")
     return entry
@@ -124,7 +138,6 @@ def manifest_text(manifest: Manifest) -> str:
             "removed": asdict(manifest.removed) if manifest.removed else None,
             "removed_count": manifest.removed_count,
             "history": [dict(event) for event in manifest.history],
-            "recall": manifest.recall,
             "versions": dict(manifest.versions),
         }
     )
@@ -173,7 +186,6 @@ def _parse_2(data: Mapping[str, Any]) -> Manifest:
         removed=file_from_json(data["removed"]) if data["removed"] else None,
         removed_count=int(data["removed_count"]),
         history=tuple(dict(event) for event in data["history"]),
-        recall=None if data["recall"] is None else dict(data["recall"]),
     )
 
 

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from idia_index.records import Fingerprint
 
 FORMAT = "idia-index/index/2"
+PROBES = 12
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,21 @@ class FileEntry:
 
 
 @dataclass(frozen=True)
+class Probes:
+    """What one shard of an approximate kind says to `PROBES` queries of each of its templates.
+
+    Attributes:
+        exact: the largest similarity there is.
+        answered: the similarity that it says its first name has.
+        hit: whether that name is the exact one.
+    """
+
+    exact: tuple[float, ...]
+    answered: tuple[float, ...]
+    hit: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
 class PartEntry:
     """The text embeddings of a run of templates for a shard's names, in one file.
 
@@ -30,11 +48,13 @@ class PartEntry:
         errors: for each of its templates, the longest difference between a float32 row as it
             was encoded and as it is stored, measured when the shard was written; 0.0 for kinds
             that store float32.
+        probes: what it answered when it was written; None for kinds that are not approximate.
     """
 
     first_template: int
     file: FileEntry
     errors: tuple[float, ...]
+    probes: Probes | None = None
 
     @property
     def templates(self) -> int:
@@ -122,7 +142,6 @@ class Manifest:
             rising, in one file; None if there are none.
         removed_count: how many they are.
         history: what was done to it since it was built, oldest first.
-        recall: measured recall at 1 of an approximate kind, and on what; None for others.
         format: the format it was read from.
     """
 
@@ -133,7 +152,6 @@ class Manifest:
     removed: FileEntry | None = None
     removed_count: int = 0
     history: tuple[Mapping[str, Any], ...] = ()
-    recall: Mapping[str, Any] | None = None
     format: str = FORMAT
 
     @property
@@ -152,6 +170,24 @@ class Manifest:
         files = [file.file for file in self.files()]
         return 1 + max(int(name.split(".")[0]) for name in files)
 
+    @property
+    def recall(self) -> float | None:
+        """Recall at 1 of an approximate kind, of random directions; None for others.
+
+        Names that were removed since count as if they were there.
+        """
+        shards = [[part.probes for part in shard.parts] for shard in self.shards]
+        if any(probes is None for parts in shards for probes in parts):
+            return None
+        exact, answered, hit = (
+            np.array([[v for p in parts if p for v in getattr(p, field)] for parts in shards])
+            for field in ("exact", "answered", "hit")
+        )
+        # The whole index answers what the shard says that claims the most.
+        place = answered.argmax(axis=0)
+        found = hit[place, np.arange(len(place))] & (place == exact.argmax(axis=0))
+        return float(found.mean())
+
     def files(self) -> list[FileEntry]:
         """All files of the index but the manifest."""
         found = [file for shard in self.shards for file in shard.files()]
@@ -169,7 +205,7 @@ class Manifest:
             **{k: v for k, v in asdict(self.plan).items() if k not in ("templates", "candidates")},
             "templates": len(self.plan.templates),
             "stored_error": max(errors, default=0.0),
-            "recall": None if self.recall is None else dict(self.recall),
+            "recall_at_1": self.recall,
             "waiting_for_compact": self.removed_count,
             "history": [dict(event) for event in self.history],
             "versions": dict(self.versions),

@@ -126,7 +126,9 @@ def find_contenders(
         k: 1 to the number of names.
         templates: T.
     """
-    scans = [_Scan(queries, k) for _ in range(templates)]
+    # The very same arrays for every part, so that what is made of them need be made once.
+    blocks = [queries[i : i + QUERY_BLOCK] for i in range(0, len(queries), QUERY_BLOCK)]
+    scans = [_Scan(blocks, k) for _ in range(templates)]
     with ThreadPoolExecutor(workers()) as pool:
         before: list[Future[None]] = []
         for tile in tiles:
@@ -152,10 +154,10 @@ class _Scan:
     still a floor, and `contenders` starts from the pairs alone.
     """
 
-    def __init__(self, queries: Float32, k: int) -> None:
-        self._queries = queries
+    def __init__(self, blocks: Sequence[Float32], k: int) -> None:
+        self._blocks = blocks
         self._k = k
-        self._floor = np.full(len(queries), -np.inf)
+        self._floor = np.full(sum(map(len, blocks)), -np.inf)
         self._found: list[tuple[Int64, Int64, Float64, Float64]] = []
 
     def scan(self, tile: Tile, template: int) -> None:
@@ -166,12 +168,12 @@ class _Scan:
         for start in range(0, count, ROW_BLOCK):
             rows = slice(start, min(start + ROW_BLOCK, count))
             gone = tile.removed[(tile.removed >= start) & (tile.removed < rows.stop)] - start
-            for first in range(0, len(self._queries), QUERY_BLOCK):
-                block = slice(first, first + QUERY_BLOCK)
-                scores, bounds = shard.scores(template, rows, self._queries[block])
-                scores[:, gone] = -np.inf
+            for number, block in enumerate(self._blocks):
+                scores, bounds = shard.scores(template, rows, block)
+                if len(gone):
+                    scores[:, gone] = -np.inf
                 bounds = bounds + (tile.errors[template] + TIE)
-                self._keep(scores, bounds, first, tile.first + start)
+                self._keep(scores, bounds, number * QUERY_BLOCK, tile.first + start)
 
     def _keep(self, scores: Float32, bounds: Float64, query: int, first: int) -> None:
         best = scores.max(axis=1).astype(np.float64)
@@ -182,7 +184,7 @@ class _Scan:
             np.maximum(floor, kth - bounds, out=floor)
         reach = np.flatnonzero(best + bounds >= floor)
         least = np.maximum(floor[reach] - bounds[reach], np.finfo(np.float32).min)
-        mine, rows = np.nonzero(scores[reach] >= least[:, None])
+        mine, rows = _at_least(scores[reach], least.astype(np.float32))
         chosen = scores[reach[mine], rows].astype(np.float64)
         margin = bounds[reach[mine]]
         self._found.append((reach[mine] + query, rows + first, chosen - margin, chosen + margin))
@@ -192,13 +194,23 @@ class _Scan:
         queries, ids, low, high = (np.concatenate(part) for part in zip(*self._found, strict=True))
         order = np.lexsort((-low, queries))
         ranked = queries[order]
-        starts = np.searchsorted(ranked, np.arange(len(self._queries)))
+        starts = np.searchsorted(ranked, np.arange(len(self._floor)))
         kth = np.minimum(starts + self._k - 1, len(order) - 1)
-        enough = ranked[kth] == np.arange(len(self._queries))
+        enough = ranked[kth] == np.arange(len(self._floor))
         floor = np.where(enough, low[order[kth]], -np.inf)
         kept = np.flatnonzero(high >= floor[queries])
         kept = kept[np.lexsort((ids[kept], queries[kept]))]
         return Contenders(queries[kept], ids[kept])
+
+
+def _at_least(scores: Float32, least: Float32) -> tuple[Int64, Int64]:
+    """Rows and columns of the scores [M, n] that reach their row's `least`, or nearly."""
+    below = np.nextafter(least, np.float32(-np.inf))  # it was rounded to float32
+    if scores.flags.c_contiguous:
+        mine, rows = np.divmod(np.flatnonzero(scores >= below[:, None]), scores.shape[1])
+    else:
+        rows, mine = np.divmod(np.flatnonzero(below <= scores.T), scores.shape[0])
+    return mine, rows
 
 
 def rank(found: Contenders, similarities: Float32, m: int, k: int) -> tuple[Float32, Int64]:

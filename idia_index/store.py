@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from idia_index.errors import IdiaIndexError, InputError
+from idia_index.errors import InputError
 from idia_index.files import private, publish, sha256_file, unwritable, write_whole
 from idia_index.locks import Held, is_held, writer_lock
 from idia_index.manifest import (
@@ -30,7 +30,7 @@ from idia_index.manifest import (
 )
 from idia_index.protocols import IndexKind
 from idia_index.records import Float32
-from idia_index.stored_error import stored_errors
+from idia_index.stored_error import probe, stored_errors
 
 __all__ = ["MANIFEST", "Store", "sha256_file", "write_whole"]
 
@@ -236,11 +236,12 @@ class Store:
             with part.open("rb") as file:
                 os.fsync(file.fileno())
             errors = stored_errors(kind, part, rows)
+            probes = probe(kind, part, first_template, rows)
             publish(part, path)
             entry = FileEntry(path.name, path.stat().st_size, sha256_file(path))
         except OSError as error:
             raise unwritable(path, error) from error
-        return PartEntry(first_template, entry, errors)
+        return PartEntry(first_template, entry, errors, probes)
 
     def finish(self, manifest: Manifest) -> None:
         """Writes the manifest, which makes it what the index is, and removes what it was not.

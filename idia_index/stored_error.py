@@ -1,4 +1,4 @@
-"""What storing rows lost, measured when a shard is written."""
+"""What storing rows lost, measured when a shard is written: precision, and recall."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from idia_index.errors import IdiaIndexError
+from idia_index.manifest_records import PROBES, Probes
 from idia_index.protocols import IndexKind
 from idia_index.records import Float32
+from idia_index.search import ScoredShard
 
 
 def stored_errors(kind: IndexKind, path: Path, rows: Float32) -> tuple[float, ...]:
@@ -30,3 +32,26 @@ def stored_errors(kind: IndexKind, path: Path, rows: Float32) -> tuple[float, ..
     if kind.exact and any(errors):
         raise IdiaIndexError(f"{path}: the index kind {kind.name!r} does not give back its rows")
     return tuple(errors)
+
+
+def probe(kind: IndexKind, path: Path, first_template: int, rows: Float32) -> Probes | None:
+    """What an approximate shard answers to seeded random directions, beside the exact answer.
+
+    The same directions are asked of every shard, so that `recall_at_1` can tell what the whole
+    index answers. None for a kind whose scores are bounded: its answers can be proved.
+    """
+    shard = kind.open_shard(path, rows.shape)
+    if isinstance(shard, ScoredShard) or kind.exact:
+        return None
+    exact, answered, hit = [], [], []
+    for template, vectors in enumerate(rows):
+        random = np.random.default_rng([17, first_template + template])
+        queries = random.standard_normal((PROBES, vectors.shape[1]))
+        queries = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+        scores = (queries @ vectors.T.astype(np.float64)).astype(np.float32)
+        best = scores.argmax(axis=1)
+        found, names = shard.search(queries.astype(np.float32), 1)
+        exact += scores.max(axis=1).tolist()
+        answered += np.maximum(found[template, :, 0], -1).tolist()
+        hit += (names[template, :, 0] == best).tolist()
+    return Probes(tuple(exact), tuple(answered), tuple(hit))

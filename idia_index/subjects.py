@@ -169,9 +169,7 @@ def _with_images(subject: Subject, path: Path, place: str) -> Subject:
         images, skipped = (path,), ()
     else:
         raise InputError(f"{place}: {shown_path(path)}: no such image or folder; check the path")
-    return replace(
-        subject, images=subject.images + images, skipped=subject.skipped + skipped
-    )
+    return replace(subject, images=subject.images + images, skipped=subject.skipped + skipped)
 
 
 def _files_below(folder: Path) -> list[Path]:

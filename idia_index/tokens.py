@@ -131,9 +131,7 @@ def _placed(rows: int, parts: Sequence[tuple[Int64, Int32]]) -> Int32:
 
 
 def _stacked(blocks: Sequence[Int32]) -> Int32:
-    out = np.full(
-        (sum(map(len, blocks)), max(block.shape[1] for block in blocks)), PAD, np.int32
-    )
+    out = np.full((sum(map(len, blocks)), max(block.shape[1] for block in blocks)), PAD, np.int32)
     row = 0
     for block in blocks:
         out[row : row + len(block), : block.shape[1]] = block

@@ -36,6 +36,11 @@ class FloatShard(ScoredShard):
         t, n, dim = self._vectors.shape
         return t, n, dim
 
+    def vectors(self, template: int) -> Float32:
+        """All rows of one template, float32 [n, D]."""
+        rows: Float32 = self._vectors[template]
+        return rows
+
     def scores(self, template: int, rows: slice, queries: Float32) -> tuple[Float32, Float64]:
         bound = rounding_bound(queries.shape[1])
         return product(queries, self._vectors[template, rows]), np.full(len(queries), bound)
@@ -55,13 +60,9 @@ class FlatKind(IndexKind):
         index = faiss.IndexFlatIP(text_embeddings.shape[2])
         for rows in text_embeddings:
             index.add(np.ascontiguousarray(rows))
-        # FAISS opens files for everybody to read; the store has made this one for its owner.
-        try:
-            faiss.write_index(index, os.fspath(path))
-        except RuntimeError as error:
-            raise IdiaIndexError(
-                f"{path}: cannot be written; is the disk full? ({_first_line(error)})"
-            ) from error
+        # FAISS's own writing, like NumPy's, overlooks a disk that is full.
+        with path.open("wb") as file:
+            file.write(faiss.serialize_index(index).data)
 
     def open_shard(self, path: Path, shape: tuple[int, int, int]) -> FloatShard:
         t, n, dim = shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +42,10 @@ class OracleKind(IndexKind):
     suffix = ".npy"
 
     def write_shard(self, path: Path, text_embeddings: Float32) -> None:
-        with path.open("wb") as file:
-            np.save(file, text_embeddings, allow_pickle=False)
+        # To memory first: NumPy's own writing overlooks a disk that is full.
+        data = io.BytesIO()
+        np.save(data, text_embeddings, allow_pickle=False)
+        path.write_bytes(data.getbuffer())
 
     def open_shard(self, path: Path, shape: tuple[int, int, int]) -> OracleShard:
         try:

@@ -47,9 +47,10 @@ class RoundedShard(ScoredShard):
             arrays["codes"][template, rows], arrays["scale"][template],
             float(arrays["longest"][template]),
         )  # fmt: skip
-        scores, bounds = self._codec.scores(queries, coded)
         base = queries.astype(np.float64) @ arrays["mean"][template].astype(np.float64)
-        scores += base.astype(np.float32)[:, None]
+        scores, bounds = self._codec.scores(
+            queries, coded, base.astype(np.float32), careful=self._rows is None
+        )
         # Adding the mean rounds the score, and rounded the row: together by less than 2**-21.
         return scores, bounds + (float(self._lost[template]) + 2.0**-21)
 
@@ -82,7 +83,7 @@ class RoundedKind(IndexKind):
             file.write(header)
             for array in arrays.values():
                 file.write(b"\0" * (-file.tell() % _ALIGN))
-                array.tofile(file)
+                file.write(array.data)  # NumPy's own writing overlooks a disk that is full
 
     def open_shard(self, path: Path, shape: tuple[int, int, int]) -> RoundedShard:
         try:

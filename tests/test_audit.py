@@ -87,7 +87,9 @@ def test_a_name_outside_the_index_competes_and_is_said_to(
     assert len(index) == 40  # the index itself is as it was
 
 
-def test_another_spelling_is_the_same_candidate(index: Index, toy: ToyBackend, people: Path) -> None:
+def test_another_spelling_is_the_same_candidate(
+    index: Index, toy: ToyBackend, people: Path
+) -> None:
     subject = make_subject("first3  LAST10", [people / "First3_Last10"])
     (result,) = audit(index, toy, [subject]).subjects
     assert result.name_id == 10 and result.in_index

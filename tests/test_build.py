@@ -68,9 +68,7 @@ def test_search_stays_within_a_template(
         assert found[template, :, 0].tolist() == (queries @ rows.T).argmax(axis=1).tolist()
 
 
-def test_an_existing_index_is_not_touched(
-    tmp_path: Path, toy: ToyBackend, names: NameList
-) -> None:
+def test_an_existing_index_is_not_touched(tmp_path: Path, toy: ToyBackend, names: NameList) -> None:
     build_index(tmp_path / "i", toy, names)
     before = files(tmp_path / "i")
     with pytest.raises(InputError, match="an index is there already"):
@@ -307,9 +305,7 @@ def test_a_manifest_cannot_lead_out_of_the_index(
         open_index(tmp_path / "i")
 
 
-def test_search_refuses_what_is_no_query(
-    tmp_path: Path, toy: ToyBackend, names: NameList
-) -> None:
+def test_search_refuses_what_is_no_query(tmp_path: Path, toy: ToyBackend, names: NameList) -> None:
     index = build_index(tmp_path / "i", toy, names, make_templates(["{0}"]))
     rows = np.zeros((2, DIM), np.float32)
     for queries, k, told in (
@@ -327,9 +323,7 @@ def test_search_refuses_what_is_no_query(
         index.text_embeddings(1, [0])
 
 
-def test_a_read_only_folder_is_one_line(
-    tmp_path: Path, toy: ToyBackend, names: NameList
-) -> None:
+def test_a_read_only_folder_is_one_line(tmp_path: Path, toy: ToyBackend, names: NameList) -> None:
     if os.geteuid() == 0:
         place = Path("/proc/idia-index-cannot-write-here")  # nobody can, root included
     else:

@@ -94,7 +94,7 @@ def test_a_prompt_past_the_context_length_is_shown() -> None:
         PackToy(model="toy").encode_texts(["short", long])
     assert PackToy(model="toy").encode_texts(["x" * 78]).shape == (1, DIM)
     grid = PromptGrid(JAIR2024, ["Jane Doe", "y" * 60])
-    with pytest.raises(InputError, match="prompt 'a photo of a person with the name y+' has"):
+    with pytest.raises(InputError, match=r"prompt 'a photo of a person with the name y+' has"):
         embeddings.check_grid(PackToy(model="toy"), grid, 0, 2)
 
 
@@ -110,7 +110,7 @@ def test_broken_weights_are_noticed(value: float, monkeypatch: pytest.MonkeyPatc
     broken = np.ones((3, DIM), np.float32)
     broken[1] = value
     monkeypatch.setattr(ToyBackend, "embed_texts", lambda self, texts: broken)
-    with pytest.raises(IdiaIndexError, match="text embedding 1 .* weights are broken"):
+    with pytest.raises(IdiaIndexError, match=r"text embedding 1 .* weights are broken"):
         toy.encode_texts(["a", "b", "c"])
 
 

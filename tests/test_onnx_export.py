@@ -80,6 +80,20 @@ def test_exports_are_faithful(kind: str, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["export", "model"]
 
 
+def test_what_a_node_does_not_see_has_no_say_however_high_its_score(tmp_path: Path) -> None:
+    backend = OpenClipBackend(model=write_model(tmp_path / "model", tiny_config()), device="cpu")
+    with torch.no_grad():
+        for block in backend.clip.transformer.resblocks:
+            block.attn.in_proj_weight[:64] *= 24  # scores from -70 to 150
+    folder = export_model(backend, tmp_path / "export").folder
+    export = OnnxBackend(model=str(folder), device="cpu")
+    texts = [
+        f"a photo of {name} {end}" for name in ("Jane", "王小明", "Łukasz") for end in "abcd.,!?"
+    ]
+    expected = published_texts(backend, texts)
+    np.testing.assert_allclose(export.encode_texts(texts), expected, atol=3e-5)
+
+
 def test_float16_stores_half_and_computes_float32(tmp_path_factory: Any) -> None:
     base = tmp_path_factory.getbasetemp()
     backend, folder = tiny_backend(base), tiny_export(base, "float16")

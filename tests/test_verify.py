@@ -57,9 +57,11 @@ def test_every_flipped_bit_is_found_and_none_gives_a_wrong_answer(folder: Path) 
     sizes = np.array([f.stat().st_size for f in files])
     wrong, missed = [], []
     for _ in range(FLIPS):
-        file = files[random.choice(len(files))] if random.random() < 0.5 else files[
-            random.choice(len(files), p=sizes / sizes.sum())
-        ]
+        file = (
+            files[random.choice(len(files))]
+            if random.random() < 0.5
+            else files[random.choice(len(files), p=sizes / sizes.sum())]
+        )
         data = file.read_bytes()
         place, bit = int(random.integers(len(data))), int(random.integers(8))
         changed = bytearray(data)

@@ -1,0 +1,169 @@
+"""Approximate kinds, for those who choose them by name: FAISS's IVF, PQ and HNSW.
+
+Each says how often it finds the exact answer; the store measures that when a shard is written.
+A file is one line of JSON with the sizes of the templates' FAISS indexes, and these.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from idia_index.errors import IdiaIndexError, MissingExtraError
+from idia_index.protocols import IndexKind, Shard
+from idia_index.records import Float32, Int64
+
+try:
+    import faiss
+except ImportError as error:
+    raise MissingExtraError("approximate indexes", "faiss", "cpu") from error
+
+FORMAT = "idia-index/approximate/1"
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """FAISS on one thread, so that what it builds is the same every time; put back after."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+class ApproximateShard(Shard):
+    """A FAISS index for each template."""
+
+    def __init__(self, parts: list[Any]) -> None:
+        self._parts = parts
+
+    def search(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
+        t, m = len(self._parts), len(queries)
+        similarities = np.full((t, m, k), -np.inf, np.float32)
+        rows = np.full((t, m, k), -1, np.int64)
+        for template, part in enumerate(self._parts):
+            _, found = part.search(queries, min(k, part.ntotal))
+            vectors = self.text_embeddings(template, np.maximum(found, 0).ravel())
+            vectors = vectors.reshape(*found.shape, -1).astype(np.float64)
+            scores = np.einsum("md,mkd->mk", queries, vectors).astype(np.float32)
+            scores[found < 0] = -np.inf  # FAISS looked at fewer than k rows
+            order = np.lexsort((found, -scores), axis=1)
+            kept = slice(0, found.shape[1])
+            similarities[template, :, kept] = np.take_along_axis(scores, order, axis=1)
+            rows[template, :, kept] = np.take_along_axis(found, order, axis=1)
+        return similarities, rows
+
+    def text_embeddings(self, template: int, rows: Int64) -> Float32:
+        part = self._parts[template]
+        if not len(rows):
+            return np.empty((0, part.d), np.float32)
+        found: Float32 = part.reconstruct_batch(np.ascontiguousarray(rows, np.int64))
+        return found
+
+
+class ApproximateKind(IndexKind):
+    """What the approximate kinds share."""
+
+    exact = False
+    suffix = ".approximate"
+
+    @abstractmethod
+    def _empty(self, count: int, dim: int) -> Any:
+        """A FAISS index for `count` rows of length `dim`, to be trained."""
+
+    def write_shard(self, path: Path, text_embeddings: Float32) -> None:
+        parts = [faiss.serialize_index(part) for part in self._indexes(text_embeddings)]
+        header = {"format": FORMAT, "kind": self.name, "bytes": [len(part) for part in parts]}
+        with path.open("wb") as file:
+            file.write(json.dumps(header).encode() + b"\n")
+            for part in parts:
+                file.write(part.data)
+
+    def open_shard(self, path: Path, shape: tuple[int, int, int]) -> ApproximateShard:
+        t, n, dim = shape
+        try:
+            with path.open("rb") as file:
+                header = json.loads(file.readline(100_000))
+                if (header["format"], header["kind"]) != (FORMAT, self.name):
+                    raise ValueError(f"it is of {header['kind']!r}")
+                parts = [
+                    self._ready(faiss.deserialize_index(np.fromfile(file, np.uint8, size)))
+                    for size in header["bytes"]
+                ]
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            message = str(error).strip().splitlines() or ["it is empty"]
+            raise IdiaIndexError(f"{path}: not a file of {self.name} ({message[-1]})") from error
+        if len(parts) != t or any((p.ntotal, p.d) != (n, dim) for p in parts):
+            raise IdiaIndexError(
+                f"{path}: holds {[(p.ntotal, p.d) for p in parts]} rows, the manifest says "
+                f"{shape}; build the index again"
+            )
+        return ApproximateShard(parts)
+
+    def in_memory(self, text_embeddings: Float32) -> ApproximateShard:
+        rows = np.asarray(text_embeddings, np.float32)
+        return ApproximateShard([self._ready(part) for part in self._indexes(rows)])
+
+    def _indexes(self, rows: Float32) -> Iterator[Any]:
+        for vectors in rows:
+            with _one_thread():
+                part = self._empty(len(vectors), vectors.shape[1])
+                part.train(np.ascontiguousarray(vectors))
+                part.add(np.ascontiguousarray(vectors))
+            yield part
+
+    def _ready(self, part: Any) -> Any:
+        """The index with its search settings, which files do not keep all of."""
+        return part
+
+
+class IvfKind(ApproximateKind):
+    """Float32 rows in lists around centroids; a quarter of the lists is searched."""
+
+    name = "ivf"
+
+    def _empty(self, count: int, dim: int) -> Any:
+        lists = max(1, min(int(2 * count**0.5), count // 8))
+        part: Any = faiss.index_factory(dim, f"IVF{lists},Flat", faiss.METRIC_INNER_PRODUCT)
+        part.cp.min_points_per_centroid = 1
+        return part
+
+    def _ready(self, part: Any) -> Any:
+        part.nprobe = max(1, part.nlist // 4)
+        part.make_direct_map()
+        return part
+
+
+class PqKind(ApproximateKind):
+    """A byte for every eight dimensions or so: the smallest, and the least exact."""
+
+    name = "pq"
+
+    def _empty(self, count: int, dim: int) -> Any:
+        pieces = max(p for p in range(1, max(2, dim // 4 + 1)) if dim % p == 0)
+        bits = min(8, max(1, count.bit_length() - 1))
+        part = faiss.IndexPQ(dim, pieces, bits, faiss.METRIC_INNER_PRODUCT)
+        part.pq.cp.min_points_per_centroid = 1
+        return part
+
+
+class HnswKind(ApproximateKind):
+    """Float32 rows in a graph of neighbours."""
+
+    name = "hnsw"
+
+    def _empty(self, count: int, dim: int) -> Any:
+        part = faiss.IndexHNSWFlat(dim, 16, faiss.METRIC_INNER_PRODUCT)
+        part.hnsw.efConstruction = 80
+        return part
+
+    def _ready(self, part: Any) -> Any:
+        part.hnsw.efSearch = 128
+        return part

@@ -1,0 +1,114 @@
+"""The files of the flat kind, searched by FAISS on a GPU. Not measured on a GPU by its authors.
+
+FAISS takes rows from the host in parts that fit the device's memory, and proposes contenders;
+they are compared on the CPU, as everywhere, so the names are those of the flat kind.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from idia_index.errors import IdiaIndexError, MissingExtraError
+from idia_index.indexes.exact import Propose, exact_topk
+from idia_index.indexes.flat import FlatKind, FloatShard
+from idia_index.protocols import IndexKind, Shard
+from idia_index.records import Float32, Int64
+
+try:
+    import faiss
+except ImportError as error:
+    raise MissingExtraError("the faiss-gpu index", "faiss", "gpu") from error
+
+MOST = 2048  # FAISS on a GPU gives no more neighbours than this
+QUERY_BLOCK = 1024
+
+
+@lru_cache(maxsize=1)
+def _resources() -> Any:
+    """FAISS's memory on the device, tried with a tiny search.
+
+    Raises:
+        IdiaIndexError: this FAISS has no GPU part, there is no GPU, or it does not work.
+    """
+    if not hasattr(faiss, "knn_gpu") or not hasattr(faiss, "StandardGpuResources"):
+        raise IdiaIndexError(
+            "the index kind 'faiss-gpu' needs FAISS with its GPU part: "
+            "pip install 'idia-index[gpu]', or serve the index with the kind 'torch' or 'flat'"
+        )
+    try:
+        resources = faiss.StandardGpuResources()
+        rows = np.eye(8, dtype=np.float32)
+        _, found = faiss.knn_gpu(resources, rows, rows, 1, metric=faiss.METRIC_INNER_PRODUCT)
+    except (RuntimeError, AssertionError) as error:
+        raise IdiaIndexError(
+            f"FAISS does not work on the GPU here ({str(error).strip().splitlines()[-1]}); "
+            "serve the index with the kind 'torch' or 'flat'"
+        ) from error
+    if found.ravel().tolist() != list(range(8)):
+        raise IdiaIndexError(
+            "FAISS gives wrong answers on the GPU here; serve the index with the kind 'flat'"
+        )
+    return resources
+
+
+class FaissGpuShard(Shard):
+    """Float32 rows [T, n, D], searched by FAISS's brute force on the device."""
+
+    def __init__(self, rows: FloatShard) -> None:
+        self._rows = rows
+        self._resources = _resources()
+
+    def search(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
+        t, n, _ = self._rows.shape
+        kept = min(k, n)
+        similarities = np.full((t, len(queries), k), -np.inf, np.float32)
+        rows = np.full((t, len(queries), k), -1, np.int64)
+        for template in range(t):
+            vectors = self._rows.vectors(template)
+            for start in range(0, len(queries), QUERY_BLOCK):
+                block = slice(start, start + QUERY_BLOCK)
+                similarities[template, block, :kept], rows[template, block, :kept] = exact_topk(
+                    queries[block], vectors, kept, self._proposer(vectors)
+                )
+        return similarities, rows
+
+    def text_embeddings(self, template: int, rows: Int64) -> Float32:
+        return self._rows.text_embeddings(template, rows)
+
+    def _proposer(self, vectors: Float32) -> Propose:
+        def propose(queries: Float32, k: int) -> tuple[Float32, Int64]:
+            found: tuple[Float32, Int64]
+            if k > MOST:  # more than the device sorts: hardly ever, and exact either way
+                found = faiss.knn(queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
+            else:
+                found = faiss.knn_gpu(
+                    self._resources, queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT
+                )
+            return found
+
+        return propose
+
+
+class FaissGpuKind(IndexKind):
+    """Exact, float32, the files of the flat kind; needs a GPU and FAISS built for it."""
+
+    name = "faiss-gpu"
+    exact = True
+    suffix = FlatKind.suffix
+
+    def self_test(self) -> str:
+        super().self_test()
+        return "searches on the GPU with FAISS (speed not measured)"
+
+    def write_shard(self, path: Path, text_embeddings: Float32) -> None:
+        FlatKind().write_shard(path, text_embeddings)
+
+    def open_shard(self, path: Path, shape: tuple[int, int, int]) -> FaissGpuShard:
+        return FaissGpuShard(FlatKind().open_shard(path, shape))
+
+    def in_memory(self, text_embeddings: Float32) -> FaissGpuShard:
+        return FaissGpuShard(FlatKind().in_memory(text_embeddings))

@@ -1,0 +1,169 @@
+"""Adding that is interrupted, killed or out of space: the index stays, and goes on."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy_backend import DIM, ToyBackend
+
+import idia_index.build
+from idia_index import build_index, open_index
+from idia_index.errors import IdiaIndexError, InputError
+from idia_index.grow import add_names, add_templates, remove_names
+from idia_index.names import NameList, make_names
+from idia_index.templates import JAIR2024
+from idia_index.verify import verify
+
+TEMPLATES = JAIR2024[:3]
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", DIM * 4 * len(TEMPLATES) * 8)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "lock"}
+
+
+class StopsError(Exception):
+    """What interrupts an add in these tests."""
+
+
+def stop_after(prompts: int):  # type: ignore[no-untyped-def]
+    def progress(done: int, total: int) -> None:
+        if done >= prompts:
+            raise StopsError
+
+    return progress
+
+
+@pytest.mark.parametrize("prompts", [1, 30, 60])
+def test_an_interrupted_add_goes_on_with_what_was_finished(
+    tmp_path: Path, toy: ToyBackend, names: NameList, prompts: int
+) -> None:
+    more = make_names(names[10:])
+    build_index(tmp_path / "i", toy, make_names(names[:10]), TEMPLATES)
+    shutil.copytree(tmp_path / "i", tmp_path / "whole")
+    add_names(tmp_path / "whole", toy, more)
+    with pytest.raises(StopsError):
+        add_names(tmp_path / "i", toy, more, stop_after(prompts))
+    assert list(open_index(tmp_path / "i").names) == names[:10]
+    assert verify(tmp_path / "i", toy) == []
+    add_names(tmp_path / "i", toy, more)
+    assert files(tmp_path / "i") == files(tmp_path / "whole")
+
+
+def test_what_another_add_left_is_not_taken_for_this_ones(
+    tmp_path: Path, toy: ToyBackend, names: NameList
+) -> None:
+    build_index(tmp_path / "i", toy, make_names(names[:10]), TEMPLATES)
+    shutil.copytree(tmp_path / "i", tmp_path / "whole")
+    with pytest.raises(StopsError):
+        add_names(tmp_path / "i", toy, make_names(names[10:]), stop_after(60))
+    with pytest.raises(StopsError):
+        add_templates(tmp_path / "i", toy, JAIR2024[3:5], stop_after(18))
+    others = make_names([f"Other {i}" for i in range(20)])
+    add_names(tmp_path / "i", toy, others)
+    add_names(tmp_path / "whole", toy, others)
+    assert files(tmp_path / "i") == files(tmp_path / "whole")
+
+
+def test_removing_between_two_tries_of_an_add(
+    tmp_path: Path, toy: ToyBackend, names: NameList
+) -> None:
+    build_index(tmp_path / "i", toy, make_names(names[:10]), TEMPLATES)
+    with pytest.raises(StopsError):
+        add_names(tmp_path / "i", toy, make_names(names[10:]), stop_after(60))
+    remove_names(tmp_path / "i", make_names(names[:2]))
+    done = add_names(tmp_path / "i", toy, make_names(names[10:]))
+    assert list(done.index.names) == names[2:]
+    assert verify(tmp_path / "i", toy) == []
+
+
+def test_a_folder_removed_underneath_is_one_line(
+    tmp_path: Path, toy: ToyBackend, names: NameList
+) -> None:
+    build_index(tmp_path / "i", toy, make_names(names[:10]), TEMPLATES)
+
+    def remove(done: int, total: int) -> None:
+        shutil.rmtree(tmp_path / "i", ignore_errors=True)
+
+    with pytest.raises(InputError, match="cannot be written") as error:
+        add_names(tmp_path / "i", toy, make_names(names[10:]), remove)
+    assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="no such index"):
+        add_names(tmp_path / "i", toy, make_names(names[10:]))
+    assert not (tmp_path / "i").exists()
+
+
+FULL = """
+import resource, signal, sys
+sys.path.insert(0, {tests!r})
+from toy_backend import ToyBackend
+import idia_index.build
+from idia_index.errors import IdiaIndexError
+from idia_index.grow import add_names
+from idia_index.names import make_names
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+try:
+    add_names({path!r}, ToyBackend(model="toy"), make_names([f"More {{i}}" for i in range(300)]))
+except IdiaIndexError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("kind", ["flat", "numpy", "int8"])
+@pytest.mark.parametrize("limit", [600, 5000])
+def test_a_full_disk_leaves_the_index_as_it_was(
+    tmp_path: Path, toy: ToyBackend, names: NameList, kind: str, limit: int
+) -> None:
+    build_index(tmp_path / "i", toy, make_names(names[:10]), TEMPLATES, kind=kind)
+    queries = np.eye(DIM, dtype=np.float32)
+    before = open_index(tmp_path / "i").search(queries, 2)
+    script = FULL.format(tests=str(Path(__file__).parent), limit=limit, path=str(tmp_path / "i"))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "cannot be written" in done.stdout, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    index = open_index(tmp_path / "i")
+    assert list(index.names) == names[:10] and verify(tmp_path / "i", toy) == []
+    assert (index.search(queries, 2)[1] == before[1]).all()
+    assert add_names(tmp_path / "i", toy, make_names(names[10:])).done == 30
+
+
+def test_a_read_only_index_answers_and_refuses_in_one_line(
+    tmp_path: Path, toy: ToyBackend, names: NameList
+) -> None:
+    build_index(tmp_path / "i", toy, make_names(names[:10]), TEMPLATES)
+    (tmp_path / "i" / "lock").unlink()
+    (tmp_path / "i" / "lock").mkdir()  # what nobody can write to, root included
+    assert len(open_index(tmp_path / "i")) == 10
+    with pytest.raises(InputError, match="cannot be written"):
+        add_names(tmp_path / "i", toy, make_names(names[10:]))
+
+
+def test_kills_at_random_moments(tmp_path: Path) -> None:
+    """A few of them; the benchmark kills a build and an add thirty times each."""
+    script = ROOT / "benchmarks" / "index_kill.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--kills", "2"], capture_output=True, text=True
+    )
+    assert done.stdout.count("all resumed to the same bytes") == 2, done.stderr
+
+
+def test_two_writers_and_an_error_class(tmp_path: Path, toy: ToyBackend, names: NameList) -> None:
+    build_index(tmp_path / "i", toy, make_names(names[:10]), TEMPLATES)
+
+    def second(done: int, total: int) -> None:
+        with pytest.raises(InputError, match="another process is writing"):
+            remove_names(tmp_path / "i", make_names(names[:1]))
+
+    assert add_names(tmp_path / "i", toy, make_names(names[10:]), second).done == 30
+    assert issubclass(InputError, IdiaIndexError)

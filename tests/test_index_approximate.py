@@ -1,0 +1,80 @@
+"""Approximate kinds, chosen by name: what they say of themselves, and that it is so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from table_backend import TableBackend, clustered, unit
+
+import idia_index.build
+from idia_index import build_index, open_index
+from idia_index.errors import IdiaIndexError
+from idia_index.grow import remove_names
+from idia_index.index import Index
+from idia_index.names import make_names
+from idia_index.registry import index_kind
+from idia_index.verify import verify
+
+KINDS = ["ivf", "pq", "hnsw"]
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", 2 * 32 * 4 * 500)
+
+
+def built(folder: Path, kind: str) -> tuple[TableBackend, Index]:
+    backend = TableBackend(clustered(np.random.default_rng(0), 2, 1200, 32))
+    names = make_names(backend.names)
+    return backend, build_index(folder / kind, backend, names, backend.templates, kind=kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_recall_is_measured_and_stated(tmp_path: Path, kind: str) -> None:
+    backend, index = built(tmp_path, kind)
+    summary = index.manifest.summary()
+    assert summary["exact"] is False and 0.3 < summary["recall_at_1"] <= 1
+    # What is stated is what random directions meet in the whole index, 24 of them here.
+    queries = unit(np.random.default_rng(1), 400, 32)
+    exact = index_kind("numpy").in_memory(backend.rows).search(queries, 1)[1]
+    share = (index.search(queries, 1)[1] == exact).mean()
+    assert share == pytest.approx(summary["recall_at_1"], abs=0.25)
+    assert index.certified_search(queries[:3], backend=backend).certified is None
+    assert verify(tmp_path / kind, backend) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_are_the_same_every_time_and_removed_names_are_not_found(
+    tmp_path: Path, kind: str
+) -> None:
+    _, index = built(tmp_path / "a", kind)
+    built(tmp_path / "b", kind)
+    for file in (tmp_path / "a" / kind).iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / kind / file.name).read_bytes()
+    queries = unit(np.random.default_rng(2), 50, 32)
+    first = np.unique(index.search(queries, 1)[1])
+    remove_names(tmp_path / "a" / kind, make_names([index.name(i) for i in first.tolist()]))
+    left = open_index(tmp_path / "a" / kind)
+    similarities, ids = left.search(queries, 3)
+    gone = {index.name(i) for i in first.tolist()}
+    assert not gone & {left.name(i) for i in np.unique(ids).tolist()}
+    assert (np.diff(similarities, axis=2) <= 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shapes_small_shards_and_damage(tmp_path: Path, kind: str) -> None:
+    rows = unit(np.random.default_rng(3), 2, 5, 8)
+    loaded = index_kind(kind)
+    assert loaded.self_test()
+    similarities, found = loaded.in_memory(rows).search(rows[0], 7)
+    assert similarities.shape == found.shape == (2, 5, 7)
+    assert (found[:, :, 5:] == -1).all() and np.isneginf(similarities[:, :, 5:]).all()
+    path = tmp_path / f"x{loaded.suffix}"
+    loaded.write_shard(path, rows)
+    with pytest.raises(IdiaIndexError, match="the manifest says"):
+        loaded.open_shard(path, (2, 6, 8))
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(IdiaIndexError, match="not a file of"):
+        loaded.open_shard(path, rows.shape)
