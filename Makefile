@@ -34,7 +34,7 @@ $(DEMO_ENV)/ready: setup.cfg
 
 $(DEV_ENV)/ready: setup.cfg
 	$(PYTHON) -m venv $(DEV_ENV)
-	$(DEV_ENV)/bin/python -m pip install -q -e '.[torch,cpu,report,dev]'
+	$(DEV_ENV)/bin/python -m pip install -q -e '.[export,torch,cpu,report,dev]'
 	touch $@
 
 clean:
