@@ -18,6 +18,7 @@ from idia_index.cli.options import (
     verify_option,
     write_json,
 )
+from idia_index.cli.people import read_people
 from idia_index.cli.progress import Stages
 from idia_index.decision import check_tau
 from idia_index.evaluate import evaluate_all, gather
@@ -25,7 +26,6 @@ from idia_index.evaluation.people import subject_tests
 from idia_index.evaluation.settings import Settings
 from idia_index.index import open_index
 from idia_index.report import audit_to_json, write_evaluation
-from idia_index.subjects import read_subjects
 
 
 @click.command(
@@ -70,7 +70,7 @@ def command(
     """
     opened = open_index(index, verify=check_shards)
     check_tau(tau, len(opened.templates))
-    people = read_subjects(subjects)
+    people = read_people(subjects, opened)
     loaded = backend_of(opened, backend, model, device)
     settings = Settings(tau=tau, sizes=(1,), min_images=1)
     origin = {"subjects": os.fsdecode(subjects.resolve())}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def candidate_names(
     return names, drawn.recipe()
 
 
-def _tell(names: NameList, given: Sequence[str]) -> None:
+def _tell(names: NameList) -> None:
     """Says what is odd about the names; the build goes on."""
     findings = lint_names(names)
     for finding in findings[:FINDINGS_SHOWN]:
@@ -102,7 +101,7 @@ def command(
     An interrupted build goes on with --resume.
     """
     names, pool = candidate_names(names_file, sample_names, seed, weighted, origin)
-    _tell(names, names)
+    _tell(names)
     templates = read_templates(templates_file) if templates_file else JAIR2024
     loaded = load_backend(
         backend,

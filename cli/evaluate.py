@@ -17,6 +17,7 @@ from idia_index.cli.options import (
     tau_option,
     write_json,
 )
+from idia_index.cli.people import read_people
 from idia_index.cli.progress import Stages
 from idia_index.errors import InputError
 from idia_index.evaluate import gather
@@ -26,7 +27,6 @@ from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES, Settings
 from idia_index.index import open_index
 from idia_index.number_lists import numbers
 from idia_index.report import evaluation_to_json, write_evaluation
-from idia_index.subjects import read_subjects
 
 
 @click.command(
@@ -139,7 +139,7 @@ def _measure(
     progress: Stages,
 ) -> Evidence:
     opened = open_index(paths[0])
-    people = read_subjects(paths[1])
+    people = read_people(paths[1], opened)
     return gather(
         opened,
         backend_of(opened, *chosen),
