@@ -205,7 +205,8 @@ class _Scan:
 
 def _at_least(scores: Float32, least: Float32) -> tuple[Int64, Int64]:
     """Rows and columns of the scores [M, n] that reach their row's `least`, or nearly."""
-    below = np.nextafter(least, np.float32(-np.inf))  # it was rounded to float32
+    with np.errstate(over="ignore"):  # below the least float there is minus infinity
+        below = np.nextafter(least, np.float32(-np.inf))  # it was rounded to float32
     if scores.flags.c_contiguous:
         mine, rows = np.divmod(np.flatnonzero(scores >= below[:, None]), scores.shape[1])
     else:
