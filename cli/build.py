@@ -8,7 +8,13 @@ from typing import Any
 import click
 
 from idia_index.build import build_index
-from idia_index.cli.options import DIRECTORY, mismatch_options, model_options, progress_option
+from idia_index.cli.options import (
+    DIRECTORY,
+    backend_for,
+    mismatch_options,
+    model_options,
+    progress_option,
+)
 from idia_index.cli.progress import Progress
 from idia_index.errors import InputError
 from idia_index.name_lint import lint_names
@@ -53,7 +59,7 @@ def _tell(names: NameList) -> None:
     "  idia-index build people.idia --model ViT-B-32-quickgelu/laion400m_e32 \\\n"
     "      --names subjects.txt --sample-names 1000 --seed 1\n"
     "  idia-index build people.idia --model ViT-B-32/epoch_32.pt --names names.txt\n"
-    "  idia-index build people.idia --backend onnx --model exported/ --names names.txt"
+    "  idia-index build people.idia --model exported/ --names names.txt"
 )
 @click.argument("index", type=DIRECTORY)
 @click.option(
@@ -63,7 +69,10 @@ def _tell(names: NameList) -> None:
     help="ARCH/PRETRAINED as open_clip writes it, ARCH/PATH of a checkpoint, hf-hub:ORG/NAME, "
     "local-dir:PATH, or the directory of an export.",
 )
-@click.option("--backend", default="open_clip", show_default=True, help="open_clip or onnx.")
+@click.option(
+    "--backend",
+    help="open_clip, onnx or a plugin; by default onnx for an export and open_clip for all else.",
+)
 @click.option("--names", "names_file", type=DIRECTORY, help="Candidate names, UTF-8, one a line.")
 @click.option("--sample-names", type=int, metavar="N", help="Draw N further names from a pool.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the drawn names.")
@@ -82,7 +91,7 @@ def _tell(names: NameList) -> None:
 def command(
     index: Path,
     model: str,
-    backend: str,
+    backend: str | None,
     names_file: Path | None,
     sample_names: int | None,
     seed: int,
@@ -104,7 +113,7 @@ def command(
     _tell(names)
     templates = read_templates(templates_file) if templates_file else JAIR2024
     loaded = load_backend(
-        backend,
+        backend or backend_for(model),
         model=model,
         device=device,
         dtype=dtype,

@@ -13,7 +13,7 @@ from idia_index.registry import load_backend
 @click.command(
     epilog="\b\nExamples:\n"
     "  idia-index export --model ViT-B-32-quickgelu/laion400m_e32 exported/\n"
-    "  idia-index build people.idia --backend onnx --model exported/ --names names.txt"
+    "  idia-index build people.idia --model exported/ --names names.txt"
 )
 @click.argument("outdir", type=DIRECTORY)
 @click.option("--model", required=True, metavar="SPEC", help="The model, as for build.")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from idia_index.backends.specs import is_export
 from idia_index.index import Index
 from idia_index.manifest import BuildPlan
 from idia_index.protocols import BACKEND_DTYPES, Backend
@@ -57,6 +58,14 @@ def mismatch_options(allowed: bool) -> dict[str, Any]:
     return {"allow_activation_mismatch": True} if allowed else {}
 
 
+_BUILT_IN = ("open_clip", "onnx")
+
+
+def backend_for(model: str) -> str:
+    """The built-in backend that a SPEC is for: onnx runs the directory of an export."""
+    return "onnx" if is_export(Path(model).expanduser()) else "open_clip"
+
+
 def model_options(function: F) -> F:
     """Adds what says how a model is loaded, for verbs that build."""
     for option in (
@@ -84,7 +93,11 @@ def override_options(function: F) -> F:
             help="Another place of the same model, such as its ONNX export; by default the one "
             "that the index was built with.",
         ),
-        click.option("--backend", help="Backend; by default the one the index was built with."),
+        click.option(
+            "--backend",
+            help="Backend; by default the one the index was built with, or, with --model, the one "
+            "that it is for.",
+        ),
     ):
         function = option(function)
     return function
@@ -99,11 +112,16 @@ def load_as_built(
     plan: BuildPlan, backend: str | None, model: str | None, device: str | None
 ) -> Backend:
     """The same for the plan of an index that need not be whole."""
+    if backend is None:
+        backend = _backend_of_another(plan.backend, model) if model else plan.backend
     # Options belong to the backend that took them; another one starts from its own defaults.
-    options = plan.load_options if backend in (None, plan.backend) else {}
-    return load_backend(
-        backend or plan.backend, model=model or plan.model, device=device, **options
-    )
+    options = plan.load_options if backend == plan.backend else {}
+    return load_backend(backend, model=model or plan.model, device=device, **options)
+
+
+def _backend_of_another(built_with: str, model: str) -> str:
+    """The backend of a model in place of an index's; one that is no built-in stays."""
+    return backend_for(model) if built_with in _BUILT_IN else built_with
 
 
 def write_json(data: Any) -> None:

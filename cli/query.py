@@ -27,7 +27,7 @@ from idia_index.subjects import make_subject
     epilog="\b\nExamples:\n"
     "  idia-index query people.idia photos/*.jpg --name 'Jane Doe'\n"
     "  idia-index query people.idia photos/ --name 'Jane Doe' --json\n"
-    "  idia-index query people.idia photos/ --name 'Jane Doe' --backend onnx --model exported/"
+    "  idia-index query people.idia photos/ --name 'Jane Doe' --model exported/"
 )
 @click.argument("index", type=DIRECTORY)
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=DIRECTORY)
