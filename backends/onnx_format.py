@@ -20,7 +20,7 @@ from idia_index.backends.clip_bpe import CLEANING
 from idia_index.backends.preprocessing import Preprocessing
 from idia_index.backends.weights_hash import weights_sha256
 from idia_index.errors import InputError
-from idia_index.records import Fingerprint
+from idia_index.records import MAX_DIM, Fingerprint
 
 FORMAT = "idia-index/onnx/1"
 MANIFEST = "manifest.json"
@@ -33,7 +33,6 @@ DTYPES = ("float32", "float16")
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 1 << 40
 MAX_CONTEXT = 1 << 16
-MAX_DIM = 1 << 16
 MAX_PACK_NODES = 1 << 14
 MAX_PACK_BATCH = 1 << 10
 

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 import click
 
 from idia_index.backends.specs import is_export
+from idia_index.errors import InputError
 from idia_index.index import Index
 from idia_index.manifest import BuildPlan
 from idia_index.protocols import BACKEND_DTYPES, Backend
 from idia_index.registry import load_backend
+from idia_index.textfiles import shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -116,7 +118,13 @@ def load_as_built(
         backend = _backend_of_another(plan.backend, model) if model else plan.backend
     # Options belong to the backend that took them; another one starts from its own defaults.
     options = plan.load_options if backend == plan.backend else {}
-    return load_backend(backend, model=model or plan.model, device=device, **options)
+    try:
+        return load_backend(backend, model=model or plan.model, device=device, **options)
+    except TypeError as error:  # an index may come from anybody, and say anything
+        raise InputError(
+            f"the index's load_options {shown(dict(options))} do not fit its backend ({error}); "
+            "build the index again"
+        ) from error
 
 
 def _backend_of_another(built_with: str, model: str) -> str:

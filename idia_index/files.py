@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 from idia_index.errors import IdiaIndexError, InputError
@@ -38,8 +40,34 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def private(name: str, flags: int) -> int:
-    """An opener for `open` that makes files their owner's only."""
-    return os.open(name, flags, 0o600)
+    """An opener for `open` that makes files their owner's only, and writes through no link."""
+    return regular(name, flags)
+
+
+def regular(name: str, flags: int) -> int:
+    """An opener for `open` that takes nothing but regular files.
+
+    A link would lead out of a directory, and a pipe would be waited at for ever.
+    """
+    try:
+        handle = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP and Path(name).is_symlink():
+            raise OSError(errno.ELOOP, "a link, which is not followed", name) from error
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file", name)
+    return handle
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """A regular file's content; raises OSError for another sort of file or a longer one."""
+    with open(path, "rb", opener=regular) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise OSError(errno.EFBIG, f"{size:,} bytes, more than {most:,}", str(path))
+        return file.read(most)
 
 
 def publish(part: Path, path: Path) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from idia_index.files import private, sha256_file
+from idia_index.files import private, read_regular, sha256_file
 from idia_index.records import Fingerprint, Float32
 
 FILE = "images.cache"
@@ -74,7 +74,7 @@ class ImageCache:
 
     def _read(self) -> dict[bytes, Float32]:
         try:
-            data = self._path.read_bytes()
+            data = read_regular(self._path, MAX_BYTES)
         except OSError:
             return {}
         size = self._record.itemsize
@@ -82,7 +82,7 @@ class ImageCache:
         found = {}
         for record in records:
             key, row = record["key"].tobytes(), np.array(record["row"])
-            if record["sum"].tobytes() == _sum(key, row):
+            if record["sum"].tobytes() == _sum(key, row) and _is_unit(row):
                 found[key] = row
         return found
 
@@ -90,16 +90,25 @@ class ImageCache:
 def damaged(folder: Path, dim: int) -> str | None:
     """What is wrong with a directory's remembered embeddings, None if nothing is."""
     path = folder / FILE
-    if not path.is_file():
-        return None
     record = np.dtype([("key", "V32"), ("row", "<f4", dim), ("sum", "V16")])
-    data = path.read_bytes()
+    try:
+        data = read_regular(path, MAX_BYTES)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"cannot be read ({error.strerror}); it is not used, delete it"
     if len(data) % record.itemsize:
         return "does not end with a whole record; delete it"
     for number, item in enumerate(np.frombuffer(data, record)):
-        if item["sum"].tobytes() != _sum(item["key"].tobytes(), item["row"]):
+        row = np.array(item["row"])
+        if item["sum"].tobytes() != _sum(item["key"].tobytes(), row) or not _is_unit(row):
             return f"record {number} was changed; it is not used, delete the file"
     return None
+
+
+def _is_unit(row: Float32) -> bool:
+    """Whether a row can be an embedding; a checksum is no proof, whoever wrote it."""
+    return abs(float(np.linalg.norm(row.astype(np.float64))) - 1) < 1e-3
 
 
 def _sum(key: bytes, row: Float32) -> bytes:

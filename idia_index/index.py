@@ -20,7 +20,7 @@ from idia_index.certificate import (
     merged,
     settle,
 )
-from idia_index.errors import InputError
+from idia_index.errors import InputError, MissingExtraError
 from idia_index.manifest import Manifest
 from idia_index.names import name_key
 from idia_index.protocols import Backend, IndexKind, Shard
@@ -28,7 +28,7 @@ from idia_index.records import Float32, Int64
 from idia_index.registry import index_kind
 from idia_index.search import ScoredShard, Tile, find_contenders
 from idia_index.shard_files import ShardFiles
-from idia_index.store import Store
+from idia_index.store import MANIFEST, Store
 from idia_index.stored_names import StoredNames
 from idia_index.templates import Template, make_templates
 
@@ -288,10 +288,33 @@ def open_index(
     """
     store = Store(Path(path))
     manifest, held = store.open_manifest()
-    kind = index_kind(manifest.plan.kind)
+    kind = kind_of(manifest, store)
     if serve is not None:
         kind = _serving(path, kind, index_kind(serve))
     return Index(store, manifest, kind, ShardFiles(store.path, manifest, kind, held, verify))
+
+
+def kind_of(manifest: Manifest, store: Store) -> IndexKind:
+    """The index kind that a manifest names.
+
+    Raises:
+        InputError: there is none of that name, or the manifest calls exact what is not, or its
+            templates are none.
+        MissingExtraError: the packages of the kind are not installed.
+    """
+    file, plan = store.path / MANIFEST, manifest.plan
+    try:
+        kind = index_kind(plan.kind)
+        make_templates(plan.templates)
+    except MissingExtraError:
+        raise
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+    if plan.exact != kind.exact:
+        raise InputError(
+            f"{file}: says exact: {plan.exact} of the kind {plan.kind!r}; build the index again"
+        )
+    return kind
 
 
 def _serving(path: object, built: IndexKind, wanted: IndexKind) -> IndexKind:

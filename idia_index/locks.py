@@ -7,6 +7,7 @@ the old one needs once nobody holds the old one.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from idia_index.errors import InputError
+from idia_index.files import private, regular
 
 
 @contextmanager
@@ -24,7 +26,7 @@ def writer_lock(path: Path) -> Iterator[None]:
         InputError: another process holds it, or it cannot be made.
     """
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        handle = private(os.fspath(path), os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise InputError(
             f"{path.parent}: cannot be written ({error.strerror}); "
@@ -45,14 +47,16 @@ def writer_lock(path: Path) -> Iterator[None]:
 class Held:
     """A manifest file that is open and locked as somebody's who reads; `text` is what it says."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises OSError or UnicodeDecodeError if it cannot be read."""
+    def __init__(self, path: Path, most: int) -> None:
+        """Raises OSError or UnicodeDecodeError if it cannot be read, or has more bytes."""
         while True:
-            self._handle = os.open(path, os.O_RDONLY)
+            self._handle = regular(os.fspath(path), os.O_RDONLY)
             try:
                 lock(self._handle, fcntl.LOCK_SH)
                 # A writer may have replaced it between the two calls.
-                if os.path.samestat(os.fstat(self._handle), path.stat()):
+                if os.path.samestat(stat := os.fstat(self._handle), path.stat()):
+                    if stat.st_size > most:
+                        raise OSError(errno.EFBIG, f"{stat.st_size:,} bytes, more than {most:,}")
                     with os.fdopen(os.dup(self._handle), encoding="utf-8", newline="") as file:
                         self.text = file.read()
                     return
@@ -86,7 +90,7 @@ def lock(handle: int, how: int) -> bool:
 
 def is_held(path: Path) -> bool:
     """Whether somebody reads this manifest file."""
-    handle = os.open(path, os.O_RDONLY)
+    handle = regular(os.fspath(path), os.O_RDONLY)
     try:
         return not lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     finally:

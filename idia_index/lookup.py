@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.errors import InputError
+from idia_index.files import read_regular, regular
 from idia_index.manifest import LookupEntry
 from idia_index.records import Int64
 
@@ -48,13 +49,26 @@ class Lookup:
     """The lookup of one run of names, its files opened when they are first needed."""
 
     def __init__(self, folder: Path, entry: LookupEntry) -> None:
+        """Raises InputError if its files cannot be as long as the manifest says."""
         self._entry = entry
         self._keys = folder / entry.keys.file
         self._sums_path = folder / entry.sums.file
+        for path, file, size in (
+            (self._keys, entry.keys, 16 * entry.count),
+            (self._sums_path, entry.sums, _SUM.itemsize * -(-entry.count // BLOCK)),
+        ):
+            if file.bytes != size:
+                raise InputError(
+                    f"{path}: {file.bytes} bytes in the manifest, {size} for {entry.count} names; "
+                    "build the index again"
+                )
 
     @cached_property
     def _sums(self) -> NDArray[np.void]:
-        data = self._sums_path.read_bytes()
+        try:
+            data = read_regular(self._sums_path, self._entry.sums.bytes)
+        except OSError as error:
+            raise _unreadable(self._sums_path, error) from error
         if hashlib.sha256(data).hexdigest() != self._entry.sums.sha256:
             raise InputError(
                 f"{self._sums_path}: was changed after the build; mend it with: idia-index repair"
@@ -82,13 +96,29 @@ class Lookup:
     def _block(self, number: int) -> tuple[NDArray[np.uint64], Int64]:
         start = number * BLOCK
         count = min(BLOCK, self._entry.count - start)
-        with self._keys.open("rb") as file:
-            file.seek(8 * start)
-            hashes = file.read(8 * count)
-            file.seek(8 * (self._entry.count + start))
-            ids = file.read(8 * count)
-        if hashlib.sha256(hashes + ids).digest() != self._sums["digest"][number].tobytes():
+        try:
+            with open(self._keys, "rb", opener=regular) as file:
+                file.seek(8 * start)
+                hashes = file.read(8 * count)
+                file.seek(8 * (self._entry.count + start))
+                data = file.read(8 * count)
+        except OSError as error:
+            raise _unreadable(self._keys, error) from error
+        if hashlib.sha256(hashes + data).digest() != self._sums["digest"][number].tobytes():
             raise InputError(
                 f"{self._keys}: was changed after the build; mend it with: idia-index repair"
             )
-        return np.frombuffer(hashes, "<u8"), np.frombuffer(ids, "<i8")
+        ids = np.frombuffer(data, "<i8")
+        if ids.min() < 0 or ids.max() >= self._entry.count:
+            raise InputError(
+                f"{self._keys}: leads past its {self._entry.count} names; "
+                "mend it with: idia-index repair"
+            )
+        return np.frombuffer(hashes, "<u8"), ids
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{path}: cannot be read ({error.strerror}); if the index was compacted meanwhile, "
+        "open it again"
+    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from idia_index.errors import InputError
 from idia_index.manifest_records import (
@@ -21,12 +22,24 @@ from idia_index.manifest_records import (
     ShardEntry,
 )
 from idia_index.records import Fingerprint
+from idia_index.textfiles import MAX_LINE_BYTES, shown
 
 __all__ = ["FORMAT", "BuildPlan", "FileEntry", "LookupEntry", "Manifest", "PartEntry", "ShardEntry"]
+
+MAX_BYTES = 64 << 20
+"""Longest manifest that is read: about 90,000 shards, 6 TB, of an exact kind."""
+
+DAMAGED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What reading data that is not of the form expected ends in."""
+
+T = TypeVar("T")
 
 FORMAT_1 = "idia-index/index/1"
 _SEAL = ',\n "sha256": "'
 _END = '"\n}\n'
+# A number and what the file is; a name with a separator, or "..", would lead out of the directory.
+_FILE = re.compile(r"[0-9]{6,12}(\.[A-Za-z0-9-]{1,40}){1,3}")
+_MOST = 1 << 62
 
 
 def seal(data: Mapping[str, Any]) -> str:
@@ -50,31 +63,43 @@ def plan_to_json(plan: BuildPlan) -> dict[str, Any]:
 def plan_from_json(data: Mapping[str, Any]) -> BuildPlan:
     """Reads `plan_to_json`'s data; raises KeyError, TypeError or ValueError where it is not."""
     return BuildPlan(
-        kind=str(data["kind"]),
-        exact=bool(data["exact"]),
-        backend=str(data["backend"]),
-        model=str(data["model"]),
+        kind=_of(str, data["kind"]),
+        exact=_of(bool, data["exact"]),
+        backend=_of(str, data["backend"]),
+        model=_of(str, data["model"]),
         load_options=dict(data["load_options"]),
         fingerprint=Fingerprint.from_json(data["fingerprint"]),
-        templates=tuple(str(template) for template in data["templates"]),
-        shard_names=int(data["shard_names"]),
-        names_sha256=str(data["names_sha256"]),
-        candidates=int(data["candidates"]),
+        templates=tuple(_of(str, template) for template in _of(list, data["templates"])),
+        shard_names=_whole(data["shard_names"], least=1),
+        names_sha256=_of(str, data["names_sha256"]),
+        candidates=_whole(data["candidates"], least=1),
         pool=None if data["pool"] is None else dict(data["pool"]),
     )
 
 
 def file_from_json(data: Mapping[str, Any]) -> FileEntry:
     """Reads a file's entry; raises KeyError, TypeError or ValueError where it is not one."""
-    entry = FileEntry(str(data["file"]), int(data["bytes"]), str(data["sha256"]))
-    # A name with a separator, or "..", would lead out of the index directory.
-    if not entry.file.replace("-", "").replace(".", "").isalnum() or entry.file.startswith("."):
-        raise ValueError(f"{entry.file!r} is no plain file name")
-    if not entry.file.split(".")[0].isdecimal():
-        raise ValueError(f"{entry.file!r} does not begin with a number")
-    if entry.bytes < 0:
-        raise ValueError(f"{entry.file!r} has {entry.bytes} bytes")
+    entry = FileEntry(
+        _of(str, data["file"]), _whole(data["bytes"], most=1 << 50), _of(str, data["sha256"])
+    )
+    if not _FILE.fullmatch(entry.file):
+        raise ValueError(f"{shown(entry.file)} is no plain file name")
     return entry
+
+
+def _of(sort: type[T], value: object) -> T:
+    """A value of that very JSON type; raises TypeError for another."""
+    if type(value) is not sort:
+        raise TypeError(f"{shown(value)} is no {sort.__name__}")
+    return value
+
+
+def _whole(value: object, *, least: int = 0, most: int = _MOST) -> int:
+    """A whole number in range; raises TypeError or ValueError for anything else."""
+    number = _of(int, value)
+    if not least <= number <= most:
+        raise ValueError(f"{shown(number)} is not from {least} to {most}")
+    return number
 
 
 def _probes_from_json(data: Mapping[str, Any] | None, templates: int) -> Probes | None:
@@ -93,13 +118,13 @@ def _probes_from_json(data: Mapping[str, Any] | None, templates: int) -> Probes 
 def part_from_json(data: Mapping[str, Any]) -> PartEntry:
     """Reads a part's entry; raises KeyError, TypeError or ValueError where it is not one."""
     part = PartEntry(
-        int(data["first_template"]),
+        _whole(data["first_template"]),
         file_from_json(data["file"]),
-        tuple(float(error) for error in data["errors"]),
+        tuple(float(error) for error in _of(list, data["errors"])),
         _probes_from_json(data.get("probes"), len(data["errors"])),
     )
     if not part.errors or not all(0 <= error < float("inf") for error in part.errors):
-        raise ValueError(f"{part.file.file!r} has the errors {part.errors}")
+        raise ValueError(f"{part.file.file!r} has the errors {shown(part.errors)}")
     return part
 
 
@@ -112,16 +137,18 @@ def shard_from_json(data: Mapping[str, Any], templates: int | None = None) -> Sh
         parts = tuple(part_from_json(part) for part in data["parts"])
     else:
         parts = (PartEntry(0, file_from_json(data["embeddings"]), (0.0,) * templates),)
-    entry = ShardEntry(int(data["first"]), int(data["count"]), file_from_json(data["names"]), parts)
-    if entry.first < 0 or entry.count < 1:
-        raise ValueError(f"a shard of {entry.count} names from {entry.first}")
+    entry = ShardEntry(
+        _whole(data["first"]), _whole(data["count"], least=1), file_from_json(data["names"]), parts
+    )
+    if not entry.count <= entry.names.bytes <= entry.count * (MAX_LINE_BYTES + 1):
+        raise ValueError(f"{entry.names.file!r} has {entry.names.bytes} bytes, {entry.count} names")
     return entry
 
 
 def _lookup_from_json(data: Mapping[str, Any]) -> LookupEntry:
     return LookupEntry(
-        int(data["first"]),
-        int(data["count"]),
+        _whole(data["first"]),
+        _whole(data["count"], least=1),
         file_from_json(data["keys"]),
         file_from_json(data["sums"]),
     )
@@ -151,10 +178,10 @@ def parse_manifest(text: str, path: object) -> Manifest:
     """
     try:
         data = json.loads(text)
-        format_ = data["format"]
+        format_ = _of(str, data["format"])
         if format_ not in (FORMAT, FORMAT_1):
             raise InputError(
-                f"{path}: format {format_!r}, this version reads {FORMAT!r} and older; "
+                f"{path}: format {shown(format_)}, this version reads {FORMAT!r} and older; "
                 "build the index again or use the version that wrote it"
             )
         if format_ == FORMAT:
@@ -163,7 +190,7 @@ def parse_manifest(text: str, path: object) -> Manifest:
         _check(manifest)
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except DAMAGED as error:
         raise InputError(
             f"{path}: damaged manifest ({type(error).__name__}: {error}); build the index again"
         ) from error
@@ -184,7 +211,7 @@ def _parse_2(data: Mapping[str, Any]) -> Manifest:
         versions=dict(data["versions"]),
         lookups=tuple(_lookup_from_json(lookup) for lookup in data["lookups"]),
         removed=file_from_json(data["removed"]) if data["removed"] else None,
-        removed_count=int(data["removed_count"]),
+        removed_count=_whole(data["removed_count"]),
         history=tuple(dict(event) for event in data["history"]),
     )
 
@@ -204,8 +231,11 @@ def _check(manifest: Manifest) -> None:
             reached += part.templates
         if reached != templates:
             raise ValueError(f"a shard has {reached} templates, the plan {templates}")
-    if not expected:
-        raise ValueError("no shards")
+    if not 0 < expected <= _MOST:
+        raise ValueError(f"shards of {expected} names in all")
+    files = [file.file for file in manifest.files()]
+    if len(set(files)) != len(files):
+        raise ValueError("a file stands there twice")
     if not 0 <= manifest.removed_count < expected:
         raise ValueError(f"{manifest.removed_count} of {expected} names are removed")
     if (manifest.removed is None) != (manifest.removed_count == 0):
@@ -214,7 +244,7 @@ def _check(manifest: Manifest) -> None:
         raise ValueError(f"{manifest.candidates} names, the plan {manifest.plan.candidates}")
     covered = 0
     for lookup in manifest.lookups:
-        if lookup.first != covered or lookup.count < 1:
+        if lookup.first != covered:
             raise ValueError(f"lookups do not join at name {covered}")
         covered += lookup.count
     if manifest.lookups and covered != expected:

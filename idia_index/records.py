@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 
+MAX_DIM = 1 << 16
+
 
 @dataclass(frozen=True)
 class Fingerprint:
@@ -50,9 +52,14 @@ class Fingerprint:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Fingerprint:
-        """Reads what `dataclasses.asdict` wrote; raises KeyError for a missing field."""
-        fields = {field: str(data[field]) for field in cls.__dataclass_fields__ if field != "dim"}
-        return cls(dim=int(data["dim"]), **fields)
+        """Reads what `dataclasses.asdict` wrote; raises KeyError or ValueError where it is not."""
+        fields = {field: data[field] for field in cls.__dataclass_fields__}
+        for field, value in fields.items():
+            if type(value) is not (int if field == "dim" else str):
+                raise ValueError(f"{field} of the model is {value!r:.80}")
+        if not 1 <= fields["dim"] <= MAX_DIM:
+            raise ValueError(f"the model has {fields['dim']!r:.80} dimensions")
+        return cls(**fields)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from idia_index.errors import IdiaIndexError
 from idia_index.protocols import Shard
 from idia_index.records import Float32, Int64
 
@@ -28,6 +29,7 @@ QUERY_BLOCK = 512  # images of one product: their scores stay in the processor's
 RERANK_BLOCK = 8192  # rows compared exactly at a time: bounds their memory
 # Two similarities that differ by less may be equal once they are rounded to float32.
 TIE = 2.0**-23
+MOST = 1 + 1e-3  # unit rows have no larger similarity; not-a-number has none
 
 
 class ScoredShard(Shard):
@@ -177,6 +179,11 @@ class _Scan:
 
     def _keep(self, scores: Float32, bounds: Float64, query: int, first: int) -> None:
         best = scores.max(axis=1).astype(np.float64)
+        if not (best <= MOST + bounds).all():
+            raise IdiaIndexError(
+                f"a stored row from {first} on is not of unit length; find the damage with: "
+                "idia-index verify"
+            )
         floor = self._floor[query : query + len(scores)]
         if scores.shape[1] >= self._k:
             place = scores.shape[1] - self._k

@@ -13,9 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from idia_index.errors import InputError
-from idia_index.files import private, publish, sha256_file, unwritable, write_whole
+from idia_index.files import (
+    private,
+    publish,
+    read_regular,
+    sha256_file,
+    unwritable,
+    write_whole,
+)
 from idia_index.locks import Held, is_held, writer_lock
 from idia_index.manifest import (
+    DAMAGED,
+    MAX_BYTES,
     BuildPlan,
     FileEntry,
     Manifest,
@@ -92,9 +101,10 @@ class Store:
                 )
             raise InputError(f"{self.path}: not an index (it has no {MANIFEST})")
         try:
-            held = Held(file)
+            held = Held(file, MAX_BYTES)
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{file}: cannot be read ({error}); build the index again") from error
+            what = getattr(error, "strerror", None) or error
+            raise InputError(f"{file}: cannot be read ({what}); build the index again") from error
         return parse_manifest(held.text, file), held
 
     def check_size(self, entry: FileEntry) -> None:
@@ -117,7 +127,7 @@ class Store:
             return None
         try:
             return plan_from_json(json.loads(_read_text(file)))
-        except (KeyError, TypeError, ValueError) as error:
+        except DAMAGED as error:
             raise InputError(
                 f"{file}: damaged plan of a build ({error}); remove {self.path} and build again"
             ) from error
@@ -130,7 +140,7 @@ class Store:
                 entry = shard_from_json(data)
                 for file in entry.files():
                     self.check_size(file)
-            except (InputError, KeyError, TypeError, ValueError):
+            except (InputError, *DAMAGED):
                 continue  # written again
             done[number] = entry
         return done
@@ -142,7 +152,7 @@ class Store:
             try:
                 entry = part_from_json(data)
                 self.check_size(entry.file)
-            except (InputError, KeyError, TypeError, ValueError):
+            except (InputError, *DAMAGED):
                 continue
             done[number] = entry
         return done
@@ -151,7 +161,7 @@ class Store:
         for file in sorted(self.path.glob(f"*.{what}.json")):
             try:
                 yield int(file.name.split(".")[0]), json.loads(_read_text(file))
-            except (InputError, ValueError):
+            except (InputError, *DAMAGED):
                 continue
 
     # -- writing ---------------------------------------------------------------------------
@@ -168,10 +178,14 @@ class Store:
         """Holds the directory against other writers; a process that dies lets go of it.
 
         Raises:
-            InputError: another process is writing.
+            InputError: another process is writing, or what is done while it is held fails for
+                want of space or of rights.
         """
-        with writer_lock(self.path / LOCK):
-            yield
+        try:
+            with writer_lock(self.path / LOCK):
+                yield
+        except OSError as error:
+            raise unwritable(Path(os.fsdecode(error.filename or self.path)), error) from error
 
     def write_plan(self, plan: BuildPlan) -> None:
         """Writes down what the build was asked for."""
@@ -254,7 +268,13 @@ class Store:
             old = self.path / f"old-{digest}.json"
             old.unlink(missing_ok=True)
             os.link(file, old)
-        write_whole(file, manifest_text(manifest).encode())
+        text = manifest_text(manifest).encode()
+        if len(text) > MAX_BYTES:
+            raise InputError(
+                f"{file}: would have {len(text):,} bytes, more than the {MAX_BYTES:,} that are "
+                "read; make several indexes"
+            )
+        write_whole(file, text)
         self.end()
         self.collect()
 
@@ -291,6 +311,7 @@ class Store:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular(path, MAX_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
+        what = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({what}); remove it") from error

@@ -15,8 +15,9 @@ from typing import overload
 import numpy as np
 
 from idia_index.errors import InputError
+from idia_index.files import read_regular
 from idia_index.lookup import Lookup
-from idia_index.manifest import Manifest, ShardEntry
+from idia_index.manifest import FileEntry, Manifest, ShardEntry
 from idia_index.names import name_key
 from idia_index.records import Int64
 
@@ -121,7 +122,11 @@ class StoredNames(Sequence[str]):
 
 def _read_names(folder: Path, shard: ShardEntry) -> list[str]:
     path = folder / shard.names.file
-    names = _checked(path, shard.names.sha256).decode("utf-8").removesuffix("\n").split("\n")
+    try:
+        text = _checked(path, shard.names).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 ({error}); build the index again") from error
+    names = text.removesuffix("\n").split("\n")
     if len(names) != shard.count:
         raise InputError(
             f"{path}: holds {len(names)} names, the manifest says {shard.count}; "
@@ -134,23 +139,29 @@ def _read_removed(folder: Path, manifest: Manifest) -> Int64:
     if manifest.removed is None:
         return np.empty(0, np.int64)
     path = folder / manifest.removed.file
-    removed = np.frombuffer(_checked(path, manifest.removed.sha256), "<i8").astype(np.int64)
-    if len(removed) != manifest.removed_count:
+    if manifest.removed.bytes != 8 * manifest.removed_count:
         raise InputError(
-            f"{path}: holds {len(removed)} ids, the manifest says {manifest.removed_count}; "
+            f"{path}: has {manifest.removed.bytes} bytes, the manifest says "
+            f"{manifest.removed_count} ids of 8; build the index again"
+        )
+    removed = np.frombuffer(_checked(path, manifest.removed), "<i8").astype(np.int64)
+    rising = bool((np.diff(removed) > 0).all())
+    if not (rising and removed[0] >= 0 and removed[-1] < manifest.stored):
+        raise InputError(
+            f"{path}: holds ids that do not rise from 0 to {manifest.stored - 1}; "
             "build the index again"
         )
     return removed
 
 
-def _checked(path: Path, sha256: str) -> bytes:
+def _checked(path: Path, entry: FileEntry) -> bytes:
     try:
-        data = path.read_bytes()
+        data = read_regular(path, entry.bytes)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); if the index was compacted meanwhile, "
             "open it again"
         ) from error
-    if hashlib.sha256(data).hexdigest() != sha256:
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
         raise InputError(f"{path}: was changed after the build; build the index again")
     return data

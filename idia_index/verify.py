@@ -13,7 +13,7 @@ from idia_index import embeddings
 from idia_index.errors import IdiaIndexError
 from idia_index.files import sha256_file
 from idia_index.image_cache import FILE, damaged
-from idia_index.index import Index
+from idia_index.index import Index, kind_of
 from idia_index.lookup import lookup_files
 from idia_index.manifest import FileEntry, Manifest, PartEntry, ShardEntry
 from idia_index.names import name_key
@@ -98,7 +98,7 @@ def verify(
 
 def open_index_as_is(store: Store, manifest: Manifest) -> Index:
     """The index, whether or not all its files are whole."""
-    return Index(store, manifest, index_kind(manifest.plan.kind))
+    return Index(store, manifest, kind_of(manifest, store))
 
 
 def entries(manifest: Manifest) -> Iterator[tuple[FileEntry, int | None, int | None]]:

@@ -7,6 +7,7 @@ A file is one line of JSON with the sizes of the templates' FAISS indexes, and t
 from __future__ import annotations
 
 import json
+import os
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from idia_index.errors import IdiaIndexError, MissingExtraError
+from idia_index.indexes.faiss_layout import Bytes, check_hnsw, check_ivf, check_pq
 from idia_index.protocols import IndexKind, Shard
 from idia_index.records import Float32, Int64
 
@@ -25,6 +27,7 @@ except ImportError as error:
     raise MissingExtraError("approximate indexes", "faiss", "cpu") from error
 
 FORMAT = "idia-index/approximate/1"
+MAX_HEADER = 1 << 20
 
 
 @contextmanager
@@ -78,6 +81,11 @@ class ApproximateKind(IndexKind):
     def _empty(self, count: int, dim: int) -> Any:
         """A FAISS index for `count` rows of length `dim`, to be trained."""
 
+    @staticmethod
+    @abstractmethod
+    def check(data: Bytes, count: int, dim: int) -> None:
+        """Raises ValueError unless FAISS may read the bytes of one index."""
+
     def write_shard(self, path: Path, text_embeddings: Float32) -> None:
         parts = [faiss.serialize_index(part) for part in self._indexes(text_embeddings)]
         header = {"format": FORMAT, "kind": self.name, "bytes": [len(part) for part in parts]}
@@ -88,24 +96,34 @@ class ApproximateKind(IndexKind):
 
     def open_shard(self, path: Path, shape: tuple[int, int, int]) -> ApproximateShard:
         t, n, dim = shape
+        parts = []
         try:
             with path.open("rb") as file:
-                header = json.loads(file.readline(100_000))
-                if (header["format"], header["kind"]) != (FORMAT, self.name):
-                    raise ValueError(f"it is of {header['kind']!r}")
-                parts = [
-                    self._ready(faiss.deserialize_index(np.fromfile(file, np.uint8, size)))
-                    for size in header["bytes"]
-                ]
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+                line = file.readline(MAX_HEADER)
+                sizes = self._sizes(line, t, os.fstat(file.fileno()).st_size)
+                for size in sizes:
+                    data = np.fromfile(file, np.uint8, size)
+                    self.check(data, n, dim)
+                    parts.append(self._ready(faiss.deserialize_index(data)))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, RuntimeError) as error:
             message = str(error).strip().splitlines() or ["it is empty"]
-            raise IdiaIndexError(f"{path}: not a file of {self.name} ({message[-1]})") from error
-        if len(parts) != t or any((p.ntotal, p.d) != (n, dim) for p in parts):
             raise IdiaIndexError(
-                f"{path}: holds {[(p.ntotal, p.d) for p in parts]} rows, the manifest says "
-                f"{shape}; build the index again"
-            )
+                f"{path}: not a file of {self.name} of the rows that the manifest says "
+                f"({message[-1]}); build the index again"
+            ) from error
         return ApproximateShard(parts)
+
+    def _sizes(self, line: bytes, templates: int, total: int) -> list[int]:
+        """The sizes of the FAISS indexes, which the first line says; raises ValueError."""
+        header = json.loads(line)
+        if (header["format"], header["kind"]) != (FORMAT, self.name):
+            raise ValueError("it is of another kind")
+        sizes = header["bytes"]
+        if len(sizes) != templates or any(type(size) is not int or size < 1 for size in sizes):
+            raise ValueError("its first line is of another number of templates")
+        if len(line) + sum(sizes) != total:
+            raise ValueError(f"{total} bytes, its first line says {len(line) + sum(sizes)}")
+        return [int(size) for size in sizes]
 
     def in_memory(self, text_embeddings: Float32) -> ApproximateShard:
         rows = np.asarray(text_embeddings, np.float32)
@@ -128,6 +146,7 @@ class IvfKind(ApproximateKind):
     """Float32 rows in lists around centroids; a quarter of the lists is searched."""
 
     name = "ivf"
+    check = staticmethod(check_ivf)
 
     def _empty(self, count: int, dim: int) -> Any:
         lists = max(1, min(int(2 * count**0.5), count // 8))
@@ -145,6 +164,7 @@ class PqKind(ApproximateKind):
     """A byte for every eight dimensions or so: the smallest, and the least exact."""
 
     name = "pq"
+    check = staticmethod(check_pq)
 
     def _empty(self, count: int, dim: int) -> Any:
         pieces = max(p for p in range(1, max(2, dim // 4 + 1)) if dim % p == 0)
@@ -158,6 +178,7 @@ class HnswKind(ApproximateKind):
     """Float32 rows in a graph of neighbours."""
 
     name = "hnsw"
+    check = staticmethod(check_hnsw)
 
     def _empty(self, count: int, dim: int) -> Any:
         part = faiss.IndexHNSWFlat(dim, 16, faiss.METRIC_INNER_PRODUCT)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from idia_index.errors import IdiaIndexError, MissingExtraError
+from idia_index.indexes.faiss_layout import FLAT_HEADER, Reader, flat_header
 from idia_index.indexes.products import product, rounding_bound
 from idia_index.protocols import IndexKind
 from idia_index.records import Float32, Int64
@@ -67,14 +68,15 @@ class FlatKind(IndexKind):
     def open_shard(self, path: Path, shape: tuple[int, int, int]) -> FloatShard:
         t, n, dim = shape
         try:
+            _check_file(path, t * n, dim)
             index = faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC)
-        except RuntimeError as error:
-            raise IdiaIndexError(f"{path}: not a FAISS file ({_first_line(error)})") from error
-        if not isinstance(index, faiss.IndexFlat) or (index.ntotal, index.d) != (t * n, dim):
+            if not isinstance(index, faiss.IndexFlat) or (index.ntotal, index.d) != (t * n, dim):
+                raise ValueError("FAISS reads something else")
+        except (OSError, ValueError, RuntimeError) as error:
             raise IdiaIndexError(
-                f"{path}: holds {index.ntotal} rows of length {index.d}, the manifest says "
-                f"{t * n} of length {dim}; build the index again"
-            )
+                f"{path}: not a FAISS file of the rows that the manifest says "
+                f"({_last_line(error)}); build the index again"
+            ) from error
         rows: Float32 = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
         return FloatShard(rows.reshape(shape), index)
 
@@ -82,5 +84,14 @@ class FlatKind(IndexKind):
         return FloatShard(np.ascontiguousarray(text_embeddings, np.float32), None)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1]
+def _check_file(path: Path, count: int, dim: int) -> None:
+    """Raises OSError or ValueError unless a file is that of an IndexFlatIP, to the byte."""
+    with path.open("rb") as file:
+        flat_header(Reader(np.fromfile(file, np.uint8, FLAT_HEADER)), count, dim)
+        size, expected = os.fstat(file.fileno()).st_size, FLAT_HEADER + 4 * count * dim
+    if size != expected:
+        raise ValueError(f"{size} bytes, expected {expected}")
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

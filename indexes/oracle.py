@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
+import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,14 @@ import numpy as np
 from idia_index.errors import IdiaIndexError
 from idia_index.protocols import IndexKind, Shard
 from idia_index.records import Float32, Int64
+
+# NumPy reads a header by evaluating it; this is the only one that is written here.
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '<f4', 'fortran_order': False, "
+    rb"'shape': \((\d{1,18}), (\d{1,18}), (\d{1,18})\), \} *\n",
+    re.DOTALL,
+)
+_HEAD = 512
 
 
 class OracleShard(Shard):
@@ -49,14 +60,20 @@ class OracleKind(IndexKind):
 
     def open_shard(self, path: Path, shape: tuple[int, int, int]) -> OracleShard:
         try:
-            vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise IdiaIndexError(f"{path}: not an .npy file of embeddings ({error})") from error
-        if vectors.shape != shape or vectors.dtype != np.float32:
+            with path.open("rb") as file:
+                size, head = os.fstat(file.fileno()).st_size, file.read(_HEAD)
+            found = _HEADER.match(head)
+            if not found or tuple(map(int, found.groups())) != tuple(shape):
+                raise ValueError(f"it begins with {head[:90]!r}")
+            place = 10 + int.from_bytes(head[8:10], "little")
+            if size != place + 4 * math.prod(shape):
+                raise ValueError(f"it has {size} bytes")
+            vectors: Float32 = np.memmap(path, np.float32, "r", place, shape)
+        except (OSError, ValueError) as error:
             raise IdiaIndexError(
-                f"{path}: holds {vectors.dtype} {vectors.shape}, the manifest says float32 "
-                f"{shape}; build the index again"
-            )
+                f"{path}: not an .npy file of float32 {shape}, as the manifest says ({error}); "
+                "build the index again"
+            ) from error
         return OracleShard(vectors)
 
     def in_memory(self, text_embeddings: Float32) -> OracleShard:

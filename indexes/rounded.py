@@ -8,6 +8,7 @@ the kinds that end in `-exact`, the float32 rows, which only contenders are read
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -93,7 +94,7 @@ class RoundedKind(IndexKind):
             found = tuple(header["shape"])
             if header != _header(self.name, found):
                 raise ValueError(f"its first line is {line[:80]!r}")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise IdiaIndexError(f"{path}: not a file of {self.name} rows ({error})") from error
         if found != tuple(shape):
             raise IdiaIndexError(
@@ -101,6 +102,7 @@ class RoundedKind(IndexKind):
                 "build the index again"
             )
         arrays, place = Arrays(), len(line)
+        self._check_size(path, place, shape)
         for name, (dtype, size) in self._layout(shape).items():
             place += -place % _ALIGN
             try:
@@ -109,7 +111,22 @@ class RoundedKind(IndexKind):
             except (OSError, ValueError) as error:
                 raise IdiaIndexError(f"{path}: is cut short ({error})") from error
             place += arrays[name].nbytes
+        for name in ("mean", "scale", "longest", "lost"):
+            if not np.isfinite(arrays[name]).all() or (name != "mean" and arrays[name].min() < 0):
+                raise IdiaIndexError(
+                    f"{path}: its {name} holds numbers that it cannot; build the index again"
+                )
         return RoundedShard(self.codec, arrays)
+
+    def _check_size(self, path: Path, place: int, shape: tuple[int, int, int]) -> None:
+        """Raises IdiaIndexError unless a file ends where its last array does."""
+        for dtype, size in self._layout(shape).values():
+            place += -place % _ALIGN + math.prod(size) * np.dtype(dtype).itemsize
+        if path.stat().st_size != place:
+            raise IdiaIndexError(
+                f"{path}: has {path.stat().st_size} bytes, {place} for {shape} rows; "
+                "build the index again"
+            )
 
     def in_memory(self, text_embeddings: Float32) -> RoundedShard:
         return RoundedShard(self.codec, self._arrays(np.asarray(text_embeddings, np.float32)))
