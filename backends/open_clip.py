@@ -14,6 +14,7 @@ from idia_index.backends.specs import SpecKind, parse_spec
 from idia_index.backends.weights_hash import weights_sha256
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
 from idia_index.images import MAX_PIXELS
+from idia_index.offline import is_offline
 from idia_index.protocols import Backend
 from idia_index.records import Fingerprint, Float32
 
@@ -86,7 +87,7 @@ class OpenClipBackend(Backend):
         spec = parse_spec(model)
         self.model = spec.text
         # What is here already needs nothing from elsewhere, its tokenizer included.
-        offline = offline or spec.kind in (SpecKind.CHECKPOINT, SpecKind.FOLDER)
+        offline = offline or is_offline() or spec.kind in (SpecKind.CHECKPOINT, SpecKind.FOLDER)
         source = find_source(model, spec, offline=offline, allow_mismatch=allow_activation_mismatch)
         sha256 = weights_sha256(source.weights)
         self._load(source, model, None if allow_activation_mismatch else sha256, offline)

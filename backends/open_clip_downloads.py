@@ -115,7 +115,7 @@ def _reason(error: Exception) -> str:
 
 
 def _not_there(model: str, reason: str, offline: bool) -> str:
-    mend = "leave out offline" if offline else "check the name and the network"
+    mend = "load it once without --offline" if offline else "check the name and the network"
     return (
         f"model {model}: its files cannot be had ({reason}); {mend}, or download the weights "
         "elsewhere and name the file (ARCH/PATH)"

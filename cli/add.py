@@ -8,6 +8,7 @@ import click
 
 from idia_index.cli.options import DIRECTORY, backend_of, override_options, progress_option
 from idia_index.cli.progress import Progress
+from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.grow import add_names, add_templates
 from idia_index.index import open_index
@@ -57,10 +58,10 @@ def command(
         if names is not None:
             done = add_names(index, loaded, names, bar.advance)
             for name in done.left_out[:SHOWN]:
-                click.echo(f"note: is there already: {name}", err=True)
+                say(f"note: is there already: {name}", err=True)
             if len(done.left_out) > SHOWN:
-                click.echo(f"note: and {len(done.left_out) - SHOWN} more", err=True)
-            click.echo(f"{index}: {done.done:,} names added, now {len(done.index):,}")
+                say(f"note: and {len(done.left_out) - SHOWN} more", err=True)
+            say(f"{index}: {done.done:,} names added, now {len(done.index):,}")
         if templates is not None:
             done = add_templates(index, loaded, templates, bar.advance)
-            click.echo(f"{index}: {done.done} templates added, now {len(done.index.templates)}")
+            say(f"{index}: {done.done} templates added, now {len(done.index.templates)}")

@@ -18,8 +18,9 @@ from idia_index.cli.options import (
     verify_option,
     write_json,
 )
-from idia_index.cli.people import read_people
+from idia_index.cli.people import read_people, skipped_of, tell_skipped
 from idia_index.cli.progress import Stages
+from idia_index.cli.terminal import say
 from idia_index.decision import check_tau
 from idia_index.evaluate import evaluate_all, gather
 from idia_index.evaluation.people import subject_tests
@@ -78,6 +79,7 @@ def command(
         evidence = gather(
             opened, loaded, people, settings, strict=strict, progress=progress
         ).with_origin(origin)
+    tell_skipped(skipped_of(evidence.audit))
     if out is not None:
         write_evaluation(evidence, evaluate_all(evidence, settings), out,
                          include_images=include_images)  # fmt: skip
@@ -87,6 +89,6 @@ def command(
             subject.update(test)
         write_json(data)
         return
-    click.echo(audit_text(evidence.audit))
+    say(audit_text(evidence.audit))
     if out is not None:
-        click.echo(f"\nreport: {out / 'index.html'}")
+        say(f"\nreport: {out / 'index.html'}")

@@ -6,6 +6,7 @@ import click
 
 from idia_index.cli.console import pairs
 from idia_index.cli.options import json_option, write_json
+from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError
 from idia_index.registry import BACKENDS, INDEXES, available, load_plugin
 
@@ -31,4 +32,4 @@ def command(as_json: bool) -> None:
         write_json(groups)
         return
     for title, states in groups.items():
-        click.echo(f"{title}:\n{pairs(states, indent=2)}")
+        say(f"{title}:\n{pairs(states, indent=2)}")

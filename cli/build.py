@@ -16,6 +16,7 @@ from idia_index.cli.options import (
     progress_option,
 )
 from idia_index.cli.progress import Progress
+from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.name_lint import lint_names
 from idia_index.name_pool import ORIGINS, sample_names
@@ -49,9 +50,9 @@ def _tell(names: NameList) -> None:
     """Says what is odd about the names; the build goes on."""
     findings = lint_names(names)
     for finding in findings[:FINDINGS_SHOWN]:
-        click.echo(f"note: {finding.place}: {finding.message}", err=True)
+        say(f"note: {finding.place}: {finding.message}", err=True)
     if len(findings) > FINDINGS_SHOWN:
-        click.echo(f"note: and {len(findings) - FINDINGS_SHOWN} more like these", err=True)
+        say(f"note: and {len(findings) - FINDINGS_SHOWN} more like these", err=True)
 
 
 @click.command(
@@ -119,7 +120,7 @@ def command(
         dtype=dtype,
         **mismatch_options(allow_activation_mismatch),
     )
-    click.echo(f"{loaded.name} on {loaded.device}", err=True)
+    say(f"{loaded.name} on {loaded.device}", err=True)
     with Progress("encoding prompts", show_progress) as bar:
         built = build_index(
             index,
@@ -131,4 +132,4 @@ def command(
             resume=resume,
             progress=bar.advance,
         )
-    click.echo(f"{index}: {len(built.templates)} templates x {len(built):,} names")
+    say(f"{index}: {len(built.templates)} templates x {len(built):,} names")

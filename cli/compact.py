@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from idia_index.cli.options import DIRECTORY
+from idia_index.cli.terminal import say
 from idia_index.compact import compact
 
 
@@ -15,11 +16,9 @@ from idia_index.compact import compact
 def command(index: Path) -> None:
     """Take removed names off the disk, join small shards, and write the newest format."""
     done = compact(index)
-    click.echo(
+    say(
         f"{index}: {done.removed:,} names taken off the disk, {done.rewritten} shards rewritten, "
         f"{done.freed / 1e6:,.1f} MB freed"
     )
     if done.in_use:
-        click.echo(
-            "note: somebody reads the state before; its files go with the next compact", err=True
-        )
+        say("note: somebody reads the state before; its files go with the next compact", err=True)

@@ -55,7 +55,7 @@ def query_text(result: AuditResult, top: int | None) -> str:
         rows = [[r["name"], str(r["votes"]), f"{r['share']:.1%}"]
                 for r in runners_up(result, subject, top)]  # fmt: skip
         lines += ["", table(["name", "votes", "share"], rows)]
-    return "\n".join([*lines, "", *_skipped([subject]), *map("- {}".format, notes(result))])
+    return "\n".join([*lines, "", *map("- {}".format, notes(result))])
 
 
 def _votes(result: AuditResult, subject: SubjectResult) -> str:
@@ -67,10 +67,6 @@ def _votes(result: AuditResult, subject: SubjectResult) -> str:
         mark = "yes" if winner == subject.name_id else ""
         rows.append([template.text, chosen, f"{count}/{len(subject.subject.images)}", mark])
     return table(["prompt", "most frequent name", "images", "true name"], rows)
-
-
-def _skipped(subjects: Sequence[SubjectResult]) -> list[str]:
-    return [f"skipped: {s.reason}" for subject in subjects for s in subject.skipped]
 
 
 def audit_text(result: AuditResult) -> str:
@@ -93,7 +89,7 @@ def audit_text(result: AuditResult) -> str:
     metrics = evaluate_decisions(result.subjects)
     if metrics is not None:
         lines += ["", metrics_text(metrics)]
-    return "\n".join([*lines, "", *_skipped(result.subjects), *map("- {}".format, notes(result))])
+    return "\n".join([*lines, "", *map("- {}".format, notes(result))])
 
 
 def metrics_text(metrics: Metrics) -> str:

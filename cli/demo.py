@@ -9,9 +9,11 @@ import click
 from idia_index.cli.console import metrics_text, pairs, rate_text
 from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
 from idia_index.cli.progress import Stages
+from idia_index.cli.terminal import say
 from idia_index.demo import run_demo, study_backend
 from idia_index.evaluation import evaluate_decisions
 from idia_index.evaluation.settings import Settings
+from idia_index.offline import go_offline
 from idia_index.report import audit_to_json, write_evaluation
 
 
@@ -32,8 +34,9 @@ def command(out: Path, as_json: bool, show_progress: bool | None) -> None:
     The model was trained on portraits of some of them, under their names, and on none of
     others; so it is known what an audit should find. The portraits shown to it are new.
     """
+    go_offline()
     backend = study_backend()
-    click.echo(f"{backend.name} on {backend.device}", err=True)
+    say(f"{backend.name} on {backend.device}", err=True)
     with Stages(show_progress) as progress:
         demo = run_demo(out, backend, progress)
     write_evaluation(demo.evidence, Settings(), out / "report")
@@ -42,12 +45,12 @@ def command(out: Path, as_json: bool, show_progress: bool | None) -> None:
     if as_json:
         write_json({**audit_to_json(demo.result), "study": demo.to_json()})
         return
-    click.echo(
+    say(
         f"{len(demo.result.subjects)} people, 30 images each, {len(demo.result.index.templates)} "
         f"prompts, {len(demo.result.index):,} candidate names, tau {demo.result.tau}\n"
     )
-    click.echo(metrics_text(metrics))
-    click.echo(
+    say(metrics_text(metrics))
+    say(
         pairs(
             {
                 "face seen, name not": rate_text(demo.face_only),
@@ -56,4 +59,4 @@ def command(out: Path, as_json: bool, show_progress: bool | None) -> None:
             }
         )
     )
-    click.echo(f"\nreport: {out / 'report' / 'index.html'}")
+    say(f"\nreport: {out / 'report' / 'index.html'}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import click
 
 from idia_index.cli.options import json_option, write_json
+from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError
 from idia_index.registry import BACKENDS, INDEXES, available, load_plugin
 
@@ -72,9 +73,9 @@ def command(ctx: click.Context, as_json: bool) -> None:
         width = max(len(check.what) for check in tried)
         for check in tried:
             mark = "works" if check.works else "fails"
-            click.echo(f"{check.what:<{width}}  {mark}  {check.found}")
+            say(f"{check.what:<{width}}  {mark}  {check.found}")
         if enough:
-            click.echo("Ready: idia-index demo")
+            say("Ready: idia-index demo")
         else:
-            click.echo("Not usable yet; the smallest set-up is: pip install 'idia-index[cpu]'")
+            say("Not usable yet; the smallest set-up is: pip install 'idia-index[cpu]'")
     ctx.exit(0 if enough else 1)

@@ -17,8 +17,9 @@ from idia_index.cli.options import (
     tau_option,
     write_json,
 )
-from idia_index.cli.people import read_people
+from idia_index.cli.people import read_people, skipped_of, tell_skipped
 from idia_index.cli.progress import Stages
+from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.evaluate import gather
 from idia_index.evaluation.evidence import Evidence
@@ -119,6 +120,7 @@ def command(
             evidence = _measure(
                 (index, subjects), settings, (backend, model, device), strict, progress
             )
+        tell_skipped(skipped_of(evidence.audit))
     if out is not None:
         data = write_evaluation(evidence, settings, out, include_images=include_images)
     else:
@@ -126,9 +128,9 @@ def command(
     if as_json:
         write_json(data)
         return
-    click.echo(evaluation_text(data))
+    say(evaluation_text(data))
     if out is not None:
-        click.echo(f"\nreport: {out / 'index.html'}")
+        say(f"\nreport: {out / 'index.html'}")
 
 
 def _measure(

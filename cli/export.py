@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from idia_index.cli.options import ALLOW_MISMATCH, DIRECTORY, mismatch_options
+from idia_index.cli.terminal import say
 from idia_index.registry import load_backend
 
 
@@ -39,7 +40,7 @@ def command(outdir: Path, model: str, dtype: str, allow_activation_mismatch: boo
     report = export_model(source, outdir, dtype)  # type: ignore[arg-type]
     size = sum(file.bytes for file in report.manifest.files) / 1e6
     probe = report.probe
-    click.echo(
+    say(
         f"{report.folder}: {size:,.0f} MB, {dtype}\n"
         f"compared with its source on {probe.texts} texts and {probe.images} images: largest "
         f"difference {probe.text_difference:.1e} and {probe.image_difference:.1e}"

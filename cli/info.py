@@ -8,6 +8,7 @@ import click
 
 from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, write_json
+from idia_index.cli.terminal import say
 from idia_index.index import open_index
 
 
@@ -37,4 +38,4 @@ def command(index: Path, as_json: bool) -> None:
         "sampled from": str(plan.pool["pool"]) if plan.pool else "no pool",
         "built with": ", ".join(f"{k} {v}" for k, v in opened.manifest.versions.items()),
     }
-    click.echo(pairs(rows))
+    say(pairs(rows))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 import warnings
 from importlib import import_module
+from types import TracebackType
 
 import click
 
 from idia_index._version import __version__
+from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError
+from idia_index.offline import go_offline, is_offline
 
 # Each verb with the line that the list of commands shows; its module is imported when it runs,
 # so that the list itself is there at once.
@@ -60,7 +64,12 @@ class Verbs(click.Group):
 )
 @click.version_option(__version__, prog_name="idia-index")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
-def cli(debug: bool) -> None:
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Open no network connection: models come from files and local caches alone.",
+)
+def cli(debug: bool, offline: bool) -> None:
     """Find out whether a CLIP model knows a face by name.
 
     Identity inference (Hintersdorf et al., JAIR 2024): show the model photos of a person, let it
@@ -72,14 +81,23 @@ def cli(debug: bool) -> None:
 def main() -> None:
     """Runs the command; exits with 0, 1 or 2, and a traceback only with --debug."""
     arguments = sys.argv[1:]
-    debug = "--debug" in arguments
+    debug, arguments = _taken("--debug", arguments)
+    offline, arguments = _taken("--offline", arguments)
+    if offline or is_offline():
+        go_offline()
     if not debug:
         # Pillow warns of damaged EXIF and large images; what matters of it is an error or a
         # field of the report.
         warnings.filterwarnings("ignore", module=r"PIL\.")
-    # Taken out here so that it may stand anywhere on the line.
-    arguments = [argument for argument in arguments if argument != "--debug"]
+    sys.excepthook = _show_traceback
     sys.exit(_run(arguments, debug))
+
+
+def _taken(flag: str, arguments: list[str]) -> tuple[bool, list[str]]:
+    """Whether a flag of all verbs is given, and the rest: it may stand anywhere on the line."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    rest = [argument for argument in arguments[:end] if argument != flag]
+    return len(rest) < end, rest + arguments[end:]
 
 
 def _run(arguments: list[str], debug: bool) -> int:
@@ -108,5 +126,11 @@ def _run(arguments: list[str], debug: bool) -> int:
 
 
 def _failed(message: str, code: int) -> int:
-    click.echo("idia-index: " + " ".join(message.split()), err=True)
+    say("idia-index: " + " ".join(message.split()), err=True)
     return code
+
+
+def _show_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    say("".join(traceback.format_exception(kind, error, trace)), err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ from idia_index.index import Index
 from idia_index.manifest import BuildPlan
 from idia_index.protocols import BACKEND_DTYPES, Backend
 from idia_index.registry import load_backend
-from idia_index.textfiles import shown
+from idia_index.textfiles import json_text, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -134,7 +133,7 @@ def _backend_of_another(built_with: str, model: str) -> str:
 
 def write_json(data: Any) -> None:
     """Writes one JSON document to standard output."""
-    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    text = json_text(data, indent=2)
     sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.flush()

@@ -9,7 +9,9 @@ import click
 
 from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, progress_option, tau_option, write_json
+from idia_index.cli.people import tell_skipped
 from idia_index.cli.progress import Stages
+from idia_index.cli.terminal import say
 from idia_index.index import Index, open_index
 from idia_index.manifest import FORMAT
 from idia_index.name_pool import sample_names
@@ -47,6 +49,7 @@ DECISION_FLIPPED = 3
     show_default=True,
     help="Decisions that may differ before the exit code is 3.",
 )
+@click.option("--strict", is_flag=True, help="An image that cannot be read is an error.")
 @tau_option
 @json_option
 @progress_option
@@ -59,6 +62,7 @@ def command(
     sample_names: int,
     seed: int,
     allow_flips: int,
+    strict: bool,
     tau: int,
     as_json: bool,
     show_progress: bool | None,
@@ -76,11 +80,13 @@ def command(
     first = load_backend("open_clip", **_source(index, index_or_model))
     second = load_backend("onnx", model=str(onnx_dir))
     with Stages(show_progress) as progress:
-        report = compare(first, second, names, templates, people, tau=tau, progress=progress)
+        report = compare(first, second, names, templates, people, tau=tau, strict=strict,
+                         progress=progress)  # fmt: skip
+    tell_skipped(report.skipped)
     if as_json:
         write_json(report.to_json())
     else:
-        click.echo(_text(report))
+        say(_text(report))
     ctx.exit(DECISION_FLIPPED if report.decisions.differ > allow_flips else 0)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
-import click
-
+from idia_index.audit import AuditResult
+from idia_index.cli.terminal import say
 from idia_index.index import Index
 from idia_index.name_lint import collisions
-from idia_index.subjects import Subject, read_subjects
+from idia_index.subjects import Skipped, Subject, read_subjects
+
+SKIPPED_SHOWN = 20
 
 
 def read_people(path: Path, index: Index) -> list[Subject]:
@@ -19,9 +23,23 @@ def read_people(path: Path, index: Index) -> list[Subject]:
     people = read_subjects(path)
     for found in collisions(index.names, [person.name for person in people]):
         if not found.same_name:
-            click.echo(
+            say(
                 f"note: {found.subject!r} competes with the candidate {found.candidate!r}, "
                 "which may be the same name; remove it from the index if so",
                 err=True,
             )
     return people
+
+
+def tell_skipped(skipped: Iterable[Skipped]) -> None:
+    """Says on standard error which files were left out and why; the first of many."""
+    left_out = iter(skipped)
+    for each in islice(left_out, SKIPPED_SHOWN):
+        say(f"note: left out: {' '.join(each.reason.split())}", err=True)
+    if more := sum(1 for _ in left_out):
+        say(f"note: left out: and {more:,} files more; --json lists all with reasons", err=True)
+
+
+def skipped_of(result: AuditResult) -> Iterable[Skipped]:
+    """The files that an audit left out, in the order of its subjects."""
+    return (skipped for subject in result.subjects for skipped in subject.skipped)

@@ -6,6 +6,7 @@ import click
 
 from idia_index.cli.console import pairs
 from idia_index.cli.options import json_option, write_json
+from idia_index.cli.terminal import say
 from idia_index.planning import MOST_IMAGES, Wanted, plan
 
 _DEFAULT = Wanted()
@@ -82,7 +83,7 @@ def command(as_json: bool, **options: float | int) -> None:
         else (f"with at most {wanted.errors} false positives")
     )
     images = needed["images"]
-    click.echo(
+    say(
         pairs(
             {
                 "non-members": f"{needed['non_members']:,}  to claim, {errors}, that the false "

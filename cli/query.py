@@ -17,6 +17,8 @@ from idia_index.cli.options import (
     verify_option,
     write_json,
 )
+from idia_index.cli.people import skipped_of, tell_skipped
+from idia_index.cli.terminal import say
 from idia_index.decision import check_tau
 from idia_index.index import open_index
 from idia_index.report import audit_to_json, runners_up
@@ -66,8 +68,9 @@ def command(
     subject = make_subject(name, images)
     loaded = backend_of(opened, backend, model, device)
     result = audit(opened, loaded, [subject], tau=tau, strict=strict)
+    tell_skipped(skipped_of(result))
     if not as_json:
-        click.echo(query_text(result, top))
+        say(query_text(result, top))
         return
     data = audit_to_json(result)
     if top is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from idia_index.cli.options import DIRECTORY
+from idia_index.cli.terminal import say
 from idia_index.grow import remove_names
 from idia_index.names import read_names
 
@@ -29,9 +30,9 @@ def command(index: Path, names_file: Path) -> None:
     """
     done = remove_names(index, read_names(names_file))
     for name in done.left_out[:SHOWN]:
-        click.echo(f"note: is not there: {name}", err=True)
+        say(f"note: is not there: {name}", err=True)
     if len(done.left_out) > SHOWN:
-        click.echo(f"note: and {len(done.left_out) - SHOWN} more", err=True)
-    click.echo(f"{index}: {done.done:,} names removed, now {len(done.index):,}")
+        say(f"note: and {len(done.left_out) - SHOWN} more", err=True)
+    say(f"{index}: {done.done:,} names removed, now {len(done.index):,}")
     if done.index.manifest.removed_count:
-        click.echo(f"{done.index.manifest.removed_count:,} wait on disk for: idia-index compact")
+        say(f"{done.index.manifest.removed_count:,} wait on disk for: idia-index compact")

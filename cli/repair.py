@@ -8,6 +8,7 @@ import click
 
 from idia_index.cli.options import DIRECTORY, load_as_built, override_options, progress_option
 from idia_index.cli.progress import Progress
+from idia_index.cli.terminal import say
 from idia_index.repair import repair
 from idia_index.store import Store
 
@@ -30,9 +31,9 @@ def command(
     with Progress("encoding prompts", show_progress) as bar:
         done = repair(index, loaded, bar.advance)
     for finding in done.findings:
-        click.echo(f"{finding.file}: {finding.problem}")
+        say(f"{finding.file}: {finding.problem}")
     if not done.findings:
-        click.echo(f"{index}: nothing is damaged")
+        say(f"{index}: nothing is damaged")
         return
     lookups = ", the files that find names written again" if done.lookups else ""
-    click.echo(f"{index}: {done.encoded} files of shards encoded again{lookups}")
+    say(f"{index}: {done.encoded} files of shards encoded again{lookups}")

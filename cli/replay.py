@@ -17,6 +17,7 @@ from idia_index.cli.options import (
     write_json,
 )
 from idia_index.cli.progress import Stages
+from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError
 from idia_index.index import open_index
 from idia_index.replay import read_report, replay
@@ -60,7 +61,7 @@ def command(
     if as_json:
         write_json(found)
     else:
-        click.echo(_text(found))
+        say(_text(found))
     if not found["holds"]:
         raise IdiaIndexError(f"{recorded.path}: does not hold; see above what differs")
 

@@ -9,7 +9,9 @@ import click
 
 from idia_index.cli.evaluation_text import evaluation_text
 from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
+from idia_index.cli.people import skipped_of, tell_skipped
 from idia_index.cli.progress import Stages
+from idia_index.cli.terminal import say
 from idia_index.demo import study_backend
 from idia_index.errors import InputError
 from idia_index.evaluation.settings import Settings
@@ -73,6 +75,7 @@ def command(
             recipe = _fit(recipe, dry_images)
             write_dry_images(recipe, images, dry_images, progress)
         evidence = run_study(recipe, images or out, loaded, out, progress)
+    tell_skipped(skipped_of(evidence.audit))
     warnings = [DRY_RUN] if dry_run else []
     data = write_evaluation(
         evidence, recipe.settings, out / "report", warnings=[*warnings, *_caution(recipe)]
@@ -80,7 +83,7 @@ def command(
     if as_json:
         write_json(data)
         return
-    click.echo(f"{recipe.title}\n\n{evaluation_text(data)}\n\nreport: {out / 'report/index.html'}")
+    say(f"{recipe.title}\n\n{evaluation_text(data)}\n\nreport: {out / 'report/index.html'}")
 
 
 def _caution(recipe: Recipe) -> list[str]:

@@ -15,6 +15,7 @@ from idia_index.cli.options import (
     write_json,
 )
 from idia_index.cli.progress import Progress
+from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError
 from idia_index.store import Store
 from idia_index.verify import Finding, verify
@@ -56,9 +57,9 @@ def command(
     if as_json:
         write_json({"path": str(index.resolve()), "findings": [vars(f) for f in findings]})
     elif not findings:
-        click.echo(f"{index}: all is well in {len(manifest.files()) + 1} files")
+        say(f"{index}: all is well in {len(manifest.files()) + 1} files")
     for finding in findings if not as_json else ():
-        click.echo(_line(finding))
+        say(_line(finding))
     if findings:
         raise IdiaIndexError(
             f"{index}: {len(findings)} damaged; mend what can be mended with: "

@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from idia_index.errors import IdiaIndexError, InputError
 
@@ -15,11 +16,39 @@ _READ = 1 << 20
 
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal; raises OSError."""
+    with open_regular(path) as file:
+        return sha256_of(file)
+
+
+def sha256_of(file: BinaryIO) -> str:
+    """SHA-256 of what is left of an open file, in hexadecimal; raises OSError."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_READ):
-            digest.update(block)
+    while block := file.read(_READ):
+        digest.update(block)
     return digest.hexdigest()
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Opens a regular file for reading, and never waits, as opening a pipe would.
+
+    Raises:
+        OSError: it cannot be opened, or is a folder, pipe, socket or device.
+    """
+    # Asked before opening, since opening some devices has effects; and again of what was opened.
+    _check_regular(path.stat())
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _check_regular(os.fstat(handle))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def _check_regular(found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe, socket or device"
+        raise OSError(errno.EINVAL, f"it is {what}, not a file")
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -30,7 +59,8 @@ def write_whole(path: Path, data: bytes) -> None:
     """
     part = path.with_name(path.name + ".part")
     try:
-        with open(part, "wb", opener=private) as file:
+        part.unlink(missing_ok=True)  # a link that somebody left there would lead elsewhere
+        with open(part, "xb", opener=private) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -40,8 +70,13 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def private(name: str, flags: int) -> int:
-    """An opener for `open` that makes files their owner's only, and writes through no link."""
-    return regular(name, flags)
+    """An opener for `open` that makes files their owner's only, whatever the umask.
+
+    It writes through no link.
+    """
+    handle = regular(name, flags)
+    os.fchmod(handle, 0o600)
+    return handle
 
 
 def regular(name: str, flags: int) -> int:
@@ -68,6 +103,19 @@ def read_regular(path: Path, most: int) -> bytes:
         if size > most:
             raise OSError(errno.EFBIG, f"{size:,} bytes, more than {most:,}", str(path))
         return file.read(most)
+
+
+def private_folder(path: Path) -> None:
+    """Makes a folder, and those above it that lack, for their owner only; one that is there stays.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for missing in reversed([path, *path.parents]):
+        if not missing.exists():
+            missing.mkdir(mode=0o700, exist_ok=True)
+            missing.chmod(0o700)
+    path.mkdir(exist_ok=True)  # raises where something else is in the way
 
 
 def publish(part: Path, path: Path) -> None:

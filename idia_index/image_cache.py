@@ -15,11 +15,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from idia_index.files import private, read_regular, sha256_file
+from idia_index.files import private, read_regular, sha256_of
 from idia_index.records import Fingerprint, Float32
 
 FILE = "images.cache"
@@ -30,22 +31,27 @@ MAX_BYTES = 256 << 20  # begun anew when it would be larger
 class ImageCache:
     """The embeddings of one model that an index directory remembers."""
 
-    def __init__(self, folder: Path, fingerprint: Fingerprint, how: str) -> None:
-        """`how` says what else changes an embedding's last bits, such as backend and device."""
-        self._path = folder / FILE
-        self._on = os.environ.get(SWITCH, "").lower() != "off"
+    def __init__(self, folder: Path | None, fingerprint: Fingerprint, how: str) -> None:
+        """`how` says what else changes an embedding's last bits, such as backend and device.
+
+        Without a folder nothing is remembered.
+        """
+        self._path = (folder or Path()) / FILE
+        self._on = folder is not None and os.environ.get(SWITCH, "").lower() != "off"
         model = json.dumps([asdict(fingerprint), how], sort_keys=True)
         self._model = hashlib.sha256(model.encode()).digest()
         self._dim = fingerprint.dim
         self._record = np.dtype([("key", "V32"), ("row", "<f4", fingerprint.dim), ("sum", "V16")])
         self._rows = self._read() if self._on else {}
 
-    def key(self, path: Path) -> bytes | None:
-        """What finds an image file's embedding; None if the file cannot be read."""
+    def key(self, file: BinaryIO) -> bytes | None:
+        """What finds an open image file's embedding; None where nothing is remembered."""
+        if not self._on:
+            return None
         try:
-            content = sha256_file(path)
+            content = sha256_of(file)
         except OSError:
-            return None  # whoever opens it says so
+            return None  # whoever decodes it says so
         return hashlib.sha256(self._model + content.encode()).digest()
 
     def get(self, key: bytes | None) -> Float32 | None:

@@ -17,12 +17,14 @@ from idia_index.errors import InputError
 from idia_index.evaluate import StageProgress, gather
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES, Settings
+from idia_index.files import private_folder
 from idia_index.name_pool import sample_names
 from idia_index.names import make_names, name_key
 from idia_index.number_lists import numbers
 from idia_index.protocols import Backend
 from idia_index.report import write_files
 from idia_index.study.portrait import draw_person
+from idia_index.study.subjects import write_png
 from idia_index.subjects import Subject, read_subjects
 from idia_index.textfiles import read_lines, shown, shown_path
 
@@ -151,13 +153,13 @@ def write_dry_images(recipe: Recipe, folder: Path, images: int, progress: StageP
     people = [p for p in recipe.people if most is None or (p.training_count or 0) <= most]
     for done, person in enumerate(people, 1):
         own = folder / person.name.replace(" ", "_")
-        own.mkdir(parents=True, exist_ok=True)
+        private_folder(own)
         digest = hashlib.sha256(person.name.encode("utf-8")).digest()
         seed, sex = int.from_bytes(digest[:4], "little"), ("female", "male")[digest[4] % 2]
         for number in range(images):
             file = own / f"{number:02d}.png"
             if not file.exists():
-                draw_person(seed, sex, "report", number).save(file, compress_level=1)
+                write_png(draw_person(seed, sex, "report", number), file)
         progress("generating portraits", done, len(people))
 
 

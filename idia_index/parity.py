@@ -15,14 +15,14 @@ import numpy as np
 from idia_index import embeddings
 from idia_index.decision import Decision, check_tau, decide
 from idia_index.errors import InputError
-from idia_index.images import load_image
+from idia_index.image_cache import ImageCache
 from idia_index.names import name_key
 from idia_index.prompts import PromptGrid
 from idia_index.protocols import Backend
 from idia_index.records import Float32, Int64
+from idia_index.subject_images import encode_subjects
 from idia_index.subjects import Skipped, Subject
 from idia_index.templates import Template
-from idia_index.textfiles import shown
 from idia_index.votes import majority_vote
 
 FORMAT = "idia-index/parity/1"
@@ -84,7 +84,7 @@ class ParityReport:
         winners: of T for each subject.
         decisions: of the subjects.
         flips: the subjects whose decision differs.
-        skipped: images that cannot be read.
+        skipped: files that were left out, and why.
     """
 
     backends: tuple[dict[str, str], dict[str, str]]
@@ -113,6 +113,7 @@ def compare(
     subjects: Sequence[Subject],
     *,
     tau: int = 1,
+    strict: bool = False,
     progress: ParityProgress = _quiet,
 ) -> ParityReport:
     """Runs two backends of one model over the same inputs.
@@ -124,6 +125,7 @@ def compare(
         templates: T templates.
         subjects: the people under test, with M images in all.
         tau: correct prompts needed.
+        strict: an image that cannot be read is an error, not skipped.
         progress: called with "images" or "names", how many are done, and how many there are.
 
     Raises:
@@ -140,7 +142,7 @@ def compare(
             "own export"
         )
     candidates, ids = _candidates(names, subjects)
-    images = _encode_images(pair, subjects, progress)
+    images = _encode_images(pair, subjects, strict, progress)
     grid = PromptGrid(templates, candidates)
     texts = _Texts(grid, images.rows)
     for start in range(0, len(candidates), NAMES_AT_A_TIME):
@@ -173,25 +175,31 @@ class _Images:
 
 
 def _encode_images(
-    pair: tuple[Backend, Backend], subjects: Sequence[Subject], progress: ParityProgress
+    pair: tuple[Backend, Backend],
+    subjects: Sequence[Subject],
+    strict: bool,
+    progress: ParityProgress,
 ) -> _Images:
+    """Both backends' embeddings of the images that both can take."""
+    caches = [ImageCache(None, backend.fingerprint, "") for backend in pair]
+    total = sum(len(subject.images) for subject in subjects)
     owners: list[int] = []
     skipped: list[Skipped] = []
     parts: tuple[list[Float32], list[Float32]] = ([], [])
-    total = sum(len(subject.images) for subject in subjects)
+    done = 0
     for number, subject in enumerate(subjects):
-        loaded = []
-        for path in subject.images:
-            try:
-                loaded.append(load_image(path))
-            except InputError as error:
-                skipped.append(Skipped(path, str(error)))
-        if not loaded:
-            raise InputError(f"{shown(subject.name)} has no image that can be read; add one")
-        owners += [number] * len(loaded)
-        for backend, part in zip(pair, parts, strict=True):
-            part.append(embeddings.encode_images(backend, loaded))
-        progress("images", len(owners) + len(skipped), total)
+        a, b = (
+            encode_subjects(backend, [subject], cache, strict)
+            for backend, cache in zip(pair, caches, strict=True)
+        )
+        _, mine, theirs = np.intersect1d(a.places, b.places, return_indices=True)
+        parts[0].append(a.embeddings[mine])
+        parts[1].append(b.embeddings[theirs])
+        owners += [number] * len(mine)
+        left_out = {s.path: s for s in (*subject.skipped, *a.skipped[0], *b.skipped[0])}
+        skipped += left_out.values()
+        done += len(subject.images)
+        progress("images", done, total)
     rows = (np.concatenate(parts[0]), np.concatenate(parts[1]))
     closeness = Closeness()
     closeness.add(*rows)

@@ -15,6 +15,7 @@ from typing import Any
 from idia_index.errors import InputError
 from idia_index.files import (
     private,
+    private_folder,
     publish,
     read_regular,
     sha256_file,
@@ -169,7 +170,7 @@ class Store:
     def create(self) -> None:
         """Makes the directory, for its owner only; raises InputError if it cannot be made."""
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self.path)
         except OSError as error:
             raise unwritable(self.path, error) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,16 +14,18 @@ from PIL import Image
 from idia_index import embeddings
 from idia_index.errors import InputError
 from idia_index.image_cache import ImageCache
-from idia_index.images import load_image
+from idia_index.image_room import Room
+from idia_index.images import decode_image, open_image
 from idia_index.protocols import Backend
 from idia_index.records import Float32, Int64
 from idia_index.subjects import Skipped, Subject
-from idia_index.textfiles import shown
+from idia_index.textfiles import shown, shown_path
 
 LOADERS = 2  # decoding beside the encoder; more threads only take cores from it
 
-# What an image is remembered by, and its embedding, or itself, or why it cannot be read.
-_Loaded = tuple[bytes | None, Float32 | Image.Image | InputError]
+
+def _quiet(done: int, total: int) -> None:
+    """Progress of a caller that wants none."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,31 @@ class Encoded:
     Attributes:
         embeddings: float32 [M, D], unit rows.
         owners: int64 [M], the subject of each.
+        places: int64 [M], the place of each among all subjects' files, rising.
         paths: the file of each.
         skipped: by subject, what was left out.
     """
 
     embeddings: Float32
     owners: Int64
+    places: Int64
     paths: list[Path]
     skipped: list[list[Skipped]]
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A file's content: an embedding that was remembered, an image, or why there is neither.
+
+    Attributes:
+        key: what it is remembered by.
+        content: see above.
+        size: bytes of the room that an image takes.
+    """
+
+    key: bytes | None
+    content: Float32 | Image.Image | InputError
+    size: int = 0
 
 
 def encode_subjects(
@@ -47,7 +67,7 @@ def encode_subjects(
     subjects: Sequence[Subject],
     cache: ImageCache,
     strict: bool,
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int], None] = _quiet,
 ) -> Encoded:
     """Encodes the images that `cache` does not know, and tells it.
 
@@ -55,58 +75,92 @@ def encode_subjects(
         InputError: `strict` and an image cannot be read, or none of a subject's can.
     """
     files = [(n, path) for n, subject in enumerate(subjects) for path in subject.images]
-    skipped: list[list[Skipped]] = [[] for _ in subjects]
-    used: list[tuple[int, Path]] = []
-    out = np.empty((len(files), backend.fingerprint.dim), np.float32)
-    batch = _Batch(backend, cache, out)
-    loaded = _loaded([path for _, path in files], cache)
-    for done, ((number, path), (key, found)) in enumerate(zip(files, loaded, strict=True), 1):
-        if isinstance(found, InputError):
-            if strict:
-                raise found
-            skipped[number].append(Skipped(path, str(found)))
+    rows = np.empty((len(files), backend.fingerprint.dim), np.float32)
+    room = Room()
+    batch = _Batch(backend, cache, rows, room)
+    unread: dict[int, InputError] = {}
+    for place, found in enumerate(_loaded([path for _, path in files], cache, room)):
+        if isinstance(found.content, InputError):
+            unread[place] = found.content
+        elif isinstance(found.content, np.ndarray):
+            rows[place] = found.content
         else:
-            if isinstance(found, np.ndarray):
-                out[len(used)] = found
-            else:
-                batch.add(len(used), key, found)
-            used.append((number, path))
-        if batch.is_full() or done == len(files):
-            batch.encode()
-            progress(done, len(files))
-    owners = np.array([number for number, _ in used], np.int64)
+            batch.add(place, found, found.content)
+        if batch.is_full() or place + 1 == len(files):
+            for bad, error in batch.encode().items():
+                name = shown_path(files[bad][1])
+                unread[bad] = InputError(f"{name}: {error}")
+            progress(place + 1, len(files))
+        if strict and unread:
+            raise unread[min(unread)]
+    return _encoded(subjects, files, rows, unread)
+
+
+def _encoded(
+    subjects: Sequence[Subject],
+    files: Sequence[tuple[int, Path]],
+    rows: Float32,
+    unread: dict[int, InputError],
+) -> Encoded:
+    skipped: list[list[Skipped]] = [[] for _ in subjects]
+    for place in sorted(unread):
+        number, path = files[place]
+        skipped[number].append(Skipped(path, str(unread[place])))
+    used = [place for place in range(len(files)) if place not in unread]
+    places = np.array(used, np.int64)
+    owners = np.array([files[place][0] for place in used], np.int64)
     _check_everybody(subjects, owners, skipped)
-    return Encoded(out[: len(used)], owners, [path for _, path in used], skipped)
+    kept = rows[places] if unread else rows
+    return Encoded(kept, owners, places, [files[place][1] for place in used], skipped)
 
 
 class _Batch:
     """Images that wait to be encoded, and where their embeddings go."""
 
-    def __init__(self, backend: Backend, cache: ImageCache, out: Float32) -> None:
+    def __init__(self, backend: Backend, cache: ImageCache, out: Float32, room: Room) -> None:
         self._backend = backend
         self._cache = cache
         self._out = out
+        self._room = room
         self._places: list[int] = []
         self._keys: list[bytes | None] = []
         self._images: list[Image.Image] = []
+        self._size = 0
 
-    def add(self, place: int, key: bytes | None, image: Image.Image) -> None:
+    def add(self, place: int, found: _Loaded, image: Image.Image) -> None:
         if not self._images:  # the others are still being decoded
             self._backend.expect_images(len(self._out))
         self._places.append(place)
-        self._keys.append(key)
+        self._keys.append(found.key)
         self._images.append(image)
+        self._size += found.size
 
     def is_full(self) -> bool:
-        return len(self._images) == embeddings.IMAGE_BATCH
+        # Half the room, so that the next images are decoded while these are encoded.
+        return len(self._images) == embeddings.IMAGE_BATCH or 2 * self._size > self._room.size
 
-    def encode(self) -> None:
-        if not self._images:
+    def encode(self) -> dict[int, InputError]:
+        """Encodes what waits; returns what the backend refuses, by place."""
+        refused: dict[int, InputError] = {}
+        try:
+            self._encode(slice(None))
+        except InputError:
+            # One image of all is at fault; it may not cost the others.
+            for i, place in enumerate(self._places):
+                try:
+                    self._encode(slice(i, i + 1))
+                except InputError as error:
+                    refused[place] = error
+        self._room.give(self._size)
+        self._places, self._keys, self._images, self._size = [], [], [], 0
+        return refused
+
+    def _encode(self, part: slice) -> None:
+        if not self._images[part]:
             return
-        rows = embeddings.encode_images(self._backend, self._images)
-        self._out[self._places] = rows
-        self._cache.put(self._keys, rows)
-        self._places, self._keys, self._images = [], [], []
+        rows = embeddings.encode_images(self._backend, self._images[part])
+        self._out[self._places[part]] = rows
+        self._cache.put(self._keys[part], rows)
 
 
 def _check_everybody(
@@ -115,29 +169,46 @@ def _check_everybody(
     for number, subject in enumerate(subjects):
         if not (owners == number).any():
             raise InputError(
-                f"none of the {len(subject.images)} images of {shown(subject.name)} can be read; "
+                f"{shown(subject.name)} has no image that can be read, of {len(subject.images)}; "
                 f"the first: {skipped[number][0].reason}"
             )
 
 
-def _load(path: Path, cache: ImageCache) -> _Loaded:
-    key = cache.key(path)
-    if (row := cache.get(key)) is not None:
-        return key, row
+def _load(place: int, path: Path, cache: ImageCache, room: Room) -> _Loaded:
+    taken = 0
+
+    def admit(size: int) -> None:
+        nonlocal taken
+        room.take(place, size)
+        taken = size
+
+    key = None
     try:
-        return key, load_image(path)
+        # Opened once, so that what is remembered is what was decoded.
+        with open_image(path) as file:
+            key = cache.key(file)
+            if (row := cache.get(key)) is not None:
+                return _Loaded(key, row)
+            file.seek(0)
+            return _Loaded(key, decode_image(file, path, admit), taken)
     except InputError as error:
-        return key, error
+        room.give(taken)
+        return _Loaded(key, error)
 
 
-def _loaded(paths: Sequence[Path], cache: ImageCache) -> Iterator[_Loaded]:
-    """Images in order, decoded a batch ahead of the encoder."""
+def _loaded(paths: Sequence[Path], cache: ImageCache, room: Room) -> Iterator[_Loaded]:
+    """Images in order, decoded up to two batches ahead of the encoder, or as far as is room."""
     ahead = 2 * embeddings.IMAGE_BATCH
-    with ThreadPoolExecutor(LOADERS) as pool:
-        waiting: list[Future[_Loaded]] = []
-        for path in paths:
-            waiting.append(pool.submit(_load, path, cache))
-            if len(waiting) > ahead:
-                yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
+    waiting: deque[Future[_Loaded]] = deque()
+    pool = ThreadPoolExecutor(LOADERS)
+    try:
+        submitted = 0
+        for due in range(len(paths)):
+            while submitted < min(len(paths), due + ahead + 1):
+                waiting.append(pool.submit(_load, submitted, paths[submitted], cache, room))
+                submitted += 1
+            room.expect(due)
+            yield waiting.popleft().result()
+    finally:
+        room.close()
+        pool.shutdown(cancel_futures=True)

@@ -7,6 +7,7 @@ encodings) is refused with the file and the line.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -19,6 +20,9 @@ from idia_index.errors import InputError
 
 MAX_LINE_BYTES = 4096
 """Longest line that is read: far past any context length, and short enough to hold in memory."""
+
+MAX_WHOLE = 64 << 20
+"""Most characters of a file that is read whole: of templates or subjects, not of candidates."""
 
 _CHUNK_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -62,6 +66,27 @@ def shown_path(path: str | os.PathLike[str]) -> str:
     return text if text and text.isprintable() else repr(text)
 
 
+def printable(text: str) -> str:
+    """The text with every character that `check_text` refuses written as an escape.
+
+    Line ends stay. What people or programs show may hold names and paths of strangers, and a
+    terminal or browser would obey some of their characters instead of showing them.
+    """
+    return _FORBIDDEN.sub(lambda found: ascii(found.group())[1:-1], text)
+
+
+def json_text(data: object, indent: int) -> str:
+    """JSON that is valid everywhere and holds no character that `check_text` refuses, but escaped.
+
+    Paths that are no UTF-8 keep their bytes, as Python's surrogate escapes.
+
+    Raises:
+        ValueError: a number is not finite, which JSON cannot say.
+    """
+    text = json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
+    return _FORBIDDEN.sub(lambda found: json.dumps(found.group())[1:-1], text) + "\n"
+
+
 def check_text(text: str, place: str) -> None:
     """Raises `InputError`, naming `place`, for a text that holds what no entry may hold.
 
@@ -73,16 +98,22 @@ def check_text(text: str, place: str) -> None:
 
 
 def read_lines(path: str | os.PathLike[str], *, max_line_bytes: int = MAX_LINE_BYTES) -> Lines:
-    """Reads a small file whole; raises as `iter_blocks` does."""
+    """Reads a file of at most `MAX_WHOLE` characters; raises as `iter_blocks` does."""
     texts: list[str] = []
     numbers: list[int] = []
-    seen = 0
+    seen = size = 0
     for block in iter_blocks(path, max_line_bytes=max_line_bytes):
         for number, text in enumerate(block, seen + 1):
             if text and not text.isspace():
                 texts.append(text)
                 numbers.append(number)
         seen += len(block)
+        size += sum(map(len, block))
+        if size > MAX_WHOLE:
+            raise InputError(
+                f"{shown_path(path)}: more than {MAX_WHOLE:,} characters, which is no list of "
+                "templates or subjects: give a smaller one"
+            )
     return Lines(tuple(texts), tuple(numbers), seen - len(texts))
 
 

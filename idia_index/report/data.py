@@ -66,8 +66,12 @@ def _subject_json(result: AuditResult, r: SubjectResult) -> dict[str, Any]:
             )
         ],
         "image_files": [os.fsdecode(path) for path in r.subject.images],
-        "skipped": [{"file": os.fsdecode(s.path), "reason": s.reason} for s in r.skipped],
+        "skipped": _skipped_json(r),
     }
+
+
+def _skipped_json(r: SubjectResult) -> list[dict[str, str]]:
+    return [{"file": os.fsdecode(s.path), "reason": s.reason} for s in r.skipped]
 
 
 def runners_up(result: AuditResult, r: SubjectResult, top: int) -> list[dict[str, Any]]:
@@ -121,6 +125,7 @@ def _also_measured(evidence: Evidence, chosen: Evidence) -> list[dict[str, Any]]
             "membership": r.subject.membership,
             "training_count": r.subject.training_count,
             "image_files": [os.fsdecode(path) for path in r.subject.images],
+            "skipped": _skipped_json(r),
         }
         for r in evidence.audit.subjects
         if r.subject.name not in shown

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +13,35 @@ from idia_index.errors import InputError
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.recorded import write_results
 from idia_index.evaluation.settings import Settings
+from idia_index.files import private_folder
 from idia_index.report.data import audit_to_json, evaluation_to_json
 from idia_index.report.page import report_html
 from idia_index.store import sha256_file, write_whole
+from idia_index.textfiles import json_text, printable, shown_path
 
 _COLUMNS = (
     "name", "images", "correct_prompts", "inferred_member", "membership", "training_count",
     "p_value", "q_value", "controls", "rule_null", "margin",
 )  # fmt: skip
+# What makes a cell a formula somewhere, the full-width forms too.
+_FORMULA = tuple("=+-@|%\uff1d\uff0b\uff0d\uff20")
+_QUOTED = (",", ";", "|", '"', "\n")
 
 
 def image_hashes(result: AuditResult) -> dict[str, str]:
     """SHA-256 of every image that was used, by its path as the report names it."""
-    return {
-        os.fsdecode(path): sha256_file(path) for r in result.subjects for path in r.subject.images
-    }
+    paths = (path for r in result.subjects for path in r.subject.images)
+    return {os.fsdecode(path): _hash(path) for path in paths}
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise InputError(
+            f"{shown_path(path)}: cannot be read any more ({error.strerror}); run it again without "
+            "touching the images"
+        ) from error
 
 
 def write_report(result: AuditResult, folder: Path) -> None:
@@ -75,7 +86,7 @@ def write_evaluation(
 
 def _write(data: dict[str, Any], folder: Path, *, include_images: bool) -> None:
     files = {
-        "report.json": json.dumps(data, indent=1, ensure_ascii=False) + "\n",
+        "report.json": json_text(data, indent=1),
         "subjects.csv": subjects_csv(data["subjects"]),
         "index.html": report_html(data, include_images=include_images),
     }
@@ -115,33 +126,35 @@ def _curve_rows(
 
 
 def _csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    out = StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(head)
-    for row in rows:
-        writer.writerow([_cell(value) for value in row])
-    return out.getvalue()
+    lines = (",".join(map(_cell, row)) for row in (head, *rows))
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any) -> str:
     """A value as a cell: empty for None, and no text that a spreadsheet takes for a formula."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value
+    if not isinstance(value, str):
+        return str(value)
+    text = printable(value)
+    # Spaces and what escapes begin with are looked through: some programs drop them first.
+    if text.lstrip()[:1] in _FORMULA or text[:1] == "\\":
+        text = "'" + text
+    # Some programs take semicolons or tabs for borders of cells unless they are quoted.
+    if any(mark in text for mark in _QUOTED):
+        text = '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def write_files(folder: Path, files: dict[str, str]) -> None:
     """Writes a report's files, for their owner only; raises InputError if it cannot."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(folder)
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be made ({error.strerror}); choose another folder"
         ) from error
     for name, text in files.items():
-        # Paths may hold bytes that are no UTF-8; the report shows them escaped.
-        write_whole(folder / name, text.encode("utf-8", "backslashreplace"))
+        write_whole(folder / name, text.encode("utf-8"))

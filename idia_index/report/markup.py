@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from idia_index.textfiles import printable
+
 STYLE = """
 :root { color-scheme: light }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff;
@@ -55,7 +57,8 @@ Column = tuple[str, str]
 
 def page(title: str, parts: Iterable[str]) -> str:
     """A whole HTML document of parts that are HTML already."""
-    return (
+    # Escaped or not, nothing that a browser would obey instead of showing it.
+    return printable(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from idia_index.errors import InputError
-from idia_index.images import load_image
+from idia_index.files import sha256_of
+from idia_index.images import decode_image, open_image
 from idia_index.report.markup import (
     bullets,
     name_html,
@@ -59,7 +60,7 @@ def _all_votes(data: dict[str, Any], people: Sequence[dict[str, Any]], *, faces:
     parts = [
         f"<details><summary>{name_html(person['name'])}: {person['correct_prompts']} of "
         f"{len(data['templates'])}</summary>"
-        f"{_votes(data, person)}{_faces(person['image_files']) if faces else ''}</details>"
+        f"{_votes(data, person)}{_faces(person, data) if faces else ''}</details>"
         for person in shown
     ]
     more = ""
@@ -158,21 +159,37 @@ def _example(data: dict[str, Any], person: dict[str, Any]) -> str:
     return heading + _votes(data, person)
 
 
-def _faces(files: Iterable[str]) -> str:
+def _faces(person: dict[str, Any], data: dict[str, Any]) -> str:
     """Small copies of the first images."""
+    hashes = data.get("image_sha256", {})
     shown = []
-    for number, file in enumerate(list(files)[:FACES_SHOWN], 1):
+    for number, file in enumerate(person["image_files"][:FACES_SHOWN], 1):
         try:
-            image = load_image(Path(file)).convert("RGB")
+            image = _small_copy(Path(file), hashes.get(file))
         except InputError:  # was read for the audit and has gone since: its path stays
             shown.append(f'<span class="mono">{escape(file)}</span>')
             continue
-        image.thumbnail((_FACE, _FACE))
-        out = io.BytesIO()
-        image.save(out, "JPEG", quality=80)
-        data = base64.b64encode(out.getvalue()).decode("ascii")
-        shown.append(f'<img alt="attack image {number}" src="data:image/jpeg;base64,{data}">')
+        data_uri = base64.b64encode(image).decode("ascii")
+        shown.append(f'<img alt="attack image {number}" src="data:image/jpeg;base64,{data_uri}">')
     return f'<p class="faces">{"".join(shown)}</p>'
+
+
+def _small_copy(path: Path, sha256: str | None) -> bytes:
+    """A small JPEG of the very image that was used.
+
+    Raises:
+        InputError: it cannot be read, or is another image by now.
+    """
+    with open_image(path) as file:
+        # A results file says which paths; only its hash says that the image there is meant.
+        if sha256_of(file) != sha256:
+            raise InputError(f"{path}: is not the image that was used")
+        file.seek(0)
+        image = decode_image(file, path).convert("RGB")
+    image.thumbnail((_FACE, _FACE))
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=80)
+    return out.getvalue()
 
 
 def left_out_html(data: dict[str, Any]) -> str:

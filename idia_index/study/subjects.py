@@ -7,6 +7,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from io import StringIO
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from idia_index.errors import InputError
+from idia_index.files import private, private_folder, write_whole
 from idia_index.study.population import DATA, Person, read_people
 from idia_index.study.portrait import draw_person
 from idia_index.study.streams import ATTACK_SETS
@@ -89,9 +91,15 @@ def folder_name(subject: StudySubject) -> str:
 
 def _write_one(subject: StudySubject, out_dir: Path, images: int, attack_set: str) -> None:
     folder = out_dir / folder_name(subject)
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     for i, image in enumerate(render(subject, images, attack_set)):
-        image.save(folder / f"{i:02d}.png", compress_level=1)
+        write_png(image, folder / f"{i:02d}.png")
+
+
+def write_png(image: Image.Image, path: Path) -> None:
+    """Writes a portrait, for its owner only."""
+    with open(path, "wb", opener=private) as file:
+        image.save(file, "PNG", compress_level=1)
 
 
 def write_subjects(
@@ -116,7 +124,7 @@ def write_subjects(
         The path of `subjects.csv`, written last.
     """
     people, out = subjects() if chosen is None else chosen, Path(out_dir)
-    out.mkdir(parents=True, exist_ok=True)
+    private_folder(out)
     workers = min(4, os.cpu_count() or 1) if processes is None else processes
     tasks = (people, repeat(out), repeat(images), repeat(attack_set))
     if workers > 1:
@@ -129,12 +137,11 @@ def write_subjects(
 
 
 def _write_table(out: Path, people: list[StudySubject]) -> Path:
-    path, part = out / "subjects.csv", out / "subjects.csv.part"
-    with part.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["name", "path", "membership", "training_count", "role", "sex"])
-        for s in people:
-            row = (s.name, folder_name(s), s.membership, s.training_count, s.role, s.sex)
-            writer.writerow(row)
-    part.replace(path)
+    path, table = out / "subjects.csv", StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["name", "path", "membership", "training_count", "role", "sex"])
+    for s in people:
+        row = (s.name, folder_name(s), s.membership, s.training_count, s.role, s.sex)
+        writer.writerow(row)
+    write_whole(path, table.getvalue().encode("utf-8"))
     return path
