@@ -106,13 +106,13 @@ class PackedTextTower(nn.Module):
         # them, most of a layer, are computed for the read nodes alone.
         attended = self.attend(last, x, bias).flatten(0, 1)
         x = _rest(last, x.flatten(0, 1)[reads], attended[reads])
-        return self._project(self.ln_final(x))
+        return self.project(self.ln_final(x))
 
     def attend(self, block: Any, x: Tensor, bias: Tensor) -> Tensor:
         """Attention of a block before its output projection; an export puts its own here."""
         return _attend(block, x, bias)
 
-    def _project(self, x: Tensor) -> Tensor:
+    def project(self, x: Tensor) -> Tensor:
         """To the common space: [p, width] -> [p, D]."""
         if self.text_projection is None:
             return x

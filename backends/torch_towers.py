@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,9 @@ import torch
 from open_clip.hf_model import HFTextEncoder
 from torch import Tensor, nn
 
+from idia_index.ahead import in_threads
 from idia_index.backends.open_clip_tokenizers import ClipBpe, count_tokens
+from idia_index.backends.torch_cpu_text import CpuTextTower
 from idia_index.backends.torch_text import PackedTextTower, text_part
 from idia_index.errors import InputError
 from idia_index.packing import PAD, plan_packs
@@ -23,10 +27,12 @@ PROBES = ("a photo of a person", "a photo of two people in the street")
 # (1e-7); a layer that is computed otherwise differs by far more.
 PROBE_TOLERANCE = 1e-4
 
-# Nodes of a tree, trees of a pack. Measured on AVX-512 cores with ViT-B-32, in float32 and
-# bfloat16: larger trees pay for attention, packs of fewer nodes for reading all weights again;
-# between 64 x 32 and 128 x 16 it is flat. A GPU is given more to do at a time (not measured).
-_PACK_SIZES = {"cpu": (128, 16), "cuda": (128, 128), "mps": (128, 16)}
+# Nodes of a tree, trees of a pack. A processor's tower attends in windows, so its trees may be
+# large; between 1,024 and 4,096 nodes it is flat (measured, ViT-B-32). Elsewhere larger trees pay
+# for attention; a GPU is given more to do at a time (not measured).
+_PACK_SIZES = {"cpu": (2048, 1), "cuda": (128, 128), "mps": (128, 16)}
+# Packs computed at a time; each takes memory of its own (30 MB in ViT-B-32's tower).
+_MOST_WORKERS = 8
 
 
 def to_numpy(rows: Tensor) -> Float32:
@@ -51,9 +57,39 @@ class TorchPackTower(PackTower):
         self._device = module.positional_embedding.device
         self.pack_nodes, self.pack_batch = _PACK_SIZES[self._device.type]
 
+    @cached_property
+    def _cpu_tower(self) -> CpuTextTower:
+        """Made when the first pack comes: most queries encode no text."""
+        return CpuTextTower(self.module)
+
+    def embed_packs(self, packs: Iterable[Pack]) -> Iterator[tuple[Pack, Float32]]:
+        """Each pack with its embeddings; on a processor, as many at a time as it has threads.
+
+        Packs side by side wait for each other nowhere, as the threads of one product would:
+        where something else runs on a core, one product in two threads took up to nine times
+        as long (measured), and packs side by side only their share.
+        """
+        threads = torch.get_num_threads()
+        workers = min(threads, _MOST_WORKERS)
+        packs = iter(packs)
+        first = list(islice(packs, workers))
+        packs = chain(first, packs)
+        if self._device.type != "cpu" or len(first) < workers or workers == 1:
+            yield from super().embed_packs(packs)
+            return
+        _ = self._cpu_tower  # made once, not by every worker
+        try:
+            yield from in_threads(
+                self.embed_pack, packs, workers, lambda: torch.set_num_threads(threads // workers)
+            )
+        finally:  # what a worker sets is also what later threads begin with
+            torch.set_num_threads(threads)
+
     @torch.inference_mode()
     def embed_pack(self, pack: Pack) -> Float32:
         """Text embeddings float32 [p, D] at `pack.reads`, not normalised."""
+        if self._device.type == "cpu":
+            return to_numpy(self._cpu_tower(pack))
         arrays = (pack.ids, pack.positions, pack.mask, pack.reads)
         return to_numpy(self.module(*(torch.from_numpy(a).to(self._device) for a in arrays)))
 

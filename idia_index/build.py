@@ -6,11 +6,13 @@ import hashlib
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from idia_index import embeddings
+from idia_index.ahead import one_behind
 from idia_index.errors import InputError
 from idia_index.index import Index, open_index
 from idia_index.lookup import lookup_files
@@ -18,6 +20,7 @@ from idia_index.manifest import BuildPlan, LookupEntry, Manifest, plan_to_json
 from idia_index.names import name_key
 from idia_index.prompts import PromptGrid
 from idia_index.protocols import Backend
+from idia_index.records import Float32
 from idia_index.registry import index_kind
 from idia_index.store import Store
 from idia_index.templates import JAIR2024, Template
@@ -163,12 +166,16 @@ def _write(
         prompts += count
         progress(prompts, total)
 
-    for number, run in enumerate(grid.runs(plan.shard_names)):
-        if number in done:
-            advance(templates * (run.stop - run.start))
-            continue
-        rows = embeddings.encode_grid(backend, grid, run.start, run.stop, advance)
+    def write(number: int, run: slice, rows: Float32) -> None:
         done[number] = store.write_shard(number, run.start, list(grid.names[run]), rows, kind)
+
+    with one_behind() as later:  # a shard is written while the next is encoded
+        for number, run in enumerate(grid.runs(plan.shard_names)):
+            if number in done:
+                advance(templates * (run.stop - run.start))
+                continue
+            rows = embeddings.encode_grid(backend, grid, run.start, run.stop, advance)
+            later(partial(write, number, run, rows))
     shards = tuple(done[number] for number in sorted(done))
     lookup = write_lookup(store, len(shards), 0, grid.names)
     store.finish(Manifest(plan, shards, library_versions(), (lookup,)))

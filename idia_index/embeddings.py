@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from idia_index.ahead import one_ahead
 from idia_index.errors import IdiaIndexError
 from idia_index.packing import Int32, plan_packs
 from idia_index.prompts import PromptGrid
@@ -116,8 +115,8 @@ def _encode_whole(backend: Backend, texts: Sequence[str], progress: Progress) ->
 def _encode_tokens(tower: PackTower, tokens: Int32, dim: int, progress: Progress) -> Float32:
     out = np.empty((len(tokens), dim), np.float32)
     nodes = max(tower.pack_nodes, tower.context_length)
-    # The next pack is planned while this one is computed.
-    for pack in one_ahead(plan_packs(tokens, nodes=nodes, batch=tower.pack_batch)):
-        out[pack.rows] = unit_rows(tower.embed_pack(pack), "text")
+    packs = plan_packs(tokens, nodes=nodes, batch=tower.pack_batch)
+    for pack, vectors in tower.embed_packs(packs):
+        out[pack.rows] = unit_rows(vectors, "text")
         progress(len(pack.rows))
     return out

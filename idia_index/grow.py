@@ -12,12 +12,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from idia_index import embeddings
+from idia_index.ahead import one_behind
 from idia_index.build import BuildProgress, library_versions, write_lookup
 from idia_index.errors import InputError
 from idia_index.index import Index, open_index
@@ -25,6 +27,7 @@ from idia_index.manifest import FORMAT, Manifest, manifest_text
 from idia_index.names import NameList
 from idia_index.prompts import PromptGrid
 from idia_index.protocols import Backend
+from idia_index.records import Float32
 from idia_index.registry import index_kind
 from idia_index.store import Store
 from idia_index.templates import Template, make_templates
@@ -99,17 +102,20 @@ def _append(
     store.begin({**_operation("add", manifest), "names_sha256": digest(grid.names)})
     done, counter = store.finished_shards(), Counter(len(grid), progress)
     kind, first_number = index_kind(manifest.plan.kind), manifest.next_number
-    shards = []
-    for number, run in enumerate(runs, first_number):
-        if number in done:
-            counter((run.stop - run.start) * len(grid.templates))
-        else:
+
+    def write(number: int, run: slice, rows: Float32) -> None:
+        first = manifest.stored + run.start
+        done[number] = store.write_shard(number, first, list(grid.names[run]), rows, kind)
+
+    with one_behind() as later:  # a shard is written while the next is encoded
+        for number, run in enumerate(runs, first_number):
+            if number in done:
+                counter((run.stop - run.start) * len(grid.templates))
+                continue
             rows = embeddings.encode_grid(backend, grid, run.start, run.stop, counter)
-            names = list(grid.names[run])
-            first = manifest.stored + run.start
-            done[number] = store.write_shard(number, first, names, rows, kind)
-        shards.append(done[number])
+            later(partial(write, number, run, rows))
     number = first_number + len(runs)
+    shards = [done[n] for n in range(first_number, number)]
     lookups = list(manifest.lookups)
     if not lookups:  # an index of format 1
         lookups.append(write_lookup(store, number + 1, 0, _all_names(index)))

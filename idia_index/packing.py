@@ -72,6 +72,14 @@ def cut_runs(prompts: SortedPrompts, nodes: int) -> list[tuple[int, int]]:
     return runs
 
 
+def _sizes(prompts: SortedPrompts, runs: list[tuple[int, int]]) -> Int64:
+    """Nodes of the tree of each run, int64 [len(runs)]."""
+    starts, stops = np.array(runs, np.int64).T
+    ends = np.cumsum(prompts.lengths - prompts.shared)
+    sizes: Int64 = ends[stops - 1] - ends[starts] + prompts.lengths[starts]
+    return sizes
+
+
 def _tree(prompts: SortedPrompts, run: tuple[int, int]) -> tuple[Int64, Int64, Int64, Int64]:
     """Nodes of one run: ids [n], positions [n], paths [r, L] (PAD past the end), owners [n]."""
     rows = slice(*run)
@@ -104,6 +112,9 @@ def plan_packs(tokens: Int32, *, nodes: int, batch: int = 1) -> Iterator[Pack]:
         return
     prompts = sort_prompts(tokens)
     runs = cut_runs(prompts, nodes)
+    if batch > 1:
+        # Trees of one size go together: a pack is as wide as its largest.
+        runs = [runs[i] for i in np.argsort(_sizes(prompts, runs), kind="stable")]
     for first in range(0, len(runs), batch):
         yield _pack(prompts, runs[first : first + batch])
 
@@ -127,6 +138,5 @@ def _pack(prompts: SortedPrompts, runs: list[tuple[int, int]]) -> Pack:
         node, depth = np.nonzero(above)
         mask[b, node, paths[owners[node], depth]] = True
         reads.append(b * n + paths[np.arange(stop - start), prompts.lengths[start:stop] - 1])
-    return Pack(
-        ids, positions, mask, np.concatenate(reads), prompts.order[runs[0][0] : runs[-1][1]]
-    )
+    rows = np.concatenate([prompts.order[start:stop] for start, stop in runs])
+    return Pack(ids, positions, mask, np.concatenate(reads), rows)

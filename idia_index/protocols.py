@@ -7,7 +7,7 @@ normalising and checking happen once, in `idia_index.embeddings`, for all of the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from idia_index import embeddings
+from idia_index.ahead import one_ahead
 from idia_index.errors import IdiaIndexError
 from idia_index.images import ImageSource, load_image
 from idia_index.records import Fingerprint, Float32, Int64, Pack
@@ -57,6 +58,13 @@ class PackTower(ABC):
     @abstractmethod
     def embed_pack(self, pack: Pack) -> Float32:
         """Text embeddings float32 [p, D] at `pack.reads`, not normalised."""
+
+    def embed_packs(self, packs: Iterable[Pack]) -> Iterator[tuple[Pack, Float32]]:
+        """Each pack with its text embeddings; the next is planned while one is computed.
+
+        A tower that computes several packs at a time does so here; their order is free.
+        """
+        return ((pack, self.embed_pack(pack)) for pack in one_ahead(packs))
 
 
 class Backend(ABC):

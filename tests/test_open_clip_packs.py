@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,11 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
 
+from idia_index.backends import torch_products  # noqa: E402
+from idia_index.backends.torch_cpu_text import CpuTextTower  # noqa: E402
 from idia_index.backends.torch_text import PackedTextTower, pack_refusal  # noqa: E402
 from idia_index.packing import PAD, plan_packs  # noqa: E402
+from idia_index.records import Pack  # noqa: E402
 
 CONTEXT, START, END = 12, 18, 19
 TEXT = {"context_length": CONTEXT, "vocab_size": 20}
@@ -35,6 +39,7 @@ SORTS: dict[str, dict[str, Any]] = {
 }
 MODELS = {name: helper.build(cfg, seed) for seed, (name, cfg) in enumerate(SORTS.items())}
 TOWERS = {name: PackedTextTower(model).eval() for name, model in MODELS.items()}
+CPU_TOWERS = {name: CpuTextTower(tower) for name, tower in TOWERS.items()}
 
 # Few different tokens, so that prompts share prefixes of every length; some share none.
 BODIES = st.lists(
@@ -50,17 +55,48 @@ def _framed(bodies: list[list[int]]) -> tuple[Any, Any]:
     return tokens, torch.from_numpy(np.where(tokens == PAD, 0, tokens).astype(np.int64))
 
 
+def _anywhere(tower: PackedTextTower, pack: Pack) -> Any:
+    arrays = (pack.ids, pack.positions, pack.mask, pack.reads)
+    return tower(*map(torch.from_numpy, arrays))
+
+
 @pytest.mark.parametrize("sort", SORTS)
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(bodies=BODIES, nodes=st.integers(1, 80), batch=st.integers(1, 5))
 def test_packs_are_encode_text(sort: str, bodies: list[list[int]], nodes: int, batch: int) -> None:
+    _check(sort, bodies, nodes, batch, lambda pack: _anywhere(TOWERS[sort], pack))
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(bodies=BODIES, nodes=st.integers(1, 300), batch=st.integers(1, 3))
+def test_so_are_those_of_a_processor(
+    sort: str, bodies: list[list[int]], nodes: int, batch: int
+) -> None:
+    _check(sort, bodies, nodes, batch, CPU_TOWERS[sort])
+
+
+@pytest.mark.parametrize("sort", ["plain", "quickgelu", "layer scale"])
+def test_and_without_the_products_of_onednn(sort: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_products, "has_onednn", lambda dtype: False)
+    bodies = [[a, b, c] for a in range(1, 6) for b in range(1, a + 1) for c in range(1, 4)]
+    _check(sort, bodies, 100, 1, CpuTextTower(TOWERS[sort]))
+
+
+def _check(
+    sort: str,
+    bodies: list[list[int]],
+    nodes: int,
+    batch: int,
+    embed: Callable[[Pack], Any],
+) -> None:
+    """Packs of random prompts against `encode_text` of the padded prompts."""
     tokens, padded = _framed(bodies)
     with torch.inference_mode():
         expected = MODELS[sort].encode_text(padded)
         rows = torch.full_like(expected, float("nan"))
         for pack in plan_packs(tokens, nodes=nodes, batch=batch):
-            arrays = (pack.ids, pack.positions, pack.mask, pack.reads)
-            rows[torch.from_numpy(pack.rows)] = TOWERS[sort](*map(torch.from_numpy, arrays))
+            rows[torch.from_numpy(pack.rows)] = embed(pack)
     difference = (F.normalize(rows, dim=-1) - F.normalize(expected, dim=-1)).abs().max()
     assert float(difference) < 1e-5
     assert float((rows - expected).abs().max()) < 1e-5 * float(expected.abs().max() + 1)

@@ -80,3 +80,12 @@ def test_padding_sees_itself_only(batch: int) -> None:
     for pack in plan_packs(matrix(prompts), nodes=9, batch=batch):
         assert pack.mask.diagonal(axis1=1, axis2=2).all()
         assert pack.mask.any(axis=2).all()
+
+
+def test_trees_of_one_size_share_a_pack() -> None:
+    long = [[START, a, *range(20), END] for a in range(40)]
+    short = [[START, 50 + a, END] for a in range(3)]
+    packs = list(plan_packs(matrix(long + short), nodes=24, batch=4))
+    used = sum(len({tuple(p[: k + 1]) for k in range(len(p))}) for p in long) + 1 + 2 * len(short)
+    assert sum(pack.ids.size for pack in packs) <= used + 24  # one mixed pack at most
+    assert sorted(row for pack in packs for row in pack.rows.tolist()) == list(range(43))
