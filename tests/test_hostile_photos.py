@@ -1,0 +1,253 @@
+"""Photos of strangers: each is decoded as documented or listed with its reason; none costs more."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from conftest import make_images
+from hostile import encoded, endless_jpeg, hostile_photos, photo
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from toy_backend import ToyBackend
+
+import idia_index.registry
+from idia_index.cli.main import _run as run_command
+from idia_index.errors import InputError
+from idia_index.image_cache import ImageCache
+from idia_index.image_room import Room
+from idia_index.images import FORMATS, load_image
+from idia_index.parity import compare
+from idia_index.records import Float32
+from idia_index.subject_images import Encoded, encode_subjects
+from idia_index.subjects import Subject, read_subjects
+from idia_index.templates import JAIR2024
+
+
+@pytest.fixture(autouse=True)
+def _toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registers the toy backend, as an installed plugin would be."""
+    plain = idia_index.registry.load_plugin
+    monkeypatch.setattr(
+        idia_index.registry,
+        "load_plugin",
+        lambda group, name: ToyBackend if name == "toy" else plain(group, name),
+    )
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    (tmp_path / "names.txt").write_text("".join(f"First{i % 7} Last{i}\n" for i in range(40)))
+    assert run("build", tmp_path / "i", "--backend", "toy", "--model", "toy",
+               "--names", tmp_path / "names.txt") == 0  # fmt: skip
+    return tmp_path / "i"
+
+
+def run(*arguments: object) -> int:
+    return run_command([str(argument) for argument in arguments], debug=False)
+
+
+def verbs(index: Path, people: Path) -> dict[str, tuple[object, ...]]:
+    alone = ("--min-images", 1, "--sample-sizes", 1, "--draws", 1)
+    return {
+        "query": ("query", index, people / "First3_Last10", "--name", "First3 Last10"),
+        "audit": ("audit", index, people),
+        "evaluate": ("evaluate", index, people, *alone),
+    }
+
+
+def test_every_verb_decodes_or_lists_each_file(
+    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = tmp_path / "people"
+    good, bad = hostile_photos(people / "First3_Last10")
+    make_images(people / "First0_Last7", 3)
+    expected = {os.fsdecode(path) for path in good}
+    for arguments in verbs(index, people).values():
+        capsys.readouterr()
+        assert run(*arguments, "--json") == 0
+        out, err = capsys.readouterr()
+        (subject,) = (s for s in json.loads(out)["subjects"] if s["name"] == "First3 Last10")
+        assert set(subject["image_files"]) == expected
+        reasons = {Path(s["file"]): s["reason"] for s in subject["skipped"]}
+        assert reasons.keys() == bad.keys()
+        for path, told in bad.items():
+            assert told in reasons[path], path
+            assert path.name.isprintable() is (path.name in reasons[path])
+        notes = [line for line in err.splitlines() if line.startswith("note: left out: ")]
+        assert len(notes) == 21 and "and 6 files more" in notes[-1]
+        assert all(line.isprintable() for line in err.splitlines())
+        # An image that cannot be read is an error where that is asked for.
+        assert run(*arguments, "--strict") == 2
+        last = capsys.readouterr().err.splitlines()[-1]
+        assert last.startswith("idia-index: ") and last.isprintable()
+    subjects = read_subjects(people)
+    toy = ToyBackend(model="toy")
+    report = compare(toy, toy, ["A B"], JAIR2024[:1], subjects)
+    assert {s.path for s in report.skipped} == bad.keys()
+    with pytest.raises(InputError):
+        compare(toy, toy, ["A B"], JAIR2024[:1], subjects, strict=True)
+
+
+def test_a_subject_left_without_an_image_is_named(
+    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_images(tmp_path / "people" / "First0_Last7", 2)
+    (tmp_path / "people" / "First3_Last10").mkdir()
+    (tmp_path / "people" / "First3_Last10" / "a.png").write_bytes(b"")
+    for verb, arguments in verbs(index, tmp_path / "people").items():
+        capsys.readouterr()
+        assert run(*arguments) == 2, verb
+        out, err = capsys.readouterr()
+        assert "'First3 Last10' has no image that can be read" in err and not out
+
+
+class Picky(ToyBackend):
+    """A model whose preprocessing refuses some images."""
+
+    def embed_images(self, images: list[Image.Image]) -> Float32:
+        if any(image.width == 7 for image in images):
+            raise InputError("an image of 7 pixels cannot be prepared")
+        return super().embed_images(images)
+
+
+def encode(backend: ToyBackend, paths: list[Path]) -> Encoded:
+    cache = ImageCache(None, backend.fingerprint, "")
+    return encode_subjects(backend, [Subject("A B", tuple(paths))], cache, False)
+
+
+def test_an_image_that_the_model_refuses_costs_no_other(tmp_path: Path) -> None:
+    paths = sorted(make_images(tmp_path / "p", 9).iterdir())
+    Image.new("L", (7, 90), 5).save(paths[4])
+    found = encode(Picky(model="toy"), paths)
+    assert found.paths == [*paths[:4], *paths[5:]]
+    assert [(s.path, s.reason) for s in found.skipped[0]] == [
+        (paths[4], f"{paths[4]}: an image of 7 pixels cannot be prepared")
+    ]
+    plain = [ToyBackend(model="toy").encode_images([path])[0] for path in found.paths]
+    assert np.abs(found.embeddings - np.array(plain)).max() < 1e-6
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=80), st.sampled_from([1, 2000, 20_000]))
+def test_memory_is_bounded_and_the_order_stays(sides: list[int], size: int) -> None:
+    """Whatever the sizes: at most the room and the two images that nobody can wait for."""
+    most, plain = 0, Room.take
+
+    class Measured(Room):
+        def take(self, place: int, size: int) -> None:
+            nonlocal most
+            plain(self, place, size)
+            most = max(most, self._used)
+
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+        patch.setattr("idia_index.subject_images.Room", lambda: Measured(size))
+        paths = []
+        for number, side in enumerate(sides):
+            paths.append(Path(folder, f"{number:03d}.png"))
+            photo(number).resize((side, side)).save(paths[-1])
+        toy = ToyBackend(model="toy")
+        found = encode(toy, paths)
+        assert found.paths == paths
+        alone = toy.encode_images(paths)
+        assert np.abs(found.embeddings - alone).max() < 1e-6
+    assert most <= size + 2 * 4 * max(sides) ** 2
+
+
+def test_an_error_does_not_wait_for_those_who_wait_for_room(tmp_path: Path) -> None:
+    paths = sorted(make_images(tmp_path / "p", 60).iterdir())
+    paths[0].write_bytes(b"")
+    cache = ImageCache(None, ToyBackend(model="toy").fingerprint, "")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("idia_index.subject_images.Room", lambda: Room(1))
+        with pytest.raises(InputError, match="an empty file"):
+            encode_subjects(ToyBackend(model="toy"), [Subject("A", tuple(paths))], cache, True)
+
+
+def test_sixteen_bits_are_what_eight_would_show(tmp_path: Path) -> None:
+    """Converted as they are, everything above 255 would be white."""
+    values = np.random.default_rng(0).integers(0, 65536, (24, 20)).astype(np.uint16)
+    for suffix in ("png", "tif"):
+        path = tmp_path / f"a.{suffix}"
+        Image.fromarray(values).save(path)
+        seen = np.asarray(load_image(path).convert("RGB"))
+        assert (seen == (values // 256)[:, :, None]).all()
+    (tmp_path / "a.pgm").write_bytes(b"P5 20 24 65535\n" + values.astype(">u2").tobytes())
+    assert (np.asarray(load_image(tmp_path / "a.pgm").convert("L")) == values // 256).all()
+
+
+def test_a_jpeg_of_many_scans_is_refused_before_they_are_read(tmp_path: Path) -> None:
+    (tmp_path / "few.jpg").write_bytes(endless_jpeg(90))
+    assert load_image(tmp_path / "few.jpg").size == (64, 64)
+    (tmp_path / "many.jpg").write_bytes(endless_jpeg(200_000))
+    with pytest.raises(InputError, match=r"many\.jpg: a JPEG of 200,006 scans"):
+        load_image(tmp_path / "many.jpg")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(FORMATS), st.data())
+def test_damaged_images_are_images_or_one_line(kind: str, data: st.DataObject) -> None:
+    """Bytes changed, taken out or cut off: no other error, and no other reader than ours."""
+    whole = bytearray(encoded(photo(), kind))
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(whole) - 1))
+        end = place + data.draw(st.integers(0, 30))
+        whole[place:end] = data.draw(st.binary(max_size=8))
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "a.jpg")
+        path.write_bytes(whole)
+        try:
+            image = load_image(path)
+        except InputError as error:
+            assert str(error).startswith(f"{path}: ")
+        else:
+            assert image.width * image.height <= 100_000_000
+
+
+def test_unreadable_files_and_folders_are_listed(tmp_path: Path) -> None:
+    person = make_images(tmp_path / "First3_Last10", 3)
+    make_images(person / "locked", 2)
+    (person / "00.png").chmod(0)
+    (person / "locked").chmod(0)
+    code = (
+        "import sys; from toy_backend import ToyBackend\n"
+        "from test_hostile_photos import encode\n"
+        "from idia_index.subjects import make_subject\n"
+        "subject = make_subject('A B', [sys.argv[1]])\n"
+        "skipped = encode(ToyBackend(model='toy'), list(subject.images)).skipped[0]\n"
+        "print(*(s.reason for s in (*subject.skipped, *skipped)), sep='\\n')"
+    )
+    command = [sys.executable, "-c", code, str(person)]
+    if os.geteuid() == 0:  # who may read everything, unless that right is given up
+        if shutil.which("setpriv") is None:
+            pytest.skip("run by root, who may read everything")
+        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent
+    )
+    (person / "locked").chmod(0o700)
+    assert done.stdout.splitlines() == [
+        f"{person / 'locked'}: the folder cannot be read (Permission denied)",
+        f"{person / '00.png'}: cannot be opened (Permission denied); "
+        "remove it or replace it by a readable image",
+    ]
+
+
+def test_links_lead_in_no_circle_and_hidden_files_belong_to_nobody(tmp_path: Path) -> None:
+    make_images(tmp_path / "people" / "A_B", 2)
+    make_images(tmp_path / "people" / "A_B" / ".thumbnails", 2)
+    make_images(tmp_path / "people" / ".cache", 2)
+    (tmp_path / "people" / "A_B" / "._00.png").write_bytes(b"x")
+    (person,) = read_subjects(tmp_path / "people")
+    assert [path.name for path in person.images] == ["00.png", "01.png"] and not person.skipped
+    (tmp_path / "people" / "All_Of_Them").symlink_to("..")
+    with pytest.raises(InputError, match=r"All_Of_Them: a link to a folder that it lies in"):
+        read_subjects(tmp_path / "people")
