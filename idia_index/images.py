@@ -91,7 +91,8 @@ def decode_image(
     Args:
         file: what `open_image` gave.
         path: where it is, for the messages.
-        admit: called before decoding with the most bytes that the pixels take.
+        admit: called before decoding with the most bytes that it takes, which is twice the
+            pixels' where the image is turned.
     """
     name = shown_path(path)
     try:
@@ -100,7 +101,7 @@ def decode_image(
         if opened.format in ("JPEG", "MPO"):
             _check_scans(file, name)
         if admit is not None:
-            admit(4 * opened.width * opened.height)
+            admit(2 * size_of(opened))
         opened.load()
         # The readers of these keep more than the frame.
         image = opened.copy() if opened.format in ("GIF", "TIFF", "WEBP") else opened
@@ -114,6 +115,11 @@ def decode_image(
     # Decoders raise whatever their format's parser ran into; each of it means the same here.
     except Exception as error:
         raise InputError(f"{name}: cannot be decoded ({error}); {_MEND}") from error
+
+
+def size_of(image: Image.Image) -> int:
+    """The most bytes that an image's pixels take."""
+    return 4 * image.width * image.height
 
 
 def _check_size(image: Image.Image, name: str) -> None:

@@ -15,7 +15,7 @@ from idia_index import embeddings
 from idia_index.errors import InputError
 from idia_index.image_cache import ImageCache
 from idia_index.image_room import Room
-from idia_index.images import decode_image, open_image
+from idia_index.images import decode_image, open_image, size_of
 from idia_index.protocols import Backend
 from idia_index.records import Float32, Int64
 from idia_index.subjects import Skipped, Subject
@@ -79,13 +79,17 @@ def encode_subjects(
     room = Room()
     batch = _Batch(backend, cache, rows, room)
     unread: dict[int, InputError] = {}
-    for place, found in enumerate(_loaded([path for _, path in files], cache, room)):
+    # Neither `found` nor an enumerate() around it may hold an image while the next is decoded.
+    loaded = _loaded([path for _, path in files], cache, room)
+    for place in range(len(files)):
+        found = next(loaded)
         if isinstance(found.content, InputError):
             unread[place] = found.content
         elif isinstance(found.content, np.ndarray):
             rows[place] = found.content
         else:
             batch.add(place, found, found.content)
+        del found
         if batch.is_full() or place + 1 == len(files):
             for bad, error in batch.encode().items():
                 name = shown_path(files[bad][1])
@@ -190,7 +194,10 @@ def _load(place: int, path: Path, cache: ImageCache, room: Room) -> _Loaded:
             if (row := cache.get(key)) is not None:
                 return _Loaded(key, row)
             file.seek(0)
-            return _Loaded(key, decode_image(file, path, admit), taken)
+            image = decode_image(file, path, admit)
+        size = size_of(image)
+        room.give(taken - size)
+        return _Loaded(key, image, size)
     except InputError as error:
         room.give(taken)
         return _Loaded(key, error)
