@@ -20,6 +20,7 @@ from idia_index.errors import InputError
 from idia_index.packing import PAD, plan_packs
 from idia_index.protocols import PackTower, Tokenizer
 from idia_index.records import Float32, Pack
+from idia_index.textfiles import shown
 
 # Two prompts that share a prefix and differ in length, so that a tree has a branch.
 PROBES = ("a photo of a person", "a photo of two people in the street")
@@ -139,8 +140,8 @@ class WholeTexts:
         for text, count in zip(texts, count_tokens(self._tokenizer, texts), strict=True):
             if count > length:
                 raise InputError(
-                    f"prompt {text!r} has {count} tokens, the model reads {length}: shorten the "
-                    "name or the template"
+                    f"prompt {shown(text, 300)} has {count} tokens, the model reads {length}: "
+                    "shorten the name or the template"
                 )
         ids = self._tokenizer(list(texts))
         return self._encode(self._trimmed(ids) if self.trims else ids)

@@ -23,6 +23,7 @@ from idia_index.name_pool import ORIGINS, sample_names
 from idia_index.names import NameList, make_names, read_names
 from idia_index.registry import load_backend
 from idia_index.templates import JAIR2024, read_templates
+from idia_index.textfiles import shown
 
 FINDINGS_SHOWN = 10
 
@@ -50,7 +51,8 @@ def _tell(names: NameList) -> None:
     """Says what is odd about the names; the build goes on."""
     findings = lint_names(names)
     for finding in findings[:FINDINGS_SHOWN]:
-        say(f"note: {finding.place}: {finding.message}", err=True)
+        where = f"{finding.place}: {shown(finding.value)} " if finding.place else ""
+        say(f"note: {where}{finding.message}", err=True)
     if len(findings) > FINDINGS_SHOWN:
         say(f"note: and {len(findings) - FINDINGS_SHOWN} more like these", err=True)
 

@@ -6,7 +6,7 @@ import csv
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 
@@ -82,11 +82,10 @@ def make_subject(name: str, images: Iterable[str | os.PathLike[str]]) -> Subject
     check_text(name, "name of the subject")
     if not clean_name(name):
         raise InputError("the name of the subject is empty: give the name to test")
-    subject = Subject(clean_name(name), ())
+    person = _Person(clean_name(name))
     for image in images:
-        subject = _with_images(subject, Path(image), "the command line")
-    _check_images(subject, "the command line")
-    return subject
+        person.add(Path(image), "the command line")
+    return person.subject("the command line")
 
 
 def _from_folder(folder: Path) -> list[Subject]:
@@ -99,13 +98,12 @@ def _from_folder(folder: Path) -> list[Subject]:
             "make one folder of images per person, First_Last"
         )
     subjects = []
-    for person in people:
-        if person.is_symlink() and folder.resolve().is_relative_to(person.resolve()):
-            raise InputError(f"{shown_path(person)}: a link to a folder that it lies in; remove it")
-        place = shown_path(folder)
-        subject = _with_images(Subject(folder_to_name(person.name), ()), person, place)
-        _check_images(subject, shown_path(person))
-        subjects.append(subject)
+    for entry in people:
+        if entry.is_symlink() and folder.resolve().is_relative_to(entry.resolve()):
+            raise InputError(f"{shown_path(entry)}: a link to a folder that it lies in; remove it")
+        person = _Person(folder_to_name(entry.name))
+        person.add(entry, shown_path(folder))
+        subjects.append(person.subject(shown_path(entry)))
     return subjects
 
 
@@ -114,7 +112,7 @@ def _from_csv(file: Path) -> list[Subject]:
     # A quoted field may not run over lines: names and paths hold no line breaks.
     rows = csv.DictReader(StringIO("\n".join(lines.texts)), restkey=_REST, strict=True)
     where = shown_path(file)
-    subjects: dict[str, Subject] = {}
+    people: dict[str, _Person] = {}
     try:
         _check_columns(rows.fieldnames or (), where)
         for row in rows:
@@ -123,14 +121,12 @@ def _from_csv(file: Path) -> list[Subject]:
                 raise InputError(
                     f"{line}: has more cells than there are columns; quote what holds a comma"
                 )
-            _add_row(subjects, row, file.parent, line)
+            _add_row(people, row, file.parent, line)
     except csv.Error as error:
         raise InputError(f"{where}: not a CSV file ({error}); check its quotes") from error
-    if not subjects:
+    if not people:
         raise InputError(f"{where}: names nobody; write a line per person below the columns")
-    for subject in subjects.values():
-        _check_images(subject, where)
-    return list(subjects.values())
+    return [person.subject(where) for person in people.values()]
 
 
 def _check_columns(columns: Sequence[str], where: str) -> None:
@@ -148,19 +144,19 @@ def _check_columns(columns: Sequence[str], where: str) -> None:
 
 
 def _add_row(
-    subjects: dict[str, Subject], row: Mapping[str, str | None], base: Path, line: str
+    people: dict[str, _Person], row: Mapping[str, str | None], base: Path, line: str
 ) -> None:
     name = clean_name(row["name"] or "")
     if not name or not row["path"]:
         raise InputError(f"{line}: a person needs a name and a path")
-    told = Subject(name, (), _membership(row, line), _training_count(row, line))
-    known = subjects.setdefault(name, told)
+    told = _Person(name, _membership(row, line), _training_count(row, line))
+    known = people.setdefault(name, told)
     if (known.membership, known.training_count) != (told.membership, told.training_count):
         raise InputError(
             f"{line}: {shown(name)} has another membership or training_count than on an earlier "
             "line; make them agree"
         )
-    subjects[name] = _with_images(known, base / row["path"], line)
+    known.add(base / row["path"], line)
 
 
 def _membership(row: Mapping[str, str | None], line: str) -> str | None:
@@ -181,9 +177,53 @@ def _training_count(row: Mapping[str, str | None], line: str) -> int | None:
     return int(value)
 
 
-def _with_images(subject: Subject, path: Path, place: str) -> Subject:
+@dataclass
+class _Person:
+    """A subject while its images are being listed."""
+
+    name: str
+    membership: str | None = None
+    training_count: int | None = None
+    images: dict[Path, None] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def add(self, path: Path, place: str) -> None:
+        """Adds an image or the images of a folder; `place` says where it is named."""
+        if not _is_folder(path, place):
+            self._add_image(path)
+            return
+        files, skipped = _files_below(path)
+        self.skipped += skipped
+        for file in files:
+            if file.suffix.lower() in IMAGE_SUFFIXES:
+                self._add_image(file)
+            else:
+                self._skip(file, "its name has no suffix of an image format that is read")
+
+    def subject(self, place: str) -> Subject:
+        """The subject; raises InputError if it has no image."""
+        if not self.images:
+            raise InputError(f"{place}: {shown(self.name)} has no image; give at least one")
+        return Subject(
+            self.name,
+            tuple(self.images),
+            self.membership,
+            self.training_count,
+            tuple(self.skipped),
+        )
+
+    def _add_image(self, path: Path) -> None:
+        if path in self.images:
+            self._skip(path, "was given twice and counts once")
+        self.images[path] = None
+
+    def _skip(self, path: Path, reason: str) -> None:
+        self.skipped.append(Skipped(path, f"{shown_path(path)}: {reason}"))
+
+
+def _is_folder(path: Path, place: str) -> bool:
     try:
-        kind = path.stat().st_mode
+        return stat.S_ISDIR(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
             f"{place}: {shown_path(path)}: no such image or folder; check the path"
@@ -193,16 +233,6 @@ def _with_images(subject: Subject, path: Path, place: str) -> Subject:
         raise InputError(
             f"{place}: {shown_path(path)}: cannot be read ({reason}); check the path and its rights"
         ) from error
-    if not stat.S_ISDIR(kind):
-        return replace(subject, images=(*subject.images, path))
-    files, skipped = _files_below(path)
-    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
-    skipped += [
-        Skipped(file, f"{shown_path(file)}: its name has no suffix of an image format that is read")
-        for file in files
-        if file.suffix.lower() not in IMAGE_SUFFIXES
-    ]
-    return replace(subject, images=(*subject.images, *images), skipped=(*subject.skipped, *skipped))
 
 
 def _files_below(folder: Path) -> tuple[list[Path], list[Skipped]]:
@@ -228,11 +258,6 @@ def _files_below(folder: Path) -> tuple[list[Path], list[Skipped]]:
         ]
         found += [Path(here, name) for name in sorted(files) if not name.startswith(".")]
     return found, skipped
-
-
-def _check_images(subject: Subject, place: str) -> None:
-    if not subject.images:
-        raise InputError(f"{place}: {shown(subject.name)} has no image; give at least one")
 
 
 def _check_distinct(subjects: Sequence[Subject], place: Path) -> None:

@@ -13,6 +13,7 @@ from idia_index.packing import PAD, Int32
 from idia_index.prompts import PromptGrid
 from idia_index.records import Int64
 from idia_index.templates import Template
+from idia_index.textfiles import shown
 
 if TYPE_CHECKING:
     from idia_index.protocols import Tokenizer
@@ -51,14 +52,14 @@ def _check(tokens: Int32, tokenizer: Tokenizer, context_length: int, texts: Sequ
     if len(tokens) and lengths.max() > context_length:
         worst = int(lengths.argmax())
         raise InputError(
-            f"prompt {texts[worst]!r} has {lengths[worst]} tokens, the model reads "
+            f"prompt {shown(texts[worst], 300)} has {lengths[worst]} tokens, the model reads "
             f"{context_length}: shorten the name or the template"
         )
     special = ((tokens == tokenizer.start) | (tokens == tokenizer.end)).sum(axis=1)
     if len(tokens) and special.max() > 2:
         worst = int(special.argmax())
         raise InputError(
-            f"prompt {texts[worst]!r} holds one of the model's special tokens; "
+            f"prompt {shown(texts[worst], 300)} holds one of the model's special tokens; "
             "take it out of the name or the template"
         )
 
