@@ -212,7 +212,9 @@ def _weights_in(folder: Path, preferred: tuple[str, ...]) -> Path:
     for name in preferred:
         if (folder / name).is_file():
             return folder / name
-    found = sorted(path for pattern in _WEIGHT_PATTERNS for path in folder.glob(pattern))
+    found = sorted(
+        path for pattern in _WEIGHT_PATTERNS for path in folder.glob(pattern) if path.is_file()
+    )
     if len(found) != 1:
         what = f"{len(found)} weights files, none under a usual name" if found else "no weights"
         raise InputError(f"{folder}: {what}; name the file {preferred[0]}")

@@ -13,12 +13,13 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from idia_index.errors import InputError
+from idia_index.textfiles import shown
 
 # What OpenAI's archives carry beside weights: numbers, and the causal mask.
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
@@ -31,18 +32,47 @@ _STORAGES = {
     "IntStorage": torch.int32,
     "BoolStorage": torch.bool,
 }
+MAX_NAME = 1000
 _ACTIVATIONS = {"QuickGELU": "quick_gelu", "GELU": "gelu"}
 
 
 def archive_root(path: Path) -> str | None:
-    """Name of the folder inside a TorchScript archive; None for any other file."""
+    """Name of the folder inside a TorchScript archive; None for any other file.
+
+    Raises:
+        InputError: a zip that would unpack to more than it is.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            check_members(archive, path)
+    except InputError:
+        raise
     # No zip, or a damaged one, which zipfile answers with errors of many kinds.
     except Exception:  # noqa: BLE001
         return None
     return next((name.split("/")[0] for name in names if name.endswith("/constants.pkl")), None)
+
+
+def check_members(archive: zipfile.ZipFile, path: Path) -> None:
+    """Checks that a zip holds what it says: nothing compressed, no byte for two members.
+
+    Raises:
+        InputError: it would unpack to more than the file has.
+    """
+    # The source code in a TorchScript archive is compressed; nobody reads it.
+    members = [m for m in archive.infolist() if m.filename.split("/")[1:2] != ["code"]]
+    packed = next((m.filename for m in members if m.compress_type != zipfile.ZIP_STORED), None)
+    if packed is not None:
+        raise InputError(
+            f"{path}: {shown(packed)} in it is compressed, which no checkpoint of PyTorch is; "
+            "take an intact copy"
+        )
+    total, size = sum(member.file_size for member in members), path.stat().st_size
+    if total > size:
+        raise InputError(
+            f"{path}: a zip of {size:,} bytes that would unpack to {total:,}; take an intact copy"
+        )
 
 
 def read_archive(path: Path, root: str) -> tuple[dict[str, Tensor], str | None]:
@@ -81,8 +111,14 @@ class _Module:
         self.attributes = state if isinstance(state, dict) else {}
 
 
-class _Unpickler(pickle.Unpickler):
-    """Knows tensors, ordered dictionaries and inert modules; refuses every other name."""
+class _Unpickler(pickle._Unpickler):
+    """Knows tensors, ordered dictionaries and inert modules; refuses every other name.
+
+    The one in Python: that in C takes memory for whatever place a file says its memo has.
+    """
+
+    stack: list[Any]
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, archive: zipfile.ZipFile, root: str) -> None:
         super().__init__(io.BytesIO(_stored(archive, f"{root}/data.pkl")))
@@ -104,7 +140,8 @@ class _Unpickler(pickle.Unpickler):
         }
         if (module, name) not in known:
             raise InputError(
-                f"{self._archive.filename}: holds {module}.{name}, which is no weight; refused"
+                f"{self._archive.filename}: holds {shown(f'{module}.{name}')[1:-1]}, which is no "
+                "weight; refused"
             )
         return known[module, name]
 
@@ -119,9 +156,18 @@ class _Unpickler(pickle.Unpickler):
             self._storages[key] = torch.frombuffer(bytearray(data), dtype=dtype) if data else empty
         return self._storages[key]
 
+    def load_build(self) -> None:
+        """Gives a module its attributes; on anything else it could change what that does."""
+        state = self.stack.pop()
+        module = self.stack[-1]
+        if not isinstance(module, _Module):
+            raise ValueError(f"a {type(module).__name__} is given attributes")
+        module.__setstate__(state)
+
+    dispatch[pickle.BUILD[0]] = load_build
+
 
 def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
-    """A member that is stored as it is: a compressed one could unpack to any size."""
     if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{name} is compressed")
     return archive.read(name)
@@ -142,6 +188,8 @@ def _tensors(module: Any) -> dict[str, Tensor]:
     waiting = [("", module)]
     while waiting:
         prefix, current = waiting.pop()
+        if len(prefix) > MAX_NAME:
+            raise ValueError("modules nested too deeply")
         if not isinstance(current, _Module) or id(current) in seen:
             continue
         seen.add(id(current))

@@ -14,9 +14,20 @@ from torch import Tensor, nn
 
 from idia_index.backends.torch_archives import archive_root, read_archive
 from idia_index.errors import InputError
+from idia_index.textfiles import shown
 
 # Wrappers that trainers leave in the names: DistributedDataParallel, torch.compile.
 _WRAPPERS = ("module.", "_orig_mod.")
+_DTYPES = (
+    torch.float16,
+    torch.bfloat16,
+    torch.float32,
+    torch.float64,
+    torch.int32,
+    torch.int64,
+    torch.uint8,
+    torch.bool,
+)
 _CUSTOM_TEXT = (
     "text_projection",
     "positional_embedding",
@@ -120,8 +131,13 @@ def _unwrapped(data: object, path: Path) -> dict[str, Tensor]:
     for name, value in data.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise InputError(
-                f"{path}: {name!r} is a {type(value).__name__}, not a tensor; save the model's "
-                "state_dict"
+                f"{path}: {shown(name)} is a {type(value).__name__}, not a tensor; save the "
+                "model's state_dict"
+            )
+        if value.dtype not in _DTYPES or value.layout != torch.strided or value.is_meta:
+            what = "without numbers" if value.is_meta else f"of {value.dtype}, {value.layout}"
+            raise InputError(
+                f"{path}: {shown(name)} is a tensor {what}; save plain float32 or half precision"
             )
     weights: dict[str, Tensor] = dict(data)
     for prefix in _WRAPPERS:
@@ -149,6 +165,7 @@ def check_fit(
     weights = _renamed(checkpoint.weights, expected)
     _check_names(weights, expected, checkpoint.path, architecture)
     _check_shapes(weights, expected, checkpoint.path, architecture)
+    _check_held(weights, expected, checkpoint.path)
     return weights, expected
 
 
@@ -201,7 +218,7 @@ def _check_names(
     if missing:
         found.append(f"{len(missing)} of {len(expected)} missing, the first is {missing[0]!r}")
     if unknown:
-        found.append(f"{len(unknown)} unknown, the first is {unknown[0]!r}")
+        found.append(f"{len(unknown)} unknown, the first is {shown(unknown[0])}")
     raise InputError(
         f"{path}: not the weights of {architecture}: {'; '.join(found)}; name the architecture "
         "that the file was trained with"
@@ -223,6 +240,27 @@ def _check_shapes(
             f"{path}: not the weights of {architecture}: {len(wrong)} of {len(expected)} have "
             f"another shape, the first is {name!r} with {list(weights[name].shape)} instead of "
             f"{list(expected[name].shape)}; name the architecture that the file was trained with"
+        )
+
+
+def _check_held(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
+    """Checks that numbers are what they should be, and that the file holds each of them.
+
+    A view can be of any size over one number; a model of that size would take the memory.
+    """
+    for name, value in weights.items():
+        if expected[name].is_floating_point() and not value.is_floating_point():
+            raise InputError(
+                f"{path}: {name!r} is of {value.dtype}, no floating point numbers; save the "
+                "weights as they were trained"
+            )
+    held = {value.untyped_storage().data_ptr(): value.untyped_storage().nbytes()
+            for value in weights.values()}  # fmt: skip
+    asked = sum(value.numel() * value.element_size() for value in weights.values())
+    if asked > 2 * sum(held.values()):  # some share theirs
+        raise InputError(
+            f"{path}: its tensors are views of {asked:,} bytes over {sum(held.values()):,}; "
+            "save them as they are, best as safetensors"
         )
 
 

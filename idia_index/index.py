@@ -183,6 +183,7 @@ class Index:
                 first_template=entry.parts[part].first_template,
                 errors=errors if certify else 0 * errors,
                 removed=self._stored_names.removed_rows(number),
+                file=str(self.path / entry.parts[part].file.file),
             )
         for first, shard in self._extra:
             yield Tile(shard, first, 0, np.zeros(len(self.templates)))

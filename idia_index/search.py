@@ -74,6 +74,7 @@ class Tile:
         first_template: id of its first template.
         errors: float64 [t], the most that a stored row differs from the one that counts.
         removed: rows that are not to be found, rising.
+        file: where its rows are kept, for messages.
     """
 
     shard: Shard
@@ -81,6 +82,7 @@ class Tile:
     first_template: int
     errors: Float64
     removed: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
+    file: str = "a shard"
 
 
 @dataclass(frozen=True)
@@ -175,15 +177,17 @@ class _Scan:
                 if len(gone):
                     scores[:, gone] = -np.inf
                 bounds = bounds + (tile.errors[template] + TIE)
-                self._keep(scores, bounds, number * QUERY_BLOCK, tile.first + start)
+                best = scores.max(axis=1).astype(np.float64)
+                if not (best - bounds <= MOST).all():  # nor where one of them is no number
+                    raise IdiaIndexError(
+                        f"{tile.file}: a row of template {tile.first_template + template} is not "
+                        "of unit length; find the damage with: idia-index verify"
+                    )
+                self._keep(scores, best, bounds, number * QUERY_BLOCK, tile.first + start)
 
-    def _keep(self, scores: Float32, bounds: Float64, query: int, first: int) -> None:
-        best = scores.max(axis=1).astype(np.float64)
-        if not (best <= MOST + bounds).all():
-            raise IdiaIndexError(
-                f"a stored row from {first} on is not of unit length; find the damage with: "
-                "idia-index verify"
-            )
+    def _keep(
+        self, scores: Float32, best: Float64, bounds: Float64, query: int, first: int
+    ) -> None:
         floor = self._floor[query : query + len(scores)]
         if scores.shape[1] >= self._k:
             place = scores.shape[1] - self._k

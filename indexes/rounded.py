@@ -23,6 +23,7 @@ from idia_index.search import Float64, ScoredShard
 
 FORMAT = "idia-index/rows/1"
 _ALIGN = 64
+MOST = 1e6  # of means, scales and lengths of codes; those of unit rows are far below
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -112,7 +113,8 @@ class RoundedKind(IndexKind):
                 raise IdiaIndexError(f"{path}: is cut short ({error})") from error
             place += arrays[name].nbytes
         for name in ("mean", "scale", "longest", "lost"):
-            if not np.isfinite(arrays[name]).all() or (name != "mean" and arrays[name].min() < 0):
+            most = np.abs(arrays[name]).max()
+            if not most <= MOST or (name != "mean" and arrays[name].min() < 0):
                 raise IdiaIndexError(
                     f"{path}: its {name} holds numbers that it cannot; build the index again"
                 )

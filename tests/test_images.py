@@ -15,6 +15,8 @@ from idia_index.images import load_image
 
 def gradient(mode: str = "RGB") -> Image.Image:
     pixels = np.arange(6 * 4 * 3, dtype=np.uint8).reshape(6, 4, 3) * 3
+    if mode == "I;16":  # to which Pillow did not always convert
+        return Image.fromarray(pixels[:, :, 0].astype(np.uint16))
     return Image.fromarray(pixels).convert(mode)
 
 

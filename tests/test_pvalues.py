@@ -125,7 +125,9 @@ def test_auc_is_that_of_mann_and_whitney(members: int, others: int, seed: int) -
     expected = stats.mannwhitneyu(high, low).statistic / (members * others)
     assert auc(high, low) == pytest.approx(expected)
     roc = make_roc(high, low, 0)
-    assert roc.auc == pytest.approx(np.trapezoid(roc.tpr, roc.fpr))
+    assert roc.auc == pytest.approx(
+        (np.diff(roc.fpr) * (np.array(roc.tpr[1:]) + roc.tpr[:-1]) / 2).sum()
+    )
     for threshold, fpr, tpr in zip(roc.thresholds, roc.fpr, roc.tpr, strict=True):
         assert fpr == pytest.approx((low >= threshold).mean())
         assert tpr == pytest.approx((high >= threshold).mean())

@@ -6,8 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import pytest
+
+pytest.importorskip("open_clip")
+
+import open_clip
 import torch
 
 from idia_index import audit, build_index, load_backend

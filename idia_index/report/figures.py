@@ -207,7 +207,7 @@ def p_values(groups: Mapping[str, Sequence[float]]) -> str:
             bins=10,
             range=(0, 1),
             weights=[[1 / len(values)] * len(values) for values in groups.values()],
-            color=colours[: len(groups)],
+            color=list(colours[: len(groups)]),  # two in a tuple may be a colour and its alpha
             edgecolor="black",
             linewidth=0.6,
             label=list(groups),
