@@ -35,7 +35,14 @@ try:
         build_tokenizer,
         tokenizer_string,
     )
-    from idia_index.backends.torch_devices import describe_device, pick_device, torch_dtype, why_not
+    from idia_index.backends.torch_devices import (
+        describe_device,
+        pick_device,
+        products_in,
+        torch_dtype,
+        weights_dtype,
+        why_not,
+    )
     from idia_index.backends.torch_text import ImageTower, PackedTextTower, pack_refusal, text_part
     from idia_index.backends.torch_towers import (
         TorchPackTower,
@@ -59,7 +66,7 @@ class OpenClipBackend(Backend):
         offline: whether to take files from folders and the local cache alone.
 
     Attributes:
-        clip: the open_clip model, on its device, in its dtype.
+        clip: the open_clip model, on its device.
         tokenizer: open_clip's tokenizer of it.
         preprocessing: open_clip's preprocessing configuration.
         image_tower: pixels float [m, 3, H, W] -> [m, D].
@@ -136,14 +143,17 @@ class OpenClipBackend(Backend):
             if not packs_agree(model, tower, ClipBpe(self.tokenizer)):
                 refusal = "its embeddings through packs are not those of encode_text"
         self.pack_refusal = refusal
-        self.clip = model.to(self._device, self._dtype)
+        self.clip = model.to(self._device, weights_dtype(self._device, self._dtype))
         self._check_range()
         self.image_tower = ImageTower(self.clip).eval()
         self.packed_tower = tower if refusal is None else None
-        self._whole_texts = None if self.packed_tower else WholeTexts(self.clip, self.tokenizer)
+        self._whole_texts = (
+            None if self.packed_tower else WholeTexts(self.clip, self.tokenizer, self._dtype)
+        )
         if self.packed_tower is not None:
             length = int(text_part(model).context_length)
-            self.text_tower = TorchPackTower(self.packed_tower, ClipBpe(self.tokenizer), length)
+            bpe = ClipBpe(self.tokenizer)
+            self.text_tower = TorchPackTower(self.packed_tower, bpe, length, self._dtype)
 
     def _check_range(self) -> None:
         """Refuses float16 for weights past its range, which become infinite in it."""
@@ -194,8 +204,9 @@ class OpenClipBackend(Backend):
         pixels = torch.stack([self._pixels(image) for image in images])
         # TF32 would lose half the digits of float32 in convolutions.
         exact = torch.backends.cudnn.flags(allow_tf32=False)
-        with torch.inference_mode(), exact:
-            return to_numpy(self.image_tower(pixels.to(self._device, self._dtype)))
+        dtype = weights_dtype(self._device, self._dtype)
+        with torch.inference_mode(), exact, products_in(self._device, self._dtype):
+            return to_numpy(self.image_tower(pixels.to(self._device, dtype)))
 
     def _pixels(self, image: Image.Image) -> torch.Tensor:
         self._check_shape(image)
@@ -227,5 +238,5 @@ class OpenClipBackend(Backend):
             InputError: a text is past the context length.
         """
         if self._whole_texts is None:  # a causal tower, whose texts go through packs
-            self._whole_texts = WholeTexts(self.clip, self.tokenizer)
+            self._whole_texts = WholeTexts(self.clip, self.tokenizer, self._dtype)
         return self._whole_texts(texts)

@@ -80,11 +80,22 @@ class CpuTextTower:
     Args:
         tower: the tower as `torch_text` has it, on the CPU. Its layers' weights are copied into
             the layout of oneDNN where that is used.
+        dtype: what the layers' products are computed in, None for that of the tower. With a
+            float32 tower, what is summed over the layers, normalisation and the last projection
+            stay float32 in any case.
+        attention: what queries, keys, values and attention are computed in; None for `dtype`.
     """
 
-    def __init__(self, tower: PackedTextTower) -> None:
+    def __init__(
+        self,
+        tower: PackedTextTower,
+        dtype: torch.dtype | None = None,
+        attention: torch.dtype | None = None,
+    ) -> None:
+        dtype = dtype or tower.positional_embedding.dtype
         self._tower = tower
-        self._blocks = [_Block(block) for block in tower.blocks]
+        self._attention = attention or dtype
+        self._blocks = [_Block(block, dtype, self._attention) for block in tower.blocks]
 
     def __call__(self, pack: Pack) -> Tensor:
         """Embeddings [p, D] at `pack.reads`, in the dtype of the parameters, not normalised."""
@@ -93,27 +104,32 @@ class CpuTextTower:
         tower = self._tower
         x = F.embedding(torch.from_numpy(pack.ids.ravel()), tower.token_embedding.weight)
         x += F.embedding(torch.from_numpy(pack.positions.ravel()), tower.positional_embedding)
-        bias = torch.zeros(sees.shape, dtype=x.dtype).masked_fill_(~sees, float("-inf"))[:, None]
+        bias = torch.zeros(sees.shape, dtype=self._attention).masked_fill_(~sees, float("-inf"))[
+            :, None
+        ]
         *inner, last = self._blocks
         for block in inner:
             x = block.rest(x, block.attend(x, keys, bias))
-        # As in `PackedTextTower`: from here on, the nodes that are read alone.
-        reads = torch.from_numpy(pack.reads)
+        # As in `PackedTextTower`: from here on, the nodes that are read alone. oneDNN makes and
+        # keeps a program for every number of rows, of a megabyte: there are to be few numbers.
+        count = len(pack.reads)
+        reads = torch.from_numpy(np.pad(pack.reads, (0, -count % WINDOW), mode="edge"))
         x = last.rest(x[reads], last.attend(x, keys, bias)[reads])
-        return tower.project(tower.ln_final(x))
+        return tower.project(tower.ln_final(x))[:count]
 
 
 class _Block:
     """One residual attention block, its weights prepared."""
 
-    def __init__(self, block: Any) -> None:
+    def __init__(self, block: Any, dtype: torch.dtype, attending: torch.dtype) -> None:
         attention = block.attn
+        self._dtype, self._attending = dtype, attending
         self._heads = attention.num_heads
         self._ln_1, self._ln_2 = block.ln_1, block.ln_2
         self._ls_1, self._ls_2 = block.ls_1, block.ls_2
-        self._qkv = linear(attention.in_proj_weight, attention.in_proj_bias)
-        self._out = linear(attention.out_proj.weight, attention.out_proj.bias)
-        self._mlp = mlp(block.mlp.c_fc, block.mlp.gelu, block.mlp.c_proj)
+        self._qkv = linear(attention.in_proj_weight, attention.in_proj_bias, attending)
+        self._out = linear(attention.out_proj.weight, attention.out_proj.bias, dtype)
+        self._mlp = mlp(block.mlp.c_fc, block.mlp.gelu, block.mlp.c_proj, dtype)
 
     def attend(self, x: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
         """Attention before its output projection: [N, width] -> [N, width].
@@ -123,7 +139,7 @@ class _Block:
             keys: int64 [W, m], nodes that a window may see.
             bias: [W, 1, N / W, m], 0 where a node sees a key and -inf where it does not.
         """
-        qkv = self._qkv(self._ln_1(x))
+        qkv = self._qkv(self._ln_1(x).to(self._attending))
         (windows, _, size, m), width = bias.shape, x.shape[1]
         q = qkv.view(windows, size, 3, self._heads, -1)[:, :, 0]
         kv = qkv[:, width:].index_select(0, keys.ravel()).view(windows, m, 2, self._heads, -1)
@@ -133,6 +149,6 @@ class _Block:
 
     def rest(self, x: Tensor, attended: Tensor) -> Tensor:
         """What follows attention, [n, width] both; `x` is overwritten."""
-        x += self._ls_1(self._out(attended))
-        x += self._ls_2(self._mlp(self._ln_2(x)))
+        x += self._ls_1(self._out(attended.to(self._dtype)))
+        x += self._ls_2(self._mlp(self._ln_2(x).to(self._dtype)))
         return x

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 
 from idia_index.errors import InputError
@@ -21,6 +24,34 @@ def torch_dtype(name: str) -> torch.dtype:
         raise InputError(f"dtype {name!r} is unknown; there are: {', '.join(BACKEND_DTYPES)}")
     dtype: torch.dtype = getattr(torch, name)
     return dtype
+
+
+def weights_dtype(device: torch.device, dtype: torch.dtype) -> torch.dtype:
+    """What the weights of a model are kept in that computes in `dtype` on a device.
+
+    On a processor float32 for bfloat16: only products are computed in bfloat16 there, sums over
+    layers and normalisation are not, which is nearly as fast and loses a fraction.
+    """
+    mixed = device.type == "cpu" and dtype is torch.bfloat16
+    return torch.float32 if mixed else dtype
+
+
+def attention_dtype(dtype: torch.dtype) -> torch.dtype:
+    """What a text tower's attention, and what goes into it, is computed in on a processor.
+
+    Logits that bfloat16 rounds are most of what it loses: in float32 the controlled study's model
+    keeps a cosine of 0.9998, else 0.9994. That costs a fifth of the speed, but far more where AMX
+    multiplies bfloat16 eight times as fast, so it is left out there.
+    """
+    has_amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return torch.float32 if dtype is torch.bfloat16 and not has_amx() else dtype
+
+
+def products_in(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
+    """Where products of float32 weights are to be computed in bfloat16; else nothing changes."""
+    if weights_dtype(device, dtype) is dtype:
+        return nullcontext()
+    return torch.autocast(device.type, dtype)
 
 
 def pick_device(name: str | None, dtype: torch.dtype = torch.float32) -> torch.device:

@@ -53,6 +53,7 @@ def has_onednn(dtype: torch.dtype) -> bool:
 
 
 def _onednn(weight: Tensor, bias: Tensor | None, activation: str) -> Product:
+    """As `linear`, with "gelu" (exact), "swish" or "none" applied to the result."""
     operators: Any = torch.ops.mkldnn
     packed = operators._reorder_linear_weight(weight.detach().contiguous(), _ROWS)
     offset = None if bias is None else bias.detach()
@@ -65,26 +66,31 @@ def _onednn(weight: Tensor, bias: Tensor | None, activation: str) -> Product:
     return product
 
 
-def linear(weight: Tensor, bias: Tensor | None) -> Product:
-    """x [..., k] -> x @ weight.T + bias, for a weight [n, k] that does not change any more."""
-    if has_onednn(weight.dtype):
-        return _onednn(weight, bias, "none")
-    return lambda x: F.linear(x, weight, bias)
+def linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Product:
+    """x [..., k] -> x @ weight.T + bias in a dtype, for a weight [n, k] that stays as it is."""
+    own, offset = _scaled(weight, dtype), None if bias is None else _scaled(bias, dtype)
+    if has_onednn(dtype):
+        return _onednn(own, offset, "none")
+    return lambda x: F.linear(x, own, offset)
 
 
-def mlp(up: nn.Linear, activation: nn.Module, down: nn.Linear) -> Product:
+def mlp(up: nn.Linear, activation: nn.Module, down: nn.Linear, dtype: torch.dtype) -> Product:
     """down(activation(up(x))), with the activation fused into the first product if it can be."""
-    dtype = up.weight.dtype
+    fused, scale = None, 1.0
     if has_onednn(dtype):
         if type(activation) is nn.GELU and activation.approximate == "none":
-            return _after(_onednn(up.weight, up.bias, "gelu"), linear(down.weight, down.bias))
-        # bfloat16 weights would be rounded a second time.
-        if type(activation) is QuickGELU and dtype is torch.float32 and up.bias is not None:
-            first = _onednn(up.weight.detach() * QUICK, up.bias.detach() * QUICK, "swish")
-            return _after(first, linear(down.weight.detach() / QUICK, down.bias))
-    first, last = linear(up.weight, up.bias), linear(down.weight, down.bias)
-    return lambda x: last(activation(first(x)))
+            fused = "gelu"
+        elif type(activation) is QuickGELU:
+            fused, scale = "swish", QUICK
+    last = linear(_scaled(down.weight, down.weight.dtype, 1 / scale), down.bias, dtype)
+    if fused is None:
+        first = linear(up.weight, up.bias, dtype)
+        return lambda x: last(activation(first(x)))
+    bias = None if up.bias is None else _scaled(up.bias, dtype, scale)
+    product = _onednn(_scaled(up.weight, dtype, scale), bias, fused)
+    return lambda x: last(product(x))
 
 
-def _after(first: Product, last: Product) -> Product:
-    return lambda x: last(first(x))
+def _scaled(values: Tensor, dtype: torch.dtype, scale: float = 1.0) -> Tensor:
+    values = values.detach()
+    return (values if scale == 1.0 else values * scale).to(dtype)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from idia_index.ahead import in_threads
 from idia_index.backends.open_clip_tokenizers import ClipBpe, count_tokens
 from idia_index.backends.torch_cpu_text import CpuTextTower
+from idia_index.backends.torch_devices import attention_dtype, products_in
 from idia_index.backends.torch_text import PackedTextTower, text_part
 from idia_index.errors import InputError
 from idia_index.packing import PAD, plan_packs
@@ -49,10 +50,18 @@ class TorchPackTower(PackTower):
         module: the tower, on its device.
         tokenizer: its tokenizer.
         context_length: most tokens of a prompt, the two special tokens counted.
+        dtype: what is computed in; None for that of the module.
     """
 
-    def __init__(self, module: PackedTextTower, tokenizer: Tokenizer, context_length: int) -> None:
+    def __init__(
+        self,
+        module: PackedTextTower,
+        tokenizer: Tokenizer,
+        context_length: int,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         self.module = module
+        self._dtype = dtype or module.positional_embedding.dtype
         self.tokenizer = tokenizer
         self.context_length = context_length
         self._device = module.positional_embedding.device
@@ -61,7 +70,7 @@ class TorchPackTower(PackTower):
     @cached_property
     def _cpu_tower(self) -> CpuTextTower:
         """Made when the first pack comes: most queries encode no text."""
-        return CpuTextTower(self.module)
+        return CpuTextTower(self.module, self._dtype, attention_dtype(self._dtype))
 
     def embed_packs(self, packs: Iterable[Pack]) -> Iterator[tuple[Pack, Float32]]:
         """Each pack with its embeddings; on a processor, as many at a time as it has threads.
@@ -105,10 +114,12 @@ class WholeTexts:
     Args:
         model: the open_clip model, on its device.
         tokenizer: open_clip's tokenizer of it.
+        dtype: what its products are computed in.
     """
 
-    def __init__(self, model: nn.Module, tokenizer: Any) -> None:
+    def __init__(self, model: nn.Module, tokenizer: Any, dtype: torch.dtype) -> None:
         self._model = model
+        self._dtype = dtype
         self._tokenizer = tokenizer
         self._device = next(model.parameters()).device
         self.trims = self._can_trim()
@@ -128,7 +139,8 @@ class WholeTexts:
     @torch.inference_mode()
     def _encode(self, ids: Tensor) -> Float32:
         model: Any = self._model
-        return to_numpy(model.encode_text(ids.to(self._device), normalize=False))
+        with products_in(self._device, self._dtype):
+            return to_numpy(model.encode_text(ids.to(self._device), normalize=False))
 
     def __call__(self, texts: Sequence[str]) -> Float32:
         """Text embeddings float32 [n, D], not normalised.
