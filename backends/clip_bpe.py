@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from idia_index.errors import InputError
+from idia_index.textfiles import shown
 
 START_TEXT = "<start_of_text>"
 END_TEXT = "<end_of_text>"
@@ -118,7 +119,7 @@ class ClipTokenizer:
             return cls(merges, clean)
         except KeyError as error:
             raise InputError(
-                f"{path}: joins {error}, which no merge makes; export the model again"
+                f"{path}: joins {shown(error)}, which no merge makes; export the model again"
             ) from error
 
     @property

@@ -10,6 +10,7 @@ merges.txt        merges of the tokenizer
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,7 +21,9 @@ from idia_index.backends.clip_bpe import CLEANING
 from idia_index.backends.preprocessing import Preprocessing
 from idia_index.backends.weights_hash import weights_sha256
 from idia_index.errors import InputError
+from idia_index.files import read_regular
 from idia_index.records import MAX_DIM, Fingerprint
+from idia_index.textfiles import shown
 
 FORMAT = "idia-index/onnx/1"
 MANIFEST = "manifest.json"
@@ -112,26 +115,28 @@ def read_manifest(folder: Path) -> ExportManifest:
     data = _read_json(folder, path)
     if data.get("format") != FORMAT:
         raise InputError(
-            f"{path}: format {data.get('format')!r}, this version reads {FORMAT!r}; {_MEND}"
+            f"{path}: format {shown(data.get('format'))}, this version reads {FORMAT!r}; {_MEND}"
         )
     try:
         return _parse(data)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(
-            f"{path}: damaged manifest ({type(error).__name__}: {error}); {_MEND}"
+            f"{path}: damaged manifest ({type(error).__name__}: {shown(error, 300)[1:-1]}); {_MEND}"
         ) from error
 
 
 def _read_json(folder: Path, path: Path) -> Mapping[str, Any]:
     try:
-        if path.stat().st_size > MAX_MANIFEST_BYTES:
-            raise InputError(f"{path}: too large for the manifest of an export; {_MEND}")
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_regular(path, MAX_MANIFEST_BYTES).decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
             f"{folder} is no export, it has no {MANIFEST}; make one: idia-index export"
         ) from error
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise InputError(f"{path}: too large for the manifest of an export; {_MEND}") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {_MEND}") from error
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: damaged manifest ({error}); {_MEND}") from error
     if not isinstance(data, dict):
         raise InputError(f"{path}: damaged manifest (no object); {_MEND}")

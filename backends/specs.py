@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from idia_index.errors import InputError
+from idia_index.textfiles import shown, shown_path
 
 HUB_PREFIX = "hf-hub:"
 FOLDER_PREFIX = "local-dir:"
@@ -73,7 +74,7 @@ def parse_spec(text: str) -> ModelSpec:
         InputError: no SPEC, or a checkpoint or folder that does not exist.
     """
     if not text.strip() or "\0" in text:
-        raise InputError(f"model {text!r} is not a model; write {FORMS}")
+        raise InputError(f"model {shown(text, 300)} is not a model; write {FORMS}")
     if text.startswith(HUB_PREFIX):
         return _hub(text)
     if text.startswith(FOLDER_PREFIX):
@@ -83,7 +84,7 @@ def parse_spec(text: str) -> ModelSpec:
     architecture, slash, source = text.partition("/")
     if not architecture or not slash or not source:
         raise InputError(_unnamed(text))
-    path = Path(source).expanduser()
+    path = _path(source)
     if _is_file(path):
         return ModelSpec(SpecKind.CHECKPOINT, architecture, str(path))
     if _looks_like_path(source):
@@ -100,46 +101,67 @@ def _hub(text: str) -> ModelSpec:
     source = text.removeprefix(HUB_PREFIX)
     organisation, _, name = source.partition("/")
     if not organisation or not name or "/" in name or ".." in source:
-        raise InputError(f"model {text!r} names no repository; write {HUB_PREFIX}ORG/NAME")
+        raise InputError(f"{shown(text, 300)} names no repository; write {HUB_PREFIX}ORG/NAME")
     return ModelSpec(SpecKind.HUB, "", source)
 
 
 def _folder(text: str) -> ModelSpec:
-    path = Path(text.removeprefix(FOLDER_PREFIX)).expanduser()
+    path = _path(text.removeprefix(FOLDER_PREFIX))
     if text == FOLDER_PREFIX:
-        raise InputError(f"model {text!r} names no folder; write {FOLDER_PREFIX}FOLDER")
+        raise InputError(f"model {shown(text, 300)} names no folder; write {FOLDER_PREFIX}FOLDER")
     if _is_file(path):
-        raise InputError(f"{path} is a file, {FOLDER_PREFIX} takes a folder; write ARCH/{path}")
+        raise InputError(
+            f"{_shown(path)} is a file, {FOLDER_PREFIX} takes a folder; write ARCH/{_shown(path)}"
+        )
     if not _is_dir(path):
-        raise InputError(f"{path}: no such folder; check the path after {FOLDER_PREFIX}")
+        raise InputError(f"{_shown(path)}: no such folder; check the path after {FOLDER_PREFIX}")
     return ModelSpec(SpecKind.FOLDER, "", str(path))
 
 
 def _unnamed(text: str) -> str:
     """Why a SPEC without ARCH/ is none."""
-    path = Path(text).expanduser()
+    path = _path(text)
     if _is_dir(path):
         return (
-            f"{text} is a folder without an export; for a model folder write {FOLDER_PREFIX}{text}"
+            f"{_shown(text)} is a folder without an export; "
+            f"for a model folder write {FOLDER_PREFIX}{_shown(text)}"
         )
     if _is_file(path):
-        return f"{text} is a file whose architecture is not said; write ARCH/{text}"
-    return f"model {text!r} is not a model; write {FORMS}"
+        return f"{_shown(text)} is a file whose architecture is not said; write ARCH/{_shown(text)}"
+    return f"model {shown(text, 300)} is not a model; write {FORMS}"
 
 
 def _no_checkpoint(text: str, path: Path) -> str:
     if _is_dir(path):
-        return f"{path} is a folder; name the checkpoint file in it, or write {FOLDER_PREFIX}{path}"
-    whole = Path(text).expanduser()
+        return (
+            f"{_shown(path)} is a folder; name the checkpoint file in it, "
+            f"or write {FOLDER_PREFIX}{_shown(path)}"
+        )
+    whole = _path(text)
     if _is_file(whole) or _is_dir(whole):
         return _unnamed(text)
     if _exists(path):
-        return f"{path} is not a regular file; name a checkpoint file"
-    return f"no such checkpoint: {path} (of model {text!r}); check the path after the first slash"
+        return f"{_shown(path)} is not a regular file; name a checkpoint file"
+    return (
+        f"no such checkpoint: {_shown(path)} (of model {shown(text, 300)}); "
+        "check the path after the first slash"
+    )
 
 
 def _looks_like_path(source: str) -> bool:
     return "/" in source or source[0] in ".~" or Path(source).suffix.lower() in CHECKPOINT_SUFFIXES
+
+
+def _shown(path: str | Path) -> str:
+    text = str(path)
+    return shown_path(text) if len(text) < 400 else shown(text, 300)
+
+
+def _path(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # the home of nobody
+        return Path(text)
 
 
 def _is_file(path: Path) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,15 @@ from idia_index.evaluate import StageProgress, gather
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import Settings
 from idia_index.index import Index
+from idia_index.manifest import DAMAGED
 from idia_index.protocols import Backend
 from idia_index.report.data import EVALUATION_FORMAT, evaluation_to_json
 from idia_index.store import sha256_file
 from idia_index.subjects import Subject
 from idia_index.textfiles import shown
+
+MAX_BYTES = 256 << 20
+"""Longest report that is read: of about a hundred thousand subjects."""
 
 MARGIN_TOLERANCE = 1e-4
 """Mean similarities that float32 on another machine may move."""
@@ -49,6 +54,10 @@ def read_report(path: Path) -> Recorded:
     """
     file = path / "report.json" if path.is_dir() else path
     try:
+        if path.exists() and not file.is_file():
+            raise ValueError("no regular file")
+        if file.stat().st_size > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES:,} bytes")
         data = json.loads(file.read_text(encoding="utf-8"))
         if data["format"] != EVALUATION_FORMAT:
             raise InputError(
@@ -60,10 +69,23 @@ def read_report(path: Path) -> Recorded:
         raise InputError(
             f"{file}: cannot be read ({error.strerror}); give a report.json"
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{file}: damaged report ({type(error).__name__}: {error}); evaluate again"
-        ) from error
+    except DAMAGED as error:
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{file}: damaged report ({type(error).__name__}: {shown(error)}); evaluate again"
+    )
+
+
+@contextmanager
+def _reading(recorded: Recorded) -> Iterator[None]:
+    """Turns what a report ends in that lacks a part, or has another in its place, into a line."""
+    try:
+        yield
+    except (IndexError, *DAMAGED) as error:
+        raise _damaged(recorded.path, error) from error
 
 
 def recorded_subjects(recorded: Recorded) -> list[Subject]:
@@ -107,17 +129,19 @@ def replay(
     Raises:
         InputError: index or images are not those of the report.
     """
-    check_index(recorded, index)
-    # The seed of the measurement; the evaluation may have been repeated with another.
-    measured_with = Settings(
-        tau=recorded.settings.tau,
-        sizes=(1,),
-        min_images=1,
-        seed=int(recorded.data["replay"]["measured_with_seed"]),
-    )
-    subjects = recorded_subjects(recorded)
+    with _reading(recorded):
+        check_index(recorded, index)
+        # The seed of the measurement; the evaluation may have been repeated with another.
+        measured_with = Settings(
+            tau=recorded.settings.tau,
+            sizes=(1,),
+            min_images=1,
+            seed=int(recorded.data["replay"]["measured_with_seed"]),
+        )
+        subjects = recorded_subjects(recorded)
     evidence = gather(index, backend, subjects, measured_with, progress=progress)
-    return compare(recorded, evidence)
+    with _reading(recorded):
+        return compare(recorded, evidence)
 
 
 def compare(recorded: Recorded, evidence: Evidence) -> dict[str, Any]:

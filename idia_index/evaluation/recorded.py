@@ -29,10 +29,12 @@ from idia_index.manifest import Manifest, manifest_text, parse_manifest
 from idia_index.store import write_whole
 from idia_index.subjects import Skipped, Subject
 from idia_index.templates import Template, make_templates
+from idia_index.textfiles import shown
 from idia_index.votes import count_votes
 
 FORMAT = "idia-index/results/1"
 FILE = "results.npz"
+MAX_BYTES = 2 << 30  # unpacked: the predictions of ten million images
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -134,12 +136,11 @@ def read_results(path: Path) -> Evidence:
     """
     file = path / FILE if path.is_dir() else path
     try:
-        with np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays = _arrays(file)
         meta = json.loads(arrays["meta"].tobytes().decode("utf-8"))
         if meta["format"] != FORMAT:
             raise InputError(
-                f"{file}: format {meta['format']!r}, this version reads {FORMAT!r}; "
+                f"{file}: format {shown(meta['format'])}, this version reads {FORMAT!r}; "
                 "evaluate again, or use the version that wrote it"
             )
         return _evidence(arrays, meta, file)
@@ -147,12 +148,26 @@ def read_results(path: Path) -> Evidence:
         raise InputError(
             f"{file}: there is no such file; give a results.npz that evaluate --out wrote"
         ) from error
-    except (OSError, KeyError, TypeError, ValueError, IndexError, EOFError,
-            zipfile.BadZipFile) as error:  # fmt: skip
+    except InputError:
+        raise
+    # A damaged zip, array or record fails in many ways; each of them is the file's.
+    except Exception as error:
         raise InputError(
             f"{file}: not a results file, or damaged ({type(error).__name__}: {error}); "
             "evaluate again"
         ) from error
+
+
+def _arrays(file: Path) -> Arrays:
+    """The arrays of an npz file, if it holds no more than it may."""
+    if not file.is_file():
+        raise FileNotFoundError(file)
+    with zipfile.ZipFile(file) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > MAX_BYTES:
+        raise ValueError(f"{size:,} bytes when unpacked, more than {MAX_BYTES:,}")
+    with np.load(file, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
 
 
 def _part(arrays: Arrays, part: str) -> dict[str, NDArray[Any]]:
