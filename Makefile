@@ -1,11 +1,13 @@
 # Two commands from a machine with Python and make:
 #   make demo    the controlled study, in an environment of its own, without PyTorch
 #   make test    the whole test suite, with every backend
+# and what takes longer: `make fuzz`, and `make oldest` (see docs/testing.md).
 PYTHON ?= python3
 DEMO_ENV := .venv-demo
 DEV_ENV := .venv
+OLDEST_ENV := .venv-oldest
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check fuzz oldest docs clean
 
 demo: $(DEMO_ENV)/ready
 	$(DEMO_ENV)/bin/idia-index demo --out idia-demo
@@ -21,6 +23,20 @@ check: $(DEV_ENV)/ready
 	rm -rf build/wheel && $(DEV_ENV)/bin/python -m pip wheel -q --no-deps -w build/wheel .
 	rm -rf build/types && $(DEV_ENV)/bin/python -m pip install -q --no-deps --target build/types build/wheel/*.whl
 	cd build/types && ../../$(DEV_ENV)/bin/mypy --config-file ../../pyproject.toml -p idia_index
+
+# Every parser on 100,000 inputs; every index kind and an export on 2,000 attacks; every command
+# interrupted thirty times.
+fuzz: $(DEV_ENV)/ready
+	$(DEV_ENV)/bin/python benchmarks/fuzz/fuzz.py --inputs 100000
+	$(DEV_ENV)/bin/python benchmarks/fuzz/hostile.py --cases 2000
+	$(DEV_ENV)/bin/python benchmarks/fuzz/interrupts.py --rounds 30
+
+# The tests on the oldest versions that setup.cfg claims; Python 3.10 or 3.11, which they have.
+oldest:
+	$(PYTHON) -m venv $(OLDEST_ENV)
+	$(OLDEST_ENV)/bin/python -m pip install -q -c tests/oldest.txt \
+		-e '.[export,torch,cpu,report]' pytest hypothesis scipy transformers
+	$(OLDEST_ENV)/bin/python -m pytest
 
 # The parts of the documentation that are made from the program.
 docs: $(DEV_ENV)/ready
@@ -38,4 +54,4 @@ $(DEV_ENV)/ready: setup.cfg
 	touch $@
 
 clean:
-	rm -rf $(DEMO_ENV) $(DEV_ENV) build idia-demo
+	rm -rf $(DEMO_ENV) $(DEV_ENV) $(OLDEST_ENV) build idia-demo

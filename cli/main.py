@@ -11,6 +11,7 @@ from types import TracebackType
 
 import click
 
+from idia_index import _starting
 from idia_index._version import __version__
 from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError
@@ -90,7 +91,13 @@ def main() -> None:
         # field of the report.
         warnings.filterwarnings("ignore", module=r"PIL\.")
     sys.excepthook = _show_traceback
-    sys.exit(_run(arguments, debug))
+    _starting.started()
+    try:
+        code = _run(arguments, debug)
+    except KeyboardInterrupt:  # a second one
+        code = 1
+    _starting.ending(code)
+    sys.exit(code)
 
 
 def _taken(flag: str, arguments: list[str]) -> tuple[bool, list[str]]:
@@ -116,10 +123,14 @@ def _run(arguments: list[str], debug: bool) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except IdiaIndexError as error:
+        if _starting.interrupted():
+            return _failed("interrupted", 1)
         if debug:
             raise
         return _failed(str(error), error.exit_code)
     except Exception as error:
+        if _starting.interrupted():
+            return _failed("interrupted", 1)
         if debug:
             raise
         return _failed(f"{type(error).__name__}: {error} (--debug shows where)", 1)

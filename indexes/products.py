@@ -62,7 +62,8 @@ def product(queries: Float32, rows: Float32) -> Float32:
     """float32 [M, n] of [M, D] and [n, D], rounded as `rounding_bound` says."""
     torch = torch_if_loaded()
     if torch is None or not hasattr(torch, "from_numpy"):
-        out: Float32 = np.matmul(queries, rows.T)
+        with np.errstate(all="ignore"):  # rows that are no numbers are found by their scores
+            out: Float32 = np.matmul(queries, rows.T)
         return out
     with one_thread(torch), torch.inference_mode():
         found: Float32 = torch.mm(torch_view(torch, queries), torch_view(torch, rows).T).numpy()

@@ -101,13 +101,15 @@ def judge(target: Target, place: Path, guarded: bool, told: str) -> str:
     return "fine"
 
 
-def batch(target: Target, base: Path, folder: Path, first: int, seed: int, pipe: object) -> None:
-    """Runs a hundred cases, and says which one it is at."""
+def batch(
+    target: Target, base: Path, folder: Path, numbers: range, seed: int, pipe: object
+) -> None:
+    """Runs some cases, and says which one it is at."""
     os.setsid()
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (mapped + MEMORY, mapped + MEMORY))
     sys.addaudithook(guard([str(folder / "place")]))
-    for number in range(first, first + BATCH):
+    for number in numbers:
         pipe.send(("at", number))  # type: ignore[attr-defined]
         found = run_case(target, base, folder / "place", number, seed)
         pipe.send(("done", found))  # type: ignore[attr-defined]
@@ -118,7 +120,8 @@ def attack(target: Target, base: Path, folder: Path, cases: int, seed: int) -> C
     context, counts = multiprocessing.get_context("fork"), Counter[str]()
     for first in range(0, cases, BATCH):
         mine, theirs = context.Pipe()
-        child = context.Process(target=batch, args=(target, base, folder, first, seed, theirs))
+        numbers = range(first, min(first + BATCH, cases))
+        child = context.Process(target=batch, args=(target, base, folder, numbers, seed, theirs))
         child.start()
         theirs.close()
         at = first

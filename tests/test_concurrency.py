@@ -1,0 +1,181 @@
+"""Many processes at one index, interrupts, clocks that jump: each outcome is a stated one."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy_backend import DIM, ToyBackend
+
+import idia_index.build
+from idia_index import build_index, open_index
+from idia_index.compact import compact
+from idia_index.grow import add_names, remove_names
+from idia_index.names import make_names
+from idia_index.templates import JAIR2024
+from idia_index.verify import verify
+
+ROOT = Path(__file__).parents[1]
+READERS = 8
+
+READER = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_concurrency import answer
+stop = Path(sys.argv[2])
+seen, last = [answer(Path(sys.argv[1]))], False
+print("ready", flush=True)
+while not last:
+    last = stop.exists()
+    seen.append(answer(Path(sys.argv[1])))
+print("\\n".join(seen))
+"""
+
+ADDER = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_concurrency import grow
+grow(sys.argv[1])
+"""
+
+
+def answer(folder: Path) -> str:
+    """All that an index answers, as one line."""
+    index = open_index(folder, verify=True)
+    queries = np.eye(DIM, dtype=np.float32)[:3]
+    similarities, ids = index.search(queries, 2)
+    found = [list(index.names), index.find(["First1 Last1", "More 5"]), ids.tolist()]
+    index.close()
+    return json.dumps([found, similarities.tolist()])
+
+
+def steps() -> list:  # type: ignore[type-arg]
+    """What a writer does, one after the other."""
+    toy = ToyBackend(model="toy")
+    more, last = (make_names([f"More {i}" for i in range(a, b)]) for a, b in ((0, 30), (30, 40)))
+    return [
+        lambda path: add_names(path, toy, more),
+        lambda path: remove_names(path, make_names(more[:7])),
+        lambda path: compact(path),
+        lambda path: add_names(path, toy, last),
+    ]
+
+
+def small_shards() -> None:
+    idia_index.build.SHARD_BYTES = DIM * 4 * 3 * 8
+
+
+def grow(path: str) -> None:
+    small_shards()
+    for step in steps():
+        step(path)
+
+
+def base(folder: Path) -> Path:
+    small_shards()
+    names = make_names([f"First{i % 7} Last{i}" for i in range(20)])
+    build_index(folder, ToyBackend(model="toy"), names, JAIR2024[:3])
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _shards_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", idia_index.build.SHARD_BYTES)
+
+
+def test_readers_see_one_state_or_another_while_it_grows(tmp_path: Path) -> None:
+    path, copy = base(tmp_path / "i"), tmp_path / "copy"
+    shutil.copytree(path, copy)
+    states = [answer(copy)]
+    for step in steps():
+        step(copy)
+        states.append(answer(copy))
+    reader = [sys.executable, "-c", READER.format(tests=str(ROOT / "tests"))]
+    readers = [
+        subprocess.Popen([*reader, str(path), str(tmp_path / "stop")], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True)
+        for _ in range(READERS)
+    ]  # fmt: skip
+    for process in readers:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    adder = [sys.executable, "-c", ADDER.format(tests=str(ROOT / "tests")), str(path)]
+    subprocess.run(adder, check=True)
+    (tmp_path / "stop").touch()
+    seen = []
+    for process in readers:
+        out, errors = process.communicate()
+        assert process.returncode == 0, errors
+        lines = [states.index(line) for line in out.splitlines()]
+        assert lines == sorted(lines)  # no reader ever sees an older state again
+        seen += lines
+    assert {0, len(states) - 1} <= set(seen)
+    assert answer(path) == states[-1] and verify(path) == []
+
+
+def test_of_two_writers_the_second_is_told_to_wait(tmp_path: Path) -> None:
+    path = base(tmp_path / "i")
+    hold = (
+        "import sys; from idia_index.locks import writer_lock; from pathlib import Path\n"
+        "with writer_lock(Path(sys.argv[1]) / 'lock'):\n"
+        "    print('held', flush=True); sys.stdin.read()"
+    )
+    first = subprocess.Popen([sys.executable, "-c", hold, str(path)], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True)  # fmt: skip
+    assert first.stdout is not None and first.stdout.readline() == "held\n"
+    command = [sys.executable, "-m", "idia_index.cli", "compact", str(path)]
+    second = subprocess.run(command, capture_output=True, text=True)
+    assert second.returncode == 2 and second.stderr.count("\n") == 1
+    assert "another process is writing this index; wait until it is done" in second.stderr
+    assert json.loads(answer(path))  # readers need not wait
+    first.kill()  # a process that dies lets go
+    first.wait()
+    assert subprocess.run(command, capture_output=True).returncode == 0
+
+
+def test_interrupts_at_random_moments() -> None:
+    """A few of them; the benchmark interrupts each command thirty times."""
+    pytest.importorskip("onnxruntime")
+    script = ROOT / "benchmarks" / "fuzz" / "interrupts.py"
+    command = [sys.executable, str(script), "--rounds", "2", "--only", "build,add"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.count("each as it should be") == 2, done.stderr
+
+
+@pytest.mark.parametrize("moment", [0, 2**33])
+def test_file_times_mean_nothing(moment: int, tmp_path: Path) -> None:
+    """A clock that is wrong, or jumps between two writes, shows in nothing but file times."""
+    path = base(tmp_path / "i")
+    expected = base(tmp_path / "other")
+    for number, step in enumerate(steps()):
+        for file in path.iterdir():
+            os.utime(file, (moment - number, moment - number))
+        step(path)
+        step(expected)
+        assert answer(path) == answer(expected) and verify(path) == []
+    inside = [{p.name: p.read_bytes() for p in f.iterdir()} for f in (path, expected)]
+    assert inside[0] == inside[1]
+
+
+def test_nothing_reads_the_clock_or_compares_file_times() -> None:
+    """`monotonic` alone, for progress; times of weight files only to see that they changed."""
+    found = set()
+    for folder in ("idia_index", "backends", "indexes", "cli"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Attribute) and (
+                    ast.unparse(node.value) == "time" or "time" in node.attr.split("_")
+                ):
+                    found.add((file.name, node.attr))
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    names = [getattr(node, "module", ""), *(alias.name for alias in node.names)]
+                    assert "datetime" not in names, file
+    assert {name for _, name in found if not name.startswith("st_")} == {"monotonic"}
+    assert {file for file, name in found if name.startswith("st_")} <= {"weights_hash.py"}
