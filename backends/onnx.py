@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import pairwise
@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
+from idia_index.ahead import in_threads
 from idia_index.backends.clip_bpe import ClipTokenizer
 from idia_index.backends.onnx_format import (
     IMAGE_GRAPH,
@@ -128,7 +129,7 @@ class OnnxPackTower(PackTower):
         self._folder, self._manifest, self._device = folder, manifest, device
         self.context_length = manifest.context_length
         self.pack_nodes = manifest.pack_nodes
-        self.pack_batch = manifest.pack_batch * device.workers
+        self.pack_batch = manifest.pack_batch
         if device.provider != CPU:
             self.pack_nodes, self.pack_batch = _CUDA_PACK_NODES, _CUDA_PACK_BATCH
 
@@ -143,8 +144,19 @@ class OnnxPackTower(PackTower):
         ports = text_ports(self._manifest.fingerprint.dim)
         return OnnxGraph(self._folder / TEXT_GRAPH, self._device, ports)
 
+    def embed_packs(self, packs: Iterable[Pack]) -> Iterator[tuple[Pack, Float32]]:
+        """Each pack with its text embeddings; every core takes a pack of its own."""
+        if self._device.workers < 2:
+            return super().embed_packs(packs)
+        self.graph.session()  # here, not by whichever thread is first
+        return in_threads(self._embed_whole, packs, self._device.workers, _nothing)
+
+    def _embed_whole(self, pack: Pack) -> Float32:
+        everything = slice(0, len(pack.ids)), np.arange(len(pack.reads))
+        return self.graph.run(_feeds(pack, *everything))
+
     def embed_pack(self, pack: Pack) -> Float32:
-        """Text embeddings float32 [p, D] at `pack.reads`, not normalised."""
+        """Text embeddings float32 [p, D] at `pack.reads`, not normalised; cores share its trees."""
         trees, nodes = pack.ids.shape
         size = math.ceil(trees / self._device.workers)
         tree = pack.reads // max(nodes, 1)
@@ -157,6 +169,10 @@ class OnnxPackTower(PackTower):
         for mine, rows in zip(places, self.graph.run_parts(parts), strict=True):
             out[mine] = rows
         return out
+
+
+def _nothing() -> None:
+    """What a thread has to prepare."""
 
 
 def _feeds(pack: Pack, trees: slice, prompts: Int64) -> Mapping[str, Any]:

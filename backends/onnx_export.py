@@ -141,7 +141,11 @@ def _graph(what: str, backend: OpenClipBackend, write: Callable[[], None]) -> No
         raise
     # The exporter raises whatever a module that it cannot follow makes it raise.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        # Its own first line says only that it failed; what it met stands at the end of the chain.
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0][:200]
         raise InputError(
             f"model {backend.model} cannot be exported: PyTorch's exporter fails on its "
             f"{what} tower ({reason}); {_MEND}"

@@ -46,7 +46,7 @@ class OnnxTextTower(PackedTextTower):
         for block in inner:
             x = _rest(block, x, self.attend(block, x, bias))
         x = _rest(last, x[reads], self.attend(last, x, bias)[reads])
-        return self._project(self.ln_final(x))
+        return self.project(self.ln_final(x))
 
     def attend(self, block: Any, x: Tensor, bias: Tensor) -> Tensor:
         """Attention of a block before its output projection: [B * n, width] both.
