@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
@@ -28,7 +28,7 @@ from idia_index.backends.onnx_io import image_ports, text_ports
 from idia_index.backends.onnx_runtime import CPU, OnnxDevice, pick_device, why_not
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.protocols import BACKEND_DTYPES, Backend, PackTower
-from idia_index.records import Fingerprint, Float32, Int64, Pack
+from idia_index.records import Fingerprint, Float32, Pack
 
 # A GPU wants more work at a time than the pack size of the manifest, which is a CPU's.
 _CUDA_PACK_NODES, _CUDA_PACK_BATCH = 512, 64
@@ -44,7 +44,8 @@ class OnnxBackend(Backend):
         device: "cpu", "cuda" or "cuda:1"; None takes CUDA where it works, else the CPU.
         dtype: "float32"; "float16" too where the export stores its weights in float16.
             Either way the export computes in float32.
-        threads: threads on the CPU; None takes one for each core that the process may use.
+        threads: threads on the CPU; None takes `IDIA_INDEX_THREADS`, else one for each core that
+            the process may use.
 
     Attributes:
         folder: the directory.
@@ -148,41 +149,22 @@ class OnnxPackTower(PackTower):
         """Each pack with its text embeddings; every core takes a pack of its own."""
         if self._device.workers < 2:
             return super().embed_packs(packs)
-        self.graph.session()  # here, not by whichever thread is first
-        return in_threads(self._embed_whole, packs, self._device.workers, _nothing)
-
-    def _embed_whole(self, pack: Pack) -> Float32:
-        everything = slice(0, len(pack.ids)), np.arange(len(pack.reads))
-        return self.graph.run(_feeds(pack, *everything))
+        return in_threads(self.embed_pack, packs, self._device.workers, _nothing)
 
     def embed_pack(self, pack: Pack) -> Float32:
-        """Text embeddings float32 [p, D] at `pack.reads`, not normalised; cores share its trees."""
-        trees, nodes = pack.ids.shape
-        size = math.ceil(trees / self._device.workers)
-        tree = pack.reads // max(nodes, 1)
-        parts, places = [], []
-        for start in range(0, trees, size):
-            mine = np.flatnonzero((tree >= start) & (tree < start + size))
-            parts.append(partial(_feeds, pack, slice(start, start + size), mine))
-            places.append(mine)
-        out = np.empty((len(pack.reads), self._manifest.fingerprint.dim), np.float32)
-        for mine, rows in zip(places, self.graph.run_parts(parts), strict=True):
-            out[mine] = rows
-        return out
+        """Text embeddings float32 [p, D] at `pack.reads`, not normalised."""
+        return self.graph.run(
+            {
+                "ids": pack.ids,
+                "positions": pack.positions,
+                "mask": pack.mask,
+                "reads": pack.reads,
+            }
+        )
 
 
 def _nothing() -> None:
     """What a thread has to prepare."""
-
-
-def _feeds(pack: Pack, trees: slice, prompts: Int64) -> Mapping[str, Any]:
-    """The inputs for some trees of a pack and the prompts that end in them."""
-    return {
-        "ids": pack.ids[trees],
-        "positions": pack.positions[trees],
-        "mask": pack.mask[trees],
-        "reads": pack.reads[prompts] - trees.start * pack.ids.shape[1],
-    }
 
 
 def _check_dtype(dtype: str, stored: str, folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from idia_index.backends.onnx_threads import usable_cores
+from idia_index.backends.onnx_threads import thread_count
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
 
 try:
@@ -18,7 +18,6 @@ except ModuleNotFoundError as error:
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
-MAX_THREADS = 1024
 _ERRORS_ONLY = 3
 
 
@@ -53,14 +52,12 @@ def pick_device(name: str | None, threads: int | None = None) -> OnnxDevice:
 
     Args:
         name: "cpu", "cuda" or "cuda:1"; None takes CUDA where it works, else the CPU.
-        threads: threads on the CPU; None takes one for each usable core.
+        threads: threads on the CPU; None takes `IDIA_INDEX_THREADS`, else one for each usable core.
 
     Raises:
         InputError: no such device or number of threads, or the device does not compute.
     """
-    if threads is not None and not 1 <= threads <= MAX_THREADS:
-        raise InputError(f"threads is {threads}; give 1 to {MAX_THREADS}, or none for all cores")
-    cpu = OnnxDevice(CPU, threads=threads or usable_cores())
+    cpu = OnnxDevice(CPU, threads=thread_count(threads))
     if name is None:
         cuda = _cuda(0, cpu.threads)
         return cuda if CUDA in ort.get_available_providers() and not why_not(cuda) else cpu

@@ -1,4 +1,4 @@
-"""How many threads suit this process: cores that it may use, by affinity and cgroup."""
+"""How many threads to use: what the user says, else the cores that the process may use."""
 
 from __future__ import annotations
 
@@ -6,8 +6,27 @@ import math
 import os
 from pathlib import Path
 
+from idia_index.errors import InputError
+
+SWITCH = "IDIA_INDEX_THREADS"
+MAX_THREADS = 1024
 _CPU = Path("/sys/devices/system/cpu")
 _CGROUP = Path("/sys/fs/cgroup")
+
+
+def thread_count(wanted: int | None = None) -> int:
+    """Threads on the CPU: `wanted`, else what `IDIA_INDEX_THREADS` says, else `usable_cores`.
+
+    Raises:
+        InputError: not a number from 1 to `MAX_THREADS`.
+    """
+    text = os.environ.get(SWITCH, "") if wanted is None else str(wanted)
+    if not text:
+        return usable_cores()
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_THREADS):
+        what = SWITCH if wanted is None else "threads"
+        raise InputError(f"{what} is {text[:40]}; give 1 to {MAX_THREADS}, or none for all cores")
+    return int(text)
 
 
 def usable_cores() -> int:

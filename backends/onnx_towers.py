@@ -62,8 +62,8 @@ class OnnxTextTower(PackedTextTower):
             attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3), strict=True
         )
         rows = block.ln_1(x)
-        q, k, v = (F.linear(rows, *pair).unflatten(0, shape[:2]) for pair in weights)
-        q, k, v = (part.unflatten(-1, shape[2:]).transpose(1, 2) for part in (q, k, v))
+        parts: Any = [F.linear(rows, *pair).view(shape).transpose(1, 2) for pair in weights]
+        q, k, v = parts
         scale = 1 / math.sqrt(attention.head_dim)
         own = (q * k).sum(dim=-1, keepdim=True) * scale
         scores = torch.maximum(q @ k.transpose(2, 3) * scale + bias, own - MASKED_BELOW)

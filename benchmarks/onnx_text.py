@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -37,7 +36,7 @@ from idia_index.records import Pack
 from idia_index.templates import JAIR2024
 from idia_index.tokens import grid_tokens
 
-# Nodes of a tree, and trees at a time for each core; a sample of the packs of each is timed.
+# Nodes of a tree, and trees of a pack; a sample of the packs of each is timed.
 PACKS = ((64, 4), (96, 4), (128, 1), (128, 2), (128, 4), (192, 2), (256, 1))
 NODES_A_ROUND = 3072
 PUBLISHED_BATCHES = (32, 64, 128, 256, 512)
@@ -53,15 +52,14 @@ class Case:
         self.grid = PromptGrid(JAIR2024, names)
         tower = backend.text_tower
         self.tokens = grid_tokens(tower.tokenizer, self.grid, 0, len(names), tower.context_length)
-        self.cores = usable_cores()
         self.rates: list[float] = []
         self.sampled = {size: self._sample(*size) for size in PACKS}
         self.times: dict[Any, list[float]] = {size: [] for size in PACKS}
 
     def _sample(self, nodes: int, batch: int) -> list[Pack]:
         """Packs from all over the plan, of about `NODES_A_ROUND` nodes."""
-        packs = list(plan_packs(self.tokens, nodes=nodes, batch=batch * self.cores))
-        count = max(1, NODES_A_ROUND // (nodes * batch * self.cores))
+        packs = list(plan_packs(self.tokens, nodes=nodes, batch=batch))
+        count = max(1, NODES_A_ROUND // (nodes * batch))
         return packs[len(packs) // (2 * count) :: max(1, len(packs) // count)][:count]
 
     def measure(self, backend: OnnxBackend) -> None:
@@ -69,9 +67,9 @@ class Case:
             lambda: embeddings.encode_grid(backend, self.grid, 0, len(self.grid.names))
         )
         self.rates.append(len(self.grid) / taken)
-        embed = backend.text_tower.embed_pack
+        embed = backend.text_tower.embed_packs
         for size, packs in self.sampled.items():
-            self.times[size].append(onnx_common.seconds(partial(list, map(embed, packs))))
+            self.times[size].append(onnx_common.seconds(lambda p=packs: list(embed(p))))
 
     def report(self, tower: Any, text: Any, published: list[float], rate: float) -> Any:
         """Figures; `text` is open_clip's transformer, `rate` of the products in GFLOP/s."""

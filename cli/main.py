@@ -61,7 +61,8 @@ class Verbs(click.Group):
 @click.command(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Try it now: idia-index demo",
+    epilog="Models run on every core; set IDIA_INDEX_THREADS (ONNX Runtime) or OMP_NUM_THREADS "
+    "(PyTorch) to fewer.\n\nTry it now: idia-index demo",
 )
 @click.version_option(__version__, prog_name="idia-index")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")

@@ -20,6 +20,7 @@ from onnx_models import DIM, published_texts, tiny_backend, tiny_export
 from idia_index.backends import onnx_runtime
 from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_probe import probe_images
+from idia_index.backends.onnx_threads import usable_cores
 from idia_index.errors import IdiaIndexError, InputError
 
 WORDS = [
@@ -108,6 +109,18 @@ def test_device_and_threads(folder: Path) -> None:
     for threads in (0, -1, 100_000):
         with pytest.raises(InputError, match=f"threads is {threads}; give 1 to"):
             load(folder, threads=threads)
+
+
+def test_threads_by_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IDIA_INDEX_THREADS", "3")
+    assert load(folder).device == "cpu, CPUExecutionProvider (3 threads)"
+    assert load(folder, threads=1).device == "cpu, CPUExecutionProvider (1 thread)"
+    for text in ("0", "-1", "two", "1025", "9" * 5000, "²"):
+        monkeypatch.setenv("IDIA_INDEX_THREADS", text)
+        with pytest.raises(InputError, match=r"IDIA_INDEX_THREADS is .*; give 1 to 1024, or none"):
+            load(folder)
+    monkeypatch.setenv("IDIA_INDEX_THREADS", "")
+    assert load(folder).device == load(folder, threads=usable_cores()).device
 
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:", "cuda:x", "cpu:0", "", "CUDA:²"])

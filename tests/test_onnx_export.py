@@ -226,7 +226,10 @@ def test_an_exporter_that_fails_gives_one_line(
     quick_graphs: OpenClipBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*args: object) -> None:
-        raise RuntimeError("unsupported: aten.frobnicate\nand a hundred lines more")
+        try:
+            raise NotImplementedError("unsupported: aten.frobnicate\nand a hundred lines more")
+        except NotImplementedError as error:
+            raise RuntimeError("the export failed; see above") from error
 
     monkeypatch.setattr(onnx_export, "write_text_graph", fail)
     expected = r"exporter fails on its text tower \(unsupported: aten.frobnicate\); use it with"
