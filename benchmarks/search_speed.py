@@ -1,13 +1,15 @@
 """Searches of an index against plain matrix products on arrays in memory, in the same run.
 
     python benchmarks/search_speed.py FOLDER [--names 100000] [--templates 21] [--images 30,300]
-        [--kinds flat,bfloat16-exact,int8-exact] [--rounds 5]
+        [--kinds flat,bfloat16-exact,int8-exact,bfloat16] [--rounds 5]
 
 Random unit rows; every round runs each contestant once, and ratios are taken within a round, so
 that other programs on the machine weigh on all alike. The peers compute every similarity and take
 the largest: `queries @ rows.T` and argmax in NumPy and PyTorch (float32), and PyTorch in bfloat16,
-whose names are not the exact ones. The index gives the exact names, proved; where its names are
-not those of the float64 product the run fails. FOLDER gets the index files and is cleaned.
+whose names are not the exact ones. An index gives the exact names, proved: kinds that do not keep
+the float32 rows get those of contenders from a stand-in for the model, and the run says how many.
+Where names are not those of the float64 product the run fails. FOLDER gets the index files and is
+cleaned.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ import argparse
 import shutil
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +28,14 @@ import torch
 from index_data import shards, unit_rows, write_index
 
 from idia_index.build import SHARD_BYTES
+from idia_index.certificate import Looks
 from idia_index.index import Index
-from idia_index.records import Float32, Int64
+from idia_index.protocols import Backend
+from idia_index.records import Fingerprint, Float32, Int64
 from idia_index.search import workers
 
 SEED = 20260101
+CHECKED = 300  # images whose names are compared with those of float64 products
 
 
 def plain_numpy(rows: Float32, queries: Float32) -> Int64:
@@ -92,38 +98,79 @@ def read_bytes(index: Index, share: float) -> float:
     return share * sum(s.parts[0].file.bytes for s in index.manifest.shards)
 
 
+class Stored(Backend):
+    """Gives the rows that an index was made of, as a model would that encodes prompts again."""
+
+    name = "none"
+    model = "random unit rows"
+    device = "cpu"
+
+    def __init__(self, rows: Float32, fingerprint: Fingerprint) -> None:
+        self._rows = rows
+        self._fingerprint = fingerprint
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return self._fingerprint
+
+    def embed_images(self, images: object) -> Float32:
+        raise NotImplementedError
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32:
+        places = [text.split() for text in texts]  # "t<template> Name <id>"
+        return np.stack([self._rows[int(t[1:]), int(i)] for t, _, i in places])
+
+
+def searcher(index: Index, rows: Float32) -> tuple[Callable[[Float32], Int64], Index]:
+    """A search for names [T, M], and the view that counts how they became certain."""
+    view = index
+    if not index.manifest.plan.exact:
+        view = index.deciding_with(Stored(rows, index.manifest.plan.fingerprint))
+    return lambda queries: view.search(queries, 1)[1][:, :, 0], view
+
+
 def compare(
-    index: Index, rows: Float32, queries: Float32, rounds: int, checked: Int64 | None
+    indexes: dict[str, Index], rows: Float32, queries: Float32, rounds: int, half: torch.Tensor
 ) -> dict[str, list[float]]:
-    """One table: this index and the peers, for one number of images."""
+    """Seconds of all indexes and peers, for one number of images; names are checked."""
     tensor, asked = torch.from_numpy(rows), torch.from_numpy(queries)
     contestants: dict[str, Callable[[], Int64]] = {
         "numpy float32": lambda: plain_numpy(rows, queries),
         "torch float32": lambda: plain_torch(tensor, asked),
-        "index": lambda: index.search(queries, 1)[1][:, :, 0],
     }
-    if index.manifest.plan.kind.startswith(("bfloat16", "int8")):
-        half, asked_half = tensor.bfloat16(), asked.bfloat16()
+    if len(half):
+        asked_half = asked.bfloat16()
         contestants["torch bfloat16"] = lambda: plain_torch(half, asked_half)
-    if checked is not None and not (contestants["index"]() == checked).all():
-        raise SystemExit(f"{index.path}: names differ from those of float64 products")
+    known = exact_names(rows, queries[:CHECKED])
+    for kind, index in indexes.items():
+        search, view = searcher(index, rows)
+        if not (search(queries)[:, :CHECKED] == known).all():
+            raise SystemExit(f"{index.path}: names differ from those of float64 products")
+        print(f"  {kind}: the exact names" + looked(view.looks))
+        contestants[kind] = partial(search, queries)
     return interleaved(contestants, rounds)
 
 
-def show(kind: str, images: int, times: dict[str, list[float]], index: Index, speed: float) -> None:
+def looked(looks: Looks) -> str:
+    """How answers of an index that stores less than float32 became certain."""
+    if not looks.answers:
+        return ""
+    share = looks.certified / looks.answers
+    return f", {share:.1%} certified by stored rows, {looks.encoded} prompts encoded again"
+
+
+def show(kind: str, times: dict[str, list[float]], index: Index, speed: float) -> None:
     """Prints medians, ratios within rounds, and what was read."""
-    mine = times["index"]
-    parts = [f"{kind}, {images} images: {statistics.median(mine):.3f} s"]
-    for peer, theirs in times.items():
-        if peer == "index":
-            continue
-        ratios = [b / a for a, b in zip(mine, theirs, strict=True)]
-        parts.append(
-            f"{peer} {statistics.median(theirs):.3f} s = {statistics.median(ratios):.2f} x "
-            f"({min(ratios):.2f} to {max(ratios):.2f})"
-        )
-    share = index._kind.read_share
-    gigabytes = read_bytes(index, share) / 1e9
+    mine = times[kind]
+    parts = [f"  {kind}: {statistics.median(mine):.3f} s"]
+    for peer in ("numpy float32", "torch float32", "torch bfloat16"):
+        if peer in times:
+            ratios = [b / a for a, b in zip(mine, times[peer], strict=True)]
+            parts.append(
+                f"{peer} {statistics.median(times[peer]):.3f} s = "
+                f"{statistics.median(ratios):.2f} x ({min(ratios):.2f} to {max(ratios):.2f})"
+            )
+    gigabytes = read_bytes(index, index._kind.read_share) / 1e9
     rate = gigabytes / statistics.median(mine)
     parts.append(f"{gigabytes:.2f} GB read, {rate:.1f} GB/s of {speed:.1f} GB/s measured")
     print("; ".join(parts), flush=True)
@@ -145,23 +192,27 @@ def main() -> None:
     rows = np.empty(shape, np.float32)
     for first, part in shards(SEED, shape, size):
         rows[:, first : first + part.shape[1]] = part
+    indexes = {}
+    for kind in options.kinds.split(","):
+        path = options.folder / f"{kind}.idia"
+        shutil.rmtree(path, ignore_errors=True)
+        indexes[kind] = write_index(path, kind, SEED, shape)
+    rounded = any(kind.startswith(("bfloat16", "int8")) for kind in indexes)
+    half = torch.from_numpy(rows).bfloat16() if rounded else torch.empty(0)
     speed = bandwidth(rows)
     print(
         f"{shape[0]} x {shape[1]:,} x {shape[2]}, {workers()} processors, torch "
         f"{torch.__version__}, numpy {np.__version__}, medians of {options.rounds} rounds"
     )
-    counts = [int(count) for count in options.images.split(",")]
-    asked = {m: unit_rows(np.random.default_rng(m), m, options.dim) for m in counts}
-    known = {m: exact_names(rows, queries) for m, queries in asked.items() if m <= 300}
-    for kind in options.kinds.split(","):
-        path = options.folder / f"{kind}.idia"
-        shutil.rmtree(path, ignore_errors=True)
-        index = write_index(path, kind, SEED, shape)
-        for m, queries in asked.items():
-            times = compare(index, rows, queries, options.rounds, known.get(m))
-            show(kind, m, times, index, speed)
+    for count in map(int, options.images.split(",")):
+        print(f"{count} images", flush=True)
+        queries = unit_rows(np.random.default_rng(count), count, options.dim)
+        times = compare(indexes, rows, queries, options.rounds, half)
+        for kind, index in indexes.items():
+            show(kind, times, index, speed)
+    for index in indexes.values():
         index.close()
-        shutil.rmtree(path)
+        shutil.rmtree(index.path)
 
 
 if __name__ == "__main__":

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.records import Float32, Int64
+from idia_index.scores import Float64, Scores
 from idia_index.search import (
+    RERANK_BLOCK,
+    TIE,
     Contenders,
-    Float64,
     ScoredShard,
     Tile,
     merge_topk,
     rank,
+    reaching_kth,
     similarity,
     without_removed,
+    workers,
 )
 
-# (template, stored ids [n]) -> their rows, float32 [n, D]
-Rows = Callable[[int, Int64], Float32]
+# (templates [n], stored ids [n], rising) -> their rows, float32 [n, D]
+Rows = Callable[[Int64, Int64], Float32]
 
 
 @dataclass(frozen=True)
@@ -92,21 +97,54 @@ def first_replaced(answer: Answer, first: Answer) -> Answer:
 
 @dataclass
 class Proposals:
-    """The contenders of a search, before they are compared.
+    """The contenders of a search.
 
     Attributes:
         queries: float32 [M, D].
         k: names asked for.
         pairs: contenders of each template.
-        rows: gives stored rows.
+        similarities: of each template's pairs, float32 [c], those of stored rows.
         encoded: by template, rows encoded again, of the ids that `doubtful` gives.
     """
 
     queries: Float32
     k: int
     pairs: Sequence[Contenders]
-    rows: Rows
+    similarities: Sequence[Float32]
     encoded: dict[int, Float32] = field(default_factory=dict)
+
+
+def compare(queries: Float32, k: int, pairs: Sequence[Contenders], rows: Rows) -> Proposals:
+    """Contenders with the similarities of their stored rows, which are read shard by shard."""
+    counts = [len(part.ids) for part in pairs]
+    images = np.concatenate([part.queries for part in pairs])
+    ids = np.concatenate([part.ids for part in pairs])
+    templates = np.repeat(np.arange(len(pairs)), counts)
+    found = np.empty(len(ids), np.float32)
+    order = np.argsort(ids, kind="stable")
+
+    def some(start: int) -> None:
+        block = order[start : start + RERANK_BLOCK]
+        found[block] = similarity(queries[images[block]], rows(templates[block], ids[block]))
+
+    with ThreadPoolExecutor(workers()) as pool:
+        list(pool.map(some, range(0, len(ids), RERANK_BLOCK)))
+    return Proposals(queries, k, pairs, np.split(found, np.cumsum(counts)[:-1]))
+
+
+def narrowed(proposals: Proposals, errors: Float64) -> Proposals:
+    """Without the pairs that their stored rows rule out, each off by at most errors [T]."""
+    m, kept_pairs, kept_similarities = len(proposals.queries), [], []
+    for pairs, found, error in zip(
+        proposals.pairs, proposals.similarities, errors + TIE, strict=True
+    ):
+        similarities = found.astype(np.float64)
+        kept = reaching_kth(
+            pairs.queries, similarities - error, similarities + error, m, proposals.k
+        )
+        kept_pairs.append(Contenders(pairs.queries[kept], pairs.ids[kept]))
+        kept_similarities.append(found[kept])
+    return replace(proposals, pairs=kept_pairs, similarities=kept_similarities)
 
 
 def _in_doubt(pairs: Contenders, m: int, k: int) -> NDArray[np.bool_]:
@@ -116,13 +154,8 @@ def _in_doubt(pairs: Contenders, m: int, k: int) -> NDArray[np.bool_]:
     return np.asarray(counts[pairs.queries] > 1) if k == 1 else np.ones(len(pairs.ids), np.bool_)
 
 
-def doubtful(proposals: Proposals, exact: bool) -> dict[int, Int64]:
-    """By template, the stored ids, rising, whose prompts must be encoded again.
-
-    None are where the stored rows are those of float32, which decide everything by themselves.
-    """
-    if exact:
-        return {}
+def doubtful(proposals: Proposals) -> dict[int, Int64]:
+    """By template, the stored ids, rising, whose prompts must be encoded again."""
     m, k = len(proposals.queries), proposals.k
     found = {
         template: np.unique(pairs.ids[_in_doubt(pairs, m, k)])
@@ -132,13 +165,14 @@ def doubtful(proposals: Proposals, exact: bool) -> dict[int, Int64]:
 
 
 def settle(proposals: Proposals) -> Answer:
-    """Compares the contenders, and ranks them."""
+    """Ranks the contenders."""
     m, k = len(proposals.queries), proposals.k
     similarities, ids, certified = [], [], []
     for template, pairs in enumerate(proposals.pairs):
-        scores = similarity(proposals.queries[pairs.queries], proposals.rows(template, pairs.ids))
+        scores = proposals.similarities[template]
         doubt = _in_doubt(pairs, m, k)
         if template in proposals.encoded:
+            scores = scores.copy()
             known = np.unique(pairs.ids[doubt])
             rows = proposals.encoded[template][np.searchsorted(known, pairs.ids[doubt])]
             scores[doubt] = similarity(proposals.queries[pairs.queries[doubt]], rows)
@@ -182,9 +216,9 @@ class MemoryShard(ScoredShard):
         t, n, dim = self._rows.shape
         return t, n, dim
 
-    def scores(self, template: int, rows: slice, queries: Float32) -> tuple[Float32, Float64]:
-        exact = queries.astype(np.float64) @ self._rows[template, rows].T.astype(np.float64)
-        return exact.astype(np.float32), np.full(len(queries), 2.0**-24)
+    def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
+        exact = self._rows[templates, rows].astype(np.float64) @ queries.T.astype(np.float64)
+        return Scores.of_array(exact.transpose(2, 0, 1).astype(np.float32), 2.0**-24)
 
     def text_embeddings(self, template: int, rows: Int64) -> Float32:
         return np.array(self._rows[template][rows], np.float32)

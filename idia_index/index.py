@@ -7,17 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from idia_index import embeddings
+from idia_index import dense, embeddings
 from idia_index.certificate import (
     Answer,
     Looks,
     MemoryShard,
-    Proposals,
+    compare,
     doubtful,
     first_replaced,
     merged,
+    narrowed,
     settle,
 )
 from idia_index.errors import InputError, MissingExtraError
@@ -26,7 +27,7 @@ from idia_index.names import name_key
 from idia_index.protocols import Backend, IndexKind, Shard
 from idia_index.records import Float32, Int64
 from idia_index.registry import index_kind
-from idia_index.search import ScoredShard, Tile, find_contenders
+from idia_index.search import ScoredShard, Tile, find_contenders, rows_of
 from idia_index.shard_files import ShardFiles
 from idia_index.store import MANIFEST, Store
 from idia_index.stored_names import StoredNames
@@ -57,7 +58,7 @@ class Index:
         self._files = files or ShardFiles(store.path, manifest, kind)
         self._store = store
         self._kind = kind
-        self._extra: tuple[tuple[int, Shard], ...] = ()
+        self._extra: tuple[tuple[int, int, Shard], ...] = ()
         self._backend: Backend | None = None
         self.looks = Looks()
 
@@ -155,10 +156,17 @@ class Index:
         if not self._scored:
             similarities, ids = merged(self._tiles(False), queries, k, len(self.templates))
             return Answer(similarities, self._stored_names.name_ids(ids))
+        if (backend is None or self.manifest.plan.exact) and dense.is_shorter(len(self), k):
+            similarities, ids = dense.dense_topk(
+                list(self._tiles(False)), queries, k, len(self.templates)
+            )
+            sure = np.zeros(ids.shape[:2], np.bool_)  # one look at scores decided none
+            return Answer(similarities, self._stored_names.name_ids(ids), sure)
         pairs = find_contenders(self._tiles(backend is not None), queries, k, len(self.templates))
-        proposals = Proposals(queries, k, pairs, self.stored_rows)
-        if backend is not None:
-            doubt = doubtful(proposals, self.manifest.plan.exact)
+        proposals = compare(queries, k, pairs, self._rows)
+        if backend is not None and not self.manifest.plan.exact:
+            proposals = narrowed(proposals, self._stored_errors())
+            doubt = doubtful(proposals)
             proposals.encoded = {t: self._encode(backend, t, ids) for t, ids in doubt.items()}
         answer = settle(proposals)
         return answer.with_ids(self._stored_names.name_ids(answer.name_ids))
@@ -179,30 +187,58 @@ class Index:
             errors = np.array(entry.parts[part].errors)
             yield Tile(
                 shard=self._files.open(number, part),
+                count=entry.count,
                 first=entry.first,
                 first_template=entry.parts[part].first_template,
                 errors=errors if certify else 0 * errors,
                 removed=self._stored_names.removed_rows(number),
                 file=str(self.path / entry.parts[part].file.file),
             )
-        for first, shard in self._extra:
-            yield Tile(shard, first, 0, np.zeros(len(self.templates)))
+        for first, count, shard in self._extra:
+            yield Tile(shard, count, first, 0, np.zeros(len(self.templates)))
+
+    def _stored_errors(self) -> NDArray[np.float64]:
+        """The most that a stored row of each template is off, float64 [T]."""
+        errors = np.zeros(len(self.templates))
+        for shard in self.manifest.shards:
+            for part in shard.parts:
+                mine = slice(part.first_template, part.first_template + part.templates)
+                errors[mine] = np.maximum(errors[mine], part.errors)
+        return errors
 
     def stored_rows(self, template: int, stored_ids: Int64) -> Float32:
         """Stored text embeddings float32 [n, D] of one template for stored ids int64 [n]."""
+        order = np.argsort(stored_ids, kind="stable")
         out = np.empty((len(stored_ids), self.manifest.plan.fingerprint.dim), np.float32)
+        out[order] = self._rows(np.full(len(order), template), stored_ids[order])
+        return out
+
+    def _rows(self, templates: Int64, stored_ids: Int64) -> Float32:
+        """Stored text embeddings float32 [n, D] of templates and stored ids [n], these rising."""
         firsts = [shard.first for shard in self.manifest.shards]
         stored = len(firsts)
-        firsts += [first for first, _ in self._extra]
-        owners = np.searchsorted(firsts, stored_ids, side="right") - 1
-        for number in np.unique(owners).tolist():
-            mine = owners == number
+        firsts += [first for first, _, _ in self._extra]
+        bounds = np.searchsorted(stored_ids, [*firsts, np.iinfo(np.int64).max])
+        out = np.empty((len(stored_ids), self.manifest.plan.fingerprint.dim), np.float32)
+        for number in np.flatnonzero(np.diff(bounds)).tolist():
+            mine = slice(bounds[number], bounds[number + 1])
             rows = stored_ids[mine] - firsts[number]
             if number >= stored:
-                out[mine] = self._extra[number - stored][1].text_embeddings(template, rows)
-                continue
-            part, local = self._files.part_of(number, template)
-            out[mine] = self._files.open(number, part).text_embeddings(local, rows)
+                out[mine] = rows_of(self._extra[number - stored][2], templates[mine], rows)
+            else:
+                out[mine] = self._rows_of_shard(number, templates[mine], rows)
+        return out
+
+    def _rows_of_shard(self, number: int, templates: Int64, rows: Int64) -> Float32:
+        parts = self.manifest.shards[number].parts
+        if len(parts) == 1:
+            return rows_of(self._files.open(number, 0), templates, rows)
+        out = np.empty((len(rows), self.manifest.plan.fingerprint.dim), np.float32)
+        for part, entry in enumerate(parts):
+            local = templates - entry.first_template
+            mine = (local >= 0) & (local < entry.templates)
+            if mine.any():
+                out[mine] = rows_of(self._files.open(number, part), local[mine], rows[mine])
         return out
 
     def text_embeddings(self, template: int, name_ids: ArrayLike) -> Float32:
@@ -224,7 +260,7 @@ class Index:
         view.extra_names = (*self.extra_names, *names)
         first = self.manifest.stored + len(self.extra_names)
         in_memory = MemoryShard if self._scored else self._kind.in_memory
-        view._extra = (*self._extra, (first, in_memory(text_embeddings)))
+        view._extra = (*self._extra, (first, len(names), in_memory(text_embeddings)))
         return view
 
     def deciding_with(self, backend: Backend) -> Index:

@@ -13,20 +13,19 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from idia_index.errors import IdiaIndexError
 from idia_index.protocols import Shard
 from idia_index.records import Float32, Int64
-
-Float64 = NDArray[np.float64]
+from idia_index.scores import Float64, Places, Scores
 
 ROW_BLOCK = 4096  # rows and
-QUERY_BLOCK = 512  # images of one product: their scores stay in the processor's cache
-RERANK_BLOCK = 8192  # rows compared exactly at a time: bounds their memory
+QUERY_BLOCK = 512  # images of one product, of as many templates as
+SCORE_BLOCK = 1 << 19  # scores allow: they stay in the processor's cache
+RERANK_BLOCK = 1024  # rows compared exactly at a time: they stay in the cache too
 # Two similarities that differ by less may be equal once they are rounded to float32.
 TIE = 2.0**-23
 MOST = 1 + 1e-3  # unit rows have no larger similarity; not-a-number has none
@@ -41,18 +40,20 @@ class ScoredShard(Shard):
         """T, n and D."""
 
     @abstractmethod
-    def scores(self, template: int, rows: slice, queries: Float32) -> tuple[Float32, Float64]:
-        """Approximate similarities of a run of one template's rows; may run in any thread.
+    def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
+        """Approximate similarities of a run of rows of a run of templates, with queries [M, D].
 
-        Returns:
-            scores float32 [M, n], which the caller may overwrite, and for each query float64
-            [M] the most that a score is off from the similarity, summed without rounding, of
-            the row that `text_embeddings` gives.
+        They are those of the rows that `text_embeddings` gives, to the bound that stands beside
+        them. May run in any thread.
         """
+
+    def rows(self, templates: Int64, rows: Int64) -> Float32:
+        """Rows of several templates, float32 [c, D], as `text_embeddings` gives each."""
+        return _row_by_template(self, templates, rows)
 
     def search(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
         t, n, _ = self.shape
-        tile = Tile(self, 0, 0, np.zeros(t))
+        tile = Tile(self, n, 0, 0, np.zeros(t))
         kept = min(k, n)
         similarities = np.full((t, len(queries), k), -np.inf, np.float32)
         rows = np.full((t, len(queries), k), -1, np.int64)
@@ -64,12 +65,29 @@ class ScoredShard(Shard):
         return similarities, rows
 
 
+def rows_of(shard: Shard, templates: Int64, rows: Int64) -> Float32:
+    """Rows of several templates of any shard, float32 [c, D]."""
+    if isinstance(shard, ScoredShard):
+        return shard.rows(templates, rows)
+    return _row_by_template(shard, templates, rows)
+
+
+def _row_by_template(shard: Shard, templates: Int64, rows: Int64) -> Float32:
+    order = np.argsort(templates, kind="stable")
+    runs = np.split(order, np.flatnonzero(np.diff(templates[order])) + 1)
+    found = [shard.text_embeddings(int(templates[run[0]]), rows[run]) for run in runs if len(run)]
+    out = np.concatenate(found)
+    out[order] = out.copy()
+    return out
+
+
 @dataclass(frozen=True)
 class Tile:
     """A shard's part as a search sees it.
 
     Attributes:
         shard: the part.
+        count: its rows.
         first: stored id of its first row.
         first_template: id of its first template.
         errors: float64 [t], the most that a stored row differs from the one that counts.
@@ -78,11 +96,20 @@ class Tile:
     """
 
     shard: Shard
+    count: int
     first: int
     first_template: int
     errors: Float64
     removed: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
     file: str = "a shard"
+
+
+def not_unit(tile: Tile, template: int) -> IdiaIndexError:
+    """What to raise where a similarity is larger than those of unit rows, or no number."""
+    return IdiaIndexError(
+        f"{tile.file}: a row of template {template} is not of unit length; find the damage with: "
+        "idia-index verify"
+    )
 
 
 @dataclass(frozen=True)
@@ -132,18 +159,16 @@ def find_contenders(
     """
     # The very same arrays for every part, so that what is made of them need be made once.
     blocks = [queries[i : i + QUERY_BLOCK] for i in range(0, len(queries), QUERY_BLOCK)]
-    scans = [_Scan(blocks, k) for _ in range(templates)]
+    scan = _Scan(blocks, k, templates)
     with ThreadPoolExecutor(workers()) as pool:
         before: list[Future[None]] = []
         for tile in tiles:
-            now = [
-                pool.submit(scans[tile.first_template + t].scan, tile, t)
-                for t in range(len(tile.errors))
-            ]
+            assert isinstance(tile.shard, ScoredShard)
+            now = [pool.submit(scan.scan, tile, run) for run in scan.runs(tile.shard.shape)]
             _wait(before)
             before = now
         _wait(before)
-    return [scan.contenders() for scan in scans]
+    return scan.contenders()
 
 
 def _wait(jobs: Sequence[Future[None]]) -> None:
@@ -152,77 +177,125 @@ def _wait(jobs: Sequence[Future[None]]) -> None:
 
 
 class _Scan:
-    """One template's pass: a floor under each image's k-th best, and what reaches it.
+    """The pass over all parts: a floor under each image's k-th best, and what reaches it.
 
     Threads may work on one template at the same time: a floor that one of them lowers again is
     still a floor, and `contenders` starts from the pairs alone.
     """
 
-    def __init__(self, blocks: Sequence[Float32], k: int) -> None:
+    def __init__(self, blocks: Sequence[Float32], k: int, templates: int) -> None:
         self._blocks = blocks
         self._k = k
-        self._floor = np.full(sum(map(len, blocks)), -np.inf)
-        self._found: list[tuple[Int64, Int64, Float64, Float64]] = []
+        self._floor = np.full((sum(map(len, blocks)), templates), -np.inf)
+        self._found: list[tuple[Int64, Int64, Int64, Float64, Float64]] = []
 
-    def scan(self, tile: Tile, template: int) -> None:
-        """Looks at all rows of one template of a part."""
+    def runs(self, shape: tuple[int, int, int]) -> list[slice]:
+        """The templates of a part [t, n, D], in runs that are scored at a time."""
+        t, n, _ = shape
+        count = 1  # only whole templates lie one after the other
+        if n <= ROW_BLOCK:
+            count = max(1, SCORE_BLOCK // (n * max(map(len, self._blocks))))
+        return [slice(start, min(start + count, t)) for start in range(0, t, count)]
+
+    def scan(self, tile: Tile, templates: slice) -> None:
+        """Looks at all rows of a run of a part's templates."""
         shard = tile.shard
         assert isinstance(shard, ScoredShard)
-        count = shard.shape[1]
+        count = tile.count
+        stored = tile.errors[templates] + TIE
         for start in range(0, count, ROW_BLOCK):
             rows = slice(start, min(start + ROW_BLOCK, count))
             gone = tile.removed[(tile.removed >= start) & (tile.removed < rows.stop)] - start
             for number, block in enumerate(self._blocks):
-                scores, bounds = shard.scores(template, rows, block)
-                if len(gone):
-                    scores[:, gone] = -np.inf
-                bounds = bounds + (tile.errors[template] + TIE)
-                best = scores.max(axis=1).astype(np.float64)
-                if not (best - bounds <= MOST).all():  # nor where one of them is no number
-                    raise IdiaIndexError(
-                        f"{tile.file}: a row of template {tile.first_template + template} is not "
-                        "of unit length; find the damage with: idia-index verify"
-                    )
-                self._keep(scores, best, bounds, number * QUERY_BLOCK, tile.first + start)
+                scores = shard.scores(templates, rows, block)
+                scores = replace(scores, error=scores.error + stored)
+                first_template = tile.first_template + templates.start
+                best = scores.best()
+                everywhere = np.indices(best.shape)
+                highest = scores.highest(best, (everywhere[0], everywhere[1]))
+                right = (highest <= MOST + 2 * scores.error).all(axis=0)  # no number is not
+                if not right.all():
+                    raise not_unit(tile, first_template + int(right.argmin()))
+                first = (number * QUERY_BLOCK, first_template, tile.first + start)
+                self._keep(scores, highest, gone, first)
 
     def _keep(
-        self, scores: Float32, best: Float64, bounds: Float64, query: int, first: int
+        self, scores: Scores, highest: Float64, gone: Int64, first: tuple[int, int, int]
     ) -> None:
-        floor = self._floor[query : query + len(scores)]
-        if scores.shape[1] >= self._k:
-            place = scores.shape[1] - self._k
-            kth = best if self._k == 1 else np.partition(scores, place, axis=1)[:, place]
-            np.maximum(floor, kth - bounds, out=floor)
-        reach = np.flatnonzero(best + bounds >= floor)
-        least = np.maximum(floor[reach] - bounds[reach], np.finfo(np.float32).min)
-        mine, rows = _at_least(scores[reach], least.astype(np.float32))
-        chosen = scores[reach[mine], rows].astype(np.float64)
-        margin = bounds[reach[mine]]
-        self._found.append((reach[mine] + query, rows + first, chosen - margin, chosen + margin))
+        m, t = highest.shape
+        floor = self._floor[first[0] : first[0] + m, first[1] : first[1] + t]
+        reach = np.nonzero(highest >= floor)
+        products = scores.rows(reach) if len(reach[0]) else np.empty((0, self._k), np.float32)
+        if not products.size:
+            return
+        products[:, gone] = -np.inf
+        if products.shape[1] - len(gone) >= self._k:
+            kth = _kth_largest(products, self._k).astype(np.float64)
+            floor[reach] = np.maximum(floor[reach], scores.lowest(kth, reach))
+        self._add(scores, products, reach, floor[reach], first)
 
-    def contenders(self) -> Contenders:
-        """What is left when every part has been seen."""
-        queries, ids, low, high = (np.concatenate(part) for part in zip(*self._found, strict=True))
-        order = np.lexsort((-low, queries))
-        ranked = queries[order]
-        starts = np.searchsorted(ranked, np.arange(len(self._floor)))
-        kth = np.minimum(starts + self._k - 1, len(order) - 1)
-        enough = ranked[kth] == np.arange(len(self._floor))
-        floor = np.where(enough, low[order[kth]], -np.inf)
-        kept = np.flatnonzero(high >= floor[queries])
+    def _add(
+        self, scores: Scores, products: Float32, reach: Places, floor: Float64,
+        first: tuple[int, int, int],
+    ) -> None:  # fmt: skip
+        with np.errstate(over="ignore"):
+            least = scores.reaching(floor, reach).astype(np.float32)
+        which, rows = _at_least(products, least)
+        places = (reach[0][which], reach[1][which])
+        chosen = products[which, rows].astype(np.float64)
+        low, high = scores.lowest(chosen, places), scores.highest(chosen, places)
+        self._found.append((places[1] + first[1], places[0] + first[0], rows + first[2], low, high))
+
+    def contenders(self) -> list[Contenders]:
+        """What is left of each template when every part has been seen."""
+        joined = [np.concatenate(part) for part in zip(*self._found, strict=True)]
+        templates, queries, ids, low, high = joined
+        order = np.argsort(templates.astype(np.int32), kind="stable")
+        bounds = np.searchsorted(templates[order], np.arange(1, self._floor.shape[1]))
+        return [
+            self._left(queries[mine], ids[mine], low[mine], high[mine])
+            for mine in np.split(order, bounds)
+        ]
+
+    def _left(self, queries: Int64, ids: Int64, low: Float64, high: Float64) -> Contenders:
+        kept = reaching_kth(queries, low, high, len(self._floor), self._k)
         kept = kept[np.lexsort((ids[kept], queries[kept]))]
         return Contenders(queries[kept], ids[kept])
 
 
-def _at_least(scores: Float32, least: Float32) -> tuple[Int64, Int64]:
-    """Rows and columns of the scores [M, n] that reach their row's `least`, or nearly."""
+def reaching_kth(queries: Int64, low: Float64, high: Float64, m: int, k: int) -> Int64:
+    """Which pairs can be among their image's k best, int64 rising.
+
+    Args:
+        queries: int64 [c], the image of each pair.
+        low: float64 [c], the least that a pair's similarity can be.
+        high: float64 [c], the most.
+        m: images.
+        k: names wanted.
+    """
+    order = np.lexsort((-low, queries))
+    ranked = queries[order]
+    kth = np.minimum(np.searchsorted(ranked, np.arange(m)) + k - 1, len(order) - 1)
+    floor = np.where(ranked[kth] == np.arange(m), low[order[kth]], -np.inf)
+    return np.flatnonzero(high >= floor[queries])
+
+
+def _kth_largest(products: Float32, k: int) -> Float32:
+    if k == 1:
+        best: Float32 = products.max(axis=1)
+        return best
+    place = products.shape[1] - k
+    kth: Float32 = np.partition(products, place, axis=1)[:, place]
+    return kth
+
+
+def _at_least(products: Float32, least: Float32) -> tuple[Int64, Int64]:
+    """Rows and columns of the products [c, n] that reach their row's `least`, or nearly."""
     with np.errstate(over="ignore"):  # below the least float there is minus infinity
         below = np.nextafter(least, np.float32(-np.inf))  # it was rounded to float32
-    if scores.flags.c_contiguous:
-        mine, rows = np.divmod(np.flatnonzero(scores >= below[:, None]), scores.shape[1])
-    else:
-        rows, mine = np.divmod(np.flatnonzero(below <= scores.T), scores.shape[0])
-    return mine, rows
+    below = np.maximum(below, np.finfo(np.float32).min)  # removed rows are below that
+    which, rows = np.divmod(np.flatnonzero(products >= below[:, None]), products.shape[1])
+    return which, rows
 
 
 def rank(found: Contenders, similarities: Float32, m: int, k: int) -> tuple[Float32, Int64]:

@@ -43,7 +43,7 @@ class ShardFiles:
             for number, shard in enumerate(manifest.shards)
             for part in range(len(shard.parts))
         ]
-        total = sum(self._entry(*place).file.bytes for place in self._order)
+        total = sum(map(self._read_bytes, self._order))
         # What stays mapped counts as this process's memory, though the system can take it back.
         self._keep = total if total <= _memory() // 4 else STREAMED_BYTES
 
@@ -53,12 +53,6 @@ class ShardFiles:
             if following is not None and following not in self._open:
                 self._advise(following)
             yield place
-
-    def part_of(self, number: int, template: int) -> tuple[int, int]:
-        """Which part of a shard has a template, and as which of its own."""
-        parts = self._manifest.shards[number].parts
-        part = max(p for p, entry in enumerate(parts) if entry.first_template <= template)
-        return part, template - parts[part].first_template
 
     def open(self, number: int, part: int) -> Shard:
         """A part, mapped.
@@ -83,10 +77,10 @@ class ShardFiles:
             dim = self._manifest.plan.fingerprint.dim
             count = self._manifest.shards[number].count
             self._open[place] = self._kind.open_shard(path, (entry.templates, count, dim))
-            self._open_bytes += entry.file.bytes
+            self._open_bytes += self._read_bytes(place)
             while self._open_bytes > self._keep and len(self._open) > 1:
                 gone, _ = self._open.popitem(last=False)
-                self._open_bytes -= self._entry(*gone).file.bytes
+                self._open_bytes -= self._read_bytes(gone)
             return self._open[place]
 
     def close(self) -> None:
@@ -106,6 +100,10 @@ class ShardFiles:
     def _entry(self, number: int, part: int) -> PartEntry:
         return self._manifest.shards[number].parts[part]
 
+    def _read_bytes(self, place: tuple[int, int]) -> int:
+        """What a search reads through of a part's file."""
+        return int(self._entry(*place).file.bytes * self._kind.read_share)
+
     def _check(self, path: Path, entry: PartEntry) -> None:
         if entry.file.file in self._checked:
             return
@@ -119,14 +117,12 @@ class ShardFiles:
         """Asks the system to read what a search reads of a file; costs nothing if it is there."""
         if not hasattr(os, "posix_fadvise"):
             return
-        entry = self._entry(*place)
         try:
-            handle = os.open(self._folder / entry.file.file, os.O_RDONLY)
+            handle = os.open(self._folder / self._entry(*place).file.file, os.O_RDONLY)
         except OSError:
             return  # whoever opens it says so
         try:
-            length = int(entry.file.bytes * self._kind.read_share)
-            os.posix_fadvise(handle, 0, length, os.POSIX_FADV_WILLNEED)
+            os.posix_fadvise(handle, 0, self._read_bytes(place), os.POSIX_FADV_WILLNEED)
         finally:
             os.close(handle)
 

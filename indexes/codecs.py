@@ -15,34 +15,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.indexes.products import (
-    one_thread,
+    alone,
     product,
     rounding_bound,
+    tensor_scores,
     torch_if_installed,
     torch_view,
 )
 from idia_index.records import Float32
-from idia_index.search import Float64
+from idia_index.scores import Float64, Scores
 
 Codes = NDArray[Any]
-
-# Up to here a product waits for memory and not for arithmetic: a second one is nearly free.
-FEW_QUERIES = 64
 
 
 @dataclass(frozen=True)
 class Coded:
-    """The rows of one template of a shard.
+    """A run of rows of each of t templates of a shard.
 
     Attributes:
-        codes: [n, D], of the codec's dtype.
-        scale: float32 [D], what a code of 1 means in each dimension.
-        longest: float64, the longest row of codes.
+        codes: [t, n, D], of the codec's dtype.
+        scale: float32 [t, D], what a code of 1 means in each dimension.
+        longest: float64 [t], the longest row of codes.
     """
 
     codes: Codes
     scale: Float32
-    longest: float
+    longest: Float64
 
 
 class Codec(ABC):
@@ -58,25 +56,23 @@ class Codec(ABC):
     def decode(self, codes: Codes) -> Float32:
         """float32 [n, D], still to be multiplied with the scale."""
 
-    def scores(
-        self, queries: Float32, coded: Coded, base: Float32, careful: bool
-    ) -> tuple[Float32, Float64]:
+    def scores(self, queries: Float32, coded: Coded, base: Float64) -> Scores:
         """Products with scaled codes, and how far off they are.
 
         Args:
             queries: float32 [M, D].
-            coded: n rows.
-            base: float32 [M], what is added to each query's products.
-            careful: whether a small bound is worth some time.
-
-        Returns:
-            scores float32 [M, n], and for each query float64 [M] how far they are off, not
-            counting what adding `base` rounds.
+            coded: n rows of t templates.
+            base: float64 [M, t], what is added to the products.
         """
-        found = product(queries * coded.scale, self.decode(coded.codes))
-        found += base[:, None]
-        lengths = np.linalg.norm(queries * coded.scale, axis=1).astype(np.float64)
-        return found, lengths * coded.longest * (rounding_bound(queries.shape[1]) + 2.0**-22)
+        m, dim = queries.shape
+        found = np.empty((m, *coded.codes.shape[:2]), np.float32)
+        lengths = np.empty(base.shape)
+        for t, codes in enumerate(coded.codes):
+            asked = queries * coded.scale[t]
+            found[:, t] = product(asked, self.decode(codes))
+            lengths[:, t] = np.linalg.norm(asked, axis=1)
+        error = lengths * coded.longest * (rounding_bound(dim) + 2.0**-22)
+        return Scores(found, error, base, np.ones_like(base))
 
 
 class Float16(Codec):
@@ -106,49 +102,36 @@ class BFloat16(Codec):
         return (codes.astype(np.uint32) << 16).view(np.float32)
 
     def __init__(self) -> None:
-        self._halved: tuple[Float32, bool, Any, Float64] | None = None
+        self._halved: tuple[Float32, Any, Float64] | None = None
 
-    def scores(
-        self, queries: Float32, coded: Coded, base: Float32, careful: bool
-    ) -> tuple[Float32, Float64]:
+    def scores(self, queries: Float32, coded: Coded, base: Float64) -> Scores:
         torch = torch_if_installed()
         if torch is None:
-            return super().scores(queries, coded, base, careful)
-        m = len(queries)
-        with one_thread(torch), torch.inference_mode():
-            asked, missed = self._asked(torch, queries, careful and m <= FEW_QUERIES)
+            return super().scores(queries, coded, base)
+        alone.begin(torch)
+        t, n, dim = coded.codes.shape
+        with torch.inference_mode():
+            asked, missed = self._asked(torch, queries)
             rows = torch_view(torch, coded.codes.view(np.int16)).view(torch.bfloat16)
-            found = torch.mm(rows, asked)
-            low, high = (part.float() for part in torch.aminmax(found, dim=0))
-            scores = torch.add(found[:, :m], torch_view(torch, base))
-            most = torch.maximum(-low, high)[:m]
-            if careful and m <= FEW_QUERIES:
-                scores.add_(found[:, m : 2 * m])
-                most = most + torch.maximum(-low, high)[m : 2 * m]
-            out: Float32 = scores.T.numpy()
-            rounded = most.double().numpy()
+            if rows.is_contiguous():  # one product for all templates
+                found = torch.mm(asked, rows.reshape(t * n, dim).T).view(-1, t, n)
+            else:
+                found = torch.stack([torch.mm(asked, part.T) for part in rows], dim=1)
+        error = (missed + 2 * rounding_bound(dim))[:, None] * coded.longest
         # The product comes back in bfloat16, eight bits of it.
-        bound = missed + 2 * rounding_bound(queries.shape[1])
-        return out, bound * coded.longest + rounded * 2.0**-7.97
+        return tensor_scores(found[: len(queries)], error, base, np.ones_like(base), 2.0**-7.97)
 
-    def _asked(self, torch: Any, queries: Float32, careful: bool) -> tuple[Any, Float64]:
-        """Queries in bfloat16, [D, M] or more, and what they miss, float64 [M].
-
-        If `careful`, what they miss follows as queries of its own, and little is missed.
-        """
+    def _asked(self, torch: Any, queries: Float32) -> tuple[Any, Float64]:
+        """Queries in bfloat16, [M, D] or more of them, and what they miss, float64 [M]."""
         known = self._halved
-        if known is not None and known[0] is queries and known[1] == careful:
-            return known[2], known[3]
+        if known is not None and known[0] is queries:
+            return known[1], known[2]
         exact = torch_view(torch, queries)
-        parts = [exact.bfloat16()]
-        left = exact - parts[0].float()
-        if careful:
-            parts.append(left.bfloat16())
-            left = left - parts[1].float()
-        asked, missed = torch.cat(parts), left.norm(dim=1).double().numpy()
-        # Products of a multiple of 32 queries are more than twice as fast as those of fewer.
-        asked = torch.nn.functional.pad(asked, (0, 0, 0, -len(asked) % 32)).T
-        self._halved = (queries, careful, asked, missed)
+        asked = exact.bfloat16()
+        missed: Float64 = (exact - asked.float()).norm(dim=1).double().numpy()
+        # Products of a multiple of 32 queries are faster than those of fewer on some processors.
+        asked = torch.nn.functional.pad(asked, (0, 0, 0, -len(asked) % 32))
+        self._halved = (queries, asked, missed)
         return asked, missed
 
 
@@ -156,8 +139,8 @@ class Int8(Codec):
     """One byte, scaled dimension by dimension; products of whole numbers where PyTorch is."""
 
     dtype = np.dtype(np.int8)
-    # Longer rows could make 255 times their product too large for 32 bits.
-    two_up_to: ClassVar[int] = 520
+    # Sums of products of longer rows could be more than float32 has bits for.
+    longest_row: ClassVar[int] = 1040
 
     def encode(self, differences: Float32) -> tuple[Codes, Float32]:
         scale = np.abs(differences).max(axis=0) / np.float32(127)
@@ -167,33 +150,21 @@ class Int8(Codec):
     def decode(self, codes: Codes) -> Float32:
         return codes.astype(np.float32)
 
-    def scores(
-        self, queries: Float32, coded: Coded, base: Float32, careful: bool
-    ) -> tuple[Float32, Float64]:
-        torch = torch_if_installed()
-        if torch is None or not hasattr(torch, "_int_mm"):
-            return super().scores(queries, coded, base, careful)
-        m = len(queries)
-        with one_thread(torch), torch.inference_mode():
-            # A query is a whole number a dimension, and a second for what the first leaves.
-            wanted = torch_view(torch, queries * coded.scale)
-            unit = wanted.abs().amax(dim=1, keepdim=True).clamp_(min=1e-30) / 127
-            exact = wanted / unit
-            high = exact.round()
-            parts, known = [high], high
-            if two := m <= FEW_QUERIES and queries.shape[1] <= self.two_up_to:
-                parts.append(((exact - high) * 254).round_().clamp_(-127, 127))
-                known = high + parts[1] / 254
-            missed = (wanted - unit * known).norm(dim=1) + wanted.norm(dim=1) * 2e-7
-            rows = torch_view(torch, coded.codes)
-            sums = torch._int_mm(rows, torch.cat(parts).to(torch.int8).T)
-            if two:
-                sums = torch.add(sums[:, m:], sums[:, :m], alpha=254)
-            scores = torch.empty((m, len(rows)))
-            torch.mul(sums.T, unit / (254 if two else 1), out=scores)
-            low, top = torch.aminmax(scores, dim=1)
-            scores.add_(torch_view(torch, base)[:, None])
-            out: Float32 = scores.numpy()
-            most = torch.maximum(-low, top).double().numpy()
-            lengths: Float64 = missed.double().numpy()
-        return out, lengths * coded.longest + most * 2.0**-20
+    def scores(self, queries: Float32, coded: Coded, base: Float64) -> Scores:
+        torch, (t, n, dim) = torch_if_installed(), coded.codes.shape
+        if torch is None or not hasattr(torch, "_int_mm") or dim > self.longest_row:
+            return super().scores(queries, coded, base)
+        alone.begin(torch)
+        with torch.inference_mode():
+            # A query is a whole number a dimension; what that misses, the bound makes up for.
+            wanted = torch_view(torch, queries)[:, None] * torch_view(torch, coded.scale)
+            unit = wanted.abs().amax(dim=2, keepdim=True).clamp_(min=1e-30) / 127
+            whole = (wanted / unit).round_()
+            missed = (wanted - unit * whole).norm(dim=2) + wanted.norm(dim=2) * 2e-7
+            asked, rows = whole.to(torch.int8), torch_view(torch, coded.codes)
+            found = torch.empty((t, len(queries), n), dtype=torch.int32)
+            for place in range(t):
+                torch._int_mm(asked[:, place], rows[place].T, out=found[place])
+            error = missed.double().numpy() * coded.longest
+            units = unit[:, :, 0].double().numpy()
+            return tensor_scores(found.transpose(0, 1), error, base, units, 0.0)

@@ -16,7 +16,8 @@ from idia_index.indexes.faiss_layout import FLAT_HEADER, Reader, flat_header
 from idia_index.indexes.products import product, rounding_bound
 from idia_index.protocols import IndexKind
 from idia_index.records import Float32, Int64
-from idia_index.search import Float64, ScoredShard
+from idia_index.scores import Scores
+from idia_index.search import ScoredShard
 
 try:
     import faiss
@@ -42,9 +43,18 @@ class FloatShard(ScoredShard):
         rows: Float32 = self._vectors[template]
         return rows
 
-    def scores(self, template: int, rows: slice, queries: Float32) -> tuple[Float32, Float64]:
-        bound = rounding_bound(queries.shape[1])
-        return product(queries, self._vectors[template, rows]), np.full(len(queries), bound)
+    def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
+        vectors = self._vectors[templates, rows]
+        if vectors.flags.c_contiguous:  # one product for all templates
+            found = product(queries, vectors.reshape(-1, vectors.shape[2]))
+            found = found.reshape(len(queries), *vectors.shape[:2])
+        else:
+            found = np.stack([product(queries, part) for part in vectors], axis=1)
+        return Scores.of_array(found, rounding_bound(queries.shape[1]))
+
+    def rows(self, templates: Int64, rows: Int64) -> Float32:
+        found: Float32 = self._vectors[templates, rows]
+        return found
 
     def text_embeddings(self, template: int, rows: Int64) -> Float32:
         return np.array(self._vectors[template][rows], np.float32)

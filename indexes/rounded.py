@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +20,8 @@ from idia_index.errors import IdiaIndexError
 from idia_index.indexes.codecs import BFloat16, Codec, Coded, Float16, Int8
 from idia_index.protocols import IndexKind
 from idia_index.records import Float32, Int64
-from idia_index.search import Float64, ScoredShard
+from idia_index.scores import Float64, Scores
+from idia_index.search import ScoredShard
 
 FORMAT = "idia-index/rows/1"
 _ALIGN = 64
@@ -43,26 +45,27 @@ class RoundedShard(ScoredShard):
         t, n, dim = self._arrays["codes"].shape
         return t, n, dim
 
-    def scores(self, template: int, rows: slice, queries: Float32) -> tuple[Float32, Float64]:
+    def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
         arrays = self._arrays
         coded = Coded(
-            arrays["codes"][template, rows], arrays["scale"][template],
-            float(arrays["longest"][template]),
+            arrays["codes"][templates, rows], arrays["scale"][templates],
+            arrays["longest"][templates],
         )  # fmt: skip
-        base = queries.astype(np.float64) @ arrays["mean"][template].astype(np.float64)
-        scores, bounds = self._codec.scores(
-            queries, coded, base.astype(np.float32), careful=self._rows is None
-        )
-        # Adding the mean rounds the score, and rounded the row: together by less than 2**-21.
-        return scores, bounds + (float(self._lost[template]) + 2.0**-21)
+        base = queries.astype(np.float64) @ arrays["mean"][templates].T.astype(np.float64)
+        scores = self._codec.scores(queries, coded, base)
+        # Giving a row back rounded it, by less than 2**-21 of the score.
+        return replace(scores, error=scores.error + (self._lost[templates] + 2.0**-21))
+
+    def rows(self, templates: Int64, rows: Int64) -> Float32:
+        if self._rows is not None:
+            return np.array(self._rows[templates, rows], np.float32)
+        arrays = self._arrays
+        decoded = self._codec.decode(np.ascontiguousarray(arrays["codes"][templates, rows]))
+        found: Float32 = decoded * arrays["scale"][templates] + arrays["mean"][templates]
+        return found
 
     def text_embeddings(self, template: int, rows: Int64) -> Float32:
-        if self._rows is not None:
-            return np.array(self._rows[template][rows], np.float32)
-        arrays = self._arrays
-        decoded = self._codec.decode(np.ascontiguousarray(arrays["codes"][template][rows]))
-        found: Float32 = decoded * arrays["scale"][template] + arrays["mean"][template]
-        return found
+        return self.rows(np.full(len(rows), template), rows)
 
 
 class RoundedKind(IndexKind):

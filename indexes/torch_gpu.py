@@ -19,7 +19,7 @@ from idia_index.errors import MissingExtraError
 from idia_index.indexes.flat import FlatKind, FloatShard
 from idia_index.indexes.products import rounding_bound, torch_view
 from idia_index.records import Float32
-from idia_index.search import Float64
+from idia_index.scores import Scores
 
 try:
     import torch
@@ -90,14 +90,16 @@ class TorchShard(FloatShard):
     def __del__(self) -> None:
         _resident.forget(id(self))
 
-    def scores(self, template: int, rows: slice, queries: Float32) -> tuple[Float32, Float64]:
+    def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
         if device().type == "cpu":
-            return super().scores(template, rows, queries)
+            return super().scores(templates, rows, queries)
         with torch.inference_mode(), _full_float32():
-            vectors = _resident.get(self, template)[rows]
-            asked = torch_view(torch, queries).to(vectors.device)
-            found: Float32 = torch.mm(asked, vectors.T).cpu().numpy()
-        return found, np.full(len(queries), rounding_bound(queries.shape[1]))
+            found = []
+            for template in range(templates.start, templates.stop):
+                vectors = _resident.get(self, template)[rows]
+                asked = torch_view(torch, queries).to(vectors.device)
+                found.append(torch.mm(asked, vectors.T).cpu().numpy())
+        return Scores.of_array(np.stack(found, axis=1), rounding_bound(queries.shape[1]))
 
 
 class TorchKind(FlatKind):

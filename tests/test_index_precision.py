@@ -89,12 +89,22 @@ def test_kinds_with_float32_rows_need_no_model(tmp_path: Path, kind: str) -> Non
 def test_no_score_is_further_off_than_its_bound(kind: str, count: int) -> None:
     random = np.random.default_rng(6)
     for make in (unit, clustered):
-        rows, queries = make(random, 1, 500, 96), unit(random, count, 96)
+        rows, queries = make(random, 3, 500, 96), unit(random, count, 96)
         shard = index_kind(kind).in_memory(rows)
-        scores, bounds = shard.scores(0, slice(100, 400), queries)
-        stored = shard.text_embeddings(0, np.arange(100, 400)).astype(np.float64)
-        off = np.abs(scores - queries.astype(np.float64) @ stored.T).max(axis=1)
-        assert (off <= bounds).all() and bounds.max() < 0.05
+        scores = shard.scores(slice(1, 3), slice(100, 400), queries)
+        every = tuple(np.indices((count, 2)).reshape(2, -1))
+        products = scores.rows(every).astype(np.float64)
+        assert (products.max(axis=1).reshape(count, 2) == scores.best()).all()
+        low, high = (
+            np.stack([bound(column, every) for column in products.T], axis=1)
+            for bound in (scores.lowest, scores.highest)
+        )
+        stored = np.stack([shard.text_embeddings(t, np.arange(100, 400)) for t in (1, 2)])
+        exact = np.einsum("md,tnd->mtn", queries, stored, dtype=np.float64).reshape(low.shape)
+        assert (low <= exact).all() and (exact <= high).all() and (high - low).max() < 0.1
+        least = scores.reaching(exact[:, 0], every)
+        assert (least <= products[:, 0]).all()
+        np.testing.assert_allclose(scores.highest(least, every), exact[:, 0], atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ROUNDED)
