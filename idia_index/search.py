@@ -224,8 +224,9 @@ class _Scan:
     ) -> None:
         m, t = highest.shape
         floor = self._floor[first[0] : first[0] + m, first[1] : first[1] + t]
-        reach = np.nonzero(highest >= floor)
-        products = scores.rows(reach) if len(reach[0]) else np.empty((0, self._k), np.float32)
+        mine, templates = np.nonzero(highest >= floor)
+        reach = (mine, templates)
+        products = scores.rows(reach) if len(mine) else np.empty((0, self._k), np.float32)
         if not products.size:
             return
         products[:, gone] = -np.inf
