@@ -18,7 +18,7 @@ except ModuleNotFoundError as error:
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
-_ERRORS_ONLY = 3
+_FATAL_ONLY = 4  # errors come as exceptions, whose first line people see
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def run_session(session: Any, path: Path, feeds: dict[str, Any]) -> Any:
 
 def _session(model: str | bytes, device: OnnxDevice, *, prepack: bool = True) -> Any:
     options = ort.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # see onnx_graph
     # A plan of memory for one shape is no use for the next.
     options.enable_mem_pattern = False

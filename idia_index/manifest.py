@@ -177,6 +177,8 @@ def parse_manifest(text: str, path: object) -> Manifest:
         InputError: it is damaged, or of a format that this version does not know.
     """
     try:
+        if text.count("{") + text.count("[") > len(text) // 16 + 10_000:
+            raise ValueError("more lists and objects than a manifest has")  # each takes memory
         data = json.loads(text)
         format_ = _of(str, data["format"])
         if format_ not in (FORMAT, FORMAT_1):
