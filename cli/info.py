@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from idia_index.build import DEVICE
 from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, write_json
 from idia_index.cli.terminal import say
@@ -24,6 +25,8 @@ def command(index: Path, as_json: bool) -> None:
         write_json({"path": str(index.resolve()), **summary, "template_texts": plan.templates})
         return
     print_ = plan.fingerprint
+    versions = dict(opened.manifest.versions)
+    device = versions.pop(DEVICE, "not recorded")
     rows = {
         "index": f"{plan.kind} ({'exact' if plan.exact else 'approximate'})",
         "candidates": f"{len(opened):,} names",
@@ -35,7 +38,8 @@ def command(index: Path, as_json: bool) -> None:
         "tokenizer": print_.tokenizer,
         "preprocessing": print_.preprocessing,
         "precision": print_.precision,
+        "encoded on": device,
         "sampled from": str(plan.pool["pool"]) if plan.pool else "no pool",
-        "built with": ", ".join(f"{k} {v}" for k, v in opened.manifest.versions.items()),
+        "built with": ", ".join(f"{k} {v}" for k, v in versions.items()),
     }
     say(pairs(rows))

@@ -27,6 +27,7 @@ from idia_index.templates import JAIR2024, Template
 
 SHARD_BYTES = 64 << 20
 _VERSIONS = ("idia-index", "numpy", "pillow", "torch", "open_clip_torch", "onnxruntime")
+DEVICE = "device"  # beside the versions: what the texts were encoded on
 _FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu12")
 
 # (prompts done, prompts in all)
@@ -37,15 +38,15 @@ def _quiet(done: int, total: int) -> None:
     """Progress of a caller that wants none."""
 
 
-def library_versions() -> dict[str, str]:
-    """Versions of what computes, of those that are installed."""
+def library_versions(device: str | None = None) -> dict[str, str]:
+    """Versions of what computes, of those that are installed, and the device if it is known."""
     found = {"python": platform.python_version()}
     for name in (*_VERSIONS, *_FAISS):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return found if device is None else {**found, DEVICE: device}
 
 
 def build_index(
@@ -178,7 +179,7 @@ def _write(
             later(partial(write, number, run, rows))
     shards = tuple(done[number] for number in sorted(done))
     lookup = write_lookup(store, len(shards), 0, grid.names)
-    store.finish(Manifest(plan, shards, library_versions(), (lookup,)))
+    store.finish(Manifest(plan, shards, library_versions(backend.device), (lookup,)))
 
 
 def write_lookup(store: Store, number: int, first: int, names: Iterable[str]) -> LookupEntry:

@@ -9,7 +9,7 @@ from itertools import groupby
 
 import numpy as np
 
-from idia_index.build import library_versions, write_lookup
+from idia_index.build import DEVICE, library_versions, write_lookup
 from idia_index.grow import changing
 from idia_index.image_cache import FILE
 from idia_index.index import Index
@@ -65,7 +65,7 @@ def compact(path: str | os.PathLike[str]) -> Compacted:
             lookups=(lookup,),
             removed=None,
             removed_count=0,
-            versions=library_versions(),
+            versions=library_versions(manifest.versions.get(DEVICE)),
             format=FORMAT,
         )
         before = _bytes(manifest)

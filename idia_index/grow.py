@@ -20,7 +20,7 @@ import numpy as np
 
 from idia_index import embeddings
 from idia_index.ahead import one_behind
-from idia_index.build import BuildProgress, library_versions, write_lookup
+from idia_index.build import DEVICE, BuildProgress, library_versions, write_lookup
 from idia_index.errors import InputError
 from idia_index.index import Index, open_index
 from idia_index.manifest import FORMAT, Manifest, manifest_text
@@ -238,7 +238,12 @@ def _operation(action: str, manifest: Manifest) -> Mapping[str, Any]:
 def _finish(store: Store, manifest: Manifest, event: Mapping[str, Any]) -> None:
     event = {**event, "candidates": manifest.plan.candidates}
     history = (*manifest.history, event)
-    grown = replace(manifest, history=history, versions=library_versions(), format=FORMAT)
+    grown = replace(
+        manifest,
+        history=history,
+        versions=library_versions(manifest.versions.get(DEVICE)),
+        format=FORMAT,
+    )
     store.finish(grown)
 
 

@@ -136,7 +136,8 @@ class Manifest:
     Attributes:
         plan: what it holds, and what model made it.
         shards: its shards, in the order of their names' stored ids.
-        versions: versions of the libraries that wrote it last.
+        versions: versions of the libraries that wrote it last, and the device that encoded its
+            first texts.
         lookups: finds names by their keys; empty in an index of format 1.
         removed: the stored ids of the names that were removed and wait for `compact`, int64,
             rising, in one file; None if there are none.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from idia_index import embeddings
-from idia_index.build import BuildProgress, library_versions, write_lookup
+from idia_index.build import DEVICE, BuildProgress, library_versions, write_lookup
 from idia_index.errors import InputError
 from idia_index.grow import Counter, check_model
 from idia_index.image_cache import FILE
@@ -77,7 +77,7 @@ def repair(
             replace(
                 mended,
                 history=(*manifest.history, event),
-                versions=library_versions(),
+                versions=library_versions(manifest.versions.get(DEVICE)),
                 format=FORMAT,
             )
         )

@@ -99,7 +99,8 @@ def test_audit_writes_its_report(
 def test_info_says_what_is_there(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert run("info", index) == 0
-    assert "40 names" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "40 names" in out and "encoded on     nowhere" in out
     assert run("info", index, "--json") == 0
     data = json.loads(capsys.readouterr().out)
     assert data["candidates"] == 40 and data["template_texts"][0] == "{0}"
