@@ -68,6 +68,9 @@ def command(
 
     SUBJECTS is a folder with one folder of images per person (First_Last), or a CSV with the
     columns name,path[,membership][,training_count].
+
+    Embeddings of the images are kept in INDEX (images.cache) and spare the next run the work; set
+    IDIA_INDEX_IMAGE_CACHE=off to keep none.
     """
     opened = open_index(index, verify=check_shards)
     check_tau(tau, len(opened.templates))

@@ -99,6 +99,9 @@ def command(
     SUBJECTS is a folder with one folder of images per person (First_Last), or a CSV with the
     columns name,path,membership[,training_count]. Without known membership there are p-values
     and no rates.
+
+    Embeddings of the images are kept in INDEX (images.cache) and spare the next run the work; set
+    IDIA_INDEX_IMAGE_CACHE=off to keep none.
     """
     settings = Settings(
         tau=tau,

@@ -16,6 +16,7 @@ from idia_index._version import __version__
 from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError
 from idia_index.offline import go_offline, is_offline
+from idia_index.textfiles import shown_path
 
 # Each verb with the line that the list of commands shows; its module is imported when it runs,
 # so that the list itself is there at once.
@@ -134,7 +135,15 @@ def _run(arguments: list[str], debug: bool) -> int:
             return _failed("interrupted", 1)
         if debug:
             raise
-        return _failed(f"{type(error).__name__}: {error} (--debug shows where)", 1)
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
+        # A path that the system refuses before anybody looks at what is there.
+        name = shown_path(os.fsdecode(error.filename))
+        return _failed(f"{name}: {error.strerror}; check the path and its rights", 2)
+    return _failed(f"{type(error).__name__}: {error} (--debug shows where)", 1)
 
 
 def _failed(message: str, code: int) -> int:

@@ -62,6 +62,9 @@ def command(
 
     IMAGE is a file or a folder of images, all of the one person. The published protocol takes
     30 of them.
+
+    Embeddings of the images are kept in INDEX (images.cache) and spare the next run the work; set
+    IDIA_INDEX_IMAGE_CACHE=off to keep none.
     """
     opened = open_index(index, verify=check_shards)
     check_tau(tau, len(opened.templates))

@@ -47,6 +47,7 @@ from idia_index.report import write_evaluation
 @click.option(
     "--out", type=DIRECTORY, required=True, metavar="DIR", help="Where index and report go."
 )
+@click.option("--strict", is_flag=True, help="An image that cannot be read is an error.")
 @json_option
 @progress_option
 def command(
@@ -58,6 +59,7 @@ def command(
     dry_run: bool,
     dry_images: int,
     out: Path,
+    strict: bool,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -74,7 +76,7 @@ def command(
             images = out / "generated"
             recipe = _fit(recipe, dry_images)
             write_dry_images(recipe, images, dry_images, progress)
-        evidence = run_study(recipe, images or out, loaded, out, progress)
+        evidence = run_study(recipe, images or out, loaded, out, progress, strict=strict)
     tell_skipped(skipped_of(evidence.audit))
     warnings = [DRY_RUN] if dry_run else []
     data = write_evaluation(

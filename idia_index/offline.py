@@ -1,4 +1,4 @@
-"""Working offline: no socket is opened, and libraries that would fetch something are told so."""
+"""What leaves the machine: nothing in any mode, and offline not even a socket is opened."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ SWITCH = "IDIA_INDEX_OFFLINE"
 
 # What the libraries that load models call it.
 _LIBRARIES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
+# Libraries that report on their use unless they are told not to. ONNX Runtime 1.32 does: it keeps
+# an identifier of the machine in the user's cache folder, reads the command line, which may hold a
+# name, and sends events over HTTPS, all in compiled code, which `_forbid` cannot see.
+_REPORTS = ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK")
 _EVENTS = frozenset(
     {
         "socket.__new__",
@@ -28,6 +32,12 @@ _EVENTS = frozenset(
 _guarded = False
 
 
+def send_nothing() -> None:
+    """Tells libraries to report nothing to anybody; to be called before they are imported."""
+    for name in _REPORTS:
+        os.environ[name] = "1"
+
+
 def is_offline() -> bool:
     """Whether nothing may be fetched: `go_offline` was called, or the environment says so."""
     return os.environ.get(SWITCH, "") not in ("", "0")
@@ -40,6 +50,7 @@ def go_offline() -> None:
     look into their caches and do not try.
     """
     global _guarded
+    send_nothing()
     for name in (SWITCH, *_LIBRARIES):
         os.environ[name] = "1"
     if not _guarded:

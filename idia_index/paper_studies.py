@@ -164,7 +164,13 @@ def write_dry_images(recipe: Recipe, folder: Path, images: int, progress: StageP
 
 
 def run_study(
-    recipe: Recipe, images: Path, backend: Backend, out: Path, progress: StageProgress
+    recipe: Recipe,
+    images: Path,
+    backend: Backend,
+    out: Path,
+    progress: StageProgress,
+    *,
+    strict: bool = False,
 ) -> Evidence:
     """Builds the study's index in `out` and measures everybody who has images.
 
@@ -172,7 +178,8 @@ def run_study(
     candidates. What an earlier run built in `out` is used again.
 
     Raises:
-        InputError: nobody has images, or `out` holds another index.
+        InputError: nobody has images, `out` holds another index, or `strict` and an image cannot
+            be read.
     """
     subjects, missing = find_images(recipe, images)
     tested = [s for s in subjects if recipe.settings.excludes(s) is None]
@@ -190,7 +197,7 @@ def run_study(
         "study": recipe.title,
         "without_images": missing,
     }
-    evidence = gather(index, backend, subjects, recipe.settings, progress=progress)
+    evidence = gather(index, backend, subjects, recipe.settings, strict=strict, progress=progress)
     return evidence.with_origin(origin)
 
 

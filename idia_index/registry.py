@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from idia_index.errors import IdiaIndexError, InputError
+from idia_index.offline import send_nothing
 from idia_index.protocols import Backend, IndexKind
 
 BACKENDS = "idia_index.backends"
@@ -32,6 +33,7 @@ def load_plugin(group: str, name: str) -> Any:
     if name not in plugins:
         known = ", ".join(plugins) or "none; is idia-index installed?"
         raise InputError(f"no {what} is called {name!r}; there are: {known}")
+    send_nothing()
     try:
         return plugins[name].load()
     except (ImportError, AttributeError) as error:

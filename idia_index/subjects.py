@@ -243,21 +243,37 @@ def _files_below(folder: Path) -> tuple[list[Path], list[Skipped]]:
     """
     found: list[Path] = []
     skipped: list[Skipped] = []
-
-    def closed(error: OSError) -> None:
-        here = Path(error.filename)
-        reason = f"{shown_path(here)}: the folder cannot be read ({error.strerror})"
-        skipped.append(Skipped(here, reason))
-
-    for here, folders, files in os.walk(folder, onerror=closed):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        links = [Path(here, name) for name in folders if Path(here, name).is_symlink()]
-        skipped += [
-            Skipped(link, f"{shown_path(link)}: a link to a folder, which is not followed")
-            for link in links
-        ]
-        found += [Path(here, name) for name in sorted(files) if not name.startswith(".")]
+    waiting = [folder]
+    while waiting:  # not os.walk: folders within folders would use up Python's stack
+        here = waiting.pop()
+        try:
+            with os.scandir(here) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except OSError as error:
+            reason = f"{shown_path(here)}: the folder cannot be read ({error.strerror})"
+            skipped.append(Skipped(here, reason))
+            continue
+        folders = []
+        for entry in entries:
+            path = here / entry.name
+            if entry.name.startswith("."):
+                continue
+            if not _is_dir(entry):
+                found.append(path)
+            elif entry.is_symlink():
+                reason = f"{shown_path(path)}: a link to a folder, which is not followed"
+                skipped.append(Skipped(path, reason))
+            else:
+                folders.append(path)
+        waiting += reversed(folders)
     return found, skipped
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle; opening it says so
+        return False
 
 
 def _check_distinct(subjects: Sequence[Subject], place: Path) -> None:

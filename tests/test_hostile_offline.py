@@ -72,6 +72,44 @@ def test_what_would_have_to_be_fetched_says_so_in_a_line(tmp_path: Path, spec: s
     assert "load it once without --offline, or download the weights elsewhere and name" in said
 
 
+REPORTS = """
+import os, sys
+told = []
+def watch(event, arguments):
+    if event == "import" and arguments[0] in ("onnxruntime", "huggingface_hub"):
+        names = ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY")
+        told.append((arguments[0], [os.environ.get(name) for name in names]))
+sys.addaudithook(watch)
+{start}
+print(sorted(set(map(str, told))))
+"""
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "import idia_index.backends.onnx",
+        "from idia_index.registry import backend_class; backend_class('onnx')",
+    ],
+)
+def test_libraries_are_told_to_report_nothing_before_they_are_imported(
+    tmp_path: Path, start: str
+) -> None:
+    """Whatever the environment says; and ONNX Runtime leaves no identifier of the machine."""
+    names = ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK")
+    env = {k: v for k, v in os.environ.items() if k not in names}
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "ORT_DISABLE_TELEMETRY": "0"}
+    start += f"; import idia_index as i; i.load_backend('onnx', model={str(ONNX_DIR)!r})"
+    start += ".encode_texts(['a'])"
+    done = subprocess.run(
+        [sys.executable, "-c", REPORTS.format(start=start)],
+        capture_output=True, text=True, check=True, env=env | home,
+    )  # fmt: skip
+    assert done.stdout == "[\"('onnxruntime', ['1', '1'])\"]\n"
+    files = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert files <= {"weights-sha256.json"}
+
+
 CONNECTING = """
 import idia_index.cli.{verb} as verb
 def connect(*_, **__):

@@ -241,6 +241,31 @@ def test_unreadable_files_and_folders_are_listed(tmp_path: Path) -> None:
     ]
 
 
+def test_folders_within_folders_end_somewhere(
+    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Deeper than Python's stack, and than a path that the system takes."""
+    person = make_images(tmp_path / "people" / "First3_Last10", 2)
+    here = Path.cwd()
+    os.chdir(person)
+    for _ in range(2500):
+        Path("d").mkdir()
+        os.chdir("d")
+    os.chdir(here)
+    assert run("audit", index, tmp_path / "people", "--json") == 0
+    (subject,) = json.loads(capsys.readouterr().out)["subjects"]
+    assert subject["images"] == 2
+    assert [s["reason"].endswith("(File name too long)") for s in subject["skipped"]] == [True]
+    subprocess.run(["rm", "-r", person], check=True)  # pytest's own removal would not get there
+    for arguments in (
+        ("info", "x" * 5000),
+        ("audit", "x" * 300, "y"),
+        ("add", index, "--names", "x" * 300),
+    ):
+        assert run(*arguments) == 2
+        assert "File name too long" in capsys.readouterr().err
+
+
 def test_links_lead_in_no_circle_and_hidden_files_belong_to_nobody(tmp_path: Path) -> None:
     make_images(tmp_path / "people" / "A_B", 2)
     make_images(tmp_path / "people" / "A_B" / ".thumbnails", 2)
