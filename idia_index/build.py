@@ -84,7 +84,11 @@ def build_index(
     grid = PromptGrid(templates, names)
     plan = _plan(backend, grid, kind, pool)
     if resume and store.is_finished():
-        return _finished(store, plan)
+        index = _finished(store, plan)
+        if store.left_notes():
+            with store.writing():
+                store.tidy()
+        return index
     _check_free(store, plan, resume)
     for run in grid.runs(plan.shard_names):
         embeddings.check_grid(backend, grid, run.start, run.stop)

@@ -56,7 +56,7 @@ def compact(path: str | os.PathLike[str]) -> Compacted:
         if not rewritten and manifest.format == FORMAT and len(manifest.lookups) == 1:
             index.close()
             store.end()
-            return Compacted(0, 0, 0, not store.collect())
+            return Compacted(0, 0, 0, not store.tidy())
         shards, number = _write(store, index, runs)
         lookup = write_lookup(store, number, 0, index.stored_names)
         new = replace(

@@ -42,7 +42,8 @@ def dense_topk(
     doubled = queries.astype(np.float64)
 
     def finish(template: int, part: slice, exact: Float64, stored: Int64, rows: Float32) -> None:
-        found = _rounded(exact, queries[part], rows)
+        with np.errstate(all="ignore"):  # rows that are no numbers are found by their similarities
+            found = _rounded(exact, queries[part], rows)
         if not found.max() <= MOST:
             raise _wrong(tiles, template)
         similarities[template, part], places = _best(found, k)

@@ -88,7 +88,7 @@ def add_names(
         if new:
             _append(store, index, backend, PromptGrid(index.templates, new), progress)
         else:
-            store.collect()
+            store.tidy()
     return Grown(open_index(path), len(new), tuple(there))
 
 
@@ -144,7 +144,7 @@ def remove_names(path: str | os.PathLike[str], names: NameList) -> Grown:
         if found:
             _mark_removed(store, index, sorted(found.values()))
         else:
-            store.collect()
+            store.tidy()
     return Grown(open_index(path), len(found), missing)
 
 

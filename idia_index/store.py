@@ -285,8 +285,32 @@ class Store:
             (self.path / note).unlink(missing_ok=True)
         self._remove_notes()
 
+    def left_notes(self) -> bool:
+        """Whether notes of a change are there, which may be going on."""
+        notes = [self.path / PLAN, self.path / PENDING, *self._note_files()]
+        return any(note.exists() for note in notes)
+
+    def tidy(self) -> bool:
+        """Removes what a process left that was killed when its work was done; as `collect`.
+
+        What is finished of a change that is not done yet stays.
+        """
+        named = {file.file for file in self.read_held()[0].files()}
+        (self.path / PLAN).unlink(missing_ok=True)
+        done = {f"{n:06d}.shard.json": e.files() for n, e in self.finished_shards().items()}
+        done |= {f"{n:06d}.part.json": [e.file] for n, e in self.finished_parts().items()}
+        for note, files in done.items():
+            if named.issuperset(file.file for file in files):
+                (self.path / note).unlink(missing_ok=True)
+        if not self._note_files():
+            (self.path / PENDING).unlink(missing_ok=True)
+        return self.collect()
+
+    def _note_files(self) -> list[Path]:
+        return [*self.path.glob("*.shard.json"), *self.path.glob("*.part.json")]
+
     def _remove_notes(self) -> None:
-        for note in [*self.path.glob("*.shard.json"), *self.path.glob("*.part.json")]:
+        for note in self._note_files():
             note.unlink(missing_ok=True)
 
     def collect(self) -> bool:

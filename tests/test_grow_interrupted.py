@@ -16,6 +16,7 @@ from idia_index import build_index, open_index
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.grow import add_names, add_templates, remove_names
 from idia_index.names import NameList, make_names
+from idia_index.store import Store
 from idia_index.templates import JAIR2024
 from idia_index.verify import verify
 
@@ -155,7 +156,30 @@ def test_kills_at_random_moments(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(script), "--kills", "2"], capture_output=True, text=True
     )
-    assert done.stdout.count("all resumed to the same bytes") == 2, done.stderr
+    assert done.stdout.count("2 of 2 killed at work") == 2, done.stderr
+
+
+def test_notes_of_work_that_was_done_go_when_it_is_asked_for_again(
+    tmp_path: Path, toy: ToyBackend, names: NameList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed right after the manifest was renamed leaves its notes."""
+    path, first = tmp_path / "i", make_names(names[:10])
+
+    def files() -> set[str]:
+        return {file.name for file in path.iterdir()}
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Store, "end", lambda self: None)
+        build_index(path, toy, first, TEMPLATES)
+        assert {"build.json", "000000.shard.json"} <= files()
+    build_index(path, toy, first, TEMPLATES, resume=True)
+    assert not {file for file in files() if file.endswith(".json")} - {"manifest.json"}
+    with monkeypatch.context() as killed:
+        killed.setattr(Store, "end", lambda self: None)
+        add_names(path, toy, names)
+        assert any(file.endswith(".shard.json") for file in files())
+    assert add_names(path, toy, names).done == 0
+    assert not {file for file in files() if file.endswith(".json")} - {"manifest.json"}
 
 
 def test_two_writers_and_an_error_class(tmp_path: Path, toy: ToyBackend, names: NameList) -> None:
