@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -37,7 +40,8 @@ def command(outdir: Path, model: str, dtype: str, allow_activation_mismatch: boo
     source = load_backend(
         "open_clip", model=model, device="cpu", **mismatch_options(allow_activation_mismatch)
     )
-    report = export_model(source, outdir, dtype)  # type: ignore[arg-type]
+    with _cleaning_up():
+        report = export_model(source, outdir, dtype)  # type: ignore[arg-type]
     size = sum(file.bytes for file in report.manifest.files) / 1e6
     probe = report.probe
     say(
@@ -45,3 +49,17 @@ def command(outdir: Path, model: str, dtype: str, allow_activation_mismatch: boo
         f"compared with its source on {probe.texts} texts and {probe.images} images: largest "
         f"difference {probe.text_difference:.1e} and {probe.image_difference:.1e}"
     )
+
+
+@contextmanager
+def _cleaning_up() -> Iterator[None]:
+    """Ends by SIGTERM as by an interrupt: what is half written goes before the process does."""
+
+    def end(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -83,6 +83,21 @@ def test_images_in_any_batch(threads: int, folder: Path) -> None:
     assert export.embed_images([]).shape == (0, DIM)
 
 
+@pytest.mark.parametrize("kind", ["open_clip", "onnx"])
+def test_phone_photos_stand_upright(
+    kind: str, export: OnnxBackend, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    backend = export if kind == "onnx" else tiny_backend(tmp_path_factory.getbasetemp())
+    upright = probe_images()[1].convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown after a quarter turn clockwise
+    turned = upright.transpose(Image.Transpose.ROTATE_90)
+    turned.save(tmp_path / "phone.png", exif=exif)
+    rows = backend.encode_images([tmp_path / "phone.png", upright, turned])
+    np.testing.assert_allclose(rows[0], rows[1], atol=1e-6)
+    assert np.abs(rows[0] - rows[2]).max() > 1e-3
+
+
 @pytest.mark.parametrize("count", [0, 5, 1000])
 def test_images_that_are_expected(count: int, folder: Path, export: OnnxBackend) -> None:
     told = load(folder)

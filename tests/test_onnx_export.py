@@ -3,10 +3,13 @@
 # ruff: noqa: E402 (what is optional is looked for before it is imported)
 from __future__ import annotations
 
+import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 
@@ -30,6 +33,7 @@ from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_export import export_model
 from idia_index.backends.onnx_probe import TEXTS, TOLERANCES, probe_images
 from idia_index.backends.open_clip import OpenClipBackend
+from idia_index.cli import export as cli_export
 from idia_index.errors import IdiaIndexError, InputError
 
 RESNET = {"layers": [1, 1, 1, 1], "width": 16, "image_size": 64, "head_width": 16}
@@ -237,3 +241,28 @@ def test_an_exporter_that_fails_gives_one_line(
         export_model(quick_graphs, tmp_path / "out")
     assert not re.search(r"\n", str(caught.value))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "raised"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, click.Abort)]
+)
+def test_an_export_that_is_stopped_leaves_nothing(
+    sent: signal.Signals,
+    raised: type[BaseException],
+    tmp_path_factory: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stopped(model: object, folder: Path, dtype: str) -> None:
+        (folder / "text.onnx").write_bytes(b"half")
+        os.kill(os.getpid(), sent)
+
+    backend = tiny_backend(tmp_path_factory.getbasetemp())
+    monkeypatch.setattr(onnx_export, "write_image_graph", lambda *_: None)
+    monkeypatch.setattr(onnx_export, "write_text_graph", stopped)
+    monkeypatch.setattr(cli_export, "load_backend", lambda *_, **__: backend)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(raised):
+        cli_export.command.main(["--model", "tiny", str(tmp_path / "out")], standalone_mode=False)
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == before
