@@ -21,6 +21,12 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+if "--coverage" in sys.argv:  # what is to be seen running has to be changed while it is imported
+    import atheris
+
+    with atheris.instrument_imports(include=["idia_index"]):
+        import parsers  # noqa: F401
+
 from parsers import PARSERS, Parser
 
 from idia_index.errors import IdiaIndexError
@@ -102,10 +108,9 @@ def with_coverage(parser: Parser, inputs: int, seed: int, folder: Path) -> None:
     corpus.mkdir()
     for number, data in enumerate(parser.seeds()):
         (corpus / str(number)).write_bytes(data)
-    atheris.instrument_all()
     longest = 2 * max(map(len, parser.seeds()))
     atheris.Setup([sys.argv[0], str(corpus), f"-runs={inputs}", f"-seed={seed + 1}",
-                   f"-max_len={longest}", "-verbosity=0", "-rss_limit_mb=4096"], test)  # fmt: skip
+                   f"-max_len={longest}", "-rss_limit_mb=4096"], test)  # fmt: skip
     atheris.Fuzz()
 
 

@@ -1,0 +1,45 @@
+"""No room left, by way of the command line: one line, and everything as it was before."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "fuzz"))
+from interrupts import Work
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
+    return Work(tmp_path_factory.mktemp("work"))
+
+
+# `add` is in test_grow_interrupted.py, for every kind and limit.
+@pytest.mark.parametrize(
+    ("action", "room", "file"),
+    [
+        ("build", 3000, "index/000000.faiss"),
+        ("remove", 100, "index/manifest.json"),
+        ("compact", 3000, "index/000003.faiss"),
+        ("audit", 20000, "out/index.html"),
+    ],
+)
+def test_no_room(action: str, room: int, file: str, work: Work) -> None:
+    work.start(action)
+    before = work.state()
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    done = subprocess.run(work.command(action), capture_output=True, text=True, preexec_fn=limit)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("onnx on ")]
+    assert done.returncode == 2 and len(lines) == 1
+    assert f"{work.folder / file}: cannot be written (File too large)" in lines[0]
+    assert work.state() == before
+    work.run(work.command(action))  # with room, it goes on
