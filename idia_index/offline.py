@@ -44,10 +44,10 @@ def is_offline() -> bool:
 
 
 def go_offline() -> None:
-    """Forbids this process, and those it starts, to open a socket; there is no way back.
+    """Forbids this process to open a socket; there is no way back.
 
-    Whatever Python code tries it gets an `InputError`. Libraries are told first, so that they
-    look into their caches and do not try.
+    Whatever Python code tries it gets an `InputError`. Libraries are told first, in the environment
+    that processes started from here inherit, so that they look into their caches and do not try.
     """
     global _guarded
     send_nothing()

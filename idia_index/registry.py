@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.offline import send_nothing
+from idia_index.offline import go_offline, is_offline, send_nothing
 from idia_index.protocols import Backend, IndexKind
 
 BACKENDS = "idia_index.backends"
@@ -34,6 +34,8 @@ def load_plugin(group: str, name: str) -> Any:
         known = ", ".join(plugins) or "none; is idia-index installed?"
         raise InputError(f"no {what} is called {name!r}; there are: {known}")
     send_nothing()
+    if is_offline():
+        go_offline()
     try:
         return plugins[name].load()
     except (ImportError, AttributeError) as error:
