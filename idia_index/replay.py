@@ -20,7 +20,7 @@ from idia_index.protocols import Backend
 from idia_index.report.data import EVALUATION_FORMAT, evaluation_to_json
 from idia_index.store import sha256_file
 from idia_index.subjects import Subject
-from idia_index.textfiles import shown
+from idia_index.textfiles import shown, shown_path
 
 MAX_BYTES = 256 << 20
 """Longest report that is read: of about a hundred thousand subjects."""
@@ -84,7 +84,7 @@ def _reading(recorded: Recorded) -> Iterator[None]:
     """Turns what a report ends in that lacks a part, or has another in its place, into a line."""
     try:
         yield
-    except (IndexError, *DAMAGED) as error:
+    except (IndexError, OSError, *DAMAGED) as error:
         raise _damaged(recorded.path, error) from error
 
 
@@ -100,9 +100,13 @@ def recorded_subjects(recorded: Recorded) -> list[Subject]:
         for file in entry["image_files"]:
             path = Path(file)
             if not path.is_file():
-                raise InputError(f"{path}: is gone; put the image back to replay {recorded.path}")
+                raise InputError(
+                    f"{shown_path(path)}: is gone; put the image back to replay {recorded.path}"
+                )
             if sha256_file(path) != hashes.get(file):
-                raise InputError(f"{path}: is not the image that {recorded.path} was made from")
+                raise InputError(
+                    f"{shown_path(path)}: is not the image that {recorded.path} was made from"
+                )
         images = tuple(Path(file) for file in entry["image_files"])
         subjects.append(
             Subject(entry["name"], images, entry["membership"], entry["training_count"])
