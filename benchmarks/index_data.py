@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +31,21 @@ def shards(seed: int, shape: tuple[int, int, int], size: int) -> Iterator[tuple[
         yield first, unit_rows(random, t, min(size, n - first), dim)
 
 
-def write_index(path: Path, kind: str, seed: int, shape: tuple[int, int, int]) -> Index:
-    """Writes an index of T templates, N names `Name <i>` and D dimensions."""
+def _unseen(first: int, rows: Float32) -> None:
+    """Of a caller that does not look at the rows."""
+
+
+def write_index(
+    path: Path,
+    kind: str,
+    seed: int,
+    shape: tuple[int, int, int],
+    seen: Callable[[int, Float32], None] = _unseen,
+) -> Index:
+    """Writes an index of T templates, N names `Name <i>` and D dimensions.
+
+    `seen` is called with each shard's rows, float32 [T, n, D], and the id of its first.
+    """
     t, n, dim = shape
     loaded, store = index_kind(kind), Store(path)
     size = max(1, SHARD_BYTES // (t * dim * 4))
@@ -53,10 +66,11 @@ def write_index(path: Path, kind: str, seed: int, shape: tuple[int, int, int]) -
     store.create()
     with store.writing():
         store.write_plan(plan)
-        written = [
-            store.write_shard(number, first, names[first : first + rows.shape[1]], rows, loaded)
-            for number, (first, rows) in enumerate(shards(seed, shape, size))
-        ]
+        written = []
+        for number, (first, rows) in enumerate(shards(seed, shape, size)):
+            run = names[first : first + rows.shape[1]]
+            written.append(store.write_shard(number, first, run, rows, loaded))
+            seen(first, rows)
         lookup = write_lookup(store, len(written), 0, names)
         store.finish(Manifest(plan, tuple(written), library_versions(), (lookup,)))
     return open_index(path)
