@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from idia_index.build import build_index
+from idia_index.build import build_index, is_built
 from idia_index.cli.options import (
     DIRECTORY,
     backend_for,
@@ -123,6 +123,7 @@ def command(
         **mismatch_options(allow_activation_mismatch),
     )
     say(f"{loaded.name} on {loaded.device}", err=True)
+    already = is_built(index)
     with Progress("encoding prompts", show_progress) as bar:
         built = build_index(
             index,
@@ -134,4 +135,5 @@ def command(
             resume=resume,
             progress=bar.advance,
         )
-    say(f"{index}: {len(built.templates)} templates x {len(built):,} names")
+    state = "is finished already, " if already else ""
+    say(f"{index}: {state}{len(built.templates)} templates x {len(built):,} names")

@@ -49,6 +49,11 @@ def library_versions(device: str | None = None) -> dict[str, str]:
     return found if device is None else {**found, DEVICE: device}
 
 
+def is_built(path: str | os.PathLike[str]) -> bool:
+    """Whether a finished index is there."""
+    return Store(Path(path)).is_finished()
+
+
 def build_index(
     path: str | os.PathLike[str],
     backend: Backend,

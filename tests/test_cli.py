@@ -114,6 +114,17 @@ def test_sampled_names_can_be_replayed(tmp_path: Path) -> None:
     assert texts[0] == texts[1] and len(texts[0].splitlines()) == 30
 
 
+def test_resuming_what_is_done_says_so(
+    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build = ("build", index, "--backend", "toy", "--model", "toy", "--resume", "--names")
+    capsys.readouterr()
+    assert run(*build, tmp_path / "names.txt") == 0
+    assert "is finished already, 21 templates x 40 names" in capsys.readouterr().out
+    (tmp_path / "other.txt").write_text("Jane Doe\n")
+    assert "begun with other arguments" in refused(capsys, *build, tmp_path / "other.txt")
+
+
 def test_files_and_samples_go_together(index: Path, tmp_path: Path) -> None:
     arguments = ("build", tmp_path / "j", "--backend", "toy", "--model", "toy", "--names",
                  tmp_path / "names.txt", "--sample-names", 10)  # fmt: skip
