@@ -43,7 +43,13 @@ from idia_index.report import write_evaluation
     is_flag=True,
     help="Generated portraits under the study's names and the demo's model.",
 )
-@click.option("--dry-images", default=30, show_default=True, help="Portraits a person.")
+@click.option(
+    "--dry-images",
+    type=click.IntRange(1, 1000),
+    default=30,
+    show_default=True,
+    help="Portraits a person.",
+)
 @click.option(
     "--out", type=DIRECTORY, required=True, metavar="DIR", help="Where index and report go."
 )

@@ -19,13 +19,13 @@ from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES, Settings
 from idia_index.files import private_folder
 from idia_index.name_pool import sample_names
-from idia_index.names import make_names, name_key
+from idia_index.names import clean_name, make_names, name_key
 from idia_index.number_lists import numbers
 from idia_index.protocols import Backend
 from idia_index.report import write_files
 from idia_index.study.portrait import draw_person
 from idia_index.study.subjects import write_png
-from idia_index.subjects import Subject, read_subjects
+from idia_index.subjects import MEMBER, NON_MEMBER, Subject, read_subjects
 from idia_index.textfiles import read_lines, shown, shown_path
 
 STUDIES = ("laion400m", "cc3m")
@@ -96,7 +96,7 @@ def _read(file: Path) -> Recipe:
             section["title"], people, section.getint("candidates", 1000),
             section.get("origin", "us"), settings, section.get("caution", ""),
         )  # fmt: skip
-    except (configparser.Error, KeyError, ValueError) as error:
+    except (configparser.Error, csv.Error, KeyError, ValueError) as error:
         raise InputError(
             f"{where}: not the recipe of a study ({type(error).__name__}: {error}); "
             "see docs/studies.md"
@@ -106,11 +106,12 @@ def _read(file: Path) -> Recipe:
 def _people(file: Path) -> tuple[Subject, ...]:
     rows = csv.DictReader(StringIO("\n".join(read_lines(file).texts)), strict=True)
     found = []
-    for row in rows:
-        count = row["training_count"]
-        found.append(
-            Subject(row["name"], (), row["membership"] or None, int(count) if count else None)
-        )
+    for number, row in enumerate(rows, 1):
+        name, membership = clean_name(row["name"] or ""), row["membership"] or None
+        count = int(row["training_count"]) if row["training_count"] else None
+        if not name or membership not in (None, MEMBER, NON_MEMBER) or (count or 0) < 0:
+            raise ValueError(f"{shown_path(file)}, person {number}: {shown(row)}")
+        found.append(Subject(name, (), membership, count))
     return tuple(found)
 
 

@@ -227,6 +227,8 @@ def test_an_index_of_hostile_names_from_end_to_end(
         ("build", "x", "--model", "toy", "--backend", "\x1b[1m", "--sample-names", "3"),
         ("audit", "x", "y", "--tau", "\x1b[1m"),
         ("evaluate", "x", "y", "--bins", "\x1b[1m"),
+        ("evaluate", "x", "y", "--draws", "99999999999"),
+        ("study", "cc3m", "--out", "x", "--dry-run", "--dry-images", "99999999999"),
         ("study", "\x1b[1m", "--out", "x", "--dry-run"),
         ("replay", "gone\x1b"),
         ("parity", "a\x1b", "b\x1b", "c\x1b"),

@@ -67,6 +67,12 @@ def test_a_recipe_that_does_not_fit(tmp_path: Path, text: str, told: str) -> Non
     (tmp_path / "own.ini").write_text(text)
     with pytest.raises(InputError, match=rf"own\.ini: {told}"):
         read_recipe(str(tmp_path / "own.ini"))
+    (tmp_path / "own.ini").write_text("[study]\ntitle = a\npeople = p.csv\n")
+    head = "name,membership,training_count\n"
+    for line in (",member,1", "A B,Member,1", "A B,member,-1", "A B,member,x", '"A'):
+        (tmp_path / "p.csv").write_text(f"{head}{line}\n")
+        with pytest.raises(InputError, match=r"own\.ini: not the recipe of a study"):
+            read_recipe(str(tmp_path / "own.ini"))
     with pytest.raises(InputError, match="give one of laion400m, cc3m"):
         read_recipe("laion5b")
 

@@ -11,6 +11,7 @@ from idia_index.subjects import Subject
 
 PAPER_IMAGES = 30
 PAPER_DRAWS = 20
+MAX_DRAWS = 10_000  # far past where another one tells anything
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Settings:
         ):  # fmt: skip
             if value is not None and value < least:
                 raise InputError(f"{what} {value}: give a whole number of {least} or more")
+        if self.draws > MAX_DRAWS:
+            raise InputError(f"draws {self.draws:,}: give at most {MAX_DRAWS:,}")
 
     def excludes(self, subject: Subject) -> str | None:
         """Why a person is left out, in words; None who is not."""
