@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import PIL
 from PIL import Image
 
 
@@ -61,7 +62,7 @@ def _decoded() -> dict[bytes, bytes]:
     several = {"save_all": True, "append_images": [turned, turned]}
     bad_exif = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\xff" * 40
     wide = Image.fromarray(np.arange(480, dtype=np.uint16).reshape(24, 20) * 130)
-    return {
+    found = {
         b"good.png": whole,
         b"good.jpg": encoded(plain, "JPEG"),
         b"a jpeg by another name.png": encoded(plain, "JPEG"),
@@ -77,6 +78,9 @@ def _decoded() -> dict[bytes, bytes]:
         b"no \xff\xfe utf-8.png": whole,
         b"x" * 250 + b".png": whole,
     }
+    if int(PIL.__version__.split(".")[0]) < 12:  # which cannot read its own
+        found.pop(b"two pictures.jpg")
+    return found
 
 
 def _refused() -> dict[bytes, tuple[bytes, str]]:

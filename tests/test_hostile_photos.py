@@ -80,7 +80,7 @@ def test_every_verb_decodes_or_lists_each_file(
         reasons = {Path(s["file"]): s["reason"] for s in subject["skipped"]}
         assert reasons.keys() == bad.keys()
         for path, told in bad.items():
-            assert told in reasons[path], path
+            assert told.lower() in reasons[path].lower(), path
             assert path.name.isprintable() is (path.name in reasons[path])
         notes = [line for line in err.splitlines() if line.startswith("note: left out: ")]
         assert len(notes) == 21 and "and 6 files more" in notes[-1]

@@ -47,7 +47,9 @@ def test_phone_photos_come_upright(tmp_path: Path, orientation: int) -> None:
 def test_the_mode_of_the_file_stays(tmp_path: Path, mode: str) -> None:
     path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
     gradient(mode).save(path)
-    assert load_image(path).mode == mode
+    with Image.open(path) as opened:  # which Pillow before 10.3 calls I where it is I;16
+        assert opened.mode in (mode, mode[:1])
+        assert load_image(path).mode == opened.mode
 
 
 def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path) -> None:
