@@ -23,6 +23,7 @@ from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.decision import check_tau
 from idia_index.evaluate import evaluate_all, gather
+from idia_index.evaluation.draws import check_images
 from idia_index.evaluation.people import subject_tests
 from idia_index.evaluation.settings import Settings
 from idia_index.index import open_index
@@ -75,6 +76,8 @@ def command(
     opened = open_index(index, verify=check_shards)
     check_tau(tau, len(opened.templates))
     people = read_people(subjects, opened)
+    for person in people if out is not None else ():
+        check_images(person.name, len(person.images))  # now, not when all is computed
     loaded = backend_of(opened, backend, model, device)
     settings = Settings(tau=tau, sizes=(1,), min_images=1)
     origin = {"subjects": os.fsdecode(subjects.resolve())}

@@ -22,6 +22,7 @@ from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.evaluate import gather
+from idia_index.evaluation.draws import check_images
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.recorded import read_results
 from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES, Settings
@@ -145,6 +146,8 @@ def _measure(
 ) -> Evidence:
     opened = open_index(paths[0])
     people = read_people(paths[1], opened)
+    for person in people:
+        check_images(person.name, len(person.images))  # now, not when all is computed
     return gather(
         opened,
         backend_of(opened, *chosen),

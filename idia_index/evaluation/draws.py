@@ -42,6 +42,15 @@ def raw_stream(seed: int, words: Sequence[int] = ()) -> np.random.PCG64:
     return np.random.PCG64(np.random.SeedSequence([seed, *words]))
 
 
+def check_images(name: str, images: int) -> None:
+    """Raises InputError for more images of a person than can be drawn from."""
+    if images > MAX_IMAGES:
+        raise InputError(
+            f"{shown(name)} has {images} images; draws take {MAX_IMAGES} at most: give fewer, or "
+            "audit without --out"
+        )
+
+
 def draw_images(name: str, images: int, sizes: Sequence[int], draws: int, seed: int) -> Bool:
     """Draws without replacement from one person's images.
 
@@ -58,8 +67,7 @@ def draw_images(name: str, images: int, sizes: Sequence[int], draws: int, seed: 
     Raises:
         InputError: a size or the number of images is out of range.
     """
-    if images > MAX_IMAGES:
-        raise InputError(f"{shown(name)} has {images} images; draws take {MAX_IMAGES} at most")
+    check_images(name, images)
     if not sizes or list(sizes) != sorted(set(sizes)) or not 1 <= sizes[0] <= sizes[-1] <= images:
         raise InputError(
             f"sizes {shown(list(sizes))}: give rising numbers from 1 to the {images} images of "
