@@ -1,15 +1,16 @@
 """Searches of an index against plain matrix products on arrays in memory, in the same run.
 
     python benchmarks/search_speed.py FOLDER [--names 100000] [--templates 21] [--images 30,300]
-        [--kinds flat,bfloat16-exact,int8-exact,bfloat16] [--rounds 5]
+        [--kinds flat,bfloat16-exact,int8-exact,bfloat16] [--rounds 5] [--processor-time]
 
 Random unit rows; every round runs each contestant once, and ratios are taken within a round, so
 that other programs on the machine weigh on all alike. The peers compute every similarity and take
 the largest: `queries @ rows.T` and argmax in NumPy and PyTorch (float32), and PyTorch in bfloat16,
 whose names are not the exact ones. An index gives the exact names, proved: kinds that do not keep
 the float32 rows get those of contenders from a stand-in for the model, and the run says how many.
-Where names are not those of the float64 product the run fails. FOLDER gets the index files and is
-cleaned.
+Where names are not those of the float64 product the run fails. With --processor-time seconds are
+those of all processors together, for machines that others use (set OMP_WAIT_POLICY=passive then, or
+waiting counts). FOLDER gets the index files and is cleaned.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,15 +66,17 @@ def bandwidth(rows: Float32) -> float:
     return max(once() for _ in range(3))
 
 
-def interleaved(contestants: dict[str, Callable[[], Int64]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each contestant in each round, and one round before that counts."""
+def interleaved(
+    contestants: dict[str, Callable[[], Int64]], rounds: int, clock: Callable[[], float]
+) -> dict[str, list[float]]:
+    """Seconds of each contestant in each round; one round before does not count."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds + 1):
         for name, run in contestants.items():
-            began = time.perf_counter()
+            began = clock()
             run()
             if number:
-                times[name].append(time.perf_counter() - began)
+                times[name].append(clock() - began)
     return times
 
 
@@ -130,7 +134,7 @@ def searcher(index: Index, rows: Float32) -> tuple[Callable[[Float32], Int64], I
 
 
 def compare(
-    indexes: dict[str, Index], rows: Float32, queries: Float32, rounds: int, half: torch.Tensor
+    indexes: dict[str, Index], rows: Float32, queries: Float32, half: torch.Tensor, options: Any
 ) -> dict[str, list[float]]:
     """Seconds of all indexes and peers, for one number of images; names are checked."""
     tensor, asked = torch.from_numpy(rows), torch.from_numpy(queries)
@@ -148,7 +152,8 @@ def compare(
             raise SystemExit(f"{index.path}: names differ from those of float64 products")
         print(f"  {kind}: the exact names" + looked(view.looks))
         contestants[kind] = partial(search, queries)
-    return interleaved(contestants, rounds)
+    clock = time.process_time if options.processor_time else time.perf_counter
+    return interleaved(contestants, options.rounds, clock)
 
 
 def looked(looks: Looks) -> str:
@@ -186,6 +191,7 @@ def main() -> None:
     parser.add_argument("--images", default="30,300")
     parser.add_argument("--kinds", default="flat,bfloat16-exact,int8-exact")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--processor-time", action="store_true")
     options = parser.parse_args()
     shape = (options.templates, options.names, options.dim)
     size = max(1, SHARD_BYTES // (options.templates * options.dim * 4))
@@ -207,7 +213,7 @@ def main() -> None:
     for count in map(int, options.images.split(",")):
         print(f"{count} images", flush=True)
         queries = unit_rows(np.random.default_rng(count), count, options.dim)
-        times = compare(indexes, rows, queries, options.rounds, half)
+        times = compare(indexes, rows, queries, half, options)
         for kind, index in indexes.items():
             show(kind, times, index, speed)
     for index in indexes.values():
