@@ -92,9 +92,11 @@ def _check_request(backend: OpenClipBackend, folder: Path, dtype: str) -> None:
             f"model {backend.model} cannot be exported: {backend.pack_refusal}; {_MEND}"
         )
     weights = next(backend.image_tower.parameters())
-    if weights.device.type != "cpu" or weights.dtype != torch.float32:
+    # On a CPU bfloat16 may round the products alone, of weights that stay float32.
+    precision = backend.fingerprint.precision
+    if (weights.device.type, weights.dtype, precision) != ("cpu", torch.float32, "float32"):
         raise InputError(
-            f"model {backend.model} is loaded on {weights.device} in {weights.dtype}; "
+            f"model {backend.model} is loaded on {weights.device} in {precision}; "
             "load it with device cpu in float32 to export it"
         )
 
