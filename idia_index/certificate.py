@@ -52,6 +52,17 @@ class Answer:
         shape = (templates, 0, k)
         return cls(np.empty(shape, np.float32), np.empty(shape, np.int64), np.ones(shape[:2], bool))
 
+    @classmethod
+    def joined(cls, first: Answer, second: Answer) -> Answer:
+        """The answer for the images of two, where both know what was certified."""
+        assert first.certified is not None and second.certified is not None
+        return cls(
+            np.concatenate([first.similarities, second.similarities], axis=1),
+            np.concatenate([first.name_ids, second.name_ids], axis=1),
+            np.concatenate([first.certified, second.certified], axis=1),
+            first.encoded + second.encoded,
+        )
+
     def with_ids(self, name_ids: Int64) -> Answer:
         """The same with other ids."""
         return replace(self, name_ids=name_ids)

@@ -27,7 +27,7 @@ from idia_index.names import name_key
 from idia_index.protocols import Backend, IndexKind, Shard
 from idia_index.records import Float32, Int64
 from idia_index.registry import index_kind
-from idia_index.search import ScoredShard, Tile, find_contenders, rows_of
+from idia_index.search import ContendersError, ScoredShard, Tile, find_contenders, rows_of
 from idia_index.shard_files import ShardFiles
 from idia_index.store import MANIFEST, Store
 from idia_index.stored_names import StoredNames
@@ -162,7 +162,16 @@ class Index:
             )
             sure = np.zeros(ids.shape[:2], np.bool_)  # one look at scores decided none
             return Answer(similarities, self._stored_names.name_ids(ids), sure)
-        pairs = find_contenders(self._tiles(backend is not None), queries, k, len(self.templates))
+        try:
+            pairs = find_contenders(
+                self._tiles(backend is not None), queries, k, len(self.templates)
+            )
+        except ContendersError:
+            if len(queries) == 1:
+                raise
+            half = len(queries) // 2
+            parts = (queries[:half], queries[half:])
+            return Answer.joined(*(self._answer(part, k, backend) for part in parts))
         proposals = compare(queries, k, pairs, self._rows)
         if backend is not None and not self.manifest.plan.exact:
             proposals = narrowed(proposals, self._stored_errors())

@@ -14,6 +14,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
 import numpy as np
 
@@ -28,7 +29,14 @@ SCORE_BLOCK = 1 << 19  # scores allow: they stay in the processor's cache
 RERANK_BLOCK = 1024  # rows compared exactly at a time: they stay in the cache too
 # Two similarities that differ by less may be equal once they are rounded to float32.
 TIE = 2.0**-23
+# Pairs of an image and a name that are kept, 40 bytes each; there are few, but for names whose
+# embeddings are all but equal, as a broken model or a hostile index has them.
+MOST_PAIRS = 1 << 23
 MOST = 1 + 1e-3  # unit rows have no larger similarity; not-a-number has none
+
+
+class ContendersError(IdiaIndexError):
+    """More names are all but equally similar to the images than can be compared at a time."""
 
 
 class ScoredShard(Shard):
@@ -156,6 +164,9 @@ def find_contenders(
         queries: float32 [M, D], unit rows.
         k: 1 to the number of names.
         templates: T.
+
+    Raises:
+        ContendersError: fewer images may have few enough.
     """
     # The very same arrays for every part, so that what is made of them need be made once.
     blocks = [queries[i : i + QUERY_BLOCK] for i in range(0, len(queries), QUERY_BLOCK)]
@@ -176,6 +187,10 @@ def _wait(jobs: Sequence[Future[None]]) -> None:
         job.result()
 
 
+# Template, image and stored id of each, and the least and the most that its similarity can be.
+_Pairs = tuple[Int64, Int64, Int64, Float64, Float64]
+
+
 class _Scan:
     """The pass over all parts: a floor under each image's k-th best, and what reaches it.
 
@@ -187,7 +202,10 @@ class _Scan:
         self._blocks = blocks
         self._k = k
         self._floor = np.full((sum(map(len, blocks)), templates), -np.inf)
-        self._found: list[tuple[Int64, Int64, Int64, Float64, Float64]] = []
+        self._found: list[_Pairs] = []
+        self._count = 0
+        self._most = max(MOST_PAIRS, 2 * k * self._floor.size)
+        self._lock = Lock()
 
     def runs(self, shape: tuple[int, int, int]) -> list[slice]:
         """The templates of a part [t, n, D], in runs that are scored at a time."""
@@ -245,12 +263,37 @@ class _Scan:
         places = (reach[0][which], reach[1][which])
         chosen = products[which, rows].astype(np.float64)
         low, high = scores.lowest(chosen, places), scores.highest(chosen, places)
-        self._found.append((places[1] + first[1], places[0] + first[0], rows + first[2], low, high))
+        found = (places[1] + first[1], places[0] + first[0], rows + first[2], low, high)
+        with self._lock:
+            self._found.append(found)
+            self._count += len(which)
+            if self._count > 2 * self._most:
+                self._narrow()
+
+    def _narrow(self) -> None:
+        """Lets go of pairs that later ones have overtaken, so that memory is bounded."""
+        found = self._joined()
+        templates, queries, _, low, high = found
+        places = templates * len(self._floor) + queries
+        kept = reaching_kth(places, low, high, self._floor.size, self._k)
+        if len(kept) > self._most:
+            raise ContendersError(
+                f"{len(kept):,} pairs of an image and a name are all but equally similar: names "
+                "have the same embedding; look at the index with: idia-index verify"
+            )
+        self._found = [(templates[kept], queries[kept], found[2][kept], low[kept], high[kept])]
+        self._count = len(kept)
+
+    def _joined(self) -> _Pairs:
+        templates, queries, ids, low, high = zip(*self._found, strict=True)
+        return (
+            np.concatenate(templates), np.concatenate(queries), np.concatenate(ids),
+            np.concatenate(low), np.concatenate(high),
+        )  # fmt: skip
 
     def contenders(self) -> list[Contenders]:
         """What is left of each template when every part has been seen."""
-        joined = [np.concatenate(part) for part in zip(*self._found, strict=True)]
-        templates, queries, ids, low, high = joined
+        templates, queries, ids, low, high = self._joined()
         order = np.argsort(templates.astype(np.int32), kind="stable")
         bounds = np.searchsorted(templates[order], np.arange(1, self._floor.shape[1]))
         return [

@@ -11,9 +11,11 @@ from PIL import Image
 from toy_backend import ToyBackend
 
 from idia_index.names import NameList, make_names
+from idia_index.offline import send_nothing
 
 # No test may reach for a hub; whatever tries must fail at once and not wait for a network.
 os.environ["HF_HUB_OFFLINE"] = "1"
+send_nothing()  # tests import libraries of backends themselves
 
 
 @pytest.fixture(autouse=True)
