@@ -90,10 +90,10 @@ class Fastest:
         name = min(kept, key=lambda n: (min(len(kept[n]), TRIES), min(kept[n], default=0.0)))
         if len(kept[name]) >= TRIES:
             return self._paths[name](queries, rows)
-        began = time.perf_counter()
+        began = time.monotonic()
         found = self._paths[name](queries, rows)
         # By the number, because runs of rows differ in length.
-        kept[name].append((time.perf_counter() - began) / len(rows))
+        kept[name].append((time.monotonic() - began) / len(rows))
         return found
 
     def chosen(self) -> dict[int, str]:
