@@ -10,6 +10,7 @@ from idia_index.errors import InputError
 from idia_index.statistics import clopper_pearson, people_needed
 
 MOST_IMAGES = 1000
+MOST_ERRORS = 1_000_000  # the search for a bound takes as long as there are errors
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Wanted:
                 f"--rival-rate {self.rival_rate}: with a hit rate of {self.hit_rate} give 0 to "
                 f"{1 - self.hit_rate:g}"
             )
+        if self.errors > MOST_ERRORS:
+            raise InputError(f"--errors {self.errors}: give at most {MOST_ERRORS:,}")
         if self.errors < 0 or not 1 <= self.known <= self.subjects:
             raise InputError(
                 f"errors {self.errors}, known {self.known}, subjects {self.subjects}: errors are "

@@ -112,7 +112,15 @@ def test_images_needed_against_the_sum_over_all_outcomes() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"fpr": 0.0}, {"fpr": 1.5}, {"errors": -1}, {"known": 2}, {"rival_rate": 0.9}]
+    "wrong",
+    [
+        {"fpr": 0.0},
+        {"fpr": 1.5},
+        {"errors": -1},
+        {"errors": 10**14},
+        {"known": 2},
+        {"rival_rate": 0.9},
+    ],
 )
 def test_a_claim_that_makes_no_sense_is_named(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=str(next(iter(wrong.values())))):
