@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from toy_backend import ToyBackend
 
+import idia_index.registry
 from idia_index.names import NameList, make_names
 from idia_index.offline import send_nothing
 
@@ -27,6 +28,17 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 @pytest.fixture
 def toy() -> ToyBackend:
     return ToyBackend(model="toy")
+
+
+@pytest.fixture
+def toy_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registers the toy backend, as an installed plugin would be."""
+    plain = idia_index.registry.load_plugin
+    monkeypatch.setattr(
+        idia_index.registry,
+        "load_plugin",
+        lambda group, name: ToyBackend if name == "toy" else plain(group, name),
+    )
 
 
 @pytest.fixture

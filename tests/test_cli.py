@@ -9,25 +9,14 @@ from pathlib import Path
 
 import pytest
 from conftest import make_images
-from toy_backend import ToyBackend
 
-import idia_index.registry
 from idia_index.cli import main as cli_main
 from idia_index.cli.main import VERBS
 from idia_index.cli.main import _run as run_command
 
+pytestmark = pytest.mark.usefixtures("toy_plugin")
+
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(autouse=True)
-def _toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Registers the toy backend, as an installed plugin would be."""
-    plain = idia_index.registry.load_plugin
-    monkeypatch.setattr(
-        idia_index.registry,
-        "load_plugin",
-        lambda group, name: ToyBackend if name == "toy" else plain(group, name),
-    )
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_backend import ToyBackend
 
-import idia_index.registry
 from idia_index import build_index
 from idia_index.cli.main import _run as run_command
 from idia_index.cli.terminal import say
@@ -31,6 +30,8 @@ from idia_index.report.markup import bullets, name_html, page, pairs, paragraph
 from idia_index.study import subjects, write_subjects
 from idia_index.templates import JAIR2024
 from idia_index.textfiles import check_text, json_text, printable
+
+pytestmark = pytest.mark.usefixtures("toy_plugin")
 
 ROOT = Path(__file__).parents[1]
 
@@ -157,17 +158,6 @@ def test_nothing_else_writes_to_the_terminal() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("click.echo", "print"):
                 assert file.name in ("terminal.py", "progress.py"), file
-
-
-@pytest.fixture(autouse=True)
-def _toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Registers the toy backend, as an installed plugin would be."""
-    plain = idia_index.registry.load_plugin
-    monkeypatch.setattr(
-        idia_index.registry,
-        "load_plugin",
-        lambda group, name: ToyBackend if name == "toy" else plain(group, name),
-    )
 
 
 def run(*arguments: object) -> int:

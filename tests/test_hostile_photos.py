@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from toy_backend import ToyBackend
 
-import idia_index.registry
 from idia_index.cli.main import _run as run_command
 from idia_index.errors import InputError
 from idia_index.image_cache import ImageCache
@@ -31,16 +30,7 @@ from idia_index.subject_images import Encoded, encode_subjects
 from idia_index.subjects import Subject, read_subjects
 from idia_index.templates import JAIR2024
 
-
-@pytest.fixture(autouse=True)
-def _toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Registers the toy backend, as an installed plugin would be."""
-    plain = idia_index.registry.load_plugin
-    monkeypatch.setattr(
-        idia_index.registry,
-        "load_plugin",
-        lambda group, name: ToyBackend if name == "toy" else plain(group, name),
-    )
+pytestmark = pytest.mark.usefixtures("toy_plugin")
 
 
 @pytest.fixture
