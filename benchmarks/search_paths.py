@@ -24,7 +24,7 @@ from index_data import unit_rows
 
 from idia_index.indexes import products
 from idia_index.records import Float32
-from idia_index.search import workers
+from idia_index.threads import workers
 
 RUN = 1560  # names of a shard of 21 templates x 512 dimensions
 

@@ -34,7 +34,7 @@ from idia_index.certificate import Looks
 from idia_index.index import Index
 from idia_index.protocols import Backend
 from idia_index.records import Fingerprint, Float32, Int64
-from idia_index.search import workers
+from idia_index.threads import workers
 
 SEED = 20260101
 CHECKED = 300  # images whose names are compared with those of float64 products

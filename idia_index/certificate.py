@@ -10,20 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.records import Float32, Int64
+from idia_index.scan import TIE, Contenders, Tile, reaching_kth
 from idia_index.scores import Float64, Scores
 from idia_index.search import (
     RERANK_BLOCK,
-    TIE,
-    Contenders,
     ScoredShard,
-    Tile,
     merge_topk,
     rank,
-    reaching_kth,
     similarity,
     without_removed,
-    workers,
 )
+from idia_index.threads import workers
 
 # (templates [n], stored ids [n], rising) -> their rows, float32 [n, D]
 Rows = Callable[[Int64, Int64], Float32]

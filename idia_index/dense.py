@@ -14,8 +14,10 @@ import numpy as np
 
 from idia_index.errors import IdiaIndexError
 from idia_index.records import Float32, Int64
+from idia_index.scan import MOST, Tile, not_unit
 from idia_index.scores import Float64
-from idia_index.search import MOST, Tile, not_unit, similarity, workers
+from idia_index.search import similarity
+from idia_index.threads import workers
 
 PER_NAME = 32  # names for each that is asked for, up to which this way is the shorter one
 MOST_NAMES = 1 << 16

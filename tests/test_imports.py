@@ -19,7 +19,7 @@ PIPELINES = {
     "grow", "compact", "verify", "repair",
 }  # fmt: skip
 PROTOCOLS = {"protocols", "registry"}
-LIGHT = {"numpy", "PIL", "idia_index"}
+LIGHT = {"numpy", "PIL", "threadpoolctl", "idia_index"}
 
 
 def files(folder: str) -> list[Path]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from table_backend import TableBackend, unit
 
 import idia_index.build
-from idia_index import build_index, open_index, search
+from idia_index import build_index, open_index, scan
 from idia_index.errors import IdiaIndexError
 from idia_index.index import Index
 from idia_index.names import make_names
@@ -34,7 +34,7 @@ def test_names_with_one_embedding_tie_to_the_first(
     index = opened(tmp_path, monkeypatch, np.repeat(one, N, axis=1))
     queries = unit(random, M, D)
     # A seventh of the pairs at a time: the images are searched in parts.
-    monkeypatch.setattr(search, "MOST_PAIRS", M * T * N // 14)
+    monkeypatch.setattr(scan, "MOST_PAIRS", M * T * N // 14)
     similarities, ids = index.search(queries)
     assert not ids.any()
     stored = np.stack([index.text_embeddings(t, range(N)) for t in range(T)])
@@ -47,7 +47,7 @@ def test_more_than_can_be_compared_is_one_line(
 ) -> None:
     random = np.random.default_rng(0)
     index = opened(tmp_path, monkeypatch, np.repeat(unit(random, T, 1, D), N, axis=1))
-    monkeypatch.setattr(search, "MOST_PAIRS", N // 2)
+    monkeypatch.setattr(scan, "MOST_PAIRS", N // 2)
     with pytest.raises(IdiaIndexError, match="have the same embedding") as caught:
         index.search(unit(random, M, D))
     assert "\n" not in str(caught.value)
@@ -64,10 +64,10 @@ def test_pairs_that_were_overtaken_are_let_go(
     order = np.argsort(rows[0] @ queries[0])
     index = opened(tmp_path, monkeypatch, rows[:, order])
     narrowed = []
-    narrow = search._Scan._narrow
-    monkeypatch.setattr(search, "ROW_BLOCK", 2)
-    monkeypatch.setattr(search, "MOST_PAIRS", 1)
-    monkeypatch.setattr(search._Scan, "_narrow", lambda scan: narrowed.append(narrow(scan)))
+    narrow = scan._Scan._narrow
+    monkeypatch.setattr(scan, "ROW_BLOCK", 2)
+    monkeypatch.setattr(scan, "MOST_PAIRS", 1)
+    monkeypatch.setattr(scan._Scan, "_narrow", lambda pass_: narrowed.append(narrow(pass_)))
     similarities, ids = index.search(queries, k)
     assert narrowed
     stored = np.stack([index.text_embeddings(t, range(N)) for t in range(T)])
