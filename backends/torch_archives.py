@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from idia_index.errors import InputError
-from idia_index.textfiles import shown
+from idia_index.textfiles import printable, shown
 
 # What OpenAI's archives carry beside weights: numbers, and the causal mask.
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
@@ -98,7 +98,8 @@ def read_archive(path: Path, root: str) -> tuple[dict[str, Tensor], str | None]:
     # A damaged pickle fails in as many ways as there are opcodes; each means the same here.
     except Exception as error:
         raise InputError(
-            f"{path}: a TorchScript archive that cannot be read ({error}); take an intact copy"
+            f"{path}: a TorchScript archive that cannot be read "
+            f"({printable(str(error)[:160])}); take an intact copy"
         ) from error
 
 

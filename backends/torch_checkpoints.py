@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from idia_index.backends.torch_archives import archive_root, read_archive
 from idia_index.errors import InputError
-from idia_index.textfiles import shown
+from idia_index.textfiles import printable, shown
 
 # Wrappers that trainers leave in the names: DistributedDataParallel, torch.compile.
 _WRAPPERS = ("module.", "_orig_mod.")
@@ -94,7 +94,8 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     # SafetensorError, and what a damaged header does to the conversion after it.
     except Exception as error:
         raise InputError(
-            f"{path}: not a safetensors file that can be read ({error}); take an intact copy"
+            f"{path}: not a safetensors file that can be read ({_reason(error)}); "
+            "take an intact copy"
         ) from error
     return weights
 
@@ -109,8 +110,8 @@ def _read_pickle(path: Path) -> Any:
         named = re.search(r"GLOBAL (\S+)", str(error))
         if named and named[1] not in ("opcode", "was"):
             raise InputError(
-                f"{path}: holds {named[1]}, which is no weight and could run code; refused, none "
-                "of it was run: save the state_dict alone, best as safetensors"
+                f"{path}: holds {shown(named[1])}, which is no weight and could run code; refused, "
+                "none of it was run: save the state_dict alone, best as safetensors"
             ) from error
         raise InputError(
             f"{path}: not a checkpoint that can be read ({_reason(error)}); take an intact copy"
@@ -121,7 +122,7 @@ def _reason(error: Exception) -> str:
     """The first line of an error, of PyTorch's long ones the part that says what was wrong."""
     inner = re.search(r"WeightsUnpickler error: ([^\n]+)", str(error))
     lines = [inner[1]] if inner else str(error).strip().splitlines()
-    return (lines or [type(error).__name__])[0][:160]
+    return printable((lines or [type(error).__name__])[0][:160])
 
 
 def _unwrapped(data: object, path: Path) -> dict[str, Tensor]:
