@@ -80,22 +80,19 @@ class CpuTextTower:
     Args:
         tower: the tower as `torch_text` has it, on the CPU. Its layers' weights are copied into
             the layout of oneDNN where that is used.
-        dtype: what the layers' products are computed in, None for that of the tower. With a
-            float32 tower, what is summed over the layers, normalisation and the last projection
-            stay float32 in any case.
-        attention: what queries, keys, values and attention are computed in; None for `dtype`.
+        dtype: what the layers' products are computed in, None for that of the tower. What is
+            summed over the layers, normalisation, the last projection, and the first block's
+            queries, keys, values and attention stay in the tower's: what they lose, all that
+            follows carries on (`docs/performance.md` has the measurements).
     """
 
-    def __init__(
-        self,
-        tower: PackedTextTower,
-        dtype: torch.dtype | None = None,
-        attention: torch.dtype | None = None,
-    ) -> None:
-        dtype = dtype or tower.positional_embedding.dtype
+    def __init__(self, tower: PackedTextTower, dtype: torch.dtype | None = None) -> None:
+        own: torch.dtype = tower.positional_embedding.dtype
         self._tower = tower
-        self._attention = attention or dtype
-        self._blocks = [_Block(block, dtype, self._attention) for block in tower.blocks]
+        self._blocks = [
+            _Block(block, dtype or own, (dtype or own) if place else own)
+            for place, block in enumerate(tower.blocks)
+        ]
 
     def __call__(self, pack: Pack) -> Tensor:
         """Embeddings [p, D] at `pack.reads`, in the dtype of the parameters, not normalised."""
@@ -104,12 +101,12 @@ class CpuTextTower:
         tower = self._tower
         x = F.embedding(torch.from_numpy(pack.ids.ravel()), tower.token_embedding.weight)
         x += F.embedding(torch.from_numpy(pack.positions.ravel()), tower.positional_embedding)
-        bias = torch.zeros(sees.shape, dtype=self._attention).masked_fill_(~sees, float("-inf"))[
-            :, None
-        ]
+        bias = torch.zeros(sees.shape, dtype=x.dtype).masked_fill_(~sees, float("-inf"))[:, None]
         *inner, last = self._blocks
         for block in inner:
+            bias = bias.to(block.attending)
             x = block.rest(x, block.attend(x, keys, bias))
+        bias = bias.to(last.attending)
         # As in `PackedTextTower`: from here on, the nodes that are read alone. oneDNN makes and
         # keeps a program for every number of rows, of a megabyte: there are to be few numbers.
         count = len(pack.reads)
@@ -123,7 +120,7 @@ class _Block:
 
     def __init__(self, block: Any, dtype: torch.dtype, attending: torch.dtype) -> None:
         attention = block.attn
-        self._dtype, self._attending = dtype, attending
+        self._dtype, self.attending = dtype, attending
         self._heads = attention.num_heads
         self._ln_1, self._ln_2 = block.ln_1, block.ln_2
         self._ls_1, self._ls_2 = block.ls_1, block.ls_2
@@ -139,7 +136,7 @@ class _Block:
             keys: int64 [W, m], nodes that a window may see.
             bias: [W, 1, N / W, m], 0 where a node sees a key and -inf where it does not.
         """
-        qkv = self._qkv(self._ln_1(x).to(self._attending))
+        qkv = self._qkv(self._ln_1(x).to(self.attending))
         (windows, _, size, m), width = bias.shape, x.shape[1]
         q = qkv.view(windows, size, 3, self._heads, -1)[:, :, 0]
         kv = qkv[:, width:].index_select(0, keys.ravel()).view(windows, m, 2, self._heads, -1)

@@ -36,17 +36,6 @@ def weights_dtype(device: torch.device, dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if mixed else dtype
 
 
-def attention_dtype(dtype: torch.dtype) -> torch.dtype:
-    """What a text tower's attention, and what goes into it, is computed in on a processor.
-
-    Logits that bfloat16 rounds are most of what it loses: in float32 the controlled study's model
-    keeps a cosine of 0.9998, else 0.9994. That costs a fifth of the speed, but far more where AMX
-    multiplies bfloat16 eight times as fast, so it is left out there.
-    """
-    has_amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return torch.float32 if dtype is torch.bfloat16 and not has_amx() else dtype
-
-
 def products_in(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
     """Where products of float32 weights are to be computed in bfloat16; else nothing changes."""
     if weights_dtype(device, dtype) is dtype:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from idia_index.ahead import in_threads
 from idia_index.backends.open_clip_tokenizers import ClipBpe, count_tokens
 from idia_index.backends.torch_cpu_text import CpuTextTower
-from idia_index.backends.torch_devices import attention_dtype, products_in
+from idia_index.backends.torch_devices import products_in
 from idia_index.backends.torch_text import PackedTextTower, text_part
 from idia_index.errors import InputError
 from idia_index.packing import PAD, plan_packs
@@ -70,7 +70,7 @@ class TorchPackTower(PackTower):
     @cached_property
     def _cpu_tower(self) -> CpuTextTower:
         """Made when the first pack comes: most queries encode no text."""
-        return CpuTextTower(self.module, self._dtype, attention_dtype(self._dtype))
+        return CpuTextTower(self.module, self._dtype)
 
     def embed_packs(self, packs: Iterable[Pack]) -> Iterator[tuple[Pack, Float32]]:
         """Each pack with its embeddings; on a processor, as many at a time as it has threads.

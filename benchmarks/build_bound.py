@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from idia_index.backends.torch_devices import attention_dtype
+from idia_index.backends.torch_devices import weights_dtype
 from idia_index.backends.torch_products import has_onednn, linear
 from idia_index.packing import cut_runs, sort_prompts
 from idia_index.prompts import PromptGrid
@@ -97,10 +97,12 @@ def product_rates(shape: tuple[int, int, int], dtype: torch.dtype) -> dict[str, 
 def bound_seconds(work: Work, dtype: torch.dtype) -> float:
     """Time of all linear layers at the best rate of each shape, measured now.
 
-    Queries, keys and values in the dtype that they are computed in.
+    The first layer's queries, keys and values in the dtype of the weights, as they are computed.
     """
-    total = 0.0
+    own, total = weights_dtype(torch.device("cpu"), dtype), 0.0
     for m, n, k, flop in work.products():
-        own = attention_dtype(dtype) if n == 3 * work.width else dtype
-        total += flop / max(product_rates((m, n, k), own).values())
+        first = flop / work.layers if n == 3 * work.width and own is not dtype else 0.0
+        total += (flop - first) / max(product_rates((m, n, k), dtype).values())
+        if first:
+            total += first / max(product_rates((m, n, k), own).values())
     return total
