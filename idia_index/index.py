@@ -114,11 +114,13 @@ class Index:
             InputError: k is out of range, or the embeddings are not [M, D] finite numbers.
         """
         queries = self._queries(image_embeddings, k)
-        answer = self._answer(queries, k, None)
-        if self._backend is not None and not self.manifest.plan.exact and self._scored:
-            first = self._answer(queries, 1, self._backend)
-            self.looks.count(first)
-            answer = first if k == 1 else first_replaced(answer, first)
+        if self._backend is None or self.manifest.plan.exact or not self._scored:
+            answer = self._answer(queries, k, None)
+        else:
+            answer = self._answer(queries, 1, self._backend)
+            self.looks.count(answer)
+            if k > 1:
+                answer = first_replaced(self._answer(queries, k, None), answer)
         return answer.similarities, answer.name_ids
 
     def certified_search(
