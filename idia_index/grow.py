@@ -31,6 +31,7 @@ from idia_index.records import Float32
 from idia_index.registry import index_kind
 from idia_index.store import Store
 from idia_index.templates import Template, make_templates
+from idia_index.textfiles import shown
 
 
 def _quiet(done: int, total: int) -> None:
@@ -208,8 +209,8 @@ def check_model(index: Index, backend: Backend) -> None:
     mine, given = index.manifest.plan.fingerprint.precision, backend.fingerprint.precision
     if mine != given:
         raise InputError(
-            f"{index.path}: was encoded in {mine}, but the model is loaded in {given}; "
-            f"load it in {mine}"
+            f"{index.path}: was encoded in {shown(mine)}, but the model is loaded in "
+            f"{shown(given)}; load it as it was"
         )
 
 

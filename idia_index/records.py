@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from idia_index.textfiles import shown
+
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 
 MAX_DIM = 1 << 16
+
+
+def _short(value: object) -> str:
+    """A field as a message may show it: an index may have been written by anybody."""
+    text = str(value)
+    return text if text.isprintable() and len(text) <= 300 else shown(text, 300)
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class Fingerprint:
         """
         mine, theirs = asdict(self), asdict(other)
         return [
-            f"{field}: {mine[field]} != {theirs[field]}"
+            f"{field}: {_short(mine[field])} != {_short(theirs[field])}"
             for field in mine
             if field != "precision" and mine[field] != theirs[field]
         ]

@@ -18,7 +18,6 @@ from idia_index.lookup import lookup_files
 from idia_index.manifest import FileEntry, Manifest, PartEntry, ShardEntry
 from idia_index.names import name_key
 from idia_index.protocols import Backend, Shard
-from idia_index.registry import index_kind
 from idia_index.store import Store
 from idia_index.stored_names import StoredNames
 
@@ -136,7 +135,7 @@ def _changed(path: Path, entry: FileEntry) -> str | None:
 
 
 def _rows(store: Store, manifest: Manifest) -> Iterator[Finding]:
-    kind, dim = index_kind(manifest.plan.kind), manifest.plan.fingerprint.dim
+    kind, dim = kind_of(manifest, store), manifest.plan.fingerprint.dim
     for number, shard in enumerate(manifest.shards):
         for place, part in enumerate(shard.parts):
             path = store.path / part.file.file

@@ -131,6 +131,18 @@ def test_what_is_not_exact_cannot_call_itself_so(kind: str, tmp_path: Path) -> N
 def test_unknown_kinds_and_templates(change: Any, words: str, tmp_path: Path) -> None:
     resign(make(tmp_path / "i"), change)
     refused(tmp_path / "i", words)
+    refused(tmp_path / "i", words, verify)
+
+
+@pytest.mark.parametrize("field", ["tokenizer", "precision"])
+def test_a_model_of_many_words_is_told_in_few(field: str, tmp_path: Path) -> None:
+    toy = ToyBackend(model="toy")
+    long = "a\n" * 5000
+    resign(make(tmp_path / "i"), lambda d: d["plan"]["fingerprint"].update({field: long}))
+    refused(tmp_path / "i", "model", lambda i: add_names(i, toy, make_names(["New One"])))
+    with pytest.raises(InputError) as caught:
+        add_names(tmp_path / "i", toy, make_names(["New One"]))
+    assert len(str(caught.value)) < 1000
 
 
 def test_manifests_that_are_odd_as_texts(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from idia_index.compact import compact
 from idia_index.errors import IdiaIndexError
 from idia_index.files import sha256_file
 from idia_index.grow import add_names, add_templates, remove_names
-from idia_index.manifest import seal
+from idia_index.manifest import MAX_BYTES, seal
 from idia_index.names import make_names
 from idia_index.repair import repair
 from idia_index.subjects import Subject
@@ -134,6 +134,8 @@ def index_target(kind: str, folder: Path) -> Target:
 
 def _sign_index(folder: Path) -> None:
     path = folder / "manifest.json"
+    if path.stat().st_size > MAX_BYTES:
+        return
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(data, dict):
