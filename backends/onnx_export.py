@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -19,8 +17,10 @@ from idia_index.backends.onnx_format import (
     list_files,
     manifest_text,
 )
+from idia_index.backends.onnx_unfinished import unfinished
 from idia_index.backends.preprocessing import Preprocessing
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
+from idia_index.files import unwritable
 
 try:
     import torch
@@ -68,17 +68,13 @@ def export_model(
     """
     folder = Path(out_dir).expanduser().absolute()
     _check_request(backend, folder, dtype)
-    temporary = _temporary(folder)
-    try:
-        manifest = _write(backend, temporary, dtype)
-        report = ExportReport(folder, manifest, _probe(backend, temporary, dtype))
-        temporary.rename(folder)
-    except OSError as error:
-        raise IdiaIndexError(
-            f"{folder}: cannot be written ({error.strerror or error}); check space and rights"
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with unfinished(folder) as temporary:
+        try:
+            manifest = _write(backend, temporary, dtype)
+            report = ExportReport(folder, manifest, _probe(backend, temporary, dtype))
+            temporary.rename(folder)
+        except OSError as error:
+            raise unwritable(folder, error) from error
     return report
 
 
@@ -99,18 +95,6 @@ def _check_request(backend: OpenClipBackend, folder: Path, dtype: str) -> None:
             f"model {backend.model} is loaded on {weights.device} in {precision}; "
             "load it with device cpu in float32 to export it"
         )
-
-
-def _temporary(folder: Path) -> Path:
-    try:
-        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        made.chmod(0o755)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be made ({error.strerror}); check that {folder.parent} exists and "
-            "is writable"
-        ) from error
-    return made
 
 
 def _write(backend: OpenClipBackend, folder: Path, dtype: str) -> ExportManifest:

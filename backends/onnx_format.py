@@ -41,7 +41,7 @@ MAX_PACK_BATCH = 1 << 10
 
 _REQUIRED = (IMAGE_GRAPH, TEXT_GRAPH, MERGES)
 # File names are fixed, so that a manifest cannot point out of its directory.
-_ALLOWED = (*_REQUIRED, IMAGE_GRAPH + DATA_SUFFIX, TEXT_GRAPH + DATA_SUFFIX)
+ALLOWED = (*_REQUIRED, IMAGE_GRAPH + DATA_SUFFIX, TEXT_GRAPH + DATA_SUFFIX)
 _MEND = "export the model again"
 
 
@@ -85,7 +85,7 @@ class ExportManifest:
         if sorted(set(names)) != sorted(names) or not set(_REQUIRED) <= set(names):
             raise ValueError(f"files {names}")
         for entry in self.files:
-            if entry.file not in _ALLOWED or not 0 < entry.bytes <= MAX_FILE_BYTES:
+            if entry.file not in ALLOWED or not 0 < entry.bytes <= MAX_FILE_BYTES:
                 raise ValueError(f"file {entry.file!r} of {entry.bytes} bytes")
         for what, value, most in (
             ("context length", self.context_length, MAX_CONTEXT),
@@ -164,7 +164,7 @@ def list_files(folder: Path) -> tuple[ExportFile, ...]:
     """Every file of an export that is being written."""
     return tuple(
         ExportFile(name, (folder / name).stat().st_size, weights_sha256(folder / name))
-        for name in _ALLOWED
+        for name in ALLOWED
         if (folder / name).exists()
     )
 

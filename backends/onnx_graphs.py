@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -90,12 +91,17 @@ def _save(model: ir.Model, path: Path, dtype: str) -> None:
     _strip(model)
     if dtype == "float16":
         _store_halves(model, path)
-    ir.save(
-        model,
-        path,
-        external_data=path.name + DATA_SUFFIX,
-        size_threshold_bytes=_MIN_EXTERNAL_BYTES,
-    )
+    try:
+        ir.save(
+            model,
+            path,
+            external_data=path.name + DATA_SUFFIX,
+            size_threshold_bytes=_MIN_EXTERNAL_BYTES,
+        )
+    except OSError as error:
+        if error.errno is None:  # NumPy's, which says at which number it stopped and not why
+            raise OSError(errno.ENOSPC, "no room for all of it") from error
+        raise
 
 
 def _strip(model: ir.Model) -> None:

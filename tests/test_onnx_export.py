@@ -6,6 +6,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,7 @@ from idia_index.backends import onnx_export
 from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_export import export_model
 from idia_index.backends.onnx_probe import TEXTS, TOLERANCES, probe_images
+from idia_index.backends.onnx_unfinished import unfinished
 from idia_index.backends.open_clip import OpenClipBackend
 from idia_index.cli import export as cli_export
 from idia_index.errors import IdiaIndexError, InputError
@@ -266,3 +270,36 @@ def test_an_export_that_is_stopped_leaves_nothing(
         cli_export.command.main(["--model", "tiny", str(tmp_path / "out")], standalone_mode=False)
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_the_next_export_removes_what_a_killed_one_left(
+    quick_graphs: OpenClipBackend, tmp_path: Path
+) -> None:
+    spec = quick_graphs.model
+    command = [sys.executable, "-m", "idia_index.cli", "export", "--model", spec]
+    process = subprocess.Popen([*command, str(tmp_path / "killed")])
+    while not (left := list(tmp_path.iterdir())) and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert len(left) == 1 and list(tmp_path.iterdir()) == left and left[0].name.startswith(".")
+    export_model(quick_graphs, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_only_folders_of_dead_exports_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "text.onnx").touch()
+    (tmp_path / ".idia-index-export-00000000").symlink_to(tmp_path / "elsewhere")
+    for number, content in enumerate(("text.onnx", "thesis.txt"), 1):
+        (tmp_path / f".idia-index-export-0000000{number}").mkdir()
+        (tmp_path / f".idia-index-export-0000000{number}" / content).touch()
+    (tmp_path / ".idia-index-export-notes").mkdir()
+    (tmp_path / ".idia-index-export-00000004").touch()
+    before = {path.name for path in tmp_path.iterdir()}
+    with unfinished(tmp_path / "one") as one:
+        (one / "image.onnx").touch()
+        with unfinished(tmp_path / "two") as two:
+            assert (one / "image.onnx").exists() and two != one
+    assert {path.name for path in tmp_path.iterdir()} == before - {".idia-index-export-00000001"}
+    assert (tmp_path / "elsewhere" / "text.onnx").exists()

@@ -5,7 +5,8 @@
 Each command runs as people run it, with the model of the controlled study, and gets SIGINT after
 a random part of the time that it takes. Then it must have ended with 1 and one line on standard
 error, or with 0 where it was done before; the index must open as before or as after, or say that
-it is unfinished; and the same command again must bring about what an undisturbed one does.
+it is unfinished; an export must be there whole or not at all, and nothing lie beside; and the same
+command again must bring about what an undisturbed one does.
 """
 
 from __future__ import annotations
@@ -91,6 +92,10 @@ class Work:
             raise
         return json.dumps([list(index.names), len(index.templates)])
 
+    def beside(self) -> set[str]:
+        """What is in the folder beside what actions make."""
+        return {path.name for path in self.folder.iterdir()} - {self.index.name, self.out.name}
+
     def files(self) -> dict[str, bytes]:
         """What an action has made: the bytes of the index, the names of other results."""
         found = {}
@@ -108,6 +113,7 @@ def attack(work: Work, action: str, rounds: int, rng: random.Random) -> Counter[
     before, began = work.state(), time.perf_counter()
     work.run(work.command(action))
     took, after, expected = time.perf_counter() - began, work.state(), work.files()
+    beside = work.beside()
     counts = Counter[str]()
     for _ in range(rounds):
         work.start(action)
@@ -127,6 +133,10 @@ def attack(work: Work, action: str, rounds: int, rng: random.Random) -> Counter[
         counts["interrupted" if process.returncode else "done before"] += 1
         if work.state() not in (before, after):
             raise SystemExit(f"{told}: left {work.state()[:200]}")
+        if work.beside() != beside:
+            raise SystemExit(f"{told}: left {sorted(work.beside() - beside)} beside")
+        if action == "export" and work.files() not in ({}, expected):
+            raise SystemExit(f"{told}: left half an export, {sorted(work.files())}")
         again(work, action, after)
         if work.files() != expected:
             differ = sorted(k for k, v in work.files().items() if expected.get(k) != v)

@@ -1,0 +1,105 @@
+"""The folder that an export is written into before OUTDIR appears, and those of dead processes.
+
+The folder is locked while its process lives. A process that is killed cannot tidy up, but lets go
+of the lock: the next export beside it removes what is locked by nobody.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from idia_index.backends.onnx_format import ALLOWED, MANIFEST
+from idia_index.errors import InputError
+from idia_index.locks import lock
+
+_PREFIX = ".idia-index-export-"
+_NAME = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")
+
+
+@contextmanager
+def unfinished(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder`, which is gone at the end unless it was renamed.
+
+    Raises:
+        InputError: none can be made there.
+    """
+    _remove_left(folder.parent)
+    try:
+        made, handle = _make(folder.parent)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be made ({error.strerror}); check that {folder.parent} exists and "
+            "is writable"
+        ) from error
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+        os.close(handle)
+
+
+def _make(parent: Path) -> tuple[Path, int]:
+    while True:
+        made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        try:
+            made.chmod(0o755)
+            handle = _opened(made)
+        except FileNotFoundError:
+            continue  # another process took it for a dead one's before it was locked
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+        if lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB) and _is_there(made, handle):
+            return made, handle
+        os.close(handle)
+
+
+def _remove_left(parent: Path) -> None:
+    """Removes the folders of processes that are dead."""
+    try:
+        names = [name for name in os.listdir(parent) if _NAME.fullmatch(name)]  # noqa: PTH208
+    except OSError:
+        return  # making one says what is the matter
+    for path in (parent / name for name in names):
+        try:
+            handle = _opened(path)
+        except OSError:
+            continue  # not a folder, or not ours
+        try:
+            if _is_left(path, handle):
+                shutil.rmtree(path, ignore_errors=True)
+        finally:
+            os.close(handle)
+
+
+def _is_left(path: Path, handle: int) -> bool:
+    """Whether an open folder is what a dead export left, and holds nothing else."""
+    try:
+        # Not `lock`: where there are no locks, nobody can tell the dead from the living.
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with os.scandir(handle) as entries:
+            own = all(
+                entry.name in (*ALLOWED, MANIFEST) and entry.is_file(follow_symlinks=False)
+                for entry in entries
+            )
+    except OSError:
+        return False
+    return own and _is_there(path, handle)
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _is_there(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.lstat())
+    except FileNotFoundError:
+        return False
