@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from idia_index import embeddings
 from idia_index.ahead import one_behind
-from idia_index.errors import InputError
+from idia_index.errors import IdiaIndexError, InputError
 from idia_index.index import Index, open_index
 from idia_index.lookup import lookup_files
 from idia_index.manifest import BuildPlan, LookupEntry, Manifest, plan_to_json
@@ -68,7 +69,8 @@ def build_index(
     """Encodes every template x name and writes an index directory.
 
     Shards are written as they are finished; the manifest, last. A build that was interrupted
-    leaves no index, and goes on from its last whole shard when called again with `resume`.
+    leaves no index, and goes on from its last whole shard when called again with `resume`. One
+    that fails before there is any leaves nothing.
 
     Args:
         path: the index directory to make.
@@ -97,12 +99,25 @@ def build_index(
     _check_free(store, plan, resume)
     for run in grid.runs(plan.shard_names):
         embeddings.check_grid(backend, grid, run.start, run.stop)
-    store.create()
+    made = store.create()
     with store.writing():
         _check_free(store, plan, resume)  # nobody else began meanwhile
-        store.write_plan(plan)
-        _write(store, plan, backend, grid, progress)
+        with _leaving_nothing(store, made):
+            store.write_plan(plan)
+            _write(store, plan, backend, grid, progress)
     return _finished(store, plan)
+
+
+@contextmanager
+def _leaving_nothing(store: Store, made: Sequence[Path]) -> Iterator[None]:
+    """A model or a disk that fails before the first shard is finished leaves no folder behind."""
+    new = store.read_plan() is None
+    try:
+        yield
+    except (IdiaIndexError, OSError):
+        if new and not store.finished_shards():
+            store.abandon(made)
+        raise
 
 
 def _plan(

@@ -105,17 +105,20 @@ def read_regular(path: Path, most: int) -> bytes:
         return file.read(most)
 
 
-def private_folder(path: Path) -> None:
+def private_folder(path: Path) -> list[Path]:
     """Makes a folder, and those above it that lack, for their owner only; one that is there stays.
+
+    Returns those that it made, the innermost first.
 
     Raises:
         OSError: it cannot be made.
     """
-    for missing in reversed([path, *path.parents]):
-        if not missing.exists():
-            missing.mkdir(mode=0o700, exist_ok=True)
-            missing.chmod(0o700)
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for missing in reversed(made):
+        missing.mkdir(mode=0o700, exist_ok=True)
+        missing.chmod(0o700)
     path.mkdir(exist_ok=True)  # raises where something else is in the way
+    return made
 
 
 def publish(part: Path, path: Path) -> None:

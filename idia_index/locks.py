@@ -26,21 +26,36 @@ def writer_lock(path: Path) -> Iterator[None]:
         InputError: another process holds it, or it cannot be made.
     """
     try:
-        handle = private(os.fspath(path), os.O_RDWR | os.O_CREAT)
+        handle = _locked(path)
     except OSError as error:
         raise InputError(
             f"{path.parent}: cannot be written ({error.strerror}); "
             "free space or choose another place"
         ) from error
     try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked(path: Path) -> int:
+    while True:
+        handle = private(os.fspath(path), os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Who held it may have removed it between the two calls.
+            if os.path.samestat(os.fstat(handle), path.lstat()):
+                return handle
         except BlockingIOError as error:
+            os.close(handle)
             raise InputError(
                 f"{path.parent}: another process is writing this index; wait until it is done"
             ) from error
-        yield
-    finally:
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(handle)
+            raise
         os.close(handle)
 
 

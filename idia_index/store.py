@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -167,10 +167,13 @@ class Store:
 
     # -- writing ---------------------------------------------------------------------------
 
-    def create(self) -> None:
-        """Makes the directory, for its owner only; raises InputError if it cannot be made."""
+    def create(self) -> list[Path]:
+        """Makes the directory, for its owner only, and those above it that lack; returns them.
+
+        Raises InputError if it cannot be made.
+        """
         try:
-            private_folder(self.path)
+            return private_folder(self.path)
         except OSError as error:
             raise unwritable(self.path, error) from error
 
@@ -191,6 +194,19 @@ class Store:
     def write_plan(self, plan: BuildPlan) -> None:
         """Writes down what the build was asked for."""
         write_whole(self.path / PLAN, json.dumps(plan_to_json(plan), indent=1).encode())
+
+    def abandon(self, made: Sequence[Path]) -> None:
+        """Removes what a build wrote that finished no shard, and the folders `made` for it.
+
+        Call it while the directory is held: the lock goes with it.
+        """
+        for file in list(self.path.iterdir()):
+            if file.name in (PLAN, PLAN + ".part") or _NUMBERED.match(file.name):
+                file.unlink(missing_ok=True)
+        (self.path / LOCK).unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else's file keeps the folders there
+            for folder in made:
+                folder.rmdir()
 
     def begin(self, operation: Mapping[str, Any]) -> None:
         """Writes down what an index is being changed to.

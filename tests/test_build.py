@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,11 @@ from toy_backend import DIM, ToyBackend, word_vector
 import idia_index.build
 from idia_index import build_index, open_index
 from idia_index.errors import IdiaIndexError, InputError
+from idia_index.locks import writer_lock
 from idia_index.manifest import seal
 from idia_index.names import NameList, make_names
+from idia_index.records import Float32
+from idia_index.store import Store
 from idia_index.templates import JAIR2024, make_templates
 
 # Small shards, so that a few names make several.
@@ -223,8 +228,63 @@ except IdiaIndexError as error:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert "cannot be written" in done.stdout, done.stderr
     assert len(done.stdout.splitlines()) == 1
-    with pytest.raises(InputError, match="unfinished"):
-        open_index(tmp_path / "i")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Broken(ToyBackend):
+    """A model that is found to be none when it encodes, after a number of texts."""
+
+    good = 0
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32:
+        self.good -= len(texts)
+        if self.good < 0:
+            raise InputError("its weights are no weights; export the model again")
+        return super().embed_texts(texts)
+
+
+def test_a_model_that_fails_leaves_nothing(tmp_path: Path, names: NameList) -> None:
+    (tmp_path / "empty").mkdir()
+    for place in ("new", "a/b/c", "empty"):
+        with pytest.raises(InputError, match="no weights"):
+            build_index(tmp_path / place, Broken(model="toy"), names)
+    assert list(tmp_path.iterdir()) == [tmp_path / "empty"]
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_a_model_that_fails_later_leaves_what_is_finished(
+    tmp_path: Path, toy: ToyBackend, names: NameList
+) -> None:
+    broken = Broken(model="toy")
+    broken.good = 400  # two shards of five
+    with pytest.raises(InputError, match="no weights"):
+        build_index(tmp_path / "i", broken, names)
+    assert len(Store(tmp_path / "i").finished_shards()) == 2
+    # Nor does a build that goes on remove what another began.
+    with pytest.raises(InputError, match="no weights"):
+        build_index(tmp_path / "i", Broken(model="toy"), names, resume=True)
+    build_index(tmp_path / "whole", toy, names)
+    build_index(tmp_path / "i", toy, names, resume=True)
+    assert files(tmp_path / "i") == files(tmp_path / "whole")
+
+
+def test_a_lock_that_its_holder_removes_meanwhile_is_not_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, asked = tmp_path / "lock", []
+    plain = fcntl.flock
+
+    def removed_first(handle: int, how: int) -> None:
+        if not asked:
+            path.unlink()
+        asked.append(handle)
+        plain(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", removed_first)
+    with writer_lock(path):
+        assert len(asked) == 2 and path.exists()
+        with pytest.raises(InputError, match="another process"), writer_lock(path):
+            pass
 
 
 def test_another_model_does_not_get_an_answer(

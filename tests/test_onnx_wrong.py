@@ -20,10 +20,12 @@ pytest.importorskip("open_clip")
 import onnx
 from onnx_models import DIM, resign, tiny_export
 
+from idia_index import build_index
 from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_external import check_external_data
 from idia_index.backends.onnx_probe import probe_images
 from idia_index.errors import InputError
+from idia_index.names import make_names
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +162,14 @@ def test_a_graph_that_is_none(copied: Path) -> None:
     resign(copied)
     with pytest.raises(InputError, match=r"image.onnx: ONNX Runtime .* cannot load it"):
         use_both(load(copied))
+
+
+def test_a_build_with_a_bad_export_leaves_nothing(copied: Path, tmp_path: Path) -> None:
+    (copied / "text.onnx").write_bytes(b"\x0a\x05hello")
+    resign(copied)
+    with pytest.raises(InputError, match=r"text.onnx: ONNX Runtime .* cannot load it"):
+        build_index(tmp_path / "a" / "index", load(copied), make_names(["Jane Doe"]))
+    assert list(tmp_path.iterdir()) == [copied]
 
 
 @pytest.mark.parametrize(
