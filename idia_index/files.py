@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,6 +67,8 @@ def write_whole(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         publish(part, path)
     except OSError as error:
+        with suppress(OSError):  # what there is of it takes the room that others lack
+            part.unlink(missing_ok=True)
         raise unwritable(path, error) from error
 
 

@@ -271,6 +271,8 @@ class Store:
             publish(part, path)
             entry = FileEntry(path.name, path.stat().st_size, sha256_file(path))
         except OSError as error:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise unwritable(path, error) from error
         return PartEntry(first_template, entry, errors, probes)
 

@@ -12,7 +12,9 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "fuzz"))
-from interrupts import Work
+from interrupts import CLI, Work
+
+from idia_index.verify import verify
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,29 @@ def test_no_room(action: str, room: int, file: str, work: Work) -> None:
     assert f"{work.folder / file}: cannot be written (File too large)" in line
     assert work.state() == before
     work.run(work.command(action))  # with room, it goes on
+
+
+# Where the shard is encoded again, and where only the manifest is too long.
+@pytest.mark.parametrize(
+    ("damaged", "file"),
+    [("000000.faiss", "000004.faiss"), ("000001.keys", "manifest.json")],
+)
+def test_no_room_to_repair(damaged: str, file: str, work: Work) -> None:
+    work.start("add")
+    work.run(work.command("add"))
+    with (work.index / damaged).open("r+b") as opened:
+        opened.write(b"damage")
+    before = work.files()
+    repair = [*CLI, "repair", str(work.index)]
+    line = refused_for_room(repair, 3000)
+    assert f"{work.index / file}: cannot be written (File too large)" in line
+    after = work.files()
+    assert {name: after.get(name) for name in before} == before
+    assert all(name.startswith(("old-", "000004.")) for name in after.keys() - before)
+    assert not any(name.endswith(".part") for name in after)
+    assert [finding.file for finding in verify(work.index)] == [damaged]
+    work.run(repair)
+    assert verify(work.index) == []
 
 
 # In the tokenizer's merges, and in the weights, where NumPy writes.
