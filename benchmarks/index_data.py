@@ -1,8 +1,12 @@
-"""Indexes of random unit rows, written as builds write them, for measuring searches."""
+"""Indexes of random unit rows, written as builds write them, for measuring searches.
+
+Their prompts are `t<template> Name <id>`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +15,52 @@ from idia_index import open_index
 from idia_index.build import SHARD_BYTES, library_versions, write_lookup
 from idia_index.index import Index
 from idia_index.manifest import BuildPlan, Manifest
+from idia_index.protocols import Backend
 from idia_index.records import Fingerprint, Float32
 from idia_index.registry import index_kind
 from idia_index.store import Store
+
+
+class RowsAgain(Backend):
+    """Gives the rows that an index was made of, as a model would that encodes prompts again."""
+
+    name = "none"
+    model = "random unit rows"
+    device = "cpu"
+
+    def __init__(self, fingerprint: Fingerprint) -> None:
+        self._fingerprint = fingerprint
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return self._fingerprint
+
+    @abstractmethod
+    def row(self, template: int, name: int) -> Float32:
+        """The row float32 [D] of a prompt."""
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32:
+        return np.stack([self.row(int(t[1:]), int(i)) for t, _, i in map(str.split, texts)])
+
+    def embed_images(self, images: object) -> Float32:
+        raise NotImplementedError  # image embeddings are drawn, too
+
+
+class RowsInMemory(RowsAgain):
+    """Of float32 [T, N, D]."""
+
+    def __init__(self, rows: Float32, fingerprint: Fingerprint) -> None:
+        super().__init__(fingerprint)
+        self._rows = rows
+
+    def row(self, template: int, name: int) -> Float32:
+        found: Float32 = self._rows[template, name]
+        return found
+
+
+def random_fingerprint(dim: int) -> Fingerprint:
+    """Of no model."""
+    return Fingerprint("random", "0" * 64, "none", "none", "none", dim, "float32")
 
 
 def unit_rows(random: np.random.Generator, *shape: int) -> Float32:
@@ -55,7 +102,7 @@ def write_index(
         backend="none",
         model="random unit rows",
         load_options={},
-        fingerprint=Fingerprint("random", "0" * 64, "none", "none", "none", dim, "float32"),
+        fingerprint=random_fingerprint(dim),
         templates=tuple(f"t{i} {{0}}" for i in range(t)),
         shard_names=size,
         names_sha256="0" * 64,

@@ -16,41 +16,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from index_data import unit_rows
+from index_data import RowsInMemory, random_fingerprint, unit_rows
 
 from idia_index import build_index
 from idia_index.demo import study_backend
 from idia_index.names import make_names
 from idia_index.protocols import Backend
-from idia_index.records import Fingerprint, Float32
+from idia_index.records import Float32
 from idia_index.study import candidates, subjects, write_subjects
 from idia_index.subjects import read_subjects
 from idia_index.templates import JAIR2024, Template, make_templates
 
 KINDS = ("float16", "bfloat16", "int8", "bfloat16-exact", "int8-exact", "flat")
 PORTRAITS = 10
-
-
-class Table(Backend):
-    """Prompt `t<template> n<name>` is row [template, name] of float32 [T, N, D]."""
-
-    name = "table"
-    model = "table"
-    device = "none"
-
-    def __init__(self, rows: Float32) -> None:
-        self._rows = rows
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        dim = self._rows.shape[2]
-        return Fingerprint("table", "0" * 64, "words", "none", "none", dim, "float32")
-
-    def embed_images(self, images: object) -> Float32:
-        raise NotImplementedError
-
-    def embed_texts(self, texts: Sequence[str]) -> Float32:
-        return np.stack([self._rows[tuple(int(w[1:]) for w in text.split())] for text in texts])
 
 
 def compare(
@@ -87,7 +65,8 @@ def random_case(images: int, names: int) -> None:
     near /= np.linalg.norm(near, axis=1, keepdims=True)
     templates = make_templates([f"t{t} {{0}}" for t in range(len(rows))])
     print(f"random rows, 4 x {names:,} x 512, {images:,} images")
-    compare(Table(rows), [f"n{i}" for i in range(names)], templates, near)
+    backend = RowsInMemory(rows, random_fingerprint(rows.shape[2]))
+    compare(backend, [f"Name {i}" for i in range(names)], templates, near)
 
 
 def study_case(images: int) -> None:

@@ -19,14 +19,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from index_data import unit_rows, write_index
+from index_data import RowsAgain, unit_rows, write_index
 
 from idia_index import open_index
-from idia_index.protocols import Backend
 from idia_index.records import Fingerprint, Float32, Int64
 
 SEED = 20260102
@@ -56,37 +54,23 @@ class Best:
             self._best[t, better], self.ids[t, better] = value[better], top[better] + first
 
 
-class Seeded(Backend):
-    """Makes the rows of prompts `t<template> Name <id>` again."""
-
-    name = "none"
-    model = "random unit rows"
-    device = "cpu"
+class Seeded(RowsAgain):
+    """Makes rows again from the seed of their shard."""
 
     def __init__(self, fingerprint: Fingerprint, shape: tuple[int, int, int], size: int) -> None:
-        self._fingerprint, self._shape, self._size = fingerprint, shape, size
+        super().__init__(fingerprint)
+        self._shape, self._size = shape, size
         self.seconds = 0.0
 
-    @property
-    def fingerprint(self) -> Fingerprint:
-        return self._fingerprint
-
-    def embed_images(self, images: object) -> Float32:
-        raise NotImplementedError
-
-    def embed_texts(self, texts: Sequence[str]) -> Float32:
+    def row(self, template: int, name: int) -> Float32:
         began = time.perf_counter()
-        found = np.stack([self._row(*text.split()) for text in texts])
-        self.seconds += time.perf_counter() - began
-        return found
-
-    def _row(self, template: str, _: str, name: str) -> Float32:
         t, n, dim = self._shape
-        first = int(name) // self._size * self._size
+        first = name // self._size * self._size
         random = np.random.default_rng([SEED, first])
         rows = unit_rows(random, t, min(self._size, n - first), dim)
-        row: Float32 = rows[int(template[1:]), int(name) - first]
-        return row
+        found: Float32 = rows[template, name - first]
+        self.seconds += time.perf_counter() - began
+        return found
 
 
 def let_go(folder: Path) -> None:

@@ -19,7 +19,7 @@ import argparse
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -27,13 +27,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from index_data import shards, unit_rows, write_index
+from index_data import RowsInMemory, shards, unit_rows, write_index
 
 from idia_index.build import SHARD_BYTES
 from idia_index.certificate import Looks
 from idia_index.index import Index
-from idia_index.protocols import Backend
-from idia_index.records import Fingerprint, Float32, Int64
+from idia_index.records import Float32, Int64
 from idia_index.threads import workers
 
 SEED = 20260101
@@ -102,34 +101,11 @@ def read_bytes(index: Index, share: float) -> float:
     return share * sum(s.parts[0].file.bytes for s in index.manifest.shards)
 
 
-class Stored(Backend):
-    """Gives the rows that an index was made of, as a model would that encodes prompts again."""
-
-    name = "none"
-    model = "random unit rows"
-    device = "cpu"
-
-    def __init__(self, rows: Float32, fingerprint: Fingerprint) -> None:
-        self._rows = rows
-        self._fingerprint = fingerprint
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        return self._fingerprint
-
-    def embed_images(self, images: object) -> Float32:
-        raise NotImplementedError
-
-    def embed_texts(self, texts: Sequence[str]) -> Float32:
-        places = [text.split() for text in texts]  # "t<template> Name <id>"
-        return np.stack([self._rows[int(t[1:]), int(i)] for t, _, i in places])
-
-
 def searcher(index: Index, rows: Float32) -> tuple[Callable[[Float32], Int64], Index]:
     """A search for names [T, M], and the view that counts how they became certain."""
     view = index
     if not index.manifest.plan.exact:
-        view = index.deciding_with(Stored(rows, index.manifest.plan.fingerprint))
+        view = index.deciding_with(RowsInMemory(rows, index.manifest.plan.fingerprint))
     return lambda queries: view.search(queries, 1)[1][:, :, 0], view
 
 
