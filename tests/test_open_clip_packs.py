@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ pytest.importorskip("open_clip")
 import open_clip_helper as helper  # noqa: E402
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
+from open_clip.model import CLIPTextCfg  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
 
 from idia_index.backends import torch_products  # noqa: E402
@@ -37,6 +39,8 @@ SORTS: dict[str, dict[str, Any]] = {
     "one layer": helper.config({**TEXT, "layers": 1}),
     "narrow mlp": helper.config({**TEXT, "mlp_ratio": 1.5}),
 }
+if "eos_id" not in {field.name for field in fields(CLIPTextCfg)}:  # older open_clips
+    del SORTS["eos"]
 MODELS = {name: helper.build(cfg, seed) for seed, (name, cfg) in enumerate(SORTS.items())}
 TOWERS = {name: PackedTextTower(model).eval() for name, model in MODELS.items()}
 CPU_TOWERS = {name: CpuTextTower(tower) for name, tower in TOWERS.items()}
