@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from idia_index import dense, embeddings
 from idia_index.certificate import (
@@ -22,13 +23,13 @@ from idia_index.certificate import (
     settle,
 )
 from idia_index.errors import InputError, MissingExtraError
+from idia_index.indexed_rows import IndexedRows
 from idia_index.manifest import Manifest
 from idia_index.names import name_key
-from idia_index.protocols import Backend, IndexKind, Shard
+from idia_index.protocols import Backend, IndexKind
 from idia_index.records import Float32, Int64
 from idia_index.registry import index_kind
-from idia_index.scan import ContendersError, Tile, find_contenders
-from idia_index.search import ScoredShard, rows_of
+from idia_index.scan import ContendersError, find_contenders
 from idia_index.shard_files import ShardFiles
 from idia_index.store import MANIFEST, Store
 from idia_index.stored_names import StoredNames
@@ -49,17 +50,16 @@ class Index:
     """
 
     def __init__(
-        self, store: Store, manifest: Manifest, kind: IndexKind, files: ShardFiles | None = None
+        self, store: Store, manifest: Manifest, kind: IndexKind, files: ShardFiles
     ) -> None:
         """Opened by `open_index`."""
         self.manifest = manifest
         self.templates: tuple[Template, ...] = make_templates(manifest.plan.templates)
         self.extra_names: tuple[str, ...] = ()
         self._stored_names = StoredNames(store.path, manifest)
-        self._files = files or ShardFiles(store.path, manifest, kind)
+        self._rows = IndexedRows(store.path, manifest, self._stored_names, files)
         self._store = store
         self._kind = kind
-        self._extra: tuple[tuple[int, int, Shard], ...] = ()
         self._backend: Backend | None = None
         self.looks = Looks()
 
@@ -70,7 +70,7 @@ class Index:
 
     def close(self) -> None:
         """Lets go of its files, which a writer may then remove."""
-        self._files.close()
+        self._rows.close()
 
     @property
     def stored_names(self) -> StoredNames:
@@ -114,7 +114,7 @@ class Index:
             InputError: k is out of range, or the embeddings are not [M, D] finite numbers.
         """
         queries = self._queries(image_embeddings, k)
-        if self._backend is None or self.manifest.plan.exact or not self._scored:
+        if self._backend is None or self.manifest.plan.exact or not self._rows.scored:
             answer = self._answer(queries, k, None)
         else:
             answer = self._answer(queries, 1, self._backend)
@@ -156,18 +156,18 @@ class Index:
     def _answer(self, queries: Float32, k: int, backend: Backend | None) -> Answer:
         if not len(queries):
             return Answer.empty(len(self.templates), k)
-        if not self._scored:
-            similarities, ids = merged(self._tiles(False), queries, k, len(self.templates))
+        if not self._rows.scored:
+            similarities, ids = merged(self._rows.tiles(False), queries, k, len(self.templates))
             return Answer(similarities, self._stored_names.name_ids(ids))
         if (backend is None or self.manifest.plan.exact) and dense.is_shorter(len(self), k):
             similarities, ids = dense.dense_topk(
-                list(self._tiles(False)), queries, k, len(self.templates)
+                list(self._rows.tiles(False)), queries, k, len(self.templates)
             )
             sure = np.zeros(ids.shape[:2], np.bool_)  # one look at scores decided none
             return Answer(similarities, self._stored_names.name_ids(ids), sure)
         try:
             pairs = find_contenders(
-                self._tiles(backend is not None), queries, k, len(self.templates)
+                self._rows.tiles(backend is not None), queries, k, len(self.templates)
             )
         except ContendersError:
             if len(queries) == 1:
@@ -175,9 +175,9 @@ class Index:
             half = len(queries) // 2
             parts = (queries[:half], queries[half:])
             return Answer.joined(*(self._answer(part, k, backend) for part in parts))
-        proposals = compare(queries, k, pairs, self._rows)
+        proposals = compare(queries, k, pairs, self._rows.of_pairs)
         if backend is not None and not self.manifest.plan.exact:
-            proposals = narrowed(proposals, self._stored_errors())
+            proposals = narrowed(proposals, self._rows.errors())
             doubt = doubtful(proposals)
             proposals.encoded = {t: self._encode(backend, t, ids) for t, ids in doubt.items()}
         answer = settle(proposals)
@@ -187,71 +187,9 @@ class Index:
         names = [self.name(i) for i in self._stored_names.name_ids(stored_ids).tolist()]
         return embeddings.encode_texts(backend, [self.templates[template].fill(n) for n in names])
 
-    @property
-    def _scored(self) -> bool:
-        """Whether the kind's shards can be searched in one pass with bounds."""
-        return isinstance(self._files.open(0, 0), ScoredShard)
-
-    def _tiles(self, certify: bool) -> Iterator[Tile]:
-        """The parts of all shards, opened one by one; `certify` counts what storing lost."""
-        for number, part in self._files.order():
-            entry = self.manifest.shards[number]
-            errors = np.array(entry.parts[part].errors)
-            yield Tile(
-                shard=self._files.open(number, part),
-                count=entry.count,
-                first=entry.first,
-                first_template=entry.parts[part].first_template,
-                errors=errors if certify else 0 * errors,
-                removed=self._stored_names.removed_rows(number),
-                file=str(self.path / entry.parts[part].file.file),
-            )
-        for first, count, shard in self._extra:
-            yield Tile(shard, count, first, 0, np.zeros(len(self.templates)))
-
-    def _stored_errors(self) -> NDArray[np.float64]:
-        """The most that a stored row of each template is off, float64 [T]."""
-        errors = np.zeros(len(self.templates))
-        for shard in self.manifest.shards:
-            for part in shard.parts:
-                mine = slice(part.first_template, part.first_template + part.templates)
-                errors[mine] = np.maximum(errors[mine], part.errors)
-        return errors
-
     def stored_rows(self, template: int, stored_ids: Int64) -> Float32:
         """Stored text embeddings float32 [n, D] of one template for stored ids int64 [n]."""
-        order = np.argsort(stored_ids, kind="stable")
-        out = np.empty((len(stored_ids), self.manifest.plan.fingerprint.dim), np.float32)
-        out[order] = self._rows(np.full(len(order), template), stored_ids[order])
-        return out
-
-    def _rows(self, templates: Int64, stored_ids: Int64) -> Float32:
-        """Stored text embeddings float32 [n, D] of templates and stored ids [n], these rising."""
-        firsts = [shard.first for shard in self.manifest.shards]
-        stored = len(firsts)
-        firsts += [first for first, _, _ in self._extra]
-        bounds = np.searchsorted(stored_ids, [*firsts, np.iinfo(np.int64).max])
-        out = np.empty((len(stored_ids), self.manifest.plan.fingerprint.dim), np.float32)
-        for number in np.flatnonzero(np.diff(bounds)).tolist():
-            mine = slice(bounds[number], bounds[number + 1])
-            rows = stored_ids[mine] - firsts[number]
-            if number >= stored:
-                out[mine] = rows_of(self._extra[number - stored][2], templates[mine], rows)
-            else:
-                out[mine] = self._rows_of_shard(number, templates[mine], rows)
-        return out
-
-    def _rows_of_shard(self, number: int, templates: Int64, rows: Int64) -> Float32:
-        parts = self.manifest.shards[number].parts
-        if len(parts) == 1:
-            return rows_of(self._files.open(number, 0), templates, rows)
-        out = np.empty((len(rows), self.manifest.plan.fingerprint.dim), np.float32)
-        for part, entry in enumerate(parts):
-            local = templates - entry.first_template
-            mine = (local >= 0) & (local < entry.templates)
-            if mine.any():
-                out[mine] = rows_of(self._files.open(number, part), local[mine], rows[mine])
-        return out
+        return self._rows.of_template(template, stored_ids)
 
     def text_embeddings(self, template: int, name_ids: ArrayLike) -> Float32:
         """Text embeddings float32 [n, D], unit rows, of one template for n name ids.
@@ -268,11 +206,10 @@ class Index:
 
     def with_names(self, names: Sequence[str], text_embeddings: Float32) -> Index:
         """A view with more candidates, float32 [T, len(names), D]; nothing is written."""
-        view = self._view()
+        view = copy(self)
         view.extra_names = (*self.extra_names, *names)
-        first = self.manifest.stored + len(self.extra_names)
-        in_memory = MemoryShard if self._scored else self._kind.in_memory
-        view._extra = (*self._extra, (first, len(names), in_memory(text_embeddings)))
+        in_memory = MemoryShard if self._rows.scored else self._kind.in_memory
+        view._rows = self._rows.and_of(len(names), in_memory(text_embeddings))
         return view
 
     def deciding_with(self, backend: Backend) -> Index:
@@ -282,15 +219,8 @@ class Index:
             InputError: the index was built with another model.
         """
         self.check_backend(backend)
-        view = self._view()
+        view = copy(self)
         view._backend = backend
-        return view
-
-    def _view(self) -> Index:
-        view = Index(self._store, self.manifest, self._kind, self._files)
-        view._stored_names = self._stored_names
-        view.extra_names, view._extra = self.extra_names, self._extra
-        view._backend, view.looks = self._backend, self.looks
         return view
 
     def find(self, names: Iterable[str]) -> dict[str, int]:
@@ -315,7 +245,7 @@ class Index:
 
     def check_shards(self) -> None:
         """Compares all shards with their SHA-256; raises IdiaIndexError for one that differs."""
-        self._files.check()
+        self._rows.check()
 
 
 def open_index(

@@ -18,6 +18,7 @@ from idia_index.lookup import lookup_files
 from idia_index.manifest import FileEntry, Manifest, PartEntry, ShardEntry
 from idia_index.names import name_key
 from idia_index.protocols import Backend, Shard
+from idia_index.shard_files import ShardFiles
 from idia_index.store import Store
 from idia_index.stored_names import StoredNames
 
@@ -97,7 +98,8 @@ def verify(
 
 def open_index_as_is(store: Store, manifest: Manifest) -> Index:
     """The index, whether or not all its files are whole."""
-    return Index(store, manifest, kind_of(manifest, store))
+    kind = kind_of(manifest, store)
+    return Index(store, manifest, kind, ShardFiles(store.path, manifest, kind))
 
 
 def entries(manifest: Manifest) -> Iterator[tuple[FileEntry, int | None, int | None]]:

@@ -124,8 +124,7 @@ def test_rows_that_are_no_rows_of_the_model_are_found(folder: Path, toy: ToyBack
         shutil.copytree(folder, copy)
         shard = manifest["shards"][0]
         index = open_index(folder)
-        opened = index._files.open(0, 0)
-        rows = np.stack([opened.text_embeddings(t, np.arange(16)) for t in range(3)])
+        rows = np.stack([index.stored_rows(t, np.arange(16)) for t in range(3)])
         file = copy / shard["parts"][0]["file"]["file"]
         index._kind.write_shard(file, rows * np.float32(change))
         data = json.loads((copy / "manifest.json").read_text())
