@@ -59,7 +59,8 @@ def dense_topk(
             step = max(1, _BLOCK // len(stored))
             for start in range(0, len(queries), _PRODUCT * step):
                 # One large product: small ones wait for each other's threads.
-                exact = doubled[start : start + _PRODUCT * step] @ columns
+                with np.errstate(all="ignore"):  # rows that are no numbers are found by the result
+                    exact = doubled[start : start + _PRODUCT * step] @ columns
                 now = [
                     pool.submit(
                         finish, template, slice(start + i, min(start + i + step, len(queries))),
@@ -90,7 +91,7 @@ def _wrong(tiles: Sequence[Tile], template: int) -> IdiaIndexError:
     """The error of a template that has a similarity too large, naming the file it is in."""
     for tile in tiles:
         _, rows = _rows([tile], template) if _has(tile, template) else (None, np.eye(1))
-        if not (np.linalg.norm(rows, axis=1) <= MOST).all():
+        if not (np.linalg.norm(rows.astype(np.float64), axis=1) <= MOST).all():
             return not_unit(tile, template)
     return IdiaIndexError("image embeddings are not of unit length")
 

@@ -250,6 +250,7 @@ def test_another_sort_of_faiss_file_and_another_size(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30, 3.0])
 @pytest.mark.parametrize("kind", ["flat", "bfloat16-exact", "float16"])
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_rows_that_are_no_unit_rows(kind: str, value: float, tmp_path: Path) -> None:
     folder = make(tmp_path / "i", kind)
     index = open_index(folder)
