@@ -137,20 +137,18 @@ def attack(work: Work, action: str, rounds: int, rng: random.Random) -> Counter[
             raise SystemExit(f"{told}: left {sorted(work.beside() - beside)} beside")
         if action == "export" and work.files() not in ({}, expected):
             raise SystemExit(f"{told}: left half an export, {sorted(work.files())}")
-        again(work, action, after)
+        again(work, action)
         if work.files() != expected:
             differ = sorted(k for k, v in work.files().items() if expected.get(k) != v)
             raise SystemExit(f"{told}: other files than undisturbed: {differ}")
     return counts
 
 
-def again(work: Work, action: str, after: str) -> None:
-    """The same command again; what was done before may be refused or say so."""
-    finished = work.state() == after and action in ("remove", "add")
+def again(work: Work, action: str) -> None:
+    """The same command again; what was done before changes nothing, but is tidied up after."""
     if action in ("audit", "evaluate", "export"):
         shutil.rmtree(work.out, ignore_errors=True)
-    if not finished:
-        work.run(work.command(action))
+    work.run(work.command(action))
 
 
 ACTIONS: tuple[str, ...] = (
