@@ -16,7 +16,7 @@ from idia_index import embeddings
 from idia_index.ahead import one_behind
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.index import Index, open_index
-from idia_index.lookup import lookup_files
+from idia_index.lookup import KEY_BYTES, lookup_files
 from idia_index.manifest import BuildPlan, LookupEntry, Manifest, plan_to_json
 from idia_index.names import name_key
 from idia_index.prompts import PromptGrid
@@ -208,11 +208,10 @@ def _write(
 
 def write_lookup(store: Store, number: int, first: int, names: Iterable[str]) -> LookupEntry:
     """Writes what finds the names of a run that begins with stored id `first`."""
-    entries = [name_key(name) for name in names]
-    keys, sums = lookup_files(entries)
+    keys, sums = lookup_files(name_key(name) for name in names)
     return LookupEntry(
         first,
-        len(entries),
+        len(keys) // KEY_BYTES,
         store.write_file(f"{number:06d}.keys", keys),
         store.write_file(f"{number:06d}.sums", sums),
     )

@@ -52,7 +52,7 @@ def _check_regular(found: os.stat_result) -> None:
         raise OSError(errno.EINVAL, f"it is {what}, not a file")
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Writes a file that is there whole or not at all, readable by its owner only.
 
     Raises:

@@ -22,6 +22,7 @@ from idia_index.manifest import LookupEntry
 from idia_index.records import Int64
 
 BLOCK = 4096
+KEY_BYTES = 16  # of each name in a keys file
 
 _SUM = np.dtype([("hash", "<u8"), ("digest", "V32")])
 
@@ -31,18 +32,24 @@ def key_hash(key: str) -> int:
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little")
 
 
-def lookup_files(keys: Iterable[str]) -> tuple[bytes, bytes]:
-    """The keys file and the sums file of the names with these keys, in the order of their ids."""
+def lookup_files(keys: Iterable[str]) -> tuple[memoryview, bytes]:
+    """The keys file and the sums file of the names with these keys, in the order of their ids.
+
+    The keys are taken one by one: a name needs some 36 bytes, however long it is.
+    """
     hashes = np.fromiter((key_hash(key) for key in keys), "<u8")
-    order = np.argsort(hashes, kind="stable")
-    ranked, ids = hashes[order], order.astype("<i8")
-    starts = range(0, len(ranked), BLOCK)
+    order, count = np.argsort(hashes, kind="stable").astype("<i8", copy=False), len(hashes)
+    file = np.empty(2 * count, "<u8")
+    ranked, ids = file[:count], file[count:]
+    np.take(hashes, order, out=ranked, mode="clip")  # that mode needs no copy
+    ids[:] = order.view("<u8")
+    starts = range(0, count, BLOCK)
     sums = np.empty(len(starts), _SUM)
     for place, start in enumerate(starts):
         part = slice(start, start + BLOCK)
         digest = hashlib.sha256(ranked[part].tobytes() + ids[part].tobytes()).digest()
         sums[place] = (ranked[start], np.void(digest))
-    return ranked.tobytes() + ids.tobytes(), sums.tobytes()
+    return file.view(np.uint8).data, sums.tobytes()
 
 
 class Lookup:
@@ -54,7 +61,7 @@ class Lookup:
         self._keys = folder / entry.keys.file
         self._sums_path = folder / entry.sums.file
         for path, file, size in (
-            (self._keys, entry.keys, 16 * entry.count),
+            (self._keys, entry.keys, KEY_BYTES * entry.count),
             (self._sums_path, entry.sums, _SUM.itemsize * -(-entry.count // BLOCK)),
         ):
             if file.bytes != size:

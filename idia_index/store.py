@@ -222,7 +222,7 @@ class Store:
             write_whole(file, asked.encode())
         self.collect()
 
-    def write_file(self, name: str, data: bytes) -> FileEntry:
+    def write_file(self, name: str, data: bytes | memoryview) -> FileEntry:
         """Writes a file of the index whole; raises IdiaIndexError if it cannot."""
         write_whole(self.path / name, data)
         return FileEntry(name, len(data), hashlib.sha256(data).hexdigest())
