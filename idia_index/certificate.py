@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from idia_index.errors import InputError
 from idia_index.records import Float32, Int64
 from idia_index.scan import TIE, Contenders, Tile, reaching_kth
 from idia_index.scores import Float64, Scores
@@ -21,6 +22,12 @@ from idia_index.search import (
     without_removed,
 )
 from idia_index.threads import workers
+
+# Prompts that may be encoded again for each answer, an image in a template, and for a few of them
+# together. Honest indexes have needed 0.2 to 10 (docs/robustness.md); one that says that its rows
+# are far off, or whose rows are all alike, could ask for all of its prompts.
+AGAIN = 64
+AGAIN_FEW = 1 << 17
 
 # (templates [n], stored ids [n], rising) -> their rows, float32 [n, D]
 Rows = Callable[[Int64, Int64], Float32]
@@ -170,6 +177,25 @@ def doubtful(proposals: Proposals) -> dict[int, Int64]:
         for template, pairs in enumerate(proposals.pairs)
     }
     return {template: ids for template, ids in found.items() if len(ids)}
+
+
+def check_doubt(doubt: Mapping[int, Int64], proposals: Proposals, error: float, file: str) -> None:
+    """Raises InputError where more prompts are in doubt than are encoded again for a search.
+
+    Args:
+        doubt: what `doubtful` gave of the proposals.
+        proposals: the contenders.
+        error: the most that a stored row is off.
+        file: where the index says so, for the message.
+    """
+    answers = len(proposals.queries) * proposals.k * len(proposals.pairs)
+    wanted, most = sum(map(len, doubt.values())), max(AGAIN_FEW, AGAIN * answers)
+    if wanted > most:
+        raise InputError(
+            f"{file}: {wanted:,} prompts would have to be encoded again to decide {answers:,} "
+            f"answers, more than {most:,}: stored rows are off by up to {error:.2g}, or too much "
+            "alike; look for damage with: idia-index verify, or build with --index bfloat16-exact"
+        )
 
 
 def settle(proposals: Proposals) -> Answer:

@@ -15,6 +15,7 @@ from idia_index.certificate import (
     Answer,
     Looks,
     MemoryShard,
+    check_doubt,
     compare,
     doubtful,
     first_replaced,
@@ -137,7 +138,8 @@ class Index:
             backend: the model that the index was built with.
 
         Raises:
-            InputError: as `search`, or the model is another one.
+            InputError: as `search`, or the model is another one, or the stored rows leave so
+                many names possible that most of the index would have to be encoded again.
         """
         self.check_backend(backend)
         return self._answer(self._queries(image_embeddings, k), k, backend)
@@ -177,8 +179,10 @@ class Index:
             return Answer.joined(*(self._answer(part, k, backend) for part in parts))
         proposals = compare(queries, k, pairs, self._rows.of_pairs)
         if backend is not None and not self.manifest.plan.exact:
-            proposals = narrowed(proposals, self._rows.errors())
+            errors = self._rows.errors()
+            proposals = narrowed(proposals, errors)
             doubt = doubtful(proposals)
+            check_doubt(doubt, proposals, float(errors.max()), str(self.path / MANIFEST))
             proposals.encoded = {t: self._encode(backend, t, ids) for t, ids in doubt.items()}
         answer = settle(proposals)
         return answer.with_ids(self._stored_names.name_ids(answer.name_ids))

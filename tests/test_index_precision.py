@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,16 @@ import pytest
 from table_backend import TableBackend, clustered, unit
 
 import idia_index.build
-from idia_index import build_index
+from idia_index import build_index, certificate
 from idia_index.compact import compact
+from idia_index.errors import InputError
 from idia_index.grow import remove_names
 from idia_index.index import Index, open_index
 from idia_index.indexes import codecs
+from idia_index.manifest import seal
 from idia_index.names import make_names
 from idia_index.registry import index_kind
+from idia_index.repair import repair
 from idia_index.verify import verify
 
 ROUNDED = ["float16", "bfloat16", "int8"]
@@ -125,6 +130,55 @@ def test_stored_errors_are_bounds_also_after_compact(tmp_path: Path, kind: str) 
     expected = index_kind("numpy").in_memory(rows).search(queries, 1)[1]
     assert (index.certified_search(queries, 1, backend=backend).name_ids == expected).all()
     assert verify(tmp_path / kind, backend) == []
+
+
+@pytest.mark.parametrize("how", ["errors that are claimed", "rows that are alike"])
+@pytest.mark.parametrize("kind", ROUNDED)
+def test_no_index_can_ask_for_all_of_it_to_be_encoded_again(
+    tmp_path: Path, kind: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificate, "AGAIN_FEW", 1000)
+    backend, queries = table(unit)
+    if how == "rows that are alike":
+        backend.rows[:, 1:] = backend.rows[:, :1]
+    built(tmp_path, backend, kind)
+    if how == "errors that are claimed":
+        claim(tmp_path / kind, 1.9)
+    index, backend.encoded = open_index(tmp_path / kind), 0
+    certified = partial(index.certified_search, backend=backend)
+    for search in (index.deciding_with(backend).search, certified):
+        with pytest.raises(InputError, match=r"manifest.json: 4,000 prompts .* 20 answers, more"):
+            search(queries[:10])
+    assert backend.encoded == 0
+    assert len(index.search(queries[:10])[0]) == 2  # what is stored can still be asked
+
+
+@pytest.mark.parametrize("kind", ROUNDED)
+def test_verify_finds_errors_that_rounding_cannot_make_and_repair_measures_them(
+    tmp_path: Path, kind: str
+) -> None:
+    backend, _ = table(clustered)
+    built(tmp_path, backend, kind)
+    before = {p.name: p.read_bytes() for p in (tmp_path / kind).glob("*.rows")}
+    claim(tmp_path / kind, 0.2)
+    found = verify(tmp_path / kind, backend)
+    assert [f.file for f in found] == sorted(before)
+    assert all("may be off by 0.2, which is more than rounding loses" in f.problem for f in found)
+    repair(tmp_path / kind, backend)
+    assert verify(tmp_path / kind, backend) == []
+    assert sorted(before.values()) == sorted(
+        p.read_bytes() for p in (tmp_path / kind).glob("*.rows")
+    )
+
+
+def claim(folder: Path, error: float) -> None:
+    """A manifest that says of all rows that they are as far off, with a checksum that is right."""
+    data = json.loads((folder / "manifest.json").read_text())
+    data.pop("sha256")
+    for shard in data["shards"]:
+        for part in shard["parts"]:
+            part["errors"] = [error] * len(part["errors"])
+    (folder / "manifest.json").write_text(seal(data))
 
 
 def test_half_the_bytes_and_a_quarter(tmp_path: Path) -> None:
