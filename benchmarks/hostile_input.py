@@ -32,6 +32,10 @@ READ = (
     "print(len(n), 'names,', n.duplicate_count, 'left out')"
 )
 
+LINT = READ.replace("; print", "; from idia_index.name_lint import lint_names as l; print").replace(
+    "'left out'", "'left out,', len(l(n, ['abcdefghijklmnopqrstuvwxy'])), 'findings listed'"
+)
+
 
 def measured(*command: object) -> dict[str, Any]:
     """Seconds, peak memory and exit code of a command, and the last line that it wrote."""
@@ -101,6 +105,14 @@ def names(path: Path, count: int) -> None:
                 file.write(f"First1 Last{last}\n")
 
 
+def spellings(path: Path, count: int) -> None:
+    """One name in so many spellings, at most 2**25 of them."""
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(count):
+            letters = zip("abcdefghijklmnopqrstuvwxy", f"{number:025b}", strict=True)
+            file.write("".join(c + " -"[bit == "1"] for c, bit in letters).rstrip() + "\n")
+
+
 def cases(folder: Path, count: int, listed: int) -> dict[str, Callable[[], dict[str, Any]]]:
     """Each case makes its input, and measures."""
     index = folder / "index"
@@ -125,12 +137,22 @@ def cases(folder: Path, count: int, listed: int) -> dict[str, Callable[[], dict[
         apart(names, folder / "names.txt", listed)
         return measured(sys.executable, "-c", READ, folder / "names.txt")
 
+    def looked_through() -> dict[str, Any]:
+        apart(names, folder / "names.txt", listed)
+        return measured(sys.executable, "-c", LINT, folder / "names.txt")
+
+    def one_name() -> dict[str, Any]:
+        apart(spellings, folder / "spellings.txt", listed)
+        return measured(sys.executable, "-c", LINT, folder / "spellings.txt")
+
     return {
         f"query of {count:,} photos in one folder": many,
         "audit of the same, with its report": reported,
         f"query of {LARGE} photos of 98 million pixels": large,
         "query of a PNG of 30,000 x 30,000": bombs,
         f"{listed:,} names read": read,
+        f"{listed:,} names read and looked through": looked_through,
+        f"{listed:,} spellings of one name, looked through": one_name,
     }
 
 

@@ -13,6 +13,7 @@ from idia_index.name_lint import collisions
 from idia_index.subjects import Skipped, Subject, read_subjects
 
 SKIPPED_SHOWN = 20
+RIVALS_SHOWN = 20  # an index of other hands may hold a name in ten million spellings
 
 
 def read_people(path: Path, index: Index) -> list[Subject]:
@@ -21,13 +22,16 @@ def read_people(path: Path, index: Index) -> list[Subject]:
     Such a candidate competes with the subject's own name, and may win its votes.
     """
     people = read_subjects(path)
-    for found in collisions(index.names, [person.name for person in people]):
-        if not found.same_name:
-            say(
-                f"note: {found.subject!r} competes with the candidate {found.candidate!r}, "
-                "which may be the same name; remove it from the index if so",
-                err=True,
-            )
+    found = collisions(index.names, [person.name for person in people])
+    rivals = (each for each in found if not each.same_name)
+    for each in islice(rivals, RIVALS_SHOWN):
+        say(
+            f"note: {each.subject!r} competes with the candidate {each.candidate!r}, "
+            "which may be the same name; remove it from the index if so",
+            err=True,
+        )
+    if next(rivals, None) is not None:
+        say("note: and more candidates that may be a subject under another spelling", err=True)
     return people
 
 

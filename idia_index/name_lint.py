@@ -8,8 +8,10 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from idia_index.names import NameList, name_key, repeats
 from idia_index.textfiles import shown
@@ -18,6 +20,8 @@ MAX_FINDINGS = 1000
 """Findings of one kind that are listed; one more says how many there are in all."""
 
 _BLOCK = 1 << 16
+
+T = TypeVar("T")
 
 # Left out of a `loose_key`: what people write in more than one way, or leave out.
 _LOOSE = dict.fromkeys(map(ord, " _-.,'`\u00b4\u2018\u2019\u02bc\u2010\u2011\u2013\u200c\u200d"))
@@ -68,22 +72,21 @@ def loose_key(name: str) -> str:
     return plain.casefold().translate(_LOOSE)
 
 
-def collisions(candidates: Iterable[str], subject_names: Iterable[str]) -> list[Collision]:
+def collisions(candidates: Iterable[str], subject_names: Iterable[str]) -> Iterator[Collision]:
     """Subjects whose name is spelled otherwise among the candidates, in candidate order.
 
     A subject in that state would compete with itself: the candidate's spelling can win its vote.
-    A name that is equal to the subject's is no collision, but a further spelling still is.
+    A name that is equal to the subject's is no collision, but a further spelling still is. There
+    may be as many as candidates: they come one by one.
     """
     wanted: dict[str, list[str]] = {}
     for subject in dict.fromkeys(subject_names):
         wanted.setdefault(loose_key(subject), []).append(subject)
-    found = []
     for name_id, (candidate, key) in enumerate(_with_keys(candidates)):
         for subject in wanted.get(key, ()):
             if subject != candidate:
                 same_name = name_key(subject) == name_key(candidate)
-                found.append(Collision(subject, candidate, name_id, same_name))
-    return found
+                yield Collision(subject, candidate, name_id, same_name)
 
 
 def lint_names(names: NameList, subject_names: Iterable[str] = ()) -> list[Finding]:
@@ -92,14 +95,15 @@ def lint_names(names: NameList, subject_names: Iterable[str] = ()) -> list[Findi
     Prompts past the context length are not among it: only the model's tokens can tell.
     """
     findings = _capped("duplicate", names.duplicate_count, _duplicates(names))
-    hits = collisions(names, subject_names)
-    findings += _capped("collision", len(hits), (_collision(names, hit) for hit in hits))
+    hits, total = _counted(collisions(names, subject_names))
+    findings += _capped("collision", total, (_collision(names, hit) for hit in hits))
     pairs = _lookalikes(names)
-    findings += _capped("lookalike", len(pairs), (_lookalike(names, *pair) for pair in pairs))
+    shown_pairs = pairs[:MAX_FINDINGS].tolist()
+    findings += _capped("lookalike", len(pairs), (_lookalike(names, *pair) for pair in shown_pairs))
     for kind, pattern, message in _ODDITIES:
-        odd = _matching(names, pattern)
+        odd, total = _counted(_matching(names, pattern))
         each = (Finding(kind, names[i], names.place(i), message) for i in odd)
-        findings += _capped(kind, len(odd), each)
+        findings += _capped(kind, total, each)
     return findings
 
 
@@ -108,6 +112,13 @@ _ODDITIES = (
     ("brace", re.compile("[{}]"), "has a brace in it: it goes into prompts as it is"),
     ("markup", re.compile("[&<>]"), "has markup in it, which CLIP may rewrite: write plain text"),
 )
+
+
+def _counted(items: Iterable[T]) -> tuple[list[T], int]:
+    """The first that are listed, and how many there are: all of them could fill memory."""
+    each = iter(items)
+    listed = list(islice(each, MAX_FINDINGS))
+    return listed, len(listed) + sum(1 for _ in each)
 
 
 def _capped(kind: str, total: int, findings: Iterable[Finding]) -> list[Finding]:
@@ -146,17 +157,15 @@ def _with_keys(names: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield from zip(block, loose_key("\n".join(block)).split("\n"), strict=True)
 
 
-def _matching(names: NameList, pattern: re.Pattern[str]) -> list[int]:
-    found: list[int] = []
+def _matching(names: NameList, pattern: re.Pattern[str]) -> Iterator[int]:
     start = 0
     for block in names.blocks():
         if pattern.search("\n".join(block)):
-            found.extend(i for i, name in enumerate(block, start) if pattern.search(name))
+            yield from (i for i, name in enumerate(block, start) if pattern.search(name))
         start += len(block)
-    return found
 
 
-def _lookalikes(names: NameList) -> list[tuple[int, int]]:
+def _lookalikes(names: NameList) -> NDArray[np.int64]:
     hashes = array("q", (hash(key) for _, key in _with_keys(names)))
     return repeats(np.frombuffer(hashes, dtype=np.int64), lambda i: loose_key(names[i]))
 

@@ -152,8 +152,8 @@ def make_names(names: Iterable[str], source: str = "names") -> NameList:
     return builder.finish(source)
 
 
-def repeats(hashes: NDArray[np.int64], key_of: Callable[[int], str]) -> list[tuple[int, int]]:
-    """Pairs (later, first) of positions with equal keys, in the order of the later one.
+def repeats(hashes: NDArray[np.int64], key_of: Callable[[int], str]) -> NDArray[np.int64]:
+    """Positions with the key of an earlier one: int64 [p, 2], (later, first), by the later one.
 
     Args:
         hashes: int64 [n], a hash of each key. Equal hashes are only a hint: keys are compared.
@@ -161,18 +161,21 @@ def repeats(hashes: NDArray[np.int64], key_of: Callable[[int], str]) -> list[tup
     """
     order = np.argsort(hashes, kind="stable")
     ranked = hashes[order]
-    same = np.concatenate(([False], ranked[1:] == ranked[:-1], [False]))
-    starts = np.flatnonzero(~same[:-1] & same[1:])
-    stops = np.flatnonzero(same[:-1] & ~same[1:]) + 1
-    pairs = []
-    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-        first: dict[str, int] = {}
-        for position in order[start:stop].tolist():
+    again = np.concatenate(([False], ranked[1:] == ranked[:-1], [False]))
+    begins = ~again[:-1] & again[1:]
+    places = np.flatnonzero(begins | again[:-1])
+    pairs = array("q")  # a list of ten million pairs would take a gigabyte
+    first: dict[str, int] = {}
+    for start in range(0, len(places), _BLOCK):
+        block = places[start : start + _BLOCK]
+        for new, position in zip(begins[block].tolist(), order[block].tolist(), strict=True):
+            if new:
+                first = {}
             kept = first.setdefault(key_of(position), position)
             if kept != position:
-                pairs.append((position, kept))
-    pairs.sort()
-    return pairs
+                pairs.extend((position, kept))
+    found = np.array(pairs, np.int64).reshape(-1, 2)
+    return found[np.argsort(found[:, 0])]
 
 
 @dataclass(frozen=True)
@@ -201,7 +204,7 @@ class _Packed:
             return []
         return self.text[self._start(start) : int(self.ends[stop - 1])].decode("utf-8").split("\n")
 
-    def without(self, removed: Sequence[int]) -> _Packed:
+    def without(self, removed: NDArray[np.int64]) -> _Packed:
         keep = np.ones(len(self.ends), dtype=np.bool_)
         keep[removed] = False
         lengths = np.diff(self.ends, prepend=-1)
@@ -252,11 +255,11 @@ class _Builder:
         lines = self._lines
         listed = tuple(
             Duplicate(packed.name(later), lines[later], packed.name(first), lines[first])
-            for later, first in pairs[:MAX_DUPLICATES_LISTED]
+            for later, first in pairs[:MAX_DUPLICATES_LISTED].tolist()
         )
         counts = _Counts(listed, len(pairs), self._blanks, self._respaced)
-        if pairs:
-            packed = packed.without([later for later, _ in pairs])
+        if len(pairs):
+            packed = packed.without(pairs[:, 0])
         return NameList(source, packed, counts)
 
 

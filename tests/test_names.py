@@ -127,8 +127,8 @@ def test_key_is_that_of_the_standard(one: str, other: str) -> None:
 @given(st.lists(st.sampled_from("abcdef"), max_size=20), st.integers(1, 6))
 def test_repeats_compares_keys_and_not_hashes(keys: list[str], spread: int) -> None:
     hashes = np.array([ord(key) % spread for key in keys], dtype=np.int64)
-    wanted = [(i, keys.index(key)) for i, key in enumerate(keys) if keys.index(key) < i]
-    assert repeats(hashes, keys.__getitem__) == wanted
+    wanted = [[i, keys.index(key)] for i, key in enumerate(keys) if keys.index(key) < i]
+    assert repeats(hashes, keys.__getitem__).tolist() == wanted
 
 
 def test_folder_names() -> None:

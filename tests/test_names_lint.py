@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from idia_index import name_lint
 from idia_index.name_lint import Collision, collisions, lint_names, loose_key
 from idia_index.names import make_names, name_key
 
+MANY = 1 << 17
 SPELLINGS = ["Zoë O'Brien", "zoe o’brien", "ZOE OBRIEN", "Zoe_O-Brien", "Zoe\u0308 O'Brien"]
 
 
@@ -24,7 +27,7 @@ def test_marks_that_are_vowels_stay() -> None:
 
 def test_collisions_are_other_spellings_only() -> None:
     candidates = ["Ann Lee", "ANN LEE", "Zoë O'Brien", "Bo"]
-    assert collisions(candidates, ["Ann Lee", "Zoe OBrien", "Bo", "Cy"]) == [
+    assert list(collisions(candidates, ["Ann Lee", "Zoe OBrien", "Bo", "Cy"])) == [
         Collision("Ann Lee", "ANN LEE", 1, same_name=True),
         Collision("Zoe OBrien", "Zoë O'Brien", 2, same_name=False),
     ]
@@ -41,7 +44,7 @@ def test_collisions_agree_with_all_pairs(candidates: list[str], subjects: list[s
         for subject in dict.fromkeys(subjects)
         if subject != candidate and loose_key(subject) == loose_key(candidate)
     ]
-    assert collisions(candidates, subjects) == wanted
+    assert list(collisions(candidates, subjects)) == wanted
 
 
 def test_lint_finds_each_kind() -> None:
@@ -64,3 +67,20 @@ def test_findings_are_capped_and_the_rest_counted(monkeypatch: pytest.MonkeyPatc
     findings = lint_names(make_names(f"a_{i}" for i in range(10)))
     assert [f.value for f in findings] == ["a_0", "a_1", "a_2", ""]
     assert findings[-1].message.startswith("10 findings of this kind")
+
+
+def test_a_list_of_nothing_but_findings_takes_little_memory() -> None:
+    letters = "abcdefghijklmnopq"
+    spelled = ("".join(c + " -"[n >> i & 1] for i, c in enumerate(letters)) for n in range(MANY))
+    names = make_names(f"{name}_" for name in spelled)
+    tracemalloc.start()
+    try:
+        findings = lint_names(names, [letters])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    totals = {f.kind: f.message for f in findings if not f.place}
+    assert totals["collision"].startswith(f"{MANY} findings")
+    assert totals["lookalike"].startswith(f"{MANY - 1} findings")
+    assert totals["underscore"].startswith(f"{MANY} findings")
+    assert peak < 15e6 + 90 * MANY  # a block of names, and numbers of each name
