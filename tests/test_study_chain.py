@@ -20,6 +20,8 @@ from idia_index.subjects import read_subjects
 from idia_index.templates import JAIR2024
 
 IMAGES = 30
+# Two names that are closer are told apart by which library multiplied, not by the model.
+CLOSE = 2e-6
 EVERY = 13  # every thirteenth of the study's people: 39, of all roles and training counts
 
 
@@ -30,7 +32,8 @@ def people():  # type: ignore[no-untyped-def]
 
 @pytest.fixture(scope="module")
 def plain(people):  # type: ignore[no-untyped-def]
-    """Predictions [T, people, images] and correct prompts, from open_clip and NumPy alone."""
+    """From open_clip and NumPy alone: predictions [T, people, images], how much more similar each
+    is than the next name, and correct prompts."""
     model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{MODEL_DIR}")
     tokenizer = open_clip.get_tokenizer(f"local-dir:{MODEL_DIR}")
     model.eval()
@@ -41,15 +44,18 @@ def plain(people):  # type: ignore[no-untyped-def]
             pixels = torch.stack([preprocess(image) for image in render(person, IMAGES)])
             images.append(torch.nn.functional.normalize(model.encode_image(pixels), dim=1))
         images = torch.cat(images)
-        predictions = []
+        predictions, leads = [], []
         for template in JAIR2024:
             texts = []
             for start in range(0, len(names), 250):
                 prompts = [template.text.replace("{0}", n) for n in names[start : start + 250]]
                 texts.append(model.encode_text(tokenizer(prompts)))
             texts = torch.nn.functional.normalize(torch.cat(texts), dim=1)
-            predictions.append((images @ texts.T).argmax(dim=1).numpy())
-    table = np.array(predictions).reshape(len(JAIR2024), len(people), IMAGES)
+            best = (images @ texts.T).topk(2, dim=1)
+            predictions.append(best.indices[:, 0].numpy())
+            leads.append((best.values[:, 0] - best.values[:, 1]).numpy())
+    shape = (len(JAIR2024), len(people), IMAGES)
+    table, lead = np.array(predictions).reshape(shape), np.array(leads).reshape(shape)
     correct = []
     for number, person in enumerate(people):
         count = 0
@@ -58,7 +64,7 @@ def plain(people):  # type: ignore[no-untyped-def]
             tie = len(ranked) == 2 and ranked[0][1] == ranked[1][1]
             count += not tie and names[ranked[0][0]] == person.name
         correct.append(count)
-    return table, correct
+    return table, lead, correct
 
 
 @pytest.mark.parametrize(
@@ -71,13 +77,15 @@ def test_no_prediction_differs_from_the_plain_lines(
     people,  # type: ignore[no-untyped-def]
     plain,  # type: ignore[no-untyped-def]
 ) -> None:
-    table, correct = plain
+    table, lead, correct = plain
+    assert (lead > CLOSE).mean() > 0.9999
     loaded = load_backend(backend, model=model, device="cpu")
     index = build_index(tmp_path / "i", loaded, make_names(candidates()))
     rendered = write_subjects(tmp_path / "subjects", IMAGES, processes=1, chosen=people)
     result = audit(index, loaded, read_subjects(rendered))
     for number, subject in enumerate(result.subjects):
-        assert (subject.predictions == table[:, number]).all(), subject.subject.name
+        same = subject.predictions == table[:, number]
+        assert (same | (lead[:, number] <= CLOSE)).all(), subject.subject.name
         assert subject.decision.correct_prompts == correct[number]
     assert sum(count > 0 for count in correct) >= 5  # some are found: the test tells them apart
 
