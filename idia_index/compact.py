@@ -10,6 +10,7 @@ from itertools import groupby
 import numpy as np
 
 from idia_index.build import DEVICE, library_versions, write_lookup
+from idia_index.errors import IdiaIndexError
 from idia_index.grow import changing
 from idia_index.image_cache import FILE
 from idia_index.index import Index
@@ -47,7 +48,8 @@ def compact(path: str | os.PathLike[str]) -> Compacted:
     Raises:
         InputError: there is no index, it is damaged, or the disk cannot be written.
     """
-    with changing(path) as (store, index):
+    # Rows that are written anew get a new checksum: damage would never be found again.
+    with changing(path, verify=True) as (store, index):
         manifest = index.manifest
         (store.path / FILE).unlink(missing_ok=True)
         store.begin({"operation": "compact"})
@@ -114,6 +116,11 @@ def _write(
             ids = range(start, min(start + manifest.plan.shard_names, first + count))
             names = index.stored_names[ids.start : ids.stop]
             rows = np.stack([index.text_embeddings(t, ids) for t in range(len(index.templates))])
+            if not np.isfinite(rows).all():
+                raise IdiaIndexError(
+                    f"{index.path}: rows of shards {run} are no numbers; find the damage with: "
+                    "idia-index verify"
+                )
             entry = store.write_shard(number, start, names, rows, kind)
             (part,) = entry.parts
             both = zip(part.errors, lost, strict=True)

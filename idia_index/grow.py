@@ -54,8 +54,10 @@ class Grown:
 
 
 @contextmanager
-def changing(path: str | os.PathLike[str]) -> Iterator[tuple[Store, Index]]:
-    """The index, held against other writers, rid of what earlier writers left behind.
+def changing(
+    path: str | os.PathLike[str], *, verify: bool = False
+) -> Iterator[tuple[Store, Index]]:
+    """The index, held against other writers; `verify` as of `open_index`.
 
     Raises:
         InputError: there is no index, it is damaged, or another process is writing it.
@@ -63,7 +65,7 @@ def changing(path: str | os.PathLike[str]) -> Iterator[tuple[Store, Index]]:
     store = Store(Path(path))
     store.read_held()  # no lock file where there is no index
     with store.writing():
-        index = open_index(path)
+        index = open_index(path, verify=verify)
         try:
             yield store, index
         finally:

@@ -194,7 +194,8 @@ def parse_manifest(text: str, path: object) -> Manifest:
         raise
     except DAMAGED as error:
         raise InputError(
-            f"{path}: damaged manifest ({type(error).__name__}: {error}); build the index again"
+            f"{path}: damaged manifest ({type(error).__name__}: {error!s:.300}); "
+            "build the index again"
         ) from error
     return manifest
 

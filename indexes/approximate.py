@@ -130,11 +130,12 @@ class ApproximateKind(IndexKind):
         return ApproximateShard([self._ready(part) for part in self._indexes(rows)])
 
     def _indexes(self, rows: Float32) -> Iterator[Any]:
-        for vectors in rows:
+        for vectors in map(np.ascontiguousarray, rows):
             with _one_thread():
                 part = self._empty(len(vectors), vectors.shape[1])
-                part.train(np.ascontiguousarray(vectors))
-                part.add(np.ascontiguousarray(vectors))
+                # A single row, given twice: `pq` takes no fewer than two.
+                part.train(np.repeat(vectors, 2, axis=0) if len(vectors) == 1 else vectors)
+                part.add(vectors)
             yield part
 
     def _ready(self, part: Any) -> Any:

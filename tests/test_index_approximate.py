@@ -10,11 +10,13 @@ from table_backend import TableBackend, clustered, unit
 
 import idia_index.build
 from idia_index import build_index, open_index
+from idia_index.compact import _write
 from idia_index.errors import IdiaIndexError
 from idia_index.grow import remove_names
 from idia_index.index import Index
 from idia_index.names import make_names
 from idia_index.registry import index_kind
+from idia_index.store import Store
 from idia_index.verify import verify
 
 KINDS = ["ivf", "pq", "hnsw"]
@@ -78,3 +80,26 @@ def test_shapes_small_shards_and_damage(tmp_path: Path, kind: str) -> None:
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(IdiaIndexError, match="not a file of"):
         loaded.open_shard(path, rows.shape)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_single_name(tmp_path: Path, kind: str) -> None:
+    """A shard of one, and a subject that is no candidate, which competes from memory."""
+    backend = TableBackend(unit(np.random.default_rng(4), 2, 2, 16))
+    index = build_index(
+        tmp_path / "i", backend, make_names(["n0"]), backend.templates, kind=kind
+    ).with_names(["n1"], backend.rows[:, 1:])
+    assert index.search(backend.rows[0], 1)[1][0].ravel().tolist() == [0, 1]
+
+
+def test_rows_that_are_no_numbers_are_not_compacted(tmp_path: Path) -> None:
+    _, index = built(tmp_path, "ivf")
+    shard = index.manifest.shards[0].parts[0].file.file
+    rows = np.full((2, index.manifest.shards[0].count, 32), np.nan, np.float32)
+    remove_names(index.path, make_names([index.name(0)]))
+    view = open_index(index.path)
+    view.text_embeddings = lambda t, ids: rows[t, : len(ids)]  # type: ignore[method-assign]
+    store, runs = Store(index.path), [([0], False)]
+    with pytest.raises(IdiaIndexError, match=r"rows of shards \[0\] are no numbers"):
+        _write(store, view, runs)
+    assert (index.path / shard).exists()

@@ -75,6 +75,7 @@ def refused(folder: Path, words: str, use: Callable[[Path], Any] = ask) -> None:
     with pytest.raises(IdiaIndexError, match=words) as caught:
         use(folder)
     assert str(folder) in str(caught.value) and "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 2000
 
 
 def patch(file: Path, at: int, data: bytes) -> None:
@@ -103,6 +104,7 @@ MANIFESTS: dict[str, Callable[[Data], object]] = {
     "too many dimensions": lambda d: d["plan"]["fingerprint"].update(dim=2**40),
     "templates as text": lambda d: d["plan"].update(templates="{0}"),
     "errors that are no numbers": lambda d: d["shards"][0]["parts"][0].update(errors=["x"] * 3),
+    "errors that are long": lambda d: d["shards"][0]["parts"][0].update(errors=["a" * 5000] * 3),
     "errors that are not finite": lambda d: d["shards"][0]["parts"][0].update(
         errors=[float("nan")] * 3
     ),

@@ -12,6 +12,7 @@ from toy_backend import DIM, ToyBackend
 
 import idia_index.build
 from idia_index import build_index, open_index
+from idia_index.compact import compact
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.grow import add_names, remove_names
 from idia_index.manifest import seal
@@ -107,6 +108,17 @@ def test_damaged_lookups_are_written_again(folder: Path, toy: ToyBackend) -> Non
     done = repair(folder, toy)
     assert done.lookups and not done.encoded
     assert verify(folder, toy) == [] and answers(folder) == expected
+
+
+def test_damage_is_not_compacted(folder: Path) -> None:
+    shard = open_index(folder).manifest.shards[0].parts[0].file.file  # two of its names are gone
+    data = bytearray((folder / shard).read_bytes())
+    data[-1] ^= 1
+    (folder / shard).write_bytes(data)
+    before = (folder / "manifest.json").read_bytes()
+    with pytest.raises(IdiaIndexError, match=shard):
+        compact(folder)
+    assert (folder / "manifest.json").read_bytes() == before
 
 
 def test_names_cannot_be_made_again(folder: Path, toy: ToyBackend) -> None:
