@@ -11,6 +11,7 @@ from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, write_json
 from idia_index.cli.terminal import say
 from idia_index.index import open_index
+from idia_index.wording import index_kind
 
 
 @click.command(epilog="\b\nExample:\n  idia-index info people.idia")
@@ -28,7 +29,7 @@ def command(index: Path, as_json: bool) -> None:
     versions = dict(opened.manifest.versions)
     device = versions.pop(DEVICE, "not recorded")
     rows = {
-        "index": f"{plan.kind} ({'exact' if plan.exact else 'approximate'})",
+        "index": index_kind(summary),
         "candidates": f"{len(opened):,} names",
         "templates": f"{len(opened.templates)} (first: {plan.templates[0]})",
         "on disk": f"{summary['bytes'] / 1e6:,.1f} MB in {summary['shards']} shards",

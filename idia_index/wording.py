@@ -17,6 +17,15 @@ def verdict(result: SubjectResult) -> str:
     return ASSOCIATED if result.decision.inferred_member else NOT_ASSOCIATED
 
 
+def index_kind(summary: Mapping[str, Any]) -> str:
+    """An index's kind, and how sure its names are; of `Manifest.summary`."""
+    if summary["exact"]:
+        return f"{summary['kind']}, exact"
+    if summary["recall_at_1"] is None:
+        return f"{summary['kind']}, rounded; names in doubt are encoded again, exactly"
+    return f"{summary['kind']}, approximate; recall at 1 {summary['recall_at_1']:.1%}"
+
+
 def leak_warnings(baselines: Mapping[str, Any] | None) -> list[str]:
     """What must stand first if members can be told from non-members without their faces."""
     if baselines is None or not baselines["gate"]:
@@ -55,10 +64,12 @@ def notes(result: AuditResult) -> list[str]:
             f"{len(added)} of the subjects' names were not among the index's candidates; they "
             f"were encoded for this audit and competed with them: {', '.join(added)}."
         )
-    if not result.index.manifest.plan.exact:
+    recall = result.index.manifest.recall
+    if recall is not None:
         said.append(
             f"The index is of the approximate kind {result.index.manifest.plan.kind!r}: a "
-            "prediction may differ from the exact one."
+            "prediction may differ from the exact one. It finds the exact name of "
+            f"{recall:.1%} of random directions."
         )
     precisions = {
         result.index.manifest.plan.fingerprint.precision,

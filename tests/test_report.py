@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import make_images
 from PIL import Image
 from toy_backend import ToyBackend
 
-from idia_index import build_index
+from idia_index import audit, build_index
 from idia_index.evaluate import evaluate_all, gather
 from idia_index.evaluation.settings import Settings
 from idia_index.names import make_names
 from idia_index.report import evaluation_to_json, report_html, write_evaluation
-from idia_index.subjects import Subject
+from idia_index.subjects import Subject, read_subjects
+from idia_index.wording import index_kind, notes
 
 HOSTILE = [
     "<script>alert(1)</script> Smith",
@@ -154,3 +156,18 @@ def test_verdict_and_uncertainty_come_first(data: dict[str, Any]) -> None:
              "What this does not show", "What was tested"]  # fmt: skip
     places = [words.index(text) for text in order]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "cautioned"),
+    [("flat", "flat, exact", False), ("int8", "int8, rounded", False), ("pq", "pq, approx", True)],
+)
+def test_how_sure_the_index_is_of_its_names(
+    kind: str, said: str, cautioned: bool, toy: ToyBackend, tmp_path: Path
+) -> None:
+    names = make_names([f"First{i} Last{i}" for i in range(300)])
+    index = build_index(tmp_path / "i", toy, names, kind=kind)
+    assert index_kind(index.manifest.summary()).startswith(said)
+    make_images(tmp_path / "people" / "First1_Last1", 2)
+    result = audit(index, toy, read_subjects(tmp_path / "people"))
+    assert any("approximate kind" in line for line in notes(result)) == cautioned

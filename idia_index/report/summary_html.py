@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from idia_index.report.markup import bullets, interval, name_html, p_text, pairs, paragraph, percent
+from idia_index.wording import index_kind
 
 
 def verdict_html(data: dict[str, Any]) -> str:
@@ -76,7 +77,7 @@ def manifest_html(data: dict[str, Any]) -> str:
         ("tokenizer", print_["tokenizer"]),
         ("preprocessing", print_["preprocessing"]),
         ("images encoded by", f"{backend['name']} on {backend['device']}, {backend['precision']}"),
-        ("index", f"{index['kind']}, {'exact' if index['exact'] else 'approximate'}"),
+        ("index", index_kind(index)),
         ("index folder", index["path"]),
         ("names", f"{index_names(data)}, SHA-256 {index['names_sha256']}"),
         ("sampled from", str(index["pool"]["pool"]) if index["pool"] else "no pool"),
