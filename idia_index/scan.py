@@ -23,8 +23,8 @@ from idia_index.scores import Float64, Places, Scores
 from idia_index.threads import one_blas_thread, workers
 
 ROW_BLOCK = 4096  # rows and
-QUERY_BLOCK = 512  # images of one product, of as many templates as
-SCORE_BLOCK = 1 << 19  # scores allow: they stay in the processor's cache
+QUERY_BLOCK = 2048  # images of one product: enough that Python between products costs little
+SCORE_BLOCK = 1 << 19  # scores of several templates in one product: they stay in the cache
 # Two similarities that differ by less may be equal once they are rounded to float32.
 TIE = 2.0**-23
 # Pairs of an image and a name that are kept, 40 bytes each; there are few, but for names whose
@@ -182,11 +182,12 @@ class _Scan:
                 if not right.all():
                     raise not_unit(tile, first_template + int(right.argmin()))
                 first = (number * QUERY_BLOCK, first_template, tile.first + start)
-                self._keep(scores, highest, gone, first)
+                self._keep(scores, best, highest, gone, first)
 
     def _keep(
-        self, scores: Scores, highest: Float64, gone: Int64, first: tuple[int, int, int]
-    ) -> None:
+        self, scores: Scores, best: Float64, highest: Float64, gone: Int64,
+        first: tuple[int, int, int],
+    ) -> None:  # fmt: skip
         m, t = highest.shape
         floor = self._floor[first[0] : first[0] + m, first[1] : first[1] + t]
         mine, templates = np.nonzero(highest >= floor)
@@ -196,7 +197,8 @@ class _Scan:
             return
         products[:, gone] = -np.inf
         if products.shape[1] - len(gone) >= self._k:
-            kth = _kth_largest(products, self._k).astype(np.float64)
+            known = self._k == 1 and not len(gone)
+            kth = best[reach] if known else _kth_largest(products, self._k).astype(np.float64)
             floor[reach] = np.maximum(floor[reach], scores.lowest(kth, reach))
         self._add(scores, products, reach, floor[reach], first)
 
