@@ -13,7 +13,7 @@ import numpy as np
 
 from idia_index.errors import IdiaIndexError, MissingExtraError
 from idia_index.indexes.faiss_layout import FLAT_HEADER, Reader, flat_header
-from idia_index.indexes.products import product, rounding_bound
+from idia_index.indexes.products import float_scores, product, rounding_bound
 from idia_index.protocols import IndexKind
 from idia_index.records import Float32, Int64
 from idia_index.scores import Scores
@@ -50,7 +50,7 @@ class FloatShard(ScoredShard):
             found = found.reshape(len(queries), *vectors.shape[:2])
         else:
             found = np.stack([product(queries, part) for part in vectors], axis=1)
-        return Scores.of_array(found, rounding_bound(queries.shape[1]))
+        return float_scores(found, rounding_bound(queries.shape[1]))
 
     def rows(self, templates: Int64, rows: Int64) -> Float32:
         found: Float32 = self._vectors[templates, rows]
