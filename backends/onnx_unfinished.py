@@ -17,7 +17,7 @@ from pathlib import Path
 
 from idia_index.backends.onnx_format import ALLOWED, MANIFEST
 from idia_index.errors import InputError
-from idia_index.locks import lock
+from idia_index.locks import is_at, lock
 
 _PREFIX = ".idia-index-export-"
 _NAME = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")
@@ -56,7 +56,7 @@ def _make(parent: Path) -> tuple[Path, int]:
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
-        if lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB) and _is_there(made, handle):
+        if lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB) and is_at(made, handle):
             return made, handle
         os.close(handle)
 
@@ -91,15 +91,8 @@ def _is_left(path: Path, handle: int) -> bool:
             )
     except OSError:
         return False
-    return own and _is_there(path, handle)
+    return own and is_at(path, handle)
 
 
 def _opened(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-
-
-def _is_there(path: Path, handle: int) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), path.lstat())
-    except FileNotFoundError:
-        return False

@@ -38,21 +38,26 @@ def writer_lock(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def is_at(path: Path, handle: int) -> bool:
+    """Whether what is open is what the path names now."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
 def _locked(path: Path) -> int:
     while True:
         handle = private(os.fspath(path), os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Who held it may have removed it between the two calls.
-            if os.path.samestat(os.fstat(handle), path.lstat()):
+            if is_at(path, handle):  # who held it may have removed it between the two calls
                 return handle
         except BlockingIOError as error:
             os.close(handle)
             raise InputError(
                 f"{path.parent}: another process is writing this index; wait until it is done"
             ) from error
-        except FileNotFoundError:
-            pass
         except BaseException:
             os.close(handle)
             raise
