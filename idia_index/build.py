@@ -115,7 +115,7 @@ def _leaving_nothing(store: Store, made: Sequence[Path]) -> Iterator[None]:
     try:
         yield
     except (IdiaIndexError, OSError):
-        if new and not store.finished_shards():
+        if new and not store.notes.shards():
             store.abandon(made)
         raise
 
@@ -182,7 +182,7 @@ def _write(
     store: Store, plan: BuildPlan, backend: Backend, grid: PromptGrid, progress: BuildProgress
 ) -> None:
     kind = index_kind(plan.kind)
-    done = store.finished_shards()
+    done = store.notes.shards()
     templates, total = len(grid.templates), len(grid)
     prompts = 0
 

@@ -103,7 +103,7 @@ def _append(
     for run in runs:
         embeddings.check_grid(backend, grid, run.start, run.stop)
     store.begin({**_operation("add", manifest), "names_sha256": digest(grid.names)})
-    done, counter = store.finished_shards(), Counter(len(grid), progress)
+    done, counter = store.notes.shards(), Counter(len(grid), progress)
     kind, first_number = index_kind(manifest.plan.kind), manifest.next_number
 
     def write(number: int, run: slice, rows: Float32) -> None:
@@ -186,7 +186,7 @@ def add_templates(
             embeddings.check_grid(backend, grid, 0, len(grid.names))
         texts = tuple(t.text for t in templates)
         store.begin({**_operation("templates", manifest), "templates": texts})
-        done, kind = store.finished_parts(), index_kind(manifest.plan.kind)
+        done, kind = store.notes.parts(), index_kind(manifest.plan.kind)
         counter = Counter(manifest.stored * len(templates), progress)
         shards = []
         for place, shard in enumerate(manifest.shards):

@@ -14,11 +14,11 @@ from idia_index.errors import InputError
 from idia_index.evaluate import StageProgress, gather
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import Settings
+from idia_index.files import sha256_file
 from idia_index.index import Index
 from idia_index.manifest import DAMAGED
 from idia_index.protocols import Backend
 from idia_index.report.data import EVALUATION_FORMAT, evaluation_to_json
-from idia_index.store import sha256_file
 from idia_index.subjects import Subject
 from idia_index.textfiles import shown, shown_path
 

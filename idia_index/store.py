@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from idia_index.files import (
     private,
     private_folder,
     publish,
-    read_regular,
     sha256_file,
     unwritable,
     write_whole,
@@ -33,16 +31,13 @@ from idia_index.manifest import (
     ShardEntry,
     manifest_text,
     parse_manifest,
-    part_from_json,
     plan_from_json,
     plan_to_json,
-    shard_from_json,
 )
 from idia_index.protocols import IndexKind
 from idia_index.records import Float32
+from idia_index.shard_notes import ShardNotes, check_size, is_shard_note, read_note
 from idia_index.stored_error import probe, stored_errors
-
-__all__ = ["MANIFEST", "Store", "sha256_file", "write_whole"]
 
 MANIFEST = "manifest.json"
 PLAN = "build.json"
@@ -52,10 +47,16 @@ _NUMBERED = re.compile(r"\d{6,}\.")
 
 
 class Store:
-    """The files of one index directory."""
+    """The files of one index directory.
+
+    Attributes:
+        path: the directory.
+        notes: what is finished of a build or change that is not done.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.notes = ShardNotes(path)
 
     # -- what is there ---------------------------------------------------------------------
 
@@ -82,12 +83,8 @@ class Store:
         """
         manifest, held = self.read_held()
         for entry in manifest.files():
-            self.check_size(entry)
+            check_size(self.path, entry)
         return manifest, held
-
-    def read_manifest(self) -> Manifest:
-        """The manifest, its files' sizes checked; raises as `open_manifest` does."""
-        return self.open_manifest()[0]
 
     def read_held(self) -> tuple[Manifest, Held]:
         """The manifest, its files not looked at; raises as `open_manifest` does."""
@@ -108,62 +105,17 @@ class Store:
             raise InputError(f"{file}: cannot be read ({what}); build the index again") from error
         return parse_manifest(held.text, file), held
 
-    def check_size(self, entry: FileEntry) -> None:
-        """Raises InputError if a file is not there or not as long as it was written."""
-        path = self.path / entry.file
-        if path.is_symlink() or not path.is_file():
-            raise InputError(
-                f"{path}: missing from the index; idia-index repair can encode shards again"
-            )
-        if path.stat().st_size != entry.bytes:
-            raise InputError(
-                f"{path}: has {path.stat().st_size} bytes, the manifest says {entry.bytes}; "
-                "the file was cut or changed: try idia-index repair, or build the index again"
-            )
-
     def read_plan(self) -> BuildPlan | None:
         """The plan of a build, None where none was begun; raises InputError if damaged."""
         file = self.path / PLAN
         if not file.is_file():
             return None
         try:
-            return plan_from_json(json.loads(_read_text(file)))
+            return plan_from_json(json.loads(read_note(file)))
         except DAMAGED as error:
             raise InputError(
                 f"{file}: damaged plan of a build ({error}); remove {self.path} and build again"
             ) from error
-
-    def finished_shards(self) -> dict[int, ShardEntry]:
-        """Shards that are whole on disk and in no manifest yet, by number."""
-        done = {}
-        for number, data in self._notes("shard"):
-            try:
-                entry = shard_from_json(data)
-                for file in entry.files():
-                    self.check_size(file)
-            except (InputError, *DAMAGED):
-                continue  # written again
-            done[number] = entry
-        return done
-
-    def finished_parts(self) -> dict[int, PartEntry]:
-        """Parts that are whole on disk and in no manifest yet, by number."""
-        done = {}
-        for number, data in self._notes("part"):
-            try:
-                entry = part_from_json(data)
-                self.check_size(entry.file)
-            except (InputError, *DAMAGED):
-                continue
-            done[number] = entry
-        return done
-
-    def _notes(self, what: str) -> Iterator[tuple[int, Any]]:
-        for file in sorted(self.path.glob(f"*.{what}.json")):
-            try:
-                yield int(file.name.split(".")[0]), json.loads(_read_text(file))
-            except (InputError, *DAMAGED):
-                continue
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -216,9 +168,9 @@ class Store:
         """
         file = self.path / PENDING
         asked = json.dumps(operation, indent=1, sort_keys=True)
-        if not (file.is_file() and _read_text(file) == asked):
+        if not (file.is_file() and read_note(file) == asked):
             file.unlink(missing_ok=True)
-            self._remove_notes()
+            self.notes.clear()
             write_whole(file, asked.encode())
         self.collect()
 
@@ -239,7 +191,7 @@ class Store:
         file = self.write_file(f"{stem}.names.txt", ("\n".join(names) + "\n").encode())
         part = self._write_rows(number, 0, rows, kind)
         entry = ShardEntry(first, len(names), file, (part,))
-        write_whole(self.path / f"{stem}.shard.json", json.dumps(asdict(entry)).encode())
+        self.notes.add_shard(number, entry)
         return entry
 
     def write_part(
@@ -251,8 +203,7 @@ class Store:
             IdiaIndexError: the disk is full, or the folder cannot be written to.
         """
         part = self._write_rows(number, first_template, rows, kind)
-        note = self.path / f"{number:06d}.part.json"
-        write_whole(note, json.dumps(asdict(part)).encode())
+        self.notes.add_part(number, part)
         return part
 
     def _write_rows(
@@ -301,12 +252,11 @@ class Store:
         """Removes what was noted of a change that is done."""
         for note in (PLAN, PENDING):
             (self.path / note).unlink(missing_ok=True)
-        self._remove_notes()
+        self.notes.clear()
 
     def left_notes(self) -> bool:
         """Whether notes of a change are there, which may be going on."""
-        notes = [self.path / PLAN, self.path / PENDING, *self._note_files()]
-        return any(note.exists() for note in notes)
+        return bool(self.notes) or any((self.path / note).exists() for note in (PLAN, PENDING))
 
     def tidy(self) -> bool:
         """Removes what a process left that was killed when its work was done; as `collect`.
@@ -315,46 +265,24 @@ class Store:
         """
         named = {file.file for file in self.read_held()[0].files()}
         (self.path / PLAN).unlink(missing_ok=True)
-        done = {f"{n:06d}.shard.json": e.files() for n, e in self.finished_shards().items()}
-        done |= {f"{n:06d}.part.json": [e.file] for n, e in self.finished_parts().items()}
-        for note, files in done.items():
-            if named.issuperset(file.file for file in files):
-                (self.path / note).unlink(missing_ok=True)
-        if not self._note_files():
+        self.notes.drop_named(named)
+        if not self.notes:
             (self.path / PENDING).unlink(missing_ok=True)
         return self.collect()
-
-    def _note_files(self) -> list[Path]:
-        return [*self.path.glob("*.shard.json"), *self.path.glob("*.part.json")]
-
-    def _remove_notes(self) -> None:
-        for note in self._note_files():
-            note.unlink(missing_ok=True)
 
     def collect(self) -> bool:
         """Removes files that no state in use needs; whether none had to stay for a reader."""
         keep = {file.file for file in self.read_held()[0].files()}
-        for note in self.finished_shards().values():
-            keep |= {file.file for file in note.files()}
-        keep |= {entry.file.file for entry in self.finished_parts().values()}
+        keep |= self.notes.named_files()
         free = True
         for old in self.path.glob("old-*.json"):
             if not is_held(old):
                 old.unlink()
                 continue
             free = False
-            keep |= {file.file for file in parse_manifest(_read_text(old), old).files()}
+            keep |= {file.file for file in parse_manifest(read_note(old), old).files()}
         for file in self.path.iterdir():
-            is_note = file.name.endswith((".shard.json", ".part.json"))
             ours = _NUMBERED.match(file.name) or file.name.endswith(".json.part")
-            if ours and file.name not in keep and not is_note:
+            if ours and file.name not in keep and not is_shard_note(file.name):
                 file.unlink(missing_ok=True)
         return free
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return read_regular(path, MAX_BYTES).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        what = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({what}); remove it") from error

@@ -259,7 +259,7 @@ def test_a_model_that_fails_later_leaves_what_is_finished(
     broken.good = 400  # two shards of five
     with pytest.raises(InputError, match="no weights"):
         build_index(tmp_path / "i", broken, names)
-    assert len(Store(tmp_path / "i").finished_shards()) == 2
+    assert len(Store(tmp_path / "i").notes.shards()) == 2
     # Nor does a build that goes on remove what another began.
     with pytest.raises(InputError, match="no weights"):
         build_index(tmp_path / "i", Broken(model="toy"), names, resume=True)

@@ -99,8 +99,8 @@ def _store(folder: Path, data: bytes) -> None:
     for name in ("000000.shard.json", "000000.part.json", "build.json", "manifest.json"):
         _put(folder, name, data)
     store = Store(folder)
-    store.finished_shards(), store.finished_parts()
-    for read in (store.read_plan, store.read_manifest):
+    store.notes.shards(), store.notes.parts()
+    for read in (store.read_plan, store.open_manifest):
         try:
             read()
         except IdiaIndexError:

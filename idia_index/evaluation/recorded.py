@@ -25,8 +25,8 @@ from idia_index.evaluation.baselines import BlindScores
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.measured import Measured
 from idia_index.evaluation.name_tests import ControlTests
+from idia_index.files import write_whole
 from idia_index.manifest import Manifest, manifest_text, parse_manifest
-from idia_index.store import write_whole
 from idia_index.subjects import Skipped, Subject
 from idia_index.templates import Template, make_templates
 from idia_index.textfiles import shown

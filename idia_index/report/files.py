@@ -13,10 +13,9 @@ from idia_index.errors import InputError
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.recorded import write_results
 from idia_index.evaluation.settings import Settings
-from idia_index.files import private_folder
+from idia_index.files import private_folder, sha256_file, write_whole
 from idia_index.report.data import audit_to_json, evaluation_to_json
 from idia_index.report.page import report_html
-from idia_index.store import sha256_file, write_whole
 from idia_index.textfiles import json_text, printable, shown_path
 
 _COLUMNS = (
