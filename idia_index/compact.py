@@ -15,6 +15,7 @@ from idia_index.grow import changing
 from idia_index.image_cache import FILE
 from idia_index.index import Index
 from idia_index.manifest import FORMAT, Manifest, ShardEntry
+from idia_index.manifest_records import NO_PROBES
 from idia_index.registry import index_kind
 from idia_index.store import Store
 
@@ -125,8 +126,8 @@ def _write(
             (part,) = entry.parts
             both = zip(part.errors, lost, strict=True)
             errors = tuple(float(f"{(a + b) * 1.00001:.6e}") for a, b in both)
-            # Rows that were lost can no longer say what the exact answer is.
-            probes = None if any(lost) else part.probes
+            # Rows that were rounded can no longer say what the exact answer is.
+            probes = NO_PROBES if part.probes and any(lost) else part.probes
             shards.append(replace(entry, parts=(replace(part, errors=errors, probes=probes),)))
             number += 1
         first += count

@@ -102,7 +102,7 @@ def _append(
     runs = list(grid.runs(manifest.plan.shard_names))
     for run in runs:
         embeddings.check_grid(backend, grid, run.start, run.stop)
-    store.begin({**_operation("add", manifest), "names_sha256": digest(grid.names)})
+    store.begin({**operation("add", manifest), "names_sha256": digest(grid.names)})
     done, counter = store.notes.shards(), Counter(len(grid), progress)
     kind, first_number = index_kind(manifest.plan.kind), manifest.next_number
 
@@ -185,7 +185,7 @@ def add_templates(
         for grid in grids:
             embeddings.check_grid(backend, grid, 0, len(grid.names))
         texts = tuple(t.text for t in templates)
-        store.begin({**_operation("templates", manifest), "templates": texts})
+        store.begin({**operation("templates", manifest), "templates": texts})
         done, kind = store.notes.parts(), index_kind(manifest.plan.kind)
         counter = Counter(manifest.stored * len(templates), progress)
         shards = []
@@ -230,7 +230,7 @@ def _all_names(index: Index) -> Iterator[str]:
         yield from index.stored_names.shard(number)
 
 
-def _operation(action: str, manifest: Manifest) -> Mapping[str, Any]:
+def operation(action: str, manifest: Manifest) -> Mapping[str, Any]:
     """What tells one change of an index from another."""
     return {
         "operation": action,

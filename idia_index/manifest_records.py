@@ -27,6 +27,8 @@ class FileEntry:
 class Probes:
     """What one shard of an approximate kind says to `PROBES` queries of each of its templates.
 
+    All are empty in `NO_PROBES`, of a shard that was written anew from rounded rows.
+
     Attributes:
         exact: the largest similarity there is.
         answered: the similarity that it says its first name has.
@@ -36,6 +38,9 @@ class Probes:
     exact: tuple[float, ...]
     answered: tuple[float, ...]
     hit: tuple[bool, ...]
+
+
+NO_PROBES = Probes((), (), ())
 
 
 @dataclass(frozen=True)
@@ -172,13 +177,19 @@ class Manifest:
         return 1 + max(int(name.split(".")[0]) for name in files)
 
     @property
-    def recall(self) -> float | None:
-        """Recall at 1 of an approximate kind, of random directions; None for others.
+    def approximate(self) -> bool:
+        """Whether it is of an approximate kind, whose answers no bound proves."""
+        return any(part.probes is not None for shard in self.shards for part in shard.parts)
 
-        Names that were removed since count as if they were there.
+    @property
+    def recall(self) -> float | None:
+        """Recall at 1 of an approximate kind, of random directions.
+
+        Names that were removed since count as if they were there. None for other kinds, and
+        where compacting wrote rows anew that had been rounded.
         """
         shards = [[part.probes for part in shard.parts] for shard in self.shards]
-        if any(probes is None for parts in shards for probes in parts):
+        if any(probes is None or not probes.hit for parts in shards for probes in parts):
             return None
         exact, answered, hit = (
             np.array([[v for p in parts if p for v in getattr(p, field)] for parts in shards])
@@ -206,6 +217,7 @@ class Manifest:
             **{k: v for k, v in asdict(self.plan).items() if k not in ("templates", "candidates")},
             "templates": len(self.plan.templates),
             "stored_error": max(errors, default=0.0),
+            "approximate": self.approximate,
             "recall_at_1": self.recall,
             "waiting_for_compact": self.removed_count,
             "history": [dict(event) for event in self.history],

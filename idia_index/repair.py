@@ -9,7 +9,7 @@ from pathlib import Path
 from idia_index import embeddings
 from idia_index.build import DEVICE, BuildProgress, library_versions, write_lookup
 from idia_index.errors import InputError
-from idia_index.grow import Counter, check_model
+from idia_index.grow import Counter, check_model, operation
 from idia_index.image_cache import FILE
 from idia_index.manifest import FORMAT, LookupEntry, Manifest, PartEntry, ShardEntry
 from idia_index.prompts import PromptGrid
@@ -44,6 +44,8 @@ def repair(
 ) -> Repaired:
     """Encodes the damaged shards again, and no other.
 
+    One that was interrupted is gone on with; an unfinished `add` begins anew after it.
+
     Raises:
         InputError: there is no index, the model is another one, or what is damaged is on no
             model: the manifest, a file of names, the list of removed names.
@@ -68,6 +70,8 @@ def repair(
         bad = sorted(
             {(f.shard, f.part) for f in findings if f.shard is not None and f.part is not None}
         )
+        # What an add has noted is called by the numbers that follow the manifest's, too.
+        store.begin({**operation("repair", manifest), "parts": bad})
         mended, number = _encode(store, manifest, backend, bad, progress)
         lookups = any(_is_lookup(manifest, f) for f in findings)
         if lookups:
@@ -105,18 +109,21 @@ def _encode(
     index = open_index_as_is(store, manifest)
     check_model(index, backend)
     kind, number = index_kind(manifest.plan.kind), manifest.next_number
-    shards = list(manifest.shards)
+    done, shards = store.notes.parts(), list(manifest.shards)
     prompts = sum(shards[s].count * shards[s].parts[p].templates for s, p in bad)
     counter = Counter(prompts, progress)
     for shard, place in bad:
         entry = shards[shard]
         part = entry.parts[place]
-        stop = part.first_template + part.templates
-        templates = make_templates(manifest.plan.templates[part.first_template : stop])
-        grid = PromptGrid(templates, index.stored_names.shard(shard))
-        rows = embeddings.encode_grid(backend, grid, 0, entry.count, counter)
-        new = store.write_part(number, part.first_template, rows, kind)
-        shards[shard] = _with_part(entry, place, new)
+        if number in done:
+            counter(entry.count * part.templates)
+        else:
+            stop = part.first_template + part.templates
+            templates = make_templates(manifest.plan.templates[part.first_template : stop])
+            grid = PromptGrid(templates, index.stored_names.shard(shard))
+            rows = embeddings.encode_grid(backend, grid, 0, entry.count, counter)
+            done[number] = store.write_part(number, part.first_template, rows, kind)
+        shards[shard] = _with_part(entry, place, done[number])
         number += 1
     return replace(manifest, shards=tuple(shards)), number
 

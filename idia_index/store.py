@@ -233,18 +233,20 @@ class Store:
         Files that only the state before needs stay while somebody reads that state.
         """
         file = self.path / MANIFEST
+        text = manifest_text(manifest)
+        data = text.encode()
+        if len(data) > MAX_BYTES:
+            raise InputError(
+                f"{file}: would have {len(data):,} bytes, more than the {MAX_BYTES:,} that are "
+                "read; make several indexes"
+            )
+        parse_manifest(text, file)  # what cannot be read would leave no index
         if file.is_file():
             digest = sha256_file(file)[:16]
             old = self.path / f"old-{digest}.json"
             old.unlink(missing_ok=True)
             os.link(file, old)
-        text = manifest_text(manifest).encode()
-        if len(text) > MAX_BYTES:
-            raise InputError(
-                f"{file}: would have {len(text):,} bytes, more than the {MAX_BYTES:,} that are "
-                "read; make several indexes"
-            )
-        write_whole(file, text)
+        write_whole(file, data)
         self.end()
         self.collect()
 

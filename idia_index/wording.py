@@ -21,9 +21,11 @@ def index_kind(summary: Mapping[str, Any]) -> str:
     """An index's kind, and how sure its names are; of `Manifest.summary`."""
     if summary["exact"]:
         return f"{summary['kind']}, exact"
-    if summary["recall_at_1"] is None:
+    if not summary["approximate"]:
         return f"{summary['kind']}, rounded; names in doubt are encoded again, exactly"
-    return f"{summary['kind']}, approximate; recall at 1 {summary['recall_at_1']:.1%}"
+    recall = summary["recall_at_1"]
+    known = "not known since it was compacted" if recall is None else f"{recall:.1%}"
+    return f"{summary['kind']}, approximate; recall at 1 {known}"
 
 
 def leak_warnings(baselines: Mapping[str, Any] | None) -> list[str]:
@@ -64,15 +66,19 @@ def notes(result: AuditResult) -> list[str]:
             f"{len(added)} of the subjects' names were not among the index's candidates; they "
             f"were encoded for this audit and competed with them: {', '.join(added)}."
         )
-    recall = result.index.manifest.recall
-    if recall is not None:
+    manifest = result.index.manifest
+    if manifest.approximate:
+        found = (
+            "How often it does is not known since the index was compacted."
+            if manifest.recall is None
+            else f"It finds the exact name of {manifest.recall:.1%} of random directions."
+        )
         said.append(
-            f"The index is of the approximate kind {result.index.manifest.plan.kind!r}: a "
-            "prediction may differ from the exact one. It finds the exact name of "
-            f"{recall:.1%} of random directions."
+            f"The index is of the approximate kind {manifest.plan.kind!r}: a prediction may "
+            f"differ from the exact one. {found}"
         )
     precisions = {
-        result.index.manifest.plan.fingerprint.precision,
+        manifest.plan.fingerprint.precision,
         str(result.backend["precision"]),
     }
     if precisions != {"float32"}:

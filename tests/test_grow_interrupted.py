@@ -13,9 +13,11 @@ from toy_backend import DIM, ToyBackend
 
 import idia_index.build
 from idia_index import build_index, open_index
+from idia_index.build import BuildProgress
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.grow import add_names, add_templates, remove_names
 from idia_index.names import NameList, make_names
+from idia_index.repair import repair
 from idia_index.store import Store
 from idia_index.templates import JAIR2024
 from idia_index.verify import verify
@@ -191,3 +193,56 @@ def test_two_writers_and_an_error_class(tmp_path: Path, toy: ToyBackend, names: 
 
     assert add_names(tmp_path / "i", toy, make_names(names[10:]), second).done == 30
     assert issubclass(InputError, IdiaIndexError)
+
+
+@pytest.mark.parametrize("what", ["names", "templates"])
+def test_an_add_and_a_repair_that_were_interrupted_do_not_take_each_others_work(
+    tmp_path: Path, toy: ToyBackend, names: NameList, what: str
+) -> None:
+    """Both call their files by the numbers that follow the manifest's."""
+    folder, stored = tmp_path / "i", make_names(names[:16])
+    build_index(folder, toy, stored, TEMPLATES).close()
+
+    def add(progress: BuildProgress) -> None:
+        if what == "names":
+            add_names(folder, toy, make_names(names[16:]), progress).index.close()
+        else:
+            add_templates(folder, toy, JAIR2024[3:6], progress).index.close()
+
+    with pytest.raises(StopsError):
+        add(stop_after(30))
+    for shard in ("000000.faiss", "000001.faiss"):
+        flip_a_bit(folder / shard)
+    with pytest.raises(StopsError):
+        repair(folder, toy, stop_after(30))
+    assert Store(folder).notes.parts(), "the repair was to be interrupted with a part finished"
+    add(lambda done, total: None)
+    assert repair(folder, toy).encoded == 2
+    index = open_index(folder)
+    assert verify(folder, toy) == []
+    for t, template in enumerate(index.templates):
+        expected = toy.encode_texts([template.fill(name) for name in index.names])
+        found = index.text_embeddings(t, np.arange(len(index)))
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_an_interrupted_repair_goes_on_with_what_was_finished(
+    tmp_path: Path, toy: ToyBackend, names: NameList
+) -> None:
+    build_index(tmp_path / "i", toy, make_names(names[:16]), TEMPLATES).close()
+    for shard in ("000000.faiss", "000001.faiss"):
+        flip_a_bit(tmp_path / "i" / shard)
+    with pytest.raises(StopsError):
+        repair(tmp_path / "i", toy, stop_after(30))
+    (finished,) = Store(tmp_path / "i").notes.parts().values()
+    file = tmp_path / "i" / finished.file.file
+    written = file.stat().st_mtime_ns
+    assert repair(tmp_path / "i", toy).encoded == 2
+    assert verify(tmp_path / "i", toy) == []
+    assert file.stat().st_mtime_ns == written
+
+
+def flip_a_bit(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[-5] ^= 0x41
+    file.write_bytes(data)

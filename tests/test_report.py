@@ -15,9 +15,11 @@ from conftest import make_images
 from PIL import Image
 from toy_backend import ToyBackend
 
-from idia_index import audit, build_index
+from idia_index import audit, build_index, open_index
+from idia_index.compact import compact
 from idia_index.evaluate import evaluate_all, gather
 from idia_index.evaluation.settings import Settings
+from idia_index.grow import remove_names
 from idia_index.names import make_names
 from idia_index.report import evaluation_to_json, report_html, write_evaluation
 from idia_index.subjects import Subject, read_subjects
@@ -167,6 +169,11 @@ def test_how_sure_the_index_is_of_its_names(
 ) -> None:
     names = make_names([f"First{i} Last{i}" for i in range(300)])
     index = build_index(tmp_path / "i", toy, names, kind=kind)
+    assert index_kind(index.manifest.summary()).startswith(said)
+    remove_names(index.path, make_names(["First2 Last2"])).index.close()
+    index.close()
+    compact(index.path)
+    index = open_index(index.path)
     assert index_kind(index.manifest.summary()).startswith(said)
     make_images(tmp_path / "people" / "First1_Last1", 2)
     result = audit(index, toy, read_subjects(tmp_path / "people"))
