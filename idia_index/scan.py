@@ -177,8 +177,9 @@ class _Scan:
                 first_template = tile.first_template + templates.start
                 best = scores.best()
                 everywhere = np.indices(best.shape)
-                highest = scores.highest(best, (everywhere[0], everywhere[1]))
-                right = (highest <= MOST + 2 * scores.error).all(axis=0)  # no number is not
+                places = (everywhere[0], everywhere[1])
+                highest = scores.highest(best, places)
+                right = (scores.lowest(best, places) <= MOST).all(axis=0)  # no number is not
                 if not right.all():
                     raise not_unit(tile, first_template + int(right.argmin()))
                 first = (number * QUERY_BLOCK, first_template, tile.first + start)
