@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -133,6 +135,7 @@ class Prepared:
         embeddings: float32 [M, D], unit rows, the images of a subject together.
         owners: int64 [M], the subject of each image, rising.
         skipped: files of each subject that were left out.
+        image_sha256: SHA-256 of each image file as it was when it was decoded, by its path.
     """
 
     index: Index
@@ -143,6 +146,7 @@ class Prepared:
     embeddings: Float32
     owners: Int64
     skipped: list[tuple[Skipped, ...]]
+    image_sha256: Mapping[str, str]
 
 
 def prepare(
@@ -160,10 +164,11 @@ def prepare(
     searched, ids, in_index = _candidates(index, backend, subjects)
     cache = ImageCache(index.path, backend.fingerprint, f"{backend.name} on {backend.device}")
     encoded = encode_subjects(backend, subjects, cache, strict, progress)
-    used = []
-    for number, subject in enumerate(subjects):
-        mine = np.flatnonzero(encoded.owners == number)
-        used.append(_using(subject, tuple(encoded.paths[i] for i in mine)))
+    bounds = np.searchsorted(encoded.owners, np.arange(len(subjects) + 1)).tolist()
+    used = [
+        _using(subject, tuple(encoded.paths[start:stop]))
+        for subject, (start, stop) in zip(subjects, pairwise(bounds), strict=True)
+    ]
     skipped = [
         subject.skipped + tuple(unread)
         for subject, unread in zip(subjects, encoded.skipped, strict=True)
@@ -177,6 +182,7 @@ def prepare(
         embeddings=encoded.embeddings,
         owners=encoded.owners,
         skipped=skipped,
+        image_sha256=dict(zip(map(os.fsdecode, encoded.paths), encoded.sha256, strict=True)),
     )
 
 
@@ -185,8 +191,9 @@ def conclude(
 ) -> AuditResult:
     """Votes and decisions of what was found, float32 and int64 [T, M]."""
     results = []
+    bounds = np.searchsorted(prepared.owners, np.arange(len(prepared.subjects) + 1)).tolist()
     for number, subject in enumerate(prepared.subjects):
-        mine = prepared.owners == number
+        mine = slice(bounds[number], bounds[number + 1])
         winners, counts, _ = count_votes(predictions[:, mine])
         results.append(
             SubjectResult(

@@ -74,7 +74,7 @@ def gather(
         blind=blind,
         left_out=tuple(left_out),
         seed=settings.seed,
-        origin={},
+        origin={"image_sha256": prepared.image_sha256},
     )
 
 

@@ -15,12 +15,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from idia_index.files import private, read_regular, sha256_of
+from idia_index.files import private, read_regular
 from idia_index.records import Fingerprint, Float32
 
 FILE = "images.cache"
@@ -44,15 +43,9 @@ class ImageCache:
         self._record = np.dtype([("key", "V32"), ("row", "<f4", fingerprint.dim), ("sum", "V16")])
         self._rows = self._read() if self._on else {}
 
-    def key(self, file: BinaryIO) -> bytes | None:
-        """What finds an open image file's embedding; None where nothing is remembered."""
-        if not self._on:
-            return None
-        try:
-            content = sha256_of(file)
-        except OSError:
-            return None  # whoever decodes it says so
-        return hashlib.sha256(self._model + content.encode()).digest()
+    def key(self, sha256: str) -> bytes | None:
+        """What finds an image file's embedding; None where nothing is remembered."""
+        return hashlib.sha256(self._model + sha256.encode()).digest() if self._on else None
 
     def get(self, key: bytes | None) -> Float32 | None:
         """The embedding float32 [D] of a key, None if it is not known."""

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from idia_index.errors import InputError
-from idia_index.files import open_regular
+from idia_index.files import open_regular, sha256_of
 from idia_index.textfiles import shown_path
 
 ImageSource: TypeAlias = str | os.PathLike[str] | Image.Image
@@ -81,6 +81,16 @@ def open_image(path: str | os.PathLike[str]) -> BinaryIO:
             f"{name}: {size:,} bytes, images of up to {MAX_FILE_BYTES:,} are read; {_MEND}"
         )
     return file
+
+
+def hash_image(file: BinaryIO, path: str | os.PathLike[str]) -> str:
+    """SHA-256 of an open file, in hexadecimal; raises InputError if it cannot be read."""
+    try:
+        return sha256_of(file)
+    except OSError as error:
+        raise InputError(
+            f"{shown_path(path)}: cannot be read ({error.strerror}); {_MEND}"
+        ) from error
 
 
 def decode_image(

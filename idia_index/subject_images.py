@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from idia_index import embeddings
 from idia_index.errors import InputError
 from idia_index.image_cache import ImageCache
 from idia_index.image_room import Room
-from idia_index.images import decode_image, open_image, size_of
+from idia_index.images import decode_image, hash_image, open_image, size_of
 from idia_index.protocols import Backend
 from idia_index.records import Float32, Int64
 from idia_index.subjects import Skipped, Subject
@@ -37,6 +38,7 @@ class Encoded:
         owners: int64 [M], the subject of each.
         places: int64 [M], the place of each among all subjects' files, rising.
         paths: the file of each.
+        sha256: of the file of each, as it was when it was decoded.
         skipped: by subject, what was left out.
     """
 
@@ -44,6 +46,7 @@ class Encoded:
     owners: Int64
     places: Int64
     paths: list[Path]
+    sha256: list[str]
     skipped: list[list[Skipped]]
 
 
@@ -52,11 +55,13 @@ class _Loaded:
     """A file's content: an embedding that was remembered, an image, or why there is neither.
 
     Attributes:
+        sha256: of the file, empty where it could not be read.
         key: what it is remembered by.
         content: see above.
         size: bytes of the room that an image takes.
     """
 
+    sha256: str
     key: bytes | None
     content: Float32 | Image.Image | InputError
     size: int = 0
@@ -79,31 +84,35 @@ def encode_subjects(
     room = Room()
     batch = _Batch(backend, cache, rows, room)
     unread: dict[int, InputError] = {}
-    # Neither `found` nor an enumerate() around it may hold an image while the next is decoded.
-    loaded = _loaded([path for _, path in files], cache, room)
-    for place in range(len(files)):
-        found = next(loaded)
-        if isinstance(found.content, InputError):
-            unread[place] = found.content
-        elif isinstance(found.content, np.ndarray):
-            rows[place] = found.content
-        else:
-            batch.add(place, found, found.content)
-        del found
-        if batch.is_full() or place + 1 == len(files):
-            for bad, error in batch.encode().items():
-                name = shown_path(files[bad][1])
-                unread[bad] = InputError(f"{name}: {error}")
-            progress(place + 1, len(files))
-        if strict and unread:
-            raise unread[min(unread)]
-    return _encoded(subjects, files, rows, unread)
+    hashes: list[str] = []
+    # Closed whatever happens, since loaders may wait for room that nobody makes any more.
+    with closing(_loaded([path for _, path in files], cache, room)) as loaded:
+        # Neither `found` nor an enumerate() around it may hold an image while the next is decoded.
+        for place in range(len(files)):
+            found = next(loaded)
+            hashes.append(found.sha256)
+            if isinstance(found.content, InputError):
+                unread[place] = found.content
+            elif isinstance(found.content, np.ndarray):
+                rows[place] = found.content
+            else:
+                batch.add(place, found, found.content)
+            del found
+            if batch.is_full() or place + 1 == len(files):
+                for bad, error in batch.encode().items():
+                    name = shown_path(files[bad][1])
+                    unread[bad] = InputError(f"{name}: {error}")
+                progress(place + 1, len(files))
+            if strict and unread:
+                raise unread[min(unread)]
+    return _encoded(subjects, files, rows, hashes, unread)
 
 
 def _encoded(
     subjects: Sequence[Subject],
     files: Sequence[tuple[int, Path]],
     rows: Float32,
+    hashes: Sequence[str],
     unread: dict[int, InputError],
 ) -> Encoded:
     skipped: list[list[Skipped]] = [[] for _ in subjects]
@@ -115,7 +124,8 @@ def _encoded(
     owners = np.array([files[place][0] for place in used], np.int64)
     _check_everybody(subjects, owners, skipped)
     kept = rows[places] if unread else rows
-    return Encoded(kept, owners, places, [files[place][1] for place in used], skipped)
+    paths, sha256 = [files[place][1] for place in used], [hashes[place] for place in used]
+    return Encoded(kept, owners, places, paths, sha256, skipped)
 
 
 class _Batch:
@@ -170,8 +180,9 @@ class _Batch:
 def _check_everybody(
     subjects: Sequence[Subject], owners: Int64, skipped: Sequence[Sequence[Skipped]]
 ) -> None:
+    counts = np.bincount(owners, minlength=len(subjects))
     for number, subject in enumerate(subjects):
-        if not (owners == number).any():
+        if not counts[number]:
             raise InputError(
                 f"{shown(subject.name)} has no image that can be read, of {len(subject.images)}; "
                 f"the first: {skipped[number][0].reason}"
@@ -186,24 +197,25 @@ def _load(place: int, path: Path, cache: ImageCache, room: Room) -> _Loaded:
         room.take(place, size)
         taken = size
 
-    key = None
+    sha256, key = "", None
     try:
-        # Opened once, so that what is remembered is what was decoded.
+        # Opened once, so that what is remembered and reported is what was decoded.
         with open_image(path) as file:
-            key = cache.key(file)
+            sha256 = hash_image(file, path)
+            key = cache.key(sha256)
             if (row := cache.get(key)) is not None:
-                return _Loaded(key, row)
+                return _Loaded(sha256, key, row)
             file.seek(0)
             image = decode_image(file, path, admit)
         size = size_of(image)
         room.give(taken - size)
-        return _Loaded(key, image, size)
+        return _Loaded(sha256, key, image, size)
     except InputError as error:
         room.give(taken)
-        return _Loaded(key, error)
+        return _Loaded(sha256, key, error)
 
 
-def _loaded(paths: Sequence[Path], cache: ImageCache, room: Room) -> Iterator[_Loaded]:
+def _loaded(paths: Sequence[Path], cache: ImageCache, room: Room) -> Generator[_Loaded, None, None]:
     """Images in order, decoded up to two batches ahead of the encoder, or as far as is room."""
     ahead = 2 * embeddings.IMAGE_BATCH
     waiting: deque[Future[_Loaded]] = deque()

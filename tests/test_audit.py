@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,8 @@ from toy_backend import ToyBackend, word_vector
 from idia_index import audit, build_index
 from idia_index.audit import AuditResult
 from idia_index.errors import InputError
+from idia_index.evaluate import evaluate_all, gather
+from idia_index.evaluation.settings import Settings
 from idia_index.index import Index
 from idia_index.names import NameList
 from idia_index.report import (
@@ -23,9 +26,9 @@ from idia_index.report import (
     report_html,
     runners_up,
     subjects_csv,
-    write_report,
+    write_evaluation,
 )
-from idia_index.subjects import make_subject, read_subjects
+from idia_index.subjects import Subject, make_subject, read_subjects
 from idia_index.templates import JAIR2024
 
 
@@ -195,15 +198,39 @@ def test_names_are_text_in_the_page_and_in_the_table(hostile: AuditResult) -> No
     ]
 
 
-def test_the_report_on_disk_is_the_owners(hostile: AuditResult, tmp_path: Path) -> None:
-    write_report(hostile, tmp_path / "out")
+def write(index: Index, toy: ToyBackend, subjects: list[Subject], folder: Path) -> None:
+    settings = Settings(sizes=(1,), min_images=1)
+    evidence = gather(index, toy, subjects, settings)
+    write_evaluation(evidence, evaluate_all(evidence, settings), folder)
+
+
+def test_the_report_on_disk_is_the_owners(index: Index, toy: ToyBackend, tmp_path: Path) -> None:
+    folder = make_images(tmp_path / "some", 3)
+    write(index, toy, [make_subject(name, [folder]) for name in HOSTILE], tmp_path / "out")
     data = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert [s["name"] for s in data["subjects"]] == HOSTILE
-    assert data["image_sha256"]
+    assert len(data["image_sha256"]) == 3
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "report.json", "subjects.csv", "index.html"
+        "report.json", "subjects.csv", "curves.csv", "index.html", "results.npz"
     }  # fmt: skip
     assert all(p.stat().st_mode & 0o077 == 0 for p in (tmp_path / "out").iterdir())
+
+
+def test_a_report_has_the_hash_of_the_image_that_was_measured(
+    index: Index, toy: ToyBackend, tmp_path: Path
+) -> None:
+    """A photo that is replaced after it was looked at is not the evidence."""
+    folder, settings = make_images(tmp_path / "some", 3), Settings(sizes=(1,), min_images=1)
+    hashes = {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+    for cache in ("off", "on", "on"):  # the last finds its embeddings remembered
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("IDIA_INDEX_IMAGE_CACHE", cache)
+            evidence = gather(index, toy, [make_subject("A B", [folder])], settings)
+        (folder / "00.png").rename(tmp_path / "kept.png")
+        (folder / "00.png").write_bytes(b"another")
+        data = write_evaluation(evidence, evaluate_all(evidence, settings), tmp_path / "out")
+        assert data["image_sha256"] == hashes
+        (tmp_path / "kept.png").replace(folder / "00.png")
 
 
 def test_a_path_that_is_no_utf8_stays_valid_json(
@@ -214,7 +241,7 @@ def test_a_path_that_is_no_utf8_stays_valid_json(
     folder = make_images(tmp_path / "some", 1)
     odd = Path(os.fsdecode(os.fsencode(folder) + b"/\xff\n.png"))
     (folder / "00.png").rename(odd)
-    write_report(audit(index, toy, [make_subject("A B", [folder])]), tmp_path / "out")
+    write(index, toy, [make_subject("A B", [folder])], tmp_path / "out")
     data = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert len(data["subjects"][0]["image_files"]) == 1
 

@@ -162,6 +162,33 @@ def test_an_error_does_not_wait_for_those_who_wait_for_room(tmp_path: Path) -> N
             encode_subjects(ToyBackend(model="toy"), [Subject("A", tuple(paths))], cache, True)
 
 
+STRICT = """
+import sys
+sys.path.insert(0, {tests!r})
+import idia_index.subject_images
+from idia_index.image_room import Room
+from idia_index.subjects import Subject
+from pathlib import Path
+from toy_backend import ToyBackend
+idia_index.subject_images.Room = lambda: Room(1)
+toy = ToyBackend(model="toy")
+cache = idia_index.subject_images.ImageCache(None, toy.fingerprint, "")
+paths = tuple(sorted(Path({folder!r}).iterdir()))
+idia_index.subject_images.encode_subjects(toy, [Subject("A", paths)], cache, True)
+"""
+
+
+def test_a_process_ends_with_its_error_though_images_wait_for_room(tmp_path: Path) -> None:
+    """What is raised holds the frame that reads them, so that nothing frees it in time."""
+    folder = make_images(tmp_path / "p", 60)
+    (folder / "00.png").write_bytes(b"")
+    script = STRICT.format(tests=str(Path(__file__).parent), folder=str(folder))
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1 and "an empty file" in done.stderr
+
+
 def test_sixteen_bits_are_what_eight_would_show(tmp_path: Path) -> None:
     """Converted as they are, everything above 255 would be white."""
     values = np.random.default_rng(0).integers(0, 65536, (24, 20)).astype(np.uint16)

@@ -27,7 +27,7 @@ class Evidence:
         blind: what can be told without faces; None for a single subject.
         left_out: people who were not measured, and why.
         seed: what controls, smaller pools and folds were drawn with.
-        origin: where subjects and images were read from, for a replay.
+        origin: where subjects and images were read from, and `image_sha256`, for a replay.
     """
 
     audit: AuditResult
@@ -39,8 +39,8 @@ class Evidence:
     origin: Mapping[str, Any]
 
     def with_origin(self, origin: Mapping[str, Any]) -> Evidence:
-        """The same, with where it was read from."""
-        return replace(self, origin=dict(origin))
+        """The same, with more about where it was read from."""
+        return replace(self, origin={**self.origin, **origin})
 
     def with_tau(self, tau: int) -> Evidence:
         """The same votes decided by another tau; raises InputError if it is out of range."""

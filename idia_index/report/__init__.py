@@ -1,7 +1,7 @@
 """Reports: an audit or an evaluation as JSON, CSV and one self-contained page."""
 
 from idia_index.report.data import audit_to_json, evaluation_to_json, runners_up
-from idia_index.report.files import subjects_csv, write_evaluation, write_files, write_report
+from idia_index.report.files import subjects_csv, write_evaluation, write_files
 from idia_index.report.page import report_html
 
 __all__ = [
@@ -12,5 +12,4 @@ __all__ = [
     "subjects_csv",
     "write_evaluation",
     "write_files",
-    "write_report",
 ]

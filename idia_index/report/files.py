@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from idia_index.audit import AuditResult
 from idia_index.errors import InputError
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.recorded import write_results
 from idia_index.evaluation.settings import Settings
-from idia_index.files import private_folder, sha256_file, write_whole
-from idia_index.report.data import audit_to_json, evaluation_to_json
+from idia_index.files import private_folder, write_whole
+from idia_index.report.data import evaluation_to_json
 from idia_index.report.page import report_html
-from idia_index.textfiles import json_text, printable, shown_path
+from idia_index.textfiles import json_text, printable
 
 _COLUMNS = (
     "name", "images", "correct_prompts", "inferred_member", "membership", "training_count",
@@ -25,28 +22,6 @@ _COLUMNS = (
 # What makes a cell a formula somewhere, the full-width forms too.
 _FORMULA = tuple("=+-@|%\uff1d\uff0b\uff0d\uff20")
 _QUOTED = (",", ";", "|", '"', "\n")
-
-
-def image_hashes(result: AuditResult) -> dict[str, str]:
-    """SHA-256 of every image that was used, by its path as the report names it."""
-    paths = (path for r in result.subjects for path in r.subject.images)
-    return {os.fsdecode(path): _hash(path) for path in paths}
-
-
-def _hash(path: Path) -> str:
-    try:
-        return sha256_file(path)
-    except OSError as error:
-        raise InputError(
-            f"{shown_path(path)}: cannot be read any more ({error.strerror}); run it again without "
-            "touching the images"
-        ) from error
-
-
-def write_report(result: AuditResult, folder: Path) -> None:
-    """Writes the report of an audit alone; raises InputError if it cannot."""
-    data = {**audit_to_json(result), "image_sha256": image_hashes(result)}
-    _write(data, folder, include_images=False)
 
 
 def write_evaluation(
@@ -72,9 +47,6 @@ def write_evaluation(
     Raises:
         InputError: the settings do not fit, or the files cannot be written.
     """
-    if "image_sha256" not in evidence.origin:
-        hashes = image_hashes(evidence.audit)
-        evidence = replace(evidence, origin={**evidence.origin, "image_sha256": hashes})
     data = evaluation_to_json(evidence, settings)
     data["warnings"] = [*warnings, *data["warnings"]]
     data["image_sha256"] = data["replay"].pop("image_sha256")
