@@ -18,7 +18,7 @@ from idia_index.errors import IdiaIndexError, InputError
 from idia_index.index import Index, open_index
 from idia_index.lookup import KEY_BYTES, lookup_files
 from idia_index.manifest import BuildPlan, LookupEntry, Manifest, plan_to_json
-from idia_index.names import name_key
+from idia_index.names import NameList, make_names, name_key
 from idia_index.prompts import PromptGrid
 from idia_index.protocols import Backend
 from idia_index.records import Float32
@@ -75,7 +75,8 @@ def build_index(
     Args:
         path: the index directory to make.
         backend: the model.
-        names: N candidate names, each once (see `names.read_names`, `names.make_names`).
+        names: N candidate names; plain strings are taken as `names.make_names` takes them, a name
+            that is given twice once.
         templates: the prompt templates.
         kind: index kind.
         pool: what replays `names`, if they were sampled; kept in the manifest.
@@ -83,12 +84,12 @@ def build_index(
         progress: called with prompts done and prompts in all.
 
     Raises:
-        InputError: something is in the way, `resume` does not fit what was begun, a prompt is
+        InputError: a name is none, something is in the way, `resume` does not fit what was begun, a prompt is
             past the model's context length, or the disk cannot be written.
         MissingExtraError: the packages of the index kind are not installed.
     """
     store = Store(Path(path))
-    grid = PromptGrid(templates, names)
+    grid = PromptGrid(templates, names if isinstance(names, NameList) else make_names(names))
     plan = _plan(backend, grid, kind, pool)
     if resume and store.is_finished():
         index = _finished(store, plan)

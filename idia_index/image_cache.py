@@ -24,7 +24,7 @@ from idia_index.records import Fingerprint, Float32
 
 FILE = "images.cache"
 SWITCH = "IDIA_INDEX_IMAGE_CACHE"
-MAX_BYTES = 256 << 20  # begun anew when it would be larger
+MAX_BYTES = 256 << 20  # 86,000 images at 768 dimensions; what comes after is not remembered
 
 
 class ImageCache:
@@ -64,10 +64,12 @@ class ImageCache:
             with open(self._path, "ab", opener=private) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 # Records of another length, or half of one, are of no use to anybody.
-                whole = file.tell() % self._record.itemsize == 0
-                if not whole or file.tell() + records.nbytes > MAX_BYTES:
+                size = os.fstat(file.fileno()).st_size
+                if size % self._record.itemsize:
                     file.truncate(0)
-                file.write(records.tobytes())
+                    size = 0
+                room = max(0, MAX_BYTES - size) // self._record.itemsize
+                file.write(records[:room].tobytes())
         except OSError:
             return
 

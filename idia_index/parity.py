@@ -23,6 +23,7 @@ from idia_index.records import Float32, Int64
 from idia_index.subject_images import encode_subjects
 from idia_index.subjects import Skipped, Subject
 from idia_index.templates import Template
+from idia_index.textfiles import shown
 from idia_index.votes import majority_vote
 
 FORMAT = "idia-index/parity/1"
@@ -193,6 +194,11 @@ def _encode_images(
             for backend, cache in zip(pair, caches, strict=True)
         )
         _, mine, theirs = np.intersect1d(a.places, b.places, return_indices=True)
+        if not len(mine):
+            raise InputError(
+                f"{shown(subject.name)} has no image that both backends take, of "
+                f"{len(subject.images)}; leave the subject out"
+            )
         parts[0].append(a.embeddings[mine])
         parts[1].append(b.embeddings[theirs])
         owners += [number] * len(mine)

@@ -73,6 +73,14 @@ def test_search_stays_within_a_template(
         assert found[template, :, 0].tolist() == (queries @ rows.T).argmax(axis=1).tolist()
 
 
+def test_plain_strings_are_names(tmp_path: Path, toy: ToyBackend) -> None:
+    index = build_index(tmp_path / "i", toy, ["Ann Lee", "Bob Ray", "bob ray", "Bob Ray"])
+    assert list(index.names) == ["Ann Lee", "Bob Ray"]
+    with pytest.raises(InputError, match="names, line 2"):
+        build_index(tmp_path / "j", toy, ["Bob Ray", "Ann\nLee"])
+    assert not (tmp_path / "j").exists()
+
+
 def test_an_existing_index_is_not_touched(tmp_path: Path, toy: ToyBackend, names: NameList) -> None:
     build_index(tmp_path / "i", toy, names)
     before = files(tmp_path / "i")

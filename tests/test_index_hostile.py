@@ -339,6 +339,19 @@ def test_remembered_embeddings_that_are_none(tmp_path: Path) -> None:
     assert any("record 1 was changed" in finding.problem for finding in verify(folder))
 
 
+def test_what_is_remembered_stays_when_it_is_as_much_as_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy, keys = ToyBackend(model="toy"), [bytes([i]) * 32 for i in range(9)]
+    rows = np.repeat(queries()[:1], 9, axis=0)
+    record = 32 + rows[0].nbytes + 16
+    monkeypatch.setattr("idia_index.image_cache.MAX_BYTES", 5 * record + 7)
+    for part in (slice(0, 4), slice(4, 8), slice(8, 9)):
+        ImageCache(tmp_path, toy.fingerprint, "toy").put(keys[part], rows[part])
+    cache = ImageCache(tmp_path, toy.fingerprint, "toy")
+    assert [cache.get(key) is not None for key in keys] == [True] * 5 + [False] * 4
+
+
 def test_hostile_directories_at_random() -> None:
     """A few; the harness runs thousands, in processes of their own in which a crash would show."""
     script = ROOT / "benchmarks" / "fuzz" / "hostile.py"

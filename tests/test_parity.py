@@ -162,6 +162,25 @@ def test_wrong_inputs(subjects: list[Subject]) -> None:
         compare(toy, toy, NAMES, TEMPLATES, subjects)
 
 
+def test_a_subject_whose_images_only_one_backend_takes(subjects: list[Subject]) -> None:
+    class Half(ToyBackend):
+        """Takes the images of one parity of widths."""
+
+        def __init__(self, odd: int) -> None:
+            super().__init__(model="toy")
+            self.odd = odd
+
+        def embed_images(self, images: Sequence[Image.Image]) -> Float32:
+            if any(image.width % 2 != self.odd for image in images):
+                raise InputError("it is not taken")
+            return super().embed_images(images)
+
+    for number, path in enumerate(subjects[0].images):
+        Image.new("L", (20 + number, 20), 9).save(path)
+    with pytest.raises(InputError, match="First3 Last3'? has no image that both backends take"):
+        compare(Half(0), Half(1), NAMES, TEMPLATES, subjects[:1])
+
+
 def test_progress(subjects: list[Subject], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parity, "NAMES_AT_A_TIME", 30)
     toy = ToyBackend(model="toy")
