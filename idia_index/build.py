@@ -84,8 +84,8 @@ def build_index(
         progress: called with prompts done and prompts in all.
 
     Raises:
-        InputError: a name is none, something is in the way, `resume` does not fit what was begun, a prompt is
-            past the model's context length, or the disk cannot be written.
+        InputError: a name cannot be one, something is in the way, `resume` does not fit what was
+            begun, a prompt is past the model's context length, or the disk cannot be written.
         MissingExtraError: the packages of the index kind are not installed.
     """
     store = Store(Path(path))
