@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from random import Random
 
 import numpy as np
 import pytest
 
 from idia_index.errors import InputError
+from idia_index.evaluation.analysis import pairs_json
 from idia_index.evaluation.counting import correct_templates
 from idia_index.evaluation.draws import draw_images, resamples, shuffled
 from idia_index.evaluation.measured import Measured
@@ -142,6 +144,41 @@ def test_no_band_is_narrower_than_the_exact_interval() -> None:
     low, high = band(wide, seed=0)
     se = 1.96 * np.sqrt(0.25 / 300)
     assert high[0] - low[0] == pytest.approx(2 * se, rel=0.15)
+
+
+def plain_ratios(hits: list[int], totals: list[int], samples: int) -> list[float]:
+    people, chance = list(zip(hits, totals, strict=True)), Random(5)
+    ratios = []
+    for _ in range(samples):
+        sample = chance.choices(people, k=len(people))
+        ratios.append(sum(h for h, _ in sample) / sum(t for _, t in sample))
+    return sorted(ratios)
+
+
+def test_the_interval_of_pairs_is_of_their_own_rate_where_totals_differ() -> None:
+    chance = np.random.default_rng(2)
+    totals = chance.choice([40, 99, 400, 999], 80)
+    rates = np.where(totals < 100, 0.3, 0.02)  # those with few controls have the hits
+    for hits, of in (
+        ([0] * 10 + [30] * 10, [999] * 10 + [99] * 10),
+        (chance.binomial(totals, rates).tolist(), totals.tolist()),
+        ([0, 3, 999], [99, 99, 999]),
+    ):
+        found = pairs_json(np.array(hits), np.array(of), 0)
+        low, high = found["ci95"]
+        assert found["rate"] == sum(hits) / sum(of) and low < found["rate"] < high
+        plain = plain_ratios(hits, of, 20_000)
+        for bound, share in ((low, 0.025), (high, 0.975)):
+            # Within what 2,000 samples leave open: four standard errors of the share below.
+            assert plain[int(20_000 * (share - 0.014))] <= bound
+            assert bound <= plain[min(int(20_000 * (share + 0.014)), 19_999)]
+
+
+def test_who_is_in_no_pair_does_not_count_for_the_interval() -> None:
+    hits, totals = np.array([0, 4, 30]), np.array([999, 200, 99])
+    with_others = np.array([0, 0, 4, 0, 30]), np.array([0, 999, 200, 0, 99])
+    assert pairs_json(*with_others, 3) == pairs_json(hits, totals, 3)
+    assert pairs_json(np.zeros(2, np.int64), np.zeros(2, np.int64), 3)["ci95"] is None
 
 
 def test_bootstrap_samples_have_as_many_people_as_there_are() -> None:

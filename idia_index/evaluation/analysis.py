@@ -26,10 +26,10 @@ from idia_index.evaluation.protocol import (
     Curve,
     Drawn,
     band,
-    bootstrapped,
     draw_correct,
     make_bins,
     rate_curve,
+    ratio_interval,
 )
 from idia_index.evaluation.roc import LOW_RATES, make_roc, tpr_at_fpr
 from idia_index.evaluation.settings import Settings
@@ -247,15 +247,15 @@ def _rule_without_faces(
 def pairs_json(hits: Int64, totals: Int64, seed: int) -> dict[str, Any]:
     """A share of pairs of people and names, [P] each: its interval is bootstrapped over people.
 
-    The pairs of one person are not independent, so that no binomial interval holds.
+    The pairs of one person are not independent, so that no binomial interval holds. Who is in no
+    pair says nothing of the rate, and is left out.
     """
-    low, high = bootstrapped((hits / np.maximum(totals, 1))[None], seed)
-    total = int(totals.sum())
+    some, total = totals > 0, int(totals.sum())
     return {
         "hits": int(hits.sum()),
         "total": total,
         "rate": float(hits.sum() / total) if total else None,
-        "ci95": [float(low[0]), float(high[0])] if total else None,
+        "ci95": list(ratio_interval(hits[some], totals[some], seed)) if total else None,
     }
 
 

@@ -120,6 +120,17 @@ def bootstrapped(shares: Float64, seed: int) -> tuple[Float64, Float64]:
     return low, high
 
 
+def ratio_interval(hits: Int64, totals: Int64, seed: int) -> tuple[float, float]:
+    """95 % percentile interval of sum(hits) / sum(totals), int64 [P] each, every total above 0.
+
+    People are resampled with all that they count for, so that it is the same ratio in each
+    sample: the mean of the people's own shares is another number where totals differ.
+    """
+    counts = resamples(seed, len(totals), BOOTSTRAP).astype(np.float64)
+    low, high = np.quantile((counts @ hits) / (counts @ totals), [0.025, 0.975])
+    return float(low), float(high)
+
+
 @dataclass(frozen=True)
 class Bin:
     """A range of training counts, `low` <= count < `high` (None: no end), and who is in it.
