@@ -34,7 +34,7 @@ _DEFAULT = Wanted()
     "--margin",
     default=_DEFAULT.margin,
     show_default=True,
-    help="Half the width wanted of its interval.",
+    help="How far its interval may reach to either side.",
 )
 @click.option(
     "--subjects", default=_DEFAULT.subjects, show_default=True, help="People tested by p-values."
@@ -88,8 +88,9 @@ def command(as_json: bool, **options: float | int) -> None:
             {
                 "non-members": f"{needed['non_members']:,}  to claim, {errors}, that the false "
                 f"positive rate is below {wanted.fpr:.2%} (one-sided {wanted.confidence:.0%})",
-                "members": f"{needed['members']:,}  for a true positive rate of {wanted.tpr:.0%} "
-                f"to within {wanted.margin:.1%} (two-sided {wanted.confidence:.0%})",
+                "members": f"{needed['members']:,} or more  for a true positive rate of "
+                f"{wanted.tpr:.0%} to within {wanted.margin:.1%} "
+                f"(two-sided {wanted.confidence:.0%})",
                 "control names": f"{needed['control_names']:,}  for {wanted.known} of "
                 f"{wanted.subjects} people to stand out at a false discovery rate of "
                 f"{wanted.fdr:.0%}",

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from idia_index.errors import InputError
-from idia_index.statistics import clopper_pearson, people_needed
+from idia_index.statistics import incomplete_beta, people_needed
 
 MOST_IMAGES = 1000
 MOST_ERRORS = 1_000_000  # the search for a bound takes as long as there are errors
+LEAST_MARGIN = 0.0001  # fifty million members and more; below it, rounding decides
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Wanted:
         fpr: "the false positive rate is below this", one-sided at `confidence`.
         errors: false positives to be prepared for among the non-members.
         tpr: the true positive rate expected.
-        margin: half the width of its two-sided interval.
+        margin: how far its two-sided interval may reach to either side.
         subjects: people tested without known truth.
         known: how many of them are expected to stand out.
         fdr: false discovery rate among those that are reported.
@@ -46,6 +47,8 @@ class Wanted:
             value = getattr(self, name)
             if not 0 < value < 1:
                 raise InputError(f"{_option(name)} {value}: give a share between 0 and 1")
+        if self.margin < LEAST_MARGIN:
+            raise InputError(f"--margin {self.margin:g}: give at least {LEAST_MARGIN}")
         if not 0 <= self.rival_rate <= 1 - self.hit_rate:
             raise InputError(
                 f"--rival-rate {self.rival_rate}: with a hit rate of {self.hit_rate} give 0 to "
@@ -65,22 +68,50 @@ def _option(name: str) -> str:
 
 
 def members_needed(tpr: float, margin: float, confidence: float = 0.95) -> int:
-    """Fewest members whose exact interval around `tpr` reaches no further than `margin`."""
-    low, high = 1, 2
-    while _half_width(tpr, high, confidence) > margin:
+    """Members from which on the exact interval around `tpr` reaches no further than `margin`.
+
+    With this number, and with every larger one, it lies within `tpr` - `margin` and `tpr` +
+    `margin` where as many are found as `tpr` makes expected, to the nearest whole number.
+    Smaller numbers may do too, where little is rounded, and then the next one may not.
+    """
+    # Rounding moves the hits by one half at most. Where even that is enough, what follows is.
+    low, high = 0, 1
+    while not _within(high, 0.5, (tpr, margin, confidence)):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if _half_width(tpr, middle, confidence) > margin:
-            low = middle
-        else:
+        if _within(middle, 0.5, (tpr, margin, confidence)):
             high = middle
+        else:
+            low = middle
+    while high > 1 and _within(high - 1, 0.0, (tpr, margin, confidence)):
+        high -= 1
     return high
 
 
-def _half_width(rate: float, people: int, confidence: float) -> float:
-    low, high = clopper_pearson(round(rate * people), people, confidence)
-    return (high - low) / 2
+def _within(people: int, slack: float, claim: tuple[float, float, float]) -> bool:
+    """Whether the interval of a rate stays within a margin, at a confidence.
+
+    Args:
+        people: how many there are.
+        slack: hits more, and fewer, that must do too; with any, hits are not rounded.
+        claim: the rate, the margin and the confidence.
+    """
+    rate, margin, confidence = claim
+    hits = rate * people if slack else round(rate * people)
+    most, fewest = min(hits + slack, people), max(hits - slack, 0)
+    level = (1 - confidence) / 2
+    # The bounds themselves need not be known: seeing so few, or so many, must be rare there.
+    return _few(most, people, rate + margin) <= level and (
+        _few(people - fewest, people, 1 - rate + margin) <= level
+    )
+
+
+def _few(hits: float, people: int, rate: float) -> float:
+    """P(X <= hits) for X ~ Binomial(people, rate)."""
+    if rate >= 1:
+        return 0.0
+    return 1.0 if hits >= people else incomplete_beta(people - hits, hits + 1, 1 - rate)
 
 
 def controls_needed(subjects: int, known: int, fdr: float) -> int:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import betainc
-from scipy.stats import binom, binomtest, hypergeom
+from scipy.stats import beta, binom, binomtest, hypergeom
 
 from idia_index.errors import InputError
-from idia_index.planning import Wanted, controls_needed, images_needed, members_needed, plan
+from idia_index.planning import (
+    Wanted,
+    controls_needed,
+    images_needed,
+    members_needed,
+    plan,
+)
 from idia_index.statistics import (
     Rate,
     clopper_pearson,
@@ -88,13 +95,32 @@ def test_hypergeometric_tail_is_scipys(total: int, data: st.DataObject) -> None:
     )
 
 
+def last_too_few(tpr: float, margin: float, confidence: float, most: int) -> int:
+    """The last number of members, up to `most`, whose interval reaches too far."""
+    members = np.arange(1, most + 1)
+    hits = np.array([round(tpr * n) for n in members.tolist()])
+    level = (1 - confidence) / 2
+    low = np.where(hits == 0, 0, beta.ppf(level, np.maximum(hits, 1), members - hits + 1))
+    misses = members - hits
+    high = np.where(misses == 0, 1, beta.ppf(1 - level, hits + 1, np.maximum(misses, 1)))
+    wrong = np.flatnonzero(np.maximum(tpr - low, high - tpr) > margin)
+    return int(members[wrong[-1]]) if len(wrong) else 0
+
+
+@pytest.mark.parametrize("tpr", [0.005, 0.05, 1 / 3, 0.5, 0.8, 0.9, 0.99, 0.999])
+@pytest.mark.parametrize("margin", [0.6, 0.2, 0.05, 0.02])
+def test_members_needed_against_every_number_of_them(tpr: float, margin: float) -> None:
+    for confidence in (0.6, 0.95, 0.99):
+        members = members_needed(tpr, margin, confidence)
+        assert members == last_too_few(tpr, margin, confidence, 2 * members + 100) + 1
+
+
 def test_the_plan_says_enough_and_not_more() -> None:
     needed = plan(Wanted(subjects=100, known=10))
-    assert needed["non_members"] == 299
+    assert needed["non_members"] == 299 and needed["members"] == members_needed(0.8, 0.05)
     assert controls_needed(1, 1, 0.05) == 19 and needed["control_names"] == 199
-    members = members_needed(0.8, 0.05)
-    low, high = clopper_pearson(round(0.8 * members), members)
-    assert (high - low) / 2 <= 0.05 and 240 < members < 280
+    with pytest.raises(InputError, match=r"--margin 1e-06: give at least 0\.0001"):
+        Wanted(margin=1e-6)
 
 
 def test_images_needed_against_the_sum_over_all_outcomes() -> None:
