@@ -7,7 +7,8 @@ import click
 from idia_index.cli.console import pairs
 from idia_index.cli.options import json_option, write_json
 from idia_index.cli.terminal import say
-from idia_index.planning import MOST_IMAGES, Wanted, plan
+from idia_index.evaluation.controls import MOST_CONTROLS
+from idia_index.planning import MOST_IMAGES, Wanted, known_needed, plan
 
 _DEFAULT = Wanted()
 
@@ -91,12 +92,22 @@ def command(as_json: bool, **options: float | int) -> None:
                 "members": f"{needed['members']:,} or more  for a true positive rate of "
                 f"{wanted.tpr:.0%} to within {wanted.margin:.1%} "
                 f"(two-sided {wanted.confidence:.0%})",
-                "control names": f"{needed['control_names']:,}  for {wanted.known} of "
-                f"{wanted.subjects} people to stand out at a false discovery rate of "
-                f"{wanted.fdr:.0%}",
+                "control names": _controls(wanted, needed["control_names"]),
                 "images": f"{f'more than {MOST_IMAGES:,}' if images is None else images}  for the "
                 f"true name ({wanted.hit_rate:.0%} of images) to beat one rival "
                 f"({wanted.rival_rate:.0%}) in a prompt in {wanted.confidence:.0%} of cases",
             }
         )
     )
+
+
+def _controls(wanted: Wanted, needed: int | None) -> str:
+    claim = (
+        f"for {wanted.known} of {wanted.subjects} people to stand out at a false discovery rate of "
+        f"{wanted.fdr:.1%}"
+    )
+    if needed is not None:
+        return f"{needed:,}  of each person, {claim}"
+    least = known_needed(wanted.subjects, wanted.fdr)
+    enough = "no number of people can" if least is None else f"from {least} people on they can"
+    return f"not attainable: at most {MOST_CONTROLS} are used {claim}; {enough}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from idia_index.errors import InputError
+from idia_index.evaluation.controls import MOST_CONTROLS
 from idia_index.statistics import incomplete_beta, people_needed
 
 MOST_IMAGES = 1000
@@ -114,13 +115,21 @@ def _few(hits: float, people: int, rate: float) -> float:
     return 1.0 if hits >= people else incomplete_beta(people - hits, hits + 1, 1 - rate)
 
 
-def controls_needed(subjects: int, known: int, fdr: float) -> int:
-    """Fewest control names with which `known` of `subjects` can pass Benjamini-Hochberg.
+def controls_needed(subjects: int, known: int, fdr: float) -> int | None:
+    """Fewest control names of a person with which `known` of `subjects` can pass together.
 
     The smallest p-value that K controls allow is 1 / (K + 1), and `known` people with it pass
-    at rate `fdr` if it is at most fdr * known / subjects.
+    Benjamini-Hochberg at rate `fdr` if it is at most fdr * known / subjects. None where that takes
+    more than `MOST_CONTROLS`, which an audit never uses.
     """
-    return math.ceil(subjects / (fdr * known) - 1e-9) - 1
+    needed = math.ceil(subjects / (fdr * known) - 1e-9) - 1
+    return needed if needed <= MOST_CONTROLS else None
+
+
+def known_needed(subjects: int, fdr: float) -> int | None:
+    """Fewest of `subjects` who can pass together with `MOST_CONTROLS`; None: not even all."""
+    known = math.ceil(subjects / (fdr * (MOST_CONTROLS + 1)) - 1e-9)
+    return known if known <= subjects else None
 
 
 def images_needed(hit_rate: float, rival_rate: float, confidence: float = 0.95) -> int | None:

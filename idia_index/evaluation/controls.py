@@ -15,7 +15,8 @@ from idia_index.records import Int64
 ENOUGH = 99
 """Controls that make a matching good enough; with fewer the next, looser one is tried."""
 
-MOST = 999
+MOST_CONTROLS = 999
+"""Controls of a person at the most; so no p-value is smaller than 0.001."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,9 @@ def name_traits(name: str, tokens: int) -> NameTraits:
     return NameTraits(sex, tokens, None, None)
 
 
-def match_controls(subject: NameTraits, offered: Sequence[NameTraits], most: int = MOST) -> Matched:
+def match_controls(
+    subject: NameTraits, offered: Sequence[NameTraits], most: int = MOST_CONTROLS
+) -> Matched:
     """The controls of one subject, chosen without a look at any image.
 
     Exact on sex, tokens and origin where enough names are; the matching is loosened, and says so,

@@ -40,7 +40,8 @@ def adjusted(p_values: ArrayLike) -> Float64:
     order = np.argsort(values, kind="stable")
     scaled = values[order] * len(values) / np.arange(1, len(values) + 1)
     out = np.empty(len(values))
-    out[order] = np.minimum.accumulate(scaled[::-1])[::-1].clip(max=1)
+    # To 12 digits: 1 / 20 * 3 / 3 would be above 0.05 by rounding alone.
+    out[order] = np.minimum.accumulate(scaled[::-1])[::-1].clip(max=1).round(12)
     return out
 
 
