@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from idia_index.audit import AuditResult, SubjectResult
 from idia_index.evaluation import Metrics, evaluate_decisions
-from idia_index.report import runners_up
+from idia_index.report import names_shown, runners_up
 from idia_index.statistics import Rate
 from idia_index.votes import TIE
-from idia_index.wording import notes, verdict
+from idia_index.wording import ANOTHER, notes, verdict
 
 SUBJECTS_SHOWN = 40
 
@@ -52,18 +52,18 @@ def query_text(result: AuditResult, top: int | None) -> str:
         _votes(result, subject),
     ]
     if top is not None:
-        rows = [[r["name"], str(r["votes"]), f"{r['share']:.1%}"]
+        rows = [[r["name"] or ANOTHER, str(r["votes"]), f"{r['share']:.1%}"]
                 for r in runners_up(result, subject, top)]  # fmt: skip
         lines += ["", table(["name", "votes", "share"], rows)]
     return "\n".join([*lines, "", *map("- {}".format, notes(result))])
 
 
 def _votes(result: AuditResult, subject: SubjectResult) -> str:
-    rows = []
+    shown, rows = names_shown(result, subject), []
     for template, winner, count in zip(
         result.index.templates, subject.winners.tolist(), subject.counts.tolist(), strict=True
     ):
-        chosen = "(tie)" if winner == TIE else result.index.name(winner)
+        chosen = "(tie)" if winner == TIE else shown(winner) or ANOTHER
         mark = "yes" if winner == subject.name_id else ""
         rows.append([template.text, chosen, f"{count}/{len(subject.subject.images)}", mark])
     return table(["prompt", "most frequent name", "images", "true name"], rows)

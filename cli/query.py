@@ -38,7 +38,7 @@ from idia_index.subjects import make_subject
     "--top",
     type=click.IntRange(min=1),
     metavar="K",
-    help="Also show the K names that got the most votes.",
+    help="Also show what the K names with the most votes got; others' names only if --name leads.",
 )
 @click.option("--strict", is_flag=True, help="An image that cannot be read is an error.")
 @tau_option

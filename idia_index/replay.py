@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,8 +156,8 @@ def compare(recorded: Recorded, evidence: Evidence) -> dict[str, Any]:
     """
     before, now = recorded.data, evaluation_to_json(evidence, recorded.settings)
     pairs = list(zip(before["subjects"], now["subjects"], strict=True))
-    decisions = _differing(pairs, lambda s: s["inferred_member"])
-    votes = _differing(pairs, lambda s: (s["correct_prompts"], [v["winner"] for v in s["votes"]]))
+    decisions = [str(a["name"]) for a, b in pairs if a["inferred_member"] != b["inferred_member"]]
+    votes = [str(a["name"]) for a, b in pairs if not _same_votes(a, b)]
     margins = [abs(a["margin"] - b["margin"]) for a, b in pairs]
     p_values = [
         a["name"]
@@ -183,10 +183,15 @@ def compare(recorded: Recorded, evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _differing(
-    pairs: Sequence[tuple[Any, Any]], value: Callable[[Mapping[str, Any]], Any]
-) -> list[str]:
-    return [str(before["name"]) for before, now in pairs if value(before) != value(now)]
+def _same_votes(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether the votes are the same; of winners that one report does not name, the count."""
+    if before["correct_prompts"] != now["correct_prompts"]:
+        return False
+    for a, b in zip(before["votes"], now["votes"], strict=True):
+        what = "count" if None in (a["winner"], b["winner"]) else "winner"
+        if a["tie"] != b["tie"] or a[what] != b[what]:
+            return False
+    return True
 
 
 def _largest_rate_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> float:

@@ -7,9 +7,11 @@ from typing import Any
 
 from idia_index.audit import AuditResult, SubjectResult
 from idia_index.evaluation import evaluate_decisions
+from idia_index.rivals import may_be_named
 
 ASSOCIATED = "the model associates this face with this name"
 NOT_ASSOCIATED = "no association of this face with this name was found"
+ANOTHER = "another name"  # where a rival is not named: see `rivals.may_be_named`
 
 
 def verdict(result: SubjectResult) -> str:
@@ -65,6 +67,11 @@ def notes(result: AuditResult) -> list[str]:
         said.append(
             f"{len(added)} of the subjects' names were not among the index's candidates; they "
             f"were encoded for this audit and competed with them: {', '.join(added)}."
+        )
+    if not all(may_be_named(r.predictions, r.name_id) for r in result.subjects):
+        said.append(
+            "Where another name was predicted more often than the person's own, other names are "
+            "not shown: this tests a name, and looks for none."
         )
     manifest = result.index.manifest
     if manifest.approximate:

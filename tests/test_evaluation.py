@@ -227,6 +227,26 @@ def test_a_replay_holds_and_tampering_shows(
     assert changed["largest_margin_difference"] == pytest.approx(0.01)
 
 
+def test_a_replay_compares_what_both_reports_show(
+    evidence: Evidence, report: Path, tmp_path: Path
+) -> None:
+    data = json.loads((report / "report.json").read_text(encoding="utf-8"))
+    votes = [
+        vote
+        for subject in data["subjects"]
+        for vote in subject["votes"]
+        if vote["winner"] is None and not vote["tie"]
+    ]
+    for vote in votes:
+        vote["winner"] = "Some Body"  # as versions wrote it that named every winner
+    (tmp_path / "report.json").write_text(json.dumps(data))
+    assert votes and compare(read_report(tmp_path), evidence)["exact"]
+    votes[0]["count"] += 1
+    (tmp_path / "report.json").write_text(json.dumps(data))
+    changed = compare(read_report(tmp_path), evidence)
+    assert not changed["exact"] and len(changed["votes_differ"]) == 1
+
+
 def test_a_replay_needs_the_same_images_and_names(
     world: tuple[Index, Path], report: Path, tmp_path: Path, toy: ToyBackend
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from idia_index.evaluation.draws import ALGORITHM
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.people import p_value_summary, subject_tests
 from idia_index.evaluation.settings import Settings
+from idia_index.rivals import may_be_named
 from idia_index.votes import TIE
 from idia_index.wording import leak_warnings, notes, verdict
 
@@ -25,7 +26,10 @@ EVALUATION_FORMAT = "idia-index/evaluation/1"
 
 
 def audit_to_json(result: AuditResult) -> dict[str, Any]:
-    """An audit as JSON data, format `idia-index/audit/1` (see docs/formats.md)."""
+    """An audit as JSON data, format `idia-index/audit/1`.
+
+    A vote's `winner` is null for a tie, and for a rival that is not named (`rivals`).
+    """
     metrics: Metrics | None = evaluate_decisions(result.subjects)
     index = result.index
     return {
@@ -43,10 +47,10 @@ def audit_to_json(result: AuditResult) -> dict[str, Any]:
 
 
 def _subject_json(result: AuditResult, r: SubjectResult) -> dict[str, Any]:
-    name = result.index.name
+    shown = names_shown(result, r)
     return {
         "name": r.subject.name,
-        "candidate": name(r.name_id),
+        "candidate": result.index.name(r.name_id),
         "in_index": r.in_index,
         "images": len(r.subject.images),
         "correct_prompts": r.decision.correct_prompts,
@@ -57,7 +61,7 @@ def _subject_json(result: AuditResult, r: SubjectResult) -> dict[str, Any]:
         "votes": [
             {
                 "template": template,
-                "winner": None if winner == TIE else name(winner),
+                "winner": shown(winner),
                 "count": count,
                 "tie": winner == TIE,
             }
@@ -70,17 +74,32 @@ def _subject_json(result: AuditResult, r: SubjectResult) -> dict[str, Any]:
     }
 
 
+def names_shown(result: AuditResult, r: SubjectResult) -> Callable[[int], str | None]:
+    """Gives the name of a winner's id; None for a tie, and for a rival that is not named."""
+    named = may_be_named(r.predictions, r.name_id)
+
+    def shown(name_id: int) -> str | None:
+        hidden = name_id == TIE or not (named or name_id == r.name_id)
+        return None if hidden else result.index.name(name_id)
+
+    return shown
+
+
 def _skipped_json(r: SubjectResult) -> list[dict[str, str]]:
     return [{"file": os.fsdecode(s.path), "reason": s.reason} for s in r.skipped]
 
 
 def runners_up(result: AuditResult, r: SubjectResult, top: int) -> list[dict[str, Any]]:
-    """The names predicted most often for a named subject, over all templates and images."""
+    """The names predicted most often for a named subject, over all templates and images.
+
+    A rival that is not named (`rivals`) has the name None.
+    """
+    shown = names_shown(result, r)
     ids, counts = np.unique(r.predictions, return_counts=True)
     best = np.argsort(-counts, kind="stable")[:top]
     return [
         {
-            "name": result.index.name(int(ids[i])),
+            "name": shown(int(ids[i])),
             "votes": int(counts[i]),
             "share": float(counts[i] / r.predictions.size),
         }

@@ -1,0 +1,112 @@
+"""No output names anybody who fits a face better than the name that was asked for."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_images
+from toy_backend import ToyBackend
+
+from idia_index import audit, build_index
+from idia_index.audit import AuditResult
+from idia_index.cli.console import query_text
+from idia_index.cli.main import _run as run_command
+from idia_index.index import Index
+from idia_index.names import NameList
+from idia_index.report import audit_to_json, report_html, runners_up
+from idia_index.rivals import may_be_named
+from idia_index.subjects import make_subject
+
+
+@pytest.fixture
+def index(tmp_path: Path, toy: ToyBackend, names: NameList) -> Index:
+    return build_index(tmp_path / "i", toy, names)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return make_images(tmp_path / "photos" / "Made_Up", 6)
+
+
+def favourite(index: Index, toy: ToyBackend, photos: Path) -> str:
+    """The candidate that is predicted most often for the photos."""
+    (result,) = audit(index, toy, [make_subject("Made Up", [photos])]).subjects
+    return index.name(Counter(result.predictions.ravel().tolist()).most_common(1)[0][0])
+
+
+def asked(index: Index, toy: ToyBackend, photos: Path, name: str) -> AuditResult:
+    return audit(index, toy, [make_subject(name, [photos])])
+
+
+@pytest.mark.parametrize(
+    ("predictions", "may"),
+    [
+        ([[7, 7, 3], [3, 7, 7]], True),
+        ([[7, 3], [3, 7]], True),  # nobody more often
+        ([[7, 7, 7], [3, 3, 3], [3, 7, 3]], False),  # wins a prompt, and is not the first choice
+        ([[3, 4], [5, 6]], False),
+    ],
+)
+def test_rivals_are_named_where_none_is_predicted_more_often(
+    predictions: list[list[int]], may: bool
+) -> None:
+    assert may_be_named(np.array(predictions), 7) is may
+
+
+def test_a_made_up_name_is_not_answered_with_the_right_one(
+    index: Index, toy: ToyBackend, photos: Path, names: NameList
+) -> None:
+    result = asked(index, toy, photos, "Made Up")
+    (subject,) = result.subjects
+    outputs = [
+        query_text(result, 5),
+        json.dumps([audit_to_json(result), runners_up(result, subject, 5)]),
+        report_html(audit_to_json(result)),
+    ]
+    for text in outputs:
+        assert not [name for name in names if name in text]
+    assert "another name" in outputs[0] and "another name" in outputs[2]
+    assert outputs[0].count("another name") > 21 - (subject.winners == -1).sum()  # --top's too
+    assert "looks for none" in outputs[0]
+
+
+def test_a_candidate_that_is_not_the_first_choice_is_no_way_round(
+    index: Index, toy: ToyBackend, photos: Path, names: NameList
+) -> None:
+    first = favourite(index, toy, photos)
+    other = next(name for name in names if name != first)
+    text = query_text(asked(index, toy, photos, other), 5)
+    assert other in text and not [name for name in names if name in text.replace(other, "")]
+
+
+def test_the_first_choice_is_shown_with_its_rivals(
+    index: Index, toy: ToyBackend, photos: Path, names: NameList
+) -> None:
+    first = favourite(index, toy, photos)
+    result = asked(index, toy, photos, first)
+    (subject,) = result.subjects
+    top = runners_up(result, subject, 3)
+    assert top[0]["name"] == first and {row["name"] for row in top} <= set(names)
+    winners = [None if w == -1 else index.name(w) for w in subject.winners.tolist()]
+    assert [vote["winner"] for vote in audit_to_json(result)["subjects"][0]["votes"]] == winners
+    text = query_text(result, 3)
+    assert "another name" not in text and "looks for none" not in text
+    assert all(row["name"] in text for row in top)
+
+
+@pytest.mark.usefixtures("toy_plugin")
+def test_no_file_of_a_report_holds_a_name_that_is_not_shown(
+    index: Index, photos: Path, names: NameList, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["audit", str(index.path), str(photos.parent), "--out", str(out)]
+    assert run_command(arguments, debug=False) == 0
+    with np.load(out / "results.npz") as results:
+        meta = results["meta"].tobytes().decode("utf-8")
+    texts = [(out / file).read_text(encoding="utf-8") for file in ("report.json", "index.html")]
+    for text in (meta, *texts):
+        assert "Made Up" in text and not [name for name in names if name in text]
