@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, cast
@@ -99,16 +98,15 @@ class Preprocessing:
             fill_color=int(config.get("fill_color") or 0),
         )
 
-    def pixels(self, images: Sequence[Image.Image], executor: Executor | None = None) -> Float32:
-        """Pixels float32 [n, 3, height, width] of images in any mode, prepared in `executor`.
+    def pixels(self, images: Sequence[Image.Image]) -> Float32:
+        """Pixels float32 [n, 3, height, width] of images in any mode.
 
         Raises:
             InputError: an image cannot be resized or converted to RGB.
         """
         out = np.empty((len(images), 3, self.height, self.width), np.float32)
-        run = map if executor is None else executor.map
-        for _ in run(self._fill, images, out):
-            pass
+        for image, room in zip(images, out, strict=True):
+            self._fill(image, room)
         return out
 
     def _fill(self, image: Image.Image, out: Float32) -> None:

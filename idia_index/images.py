@@ -49,8 +49,9 @@ def load_image(source: ImageSource) -> Image.Image:
     """Decodes an image and turns it upright by its EXIF orientation.
 
     The mode stays that of the file (L, P, RGBA, CMYK, ...): a backend converts to RGB where
-    its model's own preprocessing does. Of an animation the first frame is taken. Values of 16
-    bits are brought to 0..255, because that conversion would make everything above it white.
+    its model's own preprocessing does. Of an animation the first frame is taken. A file's
+    values of 16 bits are brought to 0..255, because that conversion would make everything above
+    it white; an image that is given decoded keeps its values.
 
     Raises:
         InputError: the file is missing, no image, cut short, or larger than is read.

@@ -136,11 +136,6 @@ def people_needed(rate: float, errors: int = 0, confidence: float = 0.95) -> int
     return high
 
 
-def normal_upper_tail(z: float) -> float:
-    """P(Z >= z) of a standard normal."""
-    return math.erfc(z / math.sqrt(2)) / 2
-
-
 def hypergeometric_at_least(least: int, chosen: int, good: int, total: int) -> float:
     """P(at least `least` good among `chosen` drawn without replacement of `total`, `good` good)."""
     ways = math.comb(total, chosen)

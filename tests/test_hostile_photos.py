@@ -197,6 +197,8 @@ def test_sixteen_bits_are_what_eight_would_show(tmp_path: Path) -> None:
         Image.fromarray(values).save(path)
         seen = np.asarray(load_image(path).convert("RGB"))
         assert (seen == (values // 256)[:, :, None]).all()
+    # What a caller decoded is the caller's.
+    assert (np.asarray(load_image(Image.fromarray(values))) == values).all()
     (tmp_path / "a.pgm").write_bytes(b"P5 20 24 65535\n" + values.astype(">u2").tobytes())
     assert (np.asarray(load_image(tmp_path / "a.pgm").convert("L")) == values // 256).all()
 

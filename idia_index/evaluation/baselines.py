@@ -53,10 +53,6 @@ class BlindScores:
     swapped_correct: NDArray[np.int16]
     image_only: Float64
 
-    def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """The arrays by their names, for a file."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
-
 
 @dataclass(frozen=True)
 class Baseline:

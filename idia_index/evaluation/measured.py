@@ -101,7 +101,3 @@ class Measured:
         }
         offsets = np.concatenate(([0], np.cumsum(self.images[people]))).astype(np.int64)
         return replace(self, offsets=offsets, name_ids=self.name_ids[people], **columns)
-
-    def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """The arrays by their names, for a file."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
