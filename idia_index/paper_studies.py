@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
-from io import StringIO
+from itertools import zip_longest
 from pathlib import Path
 
 from idia_index.build import build_index
@@ -26,6 +26,7 @@ from idia_index.report import write_files
 from idia_index.study.portrait import draw_person
 from idia_index.study.subjects import write_png
 from idia_index.subjects import MEMBER, NON_MEMBER, Subject, read_subjects
+from idia_index.tables import table_rows
 from idia_index.textfiles import read_lines, shown, shown_path
 
 STUDIES = ("laion400m", "cc3m")
@@ -104,13 +105,15 @@ def _read(file: Path) -> Recipe:
 
 
 def _people(file: Path) -> tuple[Subject, ...]:
-    rows = csv.DictReader(StringIO("\n".join(read_lines(file).texts)), strict=True)
+    rows = table_rows(read_lines(file))
+    _, columns = next(rows, (0, []))
     found = []
-    for number, row in enumerate(rows, 1):
+    for line, cells in rows:
+        row = dict(zip_longest(columns, cells))
         name, membership = clean_name(row["name"] or ""), row["membership"] or None
         count = int(row["training_count"]) if row["training_count"] else None
         if not name or membership not in (None, MEMBER, NON_MEMBER) or (count or 0) < 0:
-            raise ValueError(f"{shown_path(file)}, person {number}: {shown(row)}")
+            raise ValueError(f"{shown_path(file)}, line {line}: {shown(row)}")
         found.append(Subject(name, (), membership, count))
     return tuple(found)
 

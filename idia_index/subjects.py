@@ -7,18 +7,17 @@ import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
 
 from idia_index.errors import InputError
 from idia_index.images import IMAGE_SUFFIXES
 from idia_index.names import clean_name, folder_to_name, name_key
+from idia_index.tables import table_rows
 from idia_index.textfiles import check_text, read_lines, shown, shown_path
 
 MEMBER, NON_MEMBER = "member", "non_member"
 
 _COLUMNS = ("name", "path", "membership", "training_count")
-_REST = "\n"  # no column is called so: where cells past the last one go
 
 
 @dataclass(frozen=True)
@@ -108,20 +107,19 @@ def _from_folder(folder: Path) -> list[Subject]:
 
 
 def _from_csv(file: Path) -> list[Subject]:
-    lines = read_lines(file)
-    # A quoted field may not run over lines: names and paths hold no line breaks.
-    rows = csv.DictReader(StringIO("\n".join(lines.texts)), restkey=_REST, strict=True)
+    rows = table_rows(read_lines(file))
     where = shown_path(file)
     people: dict[str, _Person] = {}
     try:
-        _check_columns(rows.fieldnames or (), where)
-        for row in rows:
-            line = f"{where}, line {lines.numbers[rows.line_num - 1]}"
-            if _REST in row:
+        _, columns = next(rows, (0, []))
+        _check_columns(columns, where)
+        for number, cells in rows:
+            line = f"{where}, line {number}"
+            if len(cells) > len(columns):
                 raise InputError(
                     f"{line}: has more cells than there are columns; quote what holds a comma"
                 )
-            _add_row(people, row, file.parent, line)
+            _add_row(people, dict(zip(columns, cells, strict=False)), file.parent, line)
     except csv.Error as error:
         raise InputError(f"{where}: not a CSV file ({error}); check its quotes") from error
     if not people:
@@ -143,11 +141,9 @@ def _check_columns(columns: Sequence[str], where: str) -> None:
             raise InputError(f"{where}: the column {shown(column)} is misspelt; {told}")
 
 
-def _add_row(
-    people: dict[str, _Person], row: Mapping[str, str | None], base: Path, line: str
-) -> None:
-    name = clean_name(row["name"] or "")
-    if not name or not row["path"]:
+def _add_row(people: dict[str, _Person], row: Mapping[str, str], base: Path, line: str) -> None:
+    name, path = clean_name(row.get("name", "")), row.get("path", "")
+    if not name or not path:
         raise InputError(f"{line}: a person needs a name and a path")
     told = _Person(name, _membership(row, line), _training_count(row, line))
     known = people.setdefault(name, told)
@@ -156,11 +152,11 @@ def _add_row(
             f"{line}: {shown(name)} has another membership or training_count than on an earlier "
             "line; make them agree"
         )
-    known.add(base / row["path"], line)
+    known.add(base / path, line)
 
 
-def _membership(row: Mapping[str, str | None], line: str) -> str | None:
-    value = (row.get("membership") or "").strip()
+def _membership(row: Mapping[str, str], line: str) -> str | None:
+    value = row.get("membership", "").strip()
     if value not in ("", MEMBER, NON_MEMBER):
         raise InputError(
             f"{line}: membership is {shown(value)}; write {MEMBER}, {NON_MEMBER} or nothing"
@@ -168,8 +164,8 @@ def _membership(row: Mapping[str, str | None], line: str) -> str | None:
     return value or None
 
 
-def _training_count(row: Mapping[str, str | None], line: str) -> int | None:
-    value = (row.get("training_count") or "").strip()
+def _training_count(row: Mapping[str, str], line: str) -> int | None:
+    value = row.get("training_count", "").strip()
     if not value:
         return None
     if not (value.isascii() and value.isdigit() and len(value) < 16):

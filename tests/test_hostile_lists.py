@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import os
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -69,6 +71,9 @@ def read(reader: object, file: Path) -> object:
 
 CSV_CASES = {
     "name,path\n\"A B,a.png\n": "not a CSV file",
+    "name,path\n\"A B,a.png\nC D,b.png\nE F\",a.png\n": "not a CSV file .line 2:",
+    "name,path\n\nA B,a.png\nC D,\"b.png\nE F,a.png\"\n": "not a CSV file .line 4:",
+    "\"name,path\nA B\",a.png\n": "not a CSV file .line 1:",
     "nm,path\nA,b\n": "has no column name",
     "": "has no column name and no column path",
     "name;path\nA B;a.png\n": "has no column name",
@@ -98,6 +103,16 @@ def test_a_list_of_subjects_that_does_not_fit(tmp_path: Path, text: str) -> None
     with pytest.raises(InputError, match=CSV_CASES[text]) as caught:
         read_subjects(tmp_path / "s.csv")
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 5000
+
+
+def test_quotes_that_close_are_read_as_pythons_csv_reads_them(tmp_path: Path) -> None:
+    for name in ("a,b.png", 'c"d.png', "e.png"):
+        (tmp_path / name).touch()
+    text = 'path,name,x\n"a,b.png","Doe, Jane",\n"c""d.png",A "B" C,1\n\ne.png,"É F"\n'
+    (tmp_path / "s.csv").write_text(text, encoding="utf-8")
+    expected = [(row["name"], row["path"]) for row in csv.DictReader(StringIO(text))]
+    found = read_subjects(tmp_path / "s.csv")
+    assert [(person.name, person.images[0].name) for person in found] == expected
 
 
 def test_a_list_of_subjects_may_lead_out_of_its_folder(tmp_path: Path) -> None:
