@@ -180,7 +180,7 @@ class _Person:
     name: str
     membership: str | None = None
     training_count: int | None = None
-    images: dict[Path, None] = field(default_factory=dict)
+    images: dict[str, Path] = field(default_factory=dict)  # by the path without links and `..`
     skipped: list[Skipped] = field(default_factory=list)
 
     def add(self, path: Path, place: str) -> None:
@@ -202,16 +202,20 @@ class _Person:
             raise InputError(f"{place}: {shown(self.name)} has no image; give at least one")
         return Subject(
             self.name,
-            tuple(self.images),
+            tuple(self.images.values()),
             self.membership,
             self.training_count,
             tuple(self.skipped),
         )
 
     def _add_image(self, path: Path) -> None:
-        if path in self.images:
+        first = self.images.setdefault(os.path.realpath(path), path)
+        if first is path:
+            return
+        if first == path:
             self._skip(path, "was given twice and counts once")
-        self.images[path] = None
+        else:
+            self._skip(path, f"is {shown_path(first)} by another path and counts once")
 
     def _skip(self, path: Path, reason: str) -> None:
         self.skipped.append(Skipped(path, f"{shown_path(path)}: {reason}"))

@@ -21,7 +21,7 @@ from idia_index.names import name_key, read_names
 from idia_index.prompts import PromptGrid
 from idia_index.registry import load_backend
 from idia_index.study import ONNX_DIR
-from idia_index.subjects import read_subjects
+from idia_index.subjects import make_subject, read_subjects
 from idia_index.templates import Template, read_templates
 from idia_index.textfiles import printable
 
@@ -130,6 +130,24 @@ def test_a_list_of_subjects_may_lead_out_of_its_folder(tmp_path: Path) -> None:
         f"{tmp_path / 'lists' / '../photos/00.png'}: was given twice and counts once"
     ]
     assert second.images == (tmp_path / "photos" / "01.png",)
+
+
+def test_a_file_given_by_several_paths_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first path stays; files are told apart as the system does it, by their inodes."""
+    make_images(tmp_path / "k", 2)
+    (tmp_path / "link.png").symlink_to(tmp_path / "k" / "00.png")
+    (tmp_path / "linked").symlink_to("k")
+    monkeypatch.chdir(tmp_path / "k")
+    paths = ["00.png", tmp_path / "k/00.png", "../k/00.png", "../link.png", "../linked", "00.png"]
+    person = make_subject("Ann", paths)
+    assert person.images == (Path("00.png"), Path("../linked/01.png"))
+    assert [each.path for each in person.skipped] == [
+        *map(Path, paths[1:4]), Path("../linked/00.png"), Path("00.png")
+    ]  # fmt: skip
+    assert all("00.png by another path" in each.reason for each in person.skipped[:4])
+    assert len({path.stat().st_ino for path in person.images}) == len(person.images)
 
 
 @pytest.mark.parametrize("reader", [read_names, read_templates, read_subjects])
