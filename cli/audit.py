@@ -18,7 +18,7 @@ from idia_index.cli.options import (
     verify_option,
     write_json,
 )
-from idia_index.cli.people import read_people, skipped_of, tell_skipped
+from idia_index.cli.people import skipped_of, tell_rivals, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.decision import check_tau
@@ -28,6 +28,7 @@ from idia_index.evaluation.people import subject_tests
 from idia_index.evaluation.settings import Settings
 from idia_index.index import open_index
 from idia_index.report import audit_to_json, write_evaluation
+from idia_index.subjects import read_subjects
 
 
 @click.command(
@@ -75,10 +76,11 @@ def command(
     """
     opened = open_index(index, verify=check_shards)
     check_tau(tau, len(opened.templates))
-    people = read_people(subjects, opened)
+    people = read_subjects(subjects)
     for person in people if out is not None else ():
         check_images(person.name, len(person.images))  # now, not when all is computed
     loaded = backend_of(opened, backend, model, device)
+    tell_rivals(opened, loaded, people)
     settings = Settings(tau=tau, sizes=(1,), min_images=1)
     origin = {"subjects": os.fsdecode(subjects.resolve())}
     with Stages(show_progress) as progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from idia_index.alike import alike_notes
 from idia_index.audit import AuditResult, SubjectResult
 from idia_index.evaluation import Metrics, evaluate_decisions
 from idia_index.report import names_shown, runners_up
@@ -55,7 +56,12 @@ def query_text(result: AuditResult, top: int | None) -> str:
         rows = [[r["name"] or ANOTHER, str(r["votes"]), f"{r['share']:.1%}"]
                 for r in runners_up(result, subject, top)]  # fmt: skip
         lines += ["", table(["name", "votes", "share"], rows)]
-    return "\n".join([*lines, "", *map("- {}".format, notes(result))])
+    return "\n".join([*lines, "", *_notes(result)])
+
+
+def _notes(result: AuditResult) -> list[str]:
+    spellings = alike_notes((s.subject.name, s.spellings) for s in result.subjects)
+    return [f"- {note}" for note in (*notes(result), *spellings)]
 
 
 def _votes(result: AuditResult, subject: SubjectResult) -> str:
@@ -89,7 +95,7 @@ def audit_text(result: AuditResult) -> str:
     metrics = evaluate_decisions(result.subjects)
     if metrics is not None:
         lines += ["", metrics_text(metrics)]
-    return "\n".join([*lines, "", *map("- {}".format, notes(result))])
+    return "\n".join([*lines, "", *_notes(result)])
 
 
 def metrics_text(metrics: Metrics) -> str:

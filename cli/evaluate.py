@@ -17,7 +17,7 @@ from idia_index.cli.options import (
     tau_option,
     write_json,
 )
-from idia_index.cli.people import read_people, skipped_of, tell_skipped
+from idia_index.cli.people import skipped_of, tell_rivals, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
@@ -29,6 +29,7 @@ from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES, Settings
 from idia_index.index import open_index
 from idia_index.number_lists import numbers
 from idia_index.report import evaluation_to_json, write_evaluation
+from idia_index.subjects import read_subjects
 
 
 @click.command(
@@ -145,12 +146,14 @@ def _measure(
     progress: Stages,
 ) -> Evidence:
     opened = open_index(paths[0])
-    people = read_people(paths[1], opened)
+    people = read_subjects(paths[1])
     for person in people:
         check_images(person.name, len(person.images))  # now, not when all is computed
+    loaded = backend_of(opened, *chosen)
+    tell_rivals(opened, loaded, people)
     return gather(
         opened,
-        backend_of(opened, *chosen),
+        loaded,
         people,
         settings,
         strict=strict,

@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from pathlib import Path
 
+from idia_index.alike import alike_pairs
 from idia_index.audit import AuditResult
 from idia_index.cli.terminal import say
 from idia_index.index import Index
 from idia_index.name_lint import collisions
-from idia_index.subjects import Skipped, Subject, read_subjects
+from idia_index.protocols import Backend
+from idia_index.subjects import Skipped, Subject
 
 SKIPPED_SHOWN = 20
 RIVALS_SHOWN = 20  # an index of other hands may hold a name in ten million spellings
 
 
-def read_people(path: Path, index: Index) -> list[Subject]:
-    """Subjects of a folder or a CSV; notes names that a candidate spells otherwise.
+def tell_rivals(index: Index, backend: Backend, people: Sequence[Subject]) -> None:
+    """Says on standard error which candidates may be a subject in another spelling.
 
-    Such a candidate competes with the subject's own name, and may win its votes.
+    Such a candidate competes with the subject's own name, and may win its votes; but for one that
+    the model cannot tell from it, which is the same candidate.
     """
-    people = read_subjects(path)
     found = collisions(index.names, [person.name for person in people])
-    rivals = (each for each in found if not each.same_name)
-    for each in islice(rivals, RIVALS_SHOWN):
-        say(
-            f"note: {each.subject!r} competes with the candidate {each.candidate!r}, "
-            "which may be the same name; remove it from the index if so",
-            err=True,
-        )
+    rivals = ((each.subject, each.candidate) for each in found if not each.same_name)
+    first = list(islice(rivals, RIVALS_SHOWN))
+    alike = set(alike_pairs(backend, index.templates, first))
+    for subject, candidate in first:
+        if (subject, candidate) not in alike:
+            say(
+                f"note: {subject!r} competes with the candidate {candidate!r}, "
+                "which may be the same name; remove it from the index if so",
+                err=True,
+            )
     if next(rivals, None) is not None:
         say("note: and more candidates that may be a subject under another spelling", err=True)
-    return people
 
 
 def tell_skipped(skipped: Iterable[Skipped]) -> None:

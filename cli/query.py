@@ -17,7 +17,7 @@ from idia_index.cli.options import (
     verify_option,
     write_json,
 )
-from idia_index.cli.people import skipped_of, tell_skipped
+from idia_index.cli.people import skipped_of, tell_rivals, tell_skipped
 from idia_index.cli.terminal import say
 from idia_index.decision import check_tau
 from idia_index.index import open_index
@@ -70,6 +70,7 @@ def command(
     check_tau(tau, len(opened.templates))
     subject = make_subject(name, images)
     loaded = backend_of(opened, backend, model, device)
+    tell_rivals(opened, loaded, [subject])
     result = audit(opened, loaded, [subject], tau=tau, strict=strict)
     tell_skipped(skipped_of(result))
     if not as_json:

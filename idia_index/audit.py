@@ -11,13 +11,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from idia_index import embeddings
+from idia_index.candidates import with_candidates
 from idia_index.decision import Decision, check_tau, decide
 from idia_index.errors import InputError
 from idia_index.image_cache import ImageCache
 from idia_index.index import Index
 from idia_index.manifest import Manifest
-from idia_index.prompts import PromptGrid
 from idia_index.protocols import Backend
 from idia_index.records import Float32, Int64
 from idia_index.subject_images import encode_subjects
@@ -49,6 +48,7 @@ class SubjectResult:
         counts: images that voted for the most frequent name, int64 [T].
         decision: correct prompts and what is inferred.
         skipped: files that were left out, and why.
+        spellings: candidates that the model cannot tell from the name, and that were one with it.
     """
 
     subject: Subject
@@ -60,6 +60,7 @@ class SubjectResult:
     counts: Int64
     decision: Decision
     skipped: tuple[Skipped, ...]
+    spellings: tuple[str, ...] = ()
 
 
 class Candidates(Protocol):
@@ -115,7 +116,7 @@ def audit(
 
     Raises:
         InputError: tau is out of range, the index is of another model, or a subject has no
-            image that can be read.
+            image that can be read, or two subjects have names that are one to the model.
     """
     check_tau(tau, len(index.templates))
     prepared = prepare(index, backend, subjects, strict=strict, progress=progress)
@@ -127,11 +128,12 @@ class Prepared:
     """Subjects whose images are encoded and whose names are candidates.
 
     Attributes:
-        index: the index with every subject's name in it.
+        index: the index with every subject's name in it, in one spelling.
         backend: as `describe` gives it.
         subjects: P people; `images` are those that could be read.
         name_ids: id of each subject's name, [P].
         in_index: whether it is the index's own, or was encoded on the fly.
+        spellings: candidates of the index that are the name to the model alone.
         embeddings: float32 [M, D], unit rows, the images of a subject together.
         owners: int64 [M], the subject of each image, rising.
         skipped: files of each subject that were left out.
@@ -143,6 +145,7 @@ class Prepared:
     subjects: tuple[Subject, ...]
     name_ids: list[int]
     in_index: list[bool]
+    spellings: list[tuple[str, ...]]
     embeddings: Float32
     owners: Int64
     skipped: list[tuple[Skipped, ...]]
@@ -161,7 +164,7 @@ def prepare(
     index = index.deciding_with(backend)
     if not subjects:
         raise InputError("there is no subject: give at least one person")
-    searched, ids, in_index = _candidates(index, backend, subjects)
+    candidates = with_candidates(index, backend, [subject.name for subject in subjects])
     cache = ImageCache(index.path, backend.fingerprint, f"{backend.name} on {backend.device}")
     encoded = encode_subjects(backend, subjects, cache, strict, progress)
     bounds = np.searchsorted(encoded.owners, np.arange(len(subjects) + 1)).tolist()
@@ -174,11 +177,12 @@ def prepare(
         for subject, unread in zip(subjects, encoded.skipped, strict=True)
     ]
     return Prepared(
-        index=searched,
+        index=candidates.index,
         backend=describe(backend),
         subjects=tuple(used),
-        name_ids=ids,
-        in_index=in_index,
+        name_ids=candidates.name_ids,
+        in_index=candidates.stored,
+        spellings=candidates.spellings,
         embeddings=encoded.embeddings,
         owners=encoded.owners,
         skipped=skipped,
@@ -206,6 +210,7 @@ def conclude(
                 counts=counts,
                 decision=decide(winners, prepared.name_ids[number], tau),
                 skipped=prepared.skipped[number],
+                spellings=prepared.spellings[number],
             )
         )
     return AuditResult(prepared.index, prepared.backend, tau, tuple(results))
@@ -225,23 +230,6 @@ def _using(subject: Subject, images: tuple[Path, ...]) -> Subject:
     return Subject(
         subject.name, images, subject.membership, subject.training_count, subject.skipped
     )
-
-
-def _candidates(
-    index: Index, backend: Backend, subjects: Sequence[Subject]
-) -> tuple[Index, list[int], list[bool]]:
-    """The index with every subject's name in it, the names' ids, and whether they were stored."""
-    names = [subject.name for subject in subjects]
-    found = index.find(names)
-    missing = [name for name in names if name not in found]
-    if missing:
-        grid = PromptGrid(index.templates, missing)
-        rows = embeddings.encode_grid(backend, grid, 0, len(missing))
-        stored = len(index)
-        index = index.with_names(missing, rows)
-        found |= {name: stored + place for place, name in enumerate(missing)}
-    extra = set(missing)
-    return index, [found[name] for name in names], [name not in extra for name in names]
 
 
 def _search(index: Index, queries: Float32) -> tuple[Float32, Int64]:

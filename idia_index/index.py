@@ -94,7 +94,7 @@ class Index:
 
     def __len__(self) -> int:
         """Number of candidate names, N."""
-        return self.manifest.candidates + len(self.extra_names)
+        return len(self._stored_names) + len(self.extra_names)
 
     def search(self, image_embeddings: ArrayLike, k: int = 1) -> tuple[Float32, Int64]:
         """The k most similar candidate names for each image, in each template on its own.
@@ -191,6 +191,25 @@ class Index:
         names = [self.name(i) for i in self._stored_names.name_ids(stored_ids).tolist()]
         return embeddings.encode_texts(backend, [self.templates[template].fill(n) for n in names])
 
+    def nearest(self, template: int, rows: Float32, k: int) -> tuple[Float32, Int64]:
+        """The k candidates of one template whose stored rows are the most similar to unit rows.
+
+        Args:
+            template: its id.
+            rows: float32 [n, D].
+            k: 1 to N.
+
+        Returns:
+            similarities float32 [n, k], falling, and name ids int64 [n, k]; an approximate kind
+            may miss some.
+        """
+        similarities, ids = self._rows.nearest(template, rows, k)
+        return similarities, self._stored_names.name_ids(ids)
+
+    def stored_error(self, template: int) -> float:
+        """The most that a stored row of a template is off."""
+        return float(self._rows.errors()[template])
+
     def stored_rows(self, template: int, stored_ids: Int64) -> Float32:
         """Stored text embeddings float32 [n, D] of one template for stored ids int64 [n]."""
         return self._rows.of_template(template, stored_ids)
@@ -216,6 +235,13 @@ class Index:
         view._rows = self._rows.and_of(len(names), in_memory(text_embeddings))
         return view
 
+    def without(self, name_ids: ArrayLike) -> Index:
+        """A view without some stored candidates, int64 [n], as if removed; nothing is written."""
+        view = copy(self)
+        view._stored_names = self._stored_names.without(np.asarray(name_ids, np.int64))
+        view._rows = self._rows.among(view._stored_names)
+        return view
+
     def deciding_with(self, backend: Backend) -> Index:
         """A view whose searches put float32's name first, whatever precision the index stores.
 
@@ -234,7 +260,7 @@ class Index:
         """
         keys = {name: name_key(name) for name in names}
         found = self._stored_names.find(keys.values())
-        for place, name in enumerate(self.extra_names, self.manifest.candidates):
+        for place, name in enumerate(self.extra_names, len(self._stored_names)):
             found.setdefault(name_key(name), place)
         return {name: found[key] for name, key in keys.items() if key in found}
 

@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from idia_index.certificate import compare, merged, settle
 from idia_index.manifest import Manifest
 from idia_index.protocols import Shard
 from idia_index.records import Float32, Int64
-from idia_index.scan import Tile
-from idia_index.scores import Float64
+from idia_index.scan import Tile, find_contenders
+from idia_index.scores import Float64, Scores
 from idia_index.search import ScoredShard, rows_of
 from idia_index.shard_files import ShardFiles
 from idia_index.stored_names import StoredNames
+
+
+class _OneTemplate(ScoredShard):
+    """One template of a shard."""
+
+    def __init__(self, shard: ScoredShard, template: int) -> None:
+        self._shard = shard
+        self._template = template
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        _, n, dim = self._shard.shape
+        return 1, n, dim
+
+    def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
+        return self._shard.scores(slice(self._template, self._template + 1), rows, queries)
+
+    def text_embeddings(self, template: int, rows: Int64) -> Float32:
+        return self._shard.text_embeddings(self._template, rows)
+
+
+def _of_one(tile: Tile, template: int) -> Tile:
+    assert isinstance(tile.shard, ScoredShard)
+    shard, errors = _OneTemplate(tile.shard, template), tile.errors[[template]]
+    return replace(tile, shard=shard, first_template=0, errors=errors)
 
 
 class IndexedRows:
@@ -36,6 +63,10 @@ class IndexedRows:
         self._added = added
         self._templates = len(manifest.plan.templates)
         self._dim = manifest.plan.fingerprint.dim
+
+    def among(self, names: StoredNames) -> IndexedRows:
+        """These, of stored names of which others were removed."""
+        return IndexedRows(self._folder, self._manifest, names, self._files, self._added)
 
     def and_of(self, count: int, shard: Shard) -> IndexedRows:
         """These and the rows of `count` more names."""
@@ -64,6 +95,20 @@ class IndexedRows:
             )
         for first, count, shard in self._added:
             yield Tile(shard, count, first, 0, np.zeros(self._templates))
+
+    def nearest(self, template: int, queries: Float32, k: int) -> tuple[Float32, Int64]:
+        """The k best rows of one template alone: similarities and stored ids, [M, k] both."""
+        if not self.scored:
+            similarities, ids = merged(self.tiles(False), queries, k, self._templates)
+            return similarities[template], ids[template]
+        tiles = (
+            _of_one(tile, template - tile.first_template)
+            for tile in self.tiles(True)
+            if 0 <= template - tile.first_template < len(tile.errors)
+        )
+        pairs = find_contenders(tiles, queries, k, 1)
+        found = settle(compare(queries, k, pairs, lambda _, ids: self.of_template(template, ids)))
+        return found.similarities[0], found.name_ids[0]
 
     def errors(self) -> Float64:
         """The most that a stored row of each template is off, float64 [T]."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from idia_index import embeddings
+from idia_index.alike import alike_pairs, check_distinct, close, each_once
 from idia_index.decision import Decision, check_tau, decide
 from idia_index.errors import InputError
 from idia_index.image_cache import ImageCache
@@ -142,7 +143,7 @@ def compare(
             f"the two are different models ({'; '.join(different)}); compare a model with its "
             "own export"
         )
-    candidates, ids = _candidates(names, subjects)
+    candidates, ids = _candidates(first, names, templates, subjects)
     images = _encode_images(pair, subjects, strict, progress)
     grid = PromptGrid(templates, candidates)
     texts = _Texts(grid, images.rows)
@@ -152,17 +153,31 @@ def compare(
     return _report(pair, subjects, (ids, images, texts), tau)
 
 
-def _candidates(names: Sequence[str], subjects: Sequence[Subject]) -> tuple[list[str], list[int]]:
-    """All candidate names, and the ids of the subjects' names among them."""
-    candidates = list(names)
-    known: dict[str, int] = {}
-    for place, name in enumerate(candidates):
-        known.setdefault(name_key(name), place)
-    for subject in subjects:
-        if name_key(subject.name) not in known:
-            known[name_key(subject.name)] = len(candidates)
-            candidates.append(subject.name)
-    return candidates, [known[name_key(subject.name)] for subject in subjects]
+def _candidates(
+    first: Backend, names: Sequence[str], templates: Sequence[Template], subjects: Sequence[Subject]
+) -> tuple[list[str], list[int]]:
+    """All candidate names, none twice to the model, and the ids of the subjects' names."""
+    keys = {subject.name: name_key(subject.name) for subject in subjects}
+    people = list(keys)
+    rows = embeddings.encode_texts(first, [templates[0].fill(name) for name in people])
+    check_distinct(first, templates, people, rows)
+    places: dict[str, int] = {}
+    others: dict[str, set[int]] = {name: set() for name in people}
+    for start in range(0, len(names), NAMES_AT_A_TIME):
+        run = names[start : start + NAMES_AT_A_TIME]
+        for place, name in enumerate(run, start):
+            places.setdefault(name_key(name), place)
+        theirs = embeddings.encode_texts(first, [templates[0].fill(name) for name in run])
+        pairs = {(people[j], run[i]): start + i for i, j in close(theirs, rows)}
+        for pair in alike_pairs(first, templates, list(pairs)):
+            others[pair[0]].add(pairs[pair])
+    found = {name: places[key] for name, key in keys.items() if key in places}
+    for name, place in found.items():
+        others[name] -= {place}
+    once = each_once(len(names), found, others)
+    gone = set(once.gone.tolist())
+    left = [name for place, name in enumerate(names) if place not in gone]
+    return left + once.missing, [once.name_ids[subject.name] for subject in subjects]
 
 
 @dataclass

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from typing import overload
 
@@ -35,8 +36,17 @@ class StoredNames(Sequence[str]):
         self._lookups = [Lookup(folder, entry) for entry in manifest.lookups]
         self._read: OrderedDict[int, list[str]] = OrderedDict()
         self._stored = manifest.stored
-        self.removed = _read_removed(folder, manifest)
-        self._shifts = self.removed - np.arange(len(self.removed))
+        self._remove(_read_removed(folder, manifest))
+
+    def _remove(self, stored_ids: Int64) -> None:
+        self.removed = stored_ids
+        self._shifts = stored_ids - np.arange(len(stored_ids))
+
+    def without(self, name_ids: Int64) -> StoredNames:
+        """The same with these removed too, here and not on disk."""
+        left = copy(self)
+        left._remove(np.union1d(self.removed, self.stored_ids(name_ids)))
+        return left
 
     def __len__(self) -> int:
         return self._stored - len(self.removed)

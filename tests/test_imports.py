@@ -16,7 +16,7 @@ HEAVY = (
 )  # fmt: skip
 PIPELINES = {
     "build", "audit", "demo", "parity", "evaluate", "replay", "paper_studies",
-    "grow", "compact", "verify", "repair",
+    "grow", "compact", "verify", "repair", "candidates",
 }  # fmt: skip
 PROTOCOLS = {"protocols", "registry"}
 LIGHT = {"numpy", "PIL", "threadpoolctl", "idia_index"}

@@ -125,6 +125,7 @@ def _subject_meta(result: SubjectResult) -> dict[str, Any]:
         "membership": subject.membership,
         "training_count": subject.training_count,
         "in_index": result.in_index,
+        "spellings": list(result.spellings),
         "images": [os.fsdecode(path) for path in subject.images],
         "skipped": [[os.fsdecode(s.path), s.reason] for s in result.skipped],
     }
@@ -237,4 +238,5 @@ def _result(measured: Measured, place: int, entry: Mapping[str, Any], tau: int) 
         counts=counts,
         decision=decide(winners, name_id, tau),
         skipped=skipped,
+        spellings=tuple(map(str, entry.get("spellings", ()))),
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from idia_index._version import __version__
+from idia_index.alike import alike_notes
 from idia_index.audit import AuditResult, SubjectResult
 from idia_index.evaluation.analysis import analyse, select
 from idia_index.evaluation.decisions import Metrics, evaluate_decisions
@@ -42,7 +43,10 @@ def audit_to_json(result: AuditResult) -> dict[str, Any]:
         "backend": result.backend,
         "subjects": [_subject_json(result, r) for r in result.subjects],
         "metrics": metrics.to_json() if metrics else None,
-        "notes": notes(result),
+        "notes": [
+            *notes(result),
+            *alike_notes((r.subject.name, r.spellings) for r in result.subjects),
+        ],
     }
 
 
@@ -52,6 +56,7 @@ def _subject_json(result: AuditResult, r: SubjectResult) -> dict[str, Any]:
         "name": r.subject.name,
         "candidate": result.index.name(r.name_id),
         "in_index": r.in_index,
+        "spellings": list(r.spellings),
         "images": len(r.subject.images),
         "correct_prompts": r.decision.correct_prompts,
         "inferred_member": r.decision.inferred_member,
