@@ -60,8 +60,8 @@ def command(
 ) -> None:
     """Ask whether the model associates the face on IMAGE... with --name.
 
-    IMAGE is a file or a folder of images, all of the one person. The published protocol takes
-    30 of them.
+    IMAGE is a file or a folder of images, all of the one person; a folder of several people's
+    folders is refused (see audit). The published protocol takes 30 images.
 
     Embeddings of the images are kept in INDEX (images.cache) and spare the next run the work; set
     IDIA_INDEX_IMAGE_CACHE=off to keep none.

@@ -12,6 +12,7 @@ from pathlib import Path
 from idia_index.errors import InputError
 from idia_index.images import IMAGE_SUFFIXES
 from idia_index.names import clean_name, folder_to_name, name_key
+from idia_index.one_person import check_one_person
 from idia_index.tables import table_rows
 from idia_index.textfiles import check_text, read_lines, shown, shown_path
 
@@ -76,14 +77,18 @@ def make_subject(name: str, images: Iterable[str | os.PathLike[str]]) -> Subject
     """One subject of given images or folders of images.
 
     Raises:
-        InputError: the name is empty or not printable, or there is no image.
+        InputError: the name is empty or not printable, there is no image, or a folder looks
+            like one of several people.
     """
     check_text(name, "name of the subject")
     if not clean_name(name):
         raise InputError("the name of the subject is empty: give the name to test")
     person = _Person(clean_name(name))
     for image in images:
+        known = len(person.images)
         person.add(Path(image), "the command line")
+        if len(person.images) > known + 1:
+            check_one_person(Path(image), list(person.images.values())[known:])
     return person.subject("the command line")
 
 
