@@ -63,7 +63,9 @@ from idia_index.subjects import read_subjects
     type=int,
     help="Leave out people with more training images (the paper's LAION study: 299).",
 )
-@click.option("--bins", metavar="0,25,..", help="Where bins of training counts start.")
+@click.option(
+    "--bins", metavar="0,25,..,75", help="Where bins of training counts start; the last is open."
+)
 @click.option(
     "--out",
     type=DIRECTORY,

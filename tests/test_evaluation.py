@@ -16,6 +16,7 @@ from toy_backend import ToyBackend, word_vector
 
 from idia_index import audit, build_index
 from idia_index.cli import options
+from idia_index.cli.evaluate import command as evaluate_command
 from idia_index.cli.main import cli
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.evaluate import gather
@@ -323,6 +324,13 @@ def test_a_replay_that_does_not_hold_fails(
     done = run(monkeypatch, "replay", tmp_path / "report.json")
     assert isinstance(done.exception, IdiaIndexError) and done.exit_code == 1
     assert "does NOT hold" in done.output
+
+
+@pytest.mark.parametrize("option", ["bins", "sample_sizes"])
+def test_the_lists_that_help_shows_are_taken(option: str) -> None:
+    (found,) = (p for p in evaluate_command.params if p.name == option)
+    shown = found.metavar or found.default
+    assert len(numbers(str(shown), f"--{option}")) > 3
 
 
 def test_an_audit_without_known_truth_has_p_values(
