@@ -15,7 +15,7 @@ from scipy.stats import beta, binom, binomtest, false_discovery_control, hyperge
 from idia_index.cli.main import cli
 from idia_index.errors import InputError
 from idia_index.evaluation.controls import NameTraits, match_controls
-from idia_index.evaluation.pvalues import adjusted
+from idia_index.evaluation.pvalues import adjusted, passing
 from idia_index.planning import (
     Wanted,
     controls_needed,
@@ -128,7 +128,7 @@ def test_the_plan_says_enough_and_not_more() -> None:
         Wanted(margin=1e-6)
 
 
-def passing(subjects: int, known: int, controls: int) -> float:
+def smallest(subjects: int, known: int, controls: int) -> float:
     """The adjusted p-value of people who all have the smallest that so many controls allow."""
     p_values = [1 / (controls + 1)] * known + [1.0] * (subjects - known)
     return float(false_discovery_control(p_values, method="bh")[0])
@@ -139,11 +139,12 @@ def test_control_names_let_the_known_pass_together() -> None:
         for known in range(1, subjects + 1, 2):
             controls = controls_needed(subjects, known, 0.05)
             if controls is not None:
-                assert passing(subjects, known, controls) <= 0.05 + 1e-12
-                assert passing(subjects, known, controls - 1) > 0.05 + 1e-12
-                # What an audit compares passes to the last bit.
-                p_values = [1 / (controls + 1)] * known + [1.0] * (subjects - known)
-                assert adjusted(p_values)[0] <= 0.05
+                assert smallest(subjects, known, controls) <= 0.05 + 1e-12
+                assert smallest(subjects, known, controls - 1) > 0.05 + 1e-12
+                # And so the audit finds.
+                for given, passed in ((controls, known), (controls - 1, 0)):
+                    p_values = [1 / (given + 1)] * known + [1.0] * (subjects - known)
+                    assert passing(adjusted(p_values), 0.05).sum() == passed
 
 
 def test_a_plan_asks_for_no_more_control_names_than_an_audit_uses() -> None:
@@ -151,10 +152,10 @@ def test_a_plan_asks_for_no_more_control_names_than_an_audit_uses() -> None:
     used = len(match_controls(woman, [woman] * 20_000).places)
     for subjects in (50, 51, 500, 5000):
         least = known_needed(subjects, 0.05)
-        assert least is not None and passing(subjects, least, used) <= 0.05 + 1e-12
+        assert least is not None and smallest(subjects, least, used) <= 0.05 + 1e-12
         assert controls_needed(subjects, least, 0.05) is not None
         if least > 1:
-            assert passing(subjects, least - 1, used) > 0.05 + 1e-12
+            assert smallest(subjects, least - 1, used) > 0.05 + 1e-12
             assert plan(Wanted(subjects=subjects, known=least - 1))["control_names"] is None
     assert known_needed(5, 0.0005) is None and controls_needed(5, 5, 0.0005) is None
 

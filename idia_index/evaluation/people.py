@@ -9,7 +9,7 @@ import numpy as np
 
 from idia_index.evaluation.analysis import pairs_json
 from idia_index.evaluation.evidence import Evidence
-from idia_index.evaluation.pvalues import adjusted, uniform_distance
+from idia_index.evaluation.pvalues import adjusted, passing, uniform_distance
 from idia_index.subjects import MEMBER, NON_MEMBER
 
 FDR = 0.05
@@ -54,7 +54,7 @@ def p_value_summary(evidence: Evidence) -> dict[str, Any]:
     """The method, its assumption, discoveries, and how p-values of non-members are spread."""
     controls, tau = evidence.controls, evidence.audit.tau
     q_values = adjusted(controls.p_values)
-    found = q_values <= FDR
+    found = passing(q_values, FDR)
     truth = np.array([r.subject.membership or "" for r in evidence.audit.subjects])
     people = range(len(controls.counts))
     positives = np.array([controls.rule_positives(person, tau) for person in people])
