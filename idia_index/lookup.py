@@ -82,23 +82,34 @@ class Lookup:
             )
         return np.frombuffer(data, _SUM)
 
-    def candidates(self, key: str) -> Iterator[int]:
-        """Stored ids of names whose key may be this one, rising; compare the keys themselves.
+    def candidates(self, wanted: NDArray[np.uint64]) -> Iterator[tuple[Int64, Int64]]:
+        """Stored ids of names that may have these hashes, block by block; compare the keys.
+
+        Args:
+            wanted: uint64 [w], rising `key_hash`es. Each block is read once, and only if a hash
+                may be in it.
+
+        Yields:
+            int64 [c], places in `wanted`, and int64 [c], the stored id of each.
 
         Raises:
             InputError: a file of the lookup was changed.
         """
-        wanted = np.uint64(key_hash(key))
         firsts = self._sums["hash"]
-        # The last block that begins below the hash may still reach it.
-        block = max(0, int(np.searchsorted(firsts, wanted, side="left")) - 1)
-        stop = int(np.searchsorted(firsts, wanted, side="right"))
-        found: list[int] = []
-        for number in range(block, stop):
+        # The last block that begins below a hash may still reach it.
+        first = np.maximum(np.searchsorted(firsts, wanted, side="left") - 1, 0)
+        stop = np.searchsorted(firsts, wanted, side="right")
+        blocks = np.arange(len(firsts))
+        starts = np.searchsorted(stop, blocks, side="right")
+        stops = np.searchsorted(first, blocks, side="right")
+        for number in np.flatnonzero(starts < stops).tolist():
             hashes, ids = self._block(number)
-            places = slice(*(int(np.searchsorted(hashes, wanted, s)) for s in ("left", "right")))
-            found += (ids[places] + self._entry.first).tolist()
-        return iter(sorted(found))
+            mine = slice(int(starts[number]), int(stops[number]))
+            left = np.searchsorted(hashes, wanted[mine], side="left")
+            right = np.searchsorted(hashes, wanted[mine], side="right")
+            places = np.repeat(np.arange(mine.start, mine.stop), right - left)
+            before = np.repeat(np.cumsum(right - left) - right, right - left)
+            yield places, ids[np.arange(len(places)) - before] + self._entry.first
 
     def _block(self, number: int) -> tuple[NDArray[np.uint64], Int64]:
         start = number * BLOCK
@@ -115,13 +126,17 @@ class Lookup:
             raise InputError(
                 f"{self._keys}: was changed after the build; mend it with: idia-index repair"
             )
-        ids = np.frombuffer(data, "<i8")
+        ids, ranked = np.frombuffer(data, "<i8"), np.frombuffer(hashes, "<u8")
         if ids.min() < 0 or ids.max() >= self._entry.count:
             raise InputError(
                 f"{self._keys}: leads past its {self._entry.count} names; "
                 "mend it with: idia-index repair"
             )
-        return np.frombuffer(hashes, "<u8"), ids
+        if not (ranked[1:] >= ranked[:-1]).all():  # every hash might seem to be every name's
+            raise InputError(
+                f"{self._keys}: holds hashes that do not rise; mend it with: idia-index repair"
+            )
+        return ranked, ids
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:

@@ -17,7 +17,7 @@ import numpy as np
 
 from idia_index.errors import InputError
 from idia_index.files import read_regular
-from idia_index.lookup import Lookup
+from idia_index.lookup import Lookup, key_hash
 from idia_index.manifest import FileEntry, Manifest, ShardEntry
 from idia_index.names import name_key
 from idia_index.records import Int64
@@ -85,11 +85,12 @@ class StoredNames(Sequence[str]):
 
     def shard(self, number: int) -> list[str]:
         """All names of one shard; raises InputError if their file was changed."""
-        if number not in self._read:
-            self._read[number] = _read_names(self._folder, self._shards[number])
-            if len(self._read) > SHARDS_KEPT:
-                self._read.popitem(last=False)
-        return self._read[number]
+        # Taken out and put back, in one step each: several threads may ask.
+        names = self._read.pop(number, None) or _read_names(self._folder, self._shards[number])
+        self._read[number] = names  # the last to be forgotten
+        if len(self._read) > SHARDS_KEPT:
+            self._read.popitem(last=False)
+        return names
 
     def find(self, keys: Iterable[str]) -> dict[str, int]:
         """Name ids of the names with these `name_key`s; a key that no name has is left out.
@@ -99,7 +100,8 @@ class StoredNames(Sequence[str]):
         """
         wanted = set(keys)
         found = self._looked_up(wanted) if self._lookups else self._read_through(wanted)
-        return {key: int(self.name_ids(np.array(stored))) for key, stored in found.items()}
+        ids = self.name_ids(np.fromiter(found.values(), np.int64, len(found)))
+        return dict(zip(found, ids.tolist(), strict=True))
 
     def _at(self, stored: int) -> str:
         number = int(np.searchsorted(self._starts, stored, side="right")) - 1
@@ -110,12 +112,25 @@ class StoredNames(Sequence[str]):
         return place < len(self.removed) and int(self.removed[place]) == stored
 
     def _looked_up(self, wanted: set[str]) -> dict[str, int]:
-        found = {}
-        for key in wanted:
-            for stored in (s for lookup in self._lookups for s in lookup.candidates(key)):
-                if not self._is_removed(stored) and name_key(self._at(stored)) == key:
-                    found[key] = stored
-                    break
+        keys = list(wanted)
+        hashes = np.fromiter(map(key_hash, keys), np.uint64, len(keys))
+        order = np.argsort(hashes)
+        ranked = hashes[order]
+        hits = [hit for lookup in self._lookups for hit in lookup.candidates(ranked)]
+        if not hits:
+            return {}
+        places, stored_ids = (np.concatenate(part) for part in zip(*hits, strict=True))
+        live = ~np.isin(stored_ids, self.removed)
+        rising = np.argsort(stored_ids[live])  # so that each file of names is read once
+        named, stored_ids = order[places[live][rising]], stored_ids[live][rising]
+        numbers = np.searchsorted(self._starts, stored_ids, side="right") - 1
+        rows = stored_ids - self._starts[numbers]
+        found: dict[str, int] = {}
+        for place, stored, number, row in zip(
+            named.tolist(), stored_ids.tolist(), numbers.tolist(), rows.tolist(), strict=True
+        ):
+            if name_key(self.shard(number)[row]) == keys[place]:
+                found.setdefault(keys[place], stored)
         return found
 
     def _read_through(self, wanted: set[str]) -> dict[str, int]:

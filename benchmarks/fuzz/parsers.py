@@ -21,7 +21,7 @@ from idia_index.errors import IdiaIndexError
 from idia_index.evaluation.recorded import read_results
 from idia_index.image_cache import ImageCache, damaged
 from idia_index.images import load_image
-from idia_index.lookup import Lookup
+from idia_index.lookup import Lookup, key_hash
 from idia_index.manifest import _END, _SEAL, parse_manifest, seal
 from idia_index.manifest_records import FileEntry, LookupEntry
 from idia_index.name_lint import lint_names
@@ -128,8 +128,9 @@ def _lookup(folder: Path, data: bytes) -> None:
     keys, sums = data[:-40], data[-40:]
     files = [FileEntry(_put(folder, n, d).name, len(d), _sha(d)) for n, d in
              (("000000.keys", keys), ("000000.sums", sums))]  # fmt: skip
-    found = Lookup(folder, LookupEntry(0, 20, *files)).candidates("first1 last1")
-    assert all(0 <= place < 20 for place in found)
+    wanted = np.sort(np.array([key_hash(f"first{i} last{i}") for i in range(25)], np.uint64))
+    for places, ids in Lookup(folder, LookupEntry(0, 20, *files)).candidates(wanted):
+        assert len(places) == len(ids) and all(0 <= stored < 20 for stored in ids.tolist())
 
 
 def _stored_names(folder: Path, data: bytes) -> None:
