@@ -11,10 +11,20 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from idia_index.evaluation.baselines import compare, learned_scores, one_shift, shifted
-from idia_index.evaluation.controls import ENOUGH, NameTraits, match_controls, name_traits
+from idia_index.evaluation.controls import (
+    ENOUGH,
+    MOST_CONTROLS,
+    Matched,
+    NameTraits,
+    OfferedTraits,
+    match_controls,
+    name_traits,
+)
 from idia_index.evaluation.pvalues import (
+    BLOCK,
     REFERENCE,
     adjusted,
+    is_calibrated,
     p_value,
     rule_wins,
     score_names,
@@ -44,6 +54,17 @@ def test_uniform_distance_is_scipys(p_values: list[float]) -> None:
     assert tail == pytest.approx(expected.pvalue, abs=0.03)
 
 
+def scores_of(table: np.ndarray, names: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores [P] of the own and [P, U] of `names` other names, of similarities [P, U + P]."""
+    # The similarity to a name is a coordinate, so the table is what the product gives.
+    texts = np.eye(table.shape[1])
+    blocks = list(score_names(table, texts[names:], texts[:names]))
+    return (
+        np.concatenate([block.own for block in blocks]),
+        np.concatenate([block.offered for block in blocks]),
+    )
+
+
 def test_p_values_without_an_association_are_uniform_whatever_names_attract() -> None:
     # Names differ in how close they are to anybody, and in how much that varies.
     random = np.random.default_rng(0)
@@ -52,9 +73,9 @@ def test_p_values_without_an_association_are_uniform_whatever_names_attract() ->
     level[names:] += 4  # and the true names more than the controls
     table = random.normal(size=(people, names + people)) * spread + level
     table += random.normal(0, 3, (people, 1))  # photographs differ too
-    scores = score_names(table)
-    assert scores.calibrated
-    found = [p_value(scores.values[p, names + p], scores.values[p, :names]) for p in range(people)]
+    own, others = scores_of(table, names)
+    assert is_calibrated(people)
+    found = [p_value(own[p], others[p]) for p in range(people)]
     assert stats.kstest(found, "uniform").pvalue > 0.01
     raw = [p_value(table[p, names + p], table[p, :names]) for p in range(people)]
     assert stats.kstest(raw, "uniform").pvalue < 0.01  # why scores are calibrated
@@ -74,14 +95,19 @@ def test_the_false_discovery_rate_holds() -> None:
 
 def test_scores_are_standardised_by_the_other_subjects() -> None:
     random = np.random.default_rng(2)
-    table = random.normal(size=(REFERENCE + 5, 3)) * 1e-3 + 0.2
-    values = score_names(table).values
-    for p in (0, 7):
-        others = np.delete(table, p, axis=0)
-        expected = (table[p] - others.mean(axis=0)) / others.std(axis=0)
-        assert values[p] == pytest.approx(expected)
-    few = score_names(table[:REFERENCE])
-    assert not few.calibrated and (few.values == table[:REFERENCE]).all()
+    for people in (REFERENCE + 1, 2 * BLOCK + 3):
+        table = random.normal(size=(people, 3 + people)) * 1e-3 + 0.2
+        own, offered = scores_of(table, 3)
+        assert is_calibrated(people) and offered.shape == (people, 3)
+        for p in (0, 7, people - 1):
+            others = np.delete(table, p, axis=0)
+            expected = (table[p] - others.mean(axis=0)) / others.std(axis=0)
+            assert offered[p] == pytest.approx(expected[:3])
+            assert own[p] == pytest.approx(expected[3 + p])
+    few = random.normal(size=(REFERENCE, 3 + REFERENCE))
+    own, offered = scores_of(few, 3)
+    assert not is_calibrated(REFERENCE)
+    assert (offered == few[:, :3]).all() and (own == few[:, 3:].diagonal()).all()
 
 
 def test_the_rule_with_a_control_in_place_of_the_true_name() -> None:
@@ -108,14 +134,77 @@ def test_matching_is_loosened_only_where_it_must_be() -> None:
     woman = NameTraits("f", 2, "us", 5.0)
     alike = [NameTraits("f", 2, "us", float(i)) for i in range(ENOUGH)]
     others = [NameTraits("m", 2, "us", 5.0)] * 50 + [NameTraits("f", 3, "es", 5.0)] * 50
-    match = match_controls(woman, [*others, *alike])
+
+    def matched(offered: list[NameTraits], most: int = MOST_CONTROLS) -> Matched:
+        return match_controls(woman, OfferedTraits.of(offered), most)
+
+    match = matched([*others, *alike])
     assert match.by == ("sex", "tokens", "origin")
     assert match.places.tolist() == list(range(100, 100 + ENOUGH))
-    assert match_controls(woman, [*others, *alike[1:]]).by == ("sex", "tokens +-1")
-    nothing = match_controls(woman, others[:3])
+    assert matched([*others, *alike[1:]]).by == ("sex", "tokens +-1")
+    nothing = matched(others[:3])
     assert nothing.by == () and len(nothing.places) == 3
-    near = match_controls(woman, alike, most=3)
+    near = matched(alike, most=3)
     assert near.by[-1] == "frequency" and near.places.tolist() == [4, 5, 6]
+
+
+def plain_match(
+    own: NameTraits, offered: list[NameTraits], most: int
+) -> tuple[list[int], list[str]]:
+    """The matching name by name, from the words of the documentation."""
+    steps = [
+        ["sex", "tokens", "origin"], ["sex", "tokens"], ["sex", "tokens +-1"], ["sex"], []
+    ]  # fmt: skip
+    for step in steps:
+        places = []
+        for place, name in enumerate(offered):
+            fits = {
+                "sex": name.sex == own.sex,
+                "tokens": name.tokens == own.tokens,
+                "tokens +-1": name.tokens - own.tokens in (-1, 0, 1),
+                "origin": name.origin == own.origin,
+            }
+            if all(fits[trait] for trait in step):
+                places.append(place)
+        if len(places) >= ENOUGH:
+            break
+    if len(places) <= most:
+        return places, step
+    if own.frequency is None:
+        return places[:most], step
+
+    def apart(place: int) -> tuple[float, int]:
+        frequency = offered[place].frequency
+        return (np.inf if frequency is None else abs(own.frequency - frequency), place)
+
+    return sorted(sorted(places, key=apart)[:most]), [*step, "frequency"]
+
+
+def test_matching_is_the_one_name_by_name() -> None:
+    random = np.random.default_rng(9)
+
+    def some(count: int) -> list[NameTraits]:
+        return [
+            NameTraits(
+                random.choice([None, "f", "m"], p=[0.1, 0.5, 0.4]),
+                int(random.choice([2, 3, 4, 9], p=[0.5, 0.3, 0.18, 0.02])),
+                random.choice([None, "us", "es", "fi"]),
+                # Few different ones, so that many are equally near.
+                None if random.random() < 0.2 else float(random.integers(0, 6)),
+            )
+            for _ in range(count)
+        ]
+
+    steps = Counter()
+    for offered in (some(2500), some(700), some(120), []):
+        table = OfferedTraits.of(offered)
+        for own in some(40):
+            for most in (50, MOST_CONTROLS):
+                match = match_controls(own, table, most)
+                places, by = plain_match(own, offered, most)
+                assert match.places.tolist() == places and list(match.by) == by
+                steps[match.by] += 1
+    assert len(steps) >= 8  # every step, with and without frequency
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 1000))

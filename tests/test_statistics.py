@@ -14,7 +14,7 @@ from scipy.stats import beta, binom, binomtest, false_discovery_control, hyperge
 
 from idia_index.cli.main import cli
 from idia_index.errors import InputError
-from idia_index.evaluation.controls import NameTraits, match_controls
+from idia_index.evaluation.controls import NameTraits, OfferedTraits, match_controls
 from idia_index.evaluation.pvalues import adjusted, passing
 from idia_index.planning import (
     Wanted,
@@ -149,7 +149,7 @@ def test_control_names_let_the_known_pass_together() -> None:
 
 def test_a_plan_asks_for_no_more_control_names_than_an_audit_uses() -> None:
     woman = NameTraits("f", 2, "us", 5.0)
-    used = len(match_controls(woman, [woman] * 20_000).places)
+    used = len(match_controls(woman, OfferedTraits.of([woman] * 20_000)).places)
     for subjects in (50, 51, 500, 5000):
         least = known_needed(subjects, 0.05)
         assert least is not None and smallest(subjects, least, used) <= 0.05 + 1e-12

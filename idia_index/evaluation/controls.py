@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from idia_index.name_pool import ORIGINS, load_pool
 from idia_index.names import name_key
@@ -37,6 +38,34 @@ class NameTraits:
 
 
 @dataclass(frozen=True)
+class OfferedTraits:
+    """The traits of n names that may be controls, as arrays.
+
+    Attributes:
+        sexes, origins: str [n], empty where not known.
+        tokens: int64 [n].
+        frequencies: float64 [n], infinite where not known.
+    """
+
+    sexes: NDArray[np.str_]
+    origins: NDArray[np.str_]
+    tokens: Int64
+    frequencies: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, names: Sequence[NameTraits]) -> OfferedTraits:
+        """Of what is known of each name."""
+        return cls(
+            sexes=np.array([name.sex or "" for name in names], np.str_),
+            origins=np.array([name.origin or "" for name in names], np.str_),
+            tokens=np.array([name.tokens for name in names], np.int64),
+            frequencies=np.array(
+                [np.inf if name.frequency is None else name.frequency for name in names], np.float64
+            ),
+        )
+
+
+@dataclass(frozen=True)
 class Matched:
     """The controls of one subject: places int64 [K] in the names offered, and what they share."""
 
@@ -53,11 +82,11 @@ _RUNGS: tuple[tuple[str, ...], ...] = (
     (),
 )
 
-_TESTS: dict[str, Callable[[NameTraits, NameTraits], bool]] = {
-    "sex": lambda a, b: a.sex == b.sex,
-    "tokens": lambda a, b: a.tokens == b.tokens,
-    "tokens +-1": lambda a, b: abs(a.tokens - b.tokens) <= 1,
-    "origin": lambda a, b: a.origin == b.origin,
+_TESTS: dict[str, Callable[[NameTraits, OfferedTraits], NDArray[np.bool_]]] = {
+    "sex": lambda own, offered: offered.sexes == (own.sex or ""),
+    "tokens": lambda own, offered: offered.tokens == own.tokens,
+    "tokens +-1": lambda own, offered: abs(offered.tokens - own.tokens) <= 1,
+    "origin": lambda own, offered: offered.origins == (own.origin or ""),
 }
 
 
@@ -89,7 +118,7 @@ def name_traits(name: str, tokens: int) -> NameTraits:
 
 
 def match_controls(
-    subject: NameTraits, offered: Sequence[NameTraits], most: int = MOST_CONTROLS
+    subject: NameTraits, offered: OfferedTraits, most: int = MOST_CONTROLS
 ) -> Matched:
     """The controls of one subject, chosen without a look at any image.
 
@@ -97,20 +126,16 @@ def match_controls(
     until `ENOUGH` are found or nothing is left to drop. Of more than `most` the nearest in
     frequency stay, where it is known.
     """
-    places: list[int] = []
+    alike = {trait: test(subject, offered) for trait, test in _TESTS.items()}
+    fits = np.ones(len(offered.tokens), np.bool_)
     by: tuple[str, ...] = ()
     for by in _RUNGS:
-        tests = [_TESTS[trait] for trait in by]
-        places = [i for i, o in enumerate(offered) if all(test(subject, o) for test in tests)]
-        if len(places) >= ENOUGH:
+        fits = np.all([alike[trait] for trait in by], axis=0) if by else np.ones_like(fits)
+        if np.count_nonzero(fits) >= ENOUGH:
             break
+    places = np.flatnonzero(fits)
     if len(places) > most and subject.frequency is not None:
-        places.sort(key=lambda i: _apart(subject, offered[i]))
+        apart = abs(offered.frequencies[places] - subject.frequency)
+        places = places[np.argsort(apart, kind="stable")]
         by = (*by, "frequency")
-    return Matched(np.array(sorted(places[:most]), np.int64), by)
-
-
-def _apart(subject: NameTraits, other: NameTraits) -> float:
-    if subject.frequency is None or other.frequency is None:
-        return float("inf")
-    return abs(subject.frequency - other.frequency)
+    return Matched(np.sort(places[:most]), by)

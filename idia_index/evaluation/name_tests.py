@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from idia_index.audit import Prepared
 from idia_index.evaluation.baselines import BlindScores, learned_scores
-from idia_index.evaluation.controls import Matched, match_controls, name_traits
+from idia_index.evaluation.controls import Matched, OfferedTraits, match_controls, name_traits
 from idia_index.evaluation.draws import shuffled
 from idia_index.evaluation.measure import mean_image_embeddings, mean_text_embeddings
 from idia_index.evaluation.measured import Float64, Measured
-from idia_index.evaluation.pvalues import p_value, rule_wins, score_names
+from idia_index.evaluation.pvalues import is_calibrated, p_value, rule_wins, score_names
 from idia_index.protocols import Backend
 from idia_index.records import Int64
 from idia_index.subjects import MEMBER, NON_MEMBER
@@ -75,21 +75,23 @@ def names_against_controls(
     names = [index.name(int(i)) for i in offered]
     tokens = token_counts(backend, [*subjects, *names])
     traits = [name_traits(n, t) for n, t in zip([*subjects, *names], tokens, strict=True)]
-    matched = [match_controls(own, traits[len(subjects) :]) for own in traits[: len(subjects)]]
-    ids = np.concatenate((measured.name_ids, offered))
-    texts = mean_text_embeddings(index, ids)
-    scores = score_names(mean_image_embeddings(prepared) @ texts.T)
+    table = OfferedTraits.of(traits[len(subjects) :])
+    matched = [match_controls(own, table) for own in traits[: len(subjects)]]
+    texts = mean_text_embeddings(index, np.concatenate((measured.name_ids, offered)))
+    blocks = score_names(
+        mean_image_embeddings(prepared), texts[: len(subjects)], texts[len(subjects) :]
+    )
+    scored = (pair for block in blocks for pair in zip(block.own, block.offered, strict=True))
     p_values, wins = np.ones(len(subjects)), []
-    for person, match in enumerate(matched):
-        own, others = scores.values[person, person], scores.values[person, len(subjects) :]
+    for person, (match, (own, others)) in enumerate(zip(matched, scored, strict=True)):
         p_values[person] = p_value(own, others[match.places])
         rivals = measured.rivals[:, measured.of(person)]
         wins.append(rule_wins(rivals, offered[match.places]).astype(np.int16))
-    return _tests(p_values, wins, matched, scores.calibrated)
+    return _tests(p_values, wins, matched)
 
 
 def _tests(
-    p_values: Float64, wins: list[NDArray[np.int16]], matched: list[Matched], calibrated: bool
+    p_values: Float64, wins: list[NDArray[np.int16]], matched: list[Matched]
 ) -> ControlTests:
     counts = np.array([len(match.places) for match in matched], np.int64)
     return ControlTests(
@@ -97,7 +99,7 @@ def _tests(
         counts=counts,
         offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
         wins=np.concatenate(wins),
-        calibrated=calibrated,
+        calibrated=is_calibrated(len(matched)),
         by=tuple(match.by for match in matched),
     )
 

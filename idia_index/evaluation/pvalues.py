@@ -11,6 +11,7 @@ by Benjamini & Hochberg (1995).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,9 @@ from idia_index.records import Int64
 
 REFERENCE = 20
 """Other people needed to say how much a name attracts images of anybody."""
+
+BLOCK = 256
+"""Subjects whose scores are held at a time."""
 
 
 def p_value(score: float, controls: ArrayLike) -> float:
@@ -52,36 +56,60 @@ def passing(adjusted_p_values: Float64, rate: float) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class NameScores:
-    """How close each subject's images are to each name.
+    """How close some subjects' images are to their own name and to the names offered.
 
     Attributes:
-        values: float64 [P, U], for P subjects and U names.
-        calibrated: whether a name's attraction of other people's images was taken out.
+        own: float64 [b].
+        offered: float64 [b, O].
     """
 
-    values: Float64
-    calibrated: bool
+    own: Float64
+    offered: Float64
 
 
-def score_names(similarities: Float64) -> NameScores:
+def is_calibrated(people: int) -> bool:
+    """Whether scores of so many subjects are rid of how much a name attracts images of anybody."""
+    return people - 1 >= REFERENCE
+
+
+def score_names(images: Float64, own: Float64, offered: Float64) -> Iterator[NameScores]:
     """Scores that let a name be compared with others, whatever images it attracts in general.
 
     Some names are close to every face, or vary more than others. So a name's similarity to one
     subject's images is standardised by mean and deviation of its similarities to the other
-    subjects' images. This takes `REFERENCE` other subjects; with fewer, similarities stay raw.
+    subjects' images. Where not `is_calibrated`, similarities stay raw.
 
     Args:
-        similarities: float64 [P, U], mean cosine similarity over templates and images.
+        images: float64 [P, D], mean image embedding of each subject.
+        own: float64 [P, D], mean text embedding of each subject's name.
+        offered: float64 [O, D], likewise of other names.
+
+    Yields:
+        The subjects in order, `BLOCK` at a time.
     """
-    others = len(similarities) - 1
-    if others < REFERENCE:
-        return NameScores(similarities, False)
+    calibrated = is_calibrated(len(images))
     # Centred first: sums of squares of numbers that are all near 0.2 would cancel.
-    centred = similarities - similarities.mean(axis=0)
+    images = images - images.mean(axis=0) if calibrated else images
+    # A name's sum of squares over all subjects, without its similarity to each of them.
+    scatter = images.T @ images
+    own_square, square = ((texts @ scatter * texts).sum(axis=1) for texts in (own, offered))
+    for start in range(0, len(images), BLOCK):
+        here = slice(start, start + BLOCK)
+        # In one product two names with one embedding hardly ever round differently.
+        values = images[here] @ np.concatenate((own[here], offered)).T
+        if calibrated:
+            squares = np.concatenate((own_square[here], square))
+            values = _standardised(values, squares, len(images) - 1)
+        many = len(values)
+        yield NameScores(values[:, :many].diagonal(), values[:, many:])
+
+
+def _standardised(centred: Float64, squares: Float64, others: int) -> Float64:
+    """Similarities [b, U] less the mean over all, by mean and deviation of the other subjects."""
     mean = -centred / others
-    square = ((centred**2).sum(axis=0) - centred**2) / others
-    deviation = np.sqrt(np.maximum(square - mean**2, 1e-18))
-    return NameScores((centred - mean) / deviation, True)
+    variance = (squares - centred**2) / others - mean**2
+    out: Float64 = (centred - mean) / np.sqrt(np.maximum(variance, 1e-18))
+    return out
 
 
 def rule_wins(rivals: Int64, controls: Int64) -> Int64:
