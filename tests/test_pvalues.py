@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from idia_index.evaluation.baselines import compare, learned_scores, one_shift, shifted
+from idia_index.evaluation.baselines import compare, learned_scores, one_shift, ridge, shifted
 from idia_index.evaluation.controls import (
     ENOUGH,
     MOST_CONTROLS,
@@ -265,6 +265,32 @@ def test_a_classifier_learns_what_is_there_and_nothing_else() -> None:
     seeing = learned_scores(rows, members, others, 0)
     assert auc(seeing[members], seeing[others]) > 0.85
     assert np.isnan(learned_scores(rows, members[:3], others, 0)).all()
+
+
+@pytest.mark.parametrize(("people", "dimensions"), [(60, 8), (30, 29), (30, 30), (12, 50)])
+def test_a_ridge_regression_of_either_shape_is_the_least_of_its_loss(
+    people: int, dimensions: int
+) -> None:
+    random = np.random.default_rng(people)
+    rows, held = random.normal(size=(people, dimensions)), random.normal(size=(7, dimensions))
+    target = np.where(np.arange(people) < people // 3, 1.0, -1.0)
+    centre = rows.mean(axis=0)
+    weight = np.where(target > 0, people / 2 / (target > 0).sum(), people / 2 / (target < 0).sum())
+    strength = (weight[:, None] * (rows - centre) ** 2).sum() / people
+    # The penalty as rows of their own: weighted least squares by QR, neither of the two forms.
+    design = np.vstack(
+        (np.sqrt(weight)[:, None] * (rows - centre), np.sqrt(strength) * np.eye(dimensions))
+    )
+    wanted = np.concatenate((np.sqrt(weight) * target, np.zeros(dimensions)))
+    weights = np.linalg.lstsq(design, wanted, rcond=None)[0]
+    assert ridge(rows, target, held) == pytest.approx((held - centre) @ weights, rel=1e-9)
+    # And the other form, which the shape does not choose.
+    scaled = np.sqrt(weight)[:, None] * (rows - centre)
+    primal = np.linalg.inv(scaled.T @ scaled + strength * np.eye(dimensions))
+    dual = np.linalg.inv(scaled @ scaled.T + strength * np.eye(people))
+    for other in (primal @ scaled.T, scaled.T @ dual):
+        expected = (held - centre) @ (other @ (np.sqrt(weight) * target))
+        assert ridge(rows, target, held) == pytest.approx(expected, rel=1e-8)
 
 
 def test_the_gate_fires_near_the_attack_and_not_at_chance() -> None:

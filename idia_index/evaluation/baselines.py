@@ -114,21 +114,37 @@ def learned_scores(rows: Float64, members: Int64, others: Int64, seed: int) -> F
     for number in range(FOLDS):
         train = (fold >= 0) & (fold != number)
         held = fold == number
-        scores[held] = _ridge(rows[train], target[train], rows[held])
+        scores[held] = ridge(rows[train], target[train], rows[held])
     return scores
 
 
-def _ridge(rows: Float64, target: Float64, held: Float64) -> Float64:
+def ridge(rows: Float64, target: Float64, held: Float64) -> Float64:
+    """Scores of a ridge regression in which both classes count the same, float64 [h].
+
+    Args:
+        rows: float64 [n, D].
+        target: float64 [n], above 0 for one class, below for the other, neither empty.
+        held: float64 [h, D], what is scored.
+    """
     centre = rows.mean(axis=0)
     centred = rows - centre
     # Classes of different sizes count the same.
     weight = np.where(target > 0, 1 / (target > 0).sum(), 1 / (target < 0).sum())
     root = np.sqrt(weight * len(target) / 2)[:, None]
     scaled = centred * root
-    gram = scaled @ scaled.T
-    strength = np.trace(gram) / len(gram)
-    dual = np.linalg.solve(gram + strength * np.eye(len(gram)), target * root[:, 0])
-    out: Float64 = (held - centre) @ (scaled.T @ dual)
+    wanted = target * root[:, 0]
+    strength = (scaled**2).sum() / len(scaled)
+    # Of two forms that are equal the one with the smaller matrix.
+    if scaled.shape[1] < len(scaled):
+        weights = np.linalg.solve(_ridged(scaled.T @ scaled, strength), scaled.T @ wanted)
+    else:
+        weights = scaled.T @ np.linalg.solve(_ridged(scaled @ scaled.T, strength), wanted)
+    out: Float64 = (held - centre) @ weights
+    return out
+
+
+def _ridged(products: Float64, strength: float) -> Float64:
+    out: Float64 = products + strength * np.eye(len(products))
     return out
 
 
