@@ -23,7 +23,7 @@ from idia_index.certificate import (
     narrowed,
     settle,
 )
-from idia_index.errors import InputError, MissingExtraError
+from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
 from idia_index.indexed_rows import IndexedRows
 from idia_index.manifest import Manifest
 from idia_index.names import name_key
@@ -108,11 +108,12 @@ class Index:
             k: 1 to N.
 
         Returns:
-            similarities float32 [T, M, k], falling, and name ids int64 [T, M, k]; equal
+            similarities float32 [T, M, k], falling, and name ids int64 [T, M, k], never -1; equal
             similarities stand in the order of their name ids.
 
         Raises:
             InputError: k is out of range, or the embeddings are not [M, D] finite numbers.
+            IdiaIndexError: an index kind found fewer than k names.
         """
         queries = self._queries(image_embeddings, k)
         if self._backend is None or self.manifest.plan.exact or not self._rows.scored:
@@ -160,6 +161,11 @@ class Index:
             return Answer.empty(len(self.templates), k)
         if not self._rows.scored:
             similarities, ids = merged(self._rows.tiles(False), queries, k, len(self.templates))
+            if ids.min() < 0:  # a vote for nobody would count as one for the last name
+                raise IdiaIndexError(
+                    f"{self.path}: the index kind {self._kind.name!r} found fewer than {k} names "
+                    "for an image; ask for fewer, or build with --index flat"
+                )
             return Answer(similarities, self._stored_names.name_ids(ids))
         if (backend is None or self.manifest.plan.exact) and dense.is_shorter(len(self), k):
             similarities, ids = dense.dense_topk(

@@ -28,6 +28,7 @@ except ImportError as error:
 
 FORMAT = "idia-index/approximate/1"
 MAX_HEADER = 1 << 20
+BLOCK = 1 << 22  # numbers compared at a time, so that memory is bounded
 
 
 @contextmanager
@@ -52,16 +53,35 @@ class ApproximateShard(Shard):
         similarities = np.full((t, m, k), -np.inf, np.float32)
         rows = np.full((t, m, k), -1, np.int64)
         for template, part in enumerate(self._parts):
-            _, found = part.search(queries, min(k, part.ntotal))
-            vectors = self.text_embeddings(template, np.maximum(found, 0).ravel())
-            vectors = vectors.reshape(*found.shape, -1).astype(np.float64)
-            scores = np.einsum("md,mkd->mk", queries, vectors).astype(np.float32)
-            scores[found < 0] = -np.inf  # FAISS looked at fewer than k rows
-            order = np.lexsort((found, -scores), axis=1)
-            kept = slice(0, found.shape[1])
-            similarities[template, :, kept] = np.take_along_axis(scores, order, axis=1)
-            rows[template, :, kept] = np.take_along_axis(found, order, axis=1)
+            kept = min(k, part.ntotal)
+            step = max(1, BLOCK // (kept * part.d))
+            for start in range(0, m, step):
+                here = slice(start, start + step)
+                found = self._found(template, queries[here], kept)
+                vectors = self.text_embeddings(template, found.ravel())
+                vectors = vectors.reshape(*found.shape, -1).astype(np.float64)
+                scores = np.einsum("md,mkd->mk", queries[here], vectors).astype(np.float32)
+                order = np.lexsort((found, -scores), axis=1)
+                similarities[template, here, :kept] = np.take_along_axis(scores, order, axis=1)
+                rows[template, here, :kept] = np.take_along_axis(found, order, axis=1)
         return similarities, rows
+
+    def _found(self, template: int, queries: Float32, k: int) -> Int64:
+        """What FAISS takes for the k best, int64 [M, k] in no order; of all rows where it has less.
+
+        It has less where the lists that it looks at are short, as where rows were removed and
+        more are asked for in their stead, or where its graph leads to no more.
+        """
+        part = self._parts[template]
+        found: Int64 = part.search(queries, k)[1]
+        short = np.flatnonzero((found < 0).any(axis=1))
+        if len(short):
+            rows = self.text_embeddings(template, np.arange(part.ntotal))
+            step = max(1, BLOCK // part.ntotal)
+            for some in (short[start : start + step] for start in range(0, len(short), step)):
+                scores = queries[some] @ rows.T
+                found[some] = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+        return found
 
     def text_embeddings(self, template: int, rows: Int64) -> Float32:
         part = self._parts[template]

@@ -15,6 +15,7 @@ from idia_index.errors import IdiaIndexError
 from idia_index.grow import remove_names
 from idia_index.index import Index
 from idia_index.names import make_names
+from idia_index.records import Float32, Int64
 from idia_index.registry import index_kind
 from idia_index.store import Store
 from idia_index.verify import verify
@@ -80,6 +81,44 @@ def test_shapes_small_shards_and_damage(tmp_path: Path, kind: str) -> None:
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(IdiaIndexError, match="not a file of"):
         loaded.open_shard(path, rows.shape)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("left", [100, 6])
+def test_as_many_names_are_found_as_are_asked_for(tmp_path: Path, kind: str, left: int) -> None:
+    """Where few lists hold few names, and where most that they hold were removed."""
+    backend = TableBackend(clustered(np.random.default_rng(5), 2, 400, 32))
+    names = make_names(backend.names[: 100 if left == 100 else 400])
+    path = tmp_path / "i"
+    build_index(path, backend, names, backend.templates, kind=kind).close()
+    if left < len(names):
+        remove_names(path, make_names([*names][left:]))
+    index = open_index(path)
+    queries = unit(np.random.default_rng(6), 300, 32)
+    k = min(64, left)
+    similarities, ids = index.search(queries, k)
+    assert ids.min() >= 0 and (np.diff(np.sort(ids, axis=2), axis=2) > 0).all()
+    for template in range(2):
+        stored = index.text_embeddings(template, np.arange(left)).astype(np.float64)
+        exact = (queries @ stored.T).astype(np.float32)
+        given = np.take_along_axis(exact, ids[template], axis=1)
+        assert np.abs(similarities[template] - given).max() < 1e-6
+        if left == k:  # all of them, and so in their exact order
+            assert (ids[template] == np.argsort(-exact, axis=1, kind="stable")).all()
+
+
+def test_a_kind_that_finds_too_few_is_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, index = built(tmp_path, "ivf")
+
+    def none(_: object, queries: Float32, k: int) -> tuple[Float32, Int64]:
+        shape = (2, len(queries), k)
+        return np.full(shape, -np.inf, np.float32), np.full(shape, -1, np.int64)
+
+    monkeypatch.setattr("idia_index.indexes.approximate.ApproximateShard.search", none)
+    with pytest.raises(IdiaIndexError, match="'ivf' found fewer than 3 names for an image"):
+        index.search(unit(np.random.default_rng(7), 5, 32), 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
