@@ -10,7 +10,7 @@ from PIL import Image
 
 from idia_index.backends.fingerprints import preprocessing_string
 from idia_index.backends.preprocessing import Preprocessing
-from idia_index.backends.specs import SpecKind, parse_spec
+from idia_index.backends.specs import SpecKind, pytorch_spec
 from idia_index.backends.weights_hash import weights_sha256
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
 from idia_index.images import MAX_PIXELS
@@ -88,10 +88,10 @@ class OpenClipBackend(Backend):
         allow_activation_mismatch: bool = False,
         offline: bool = False,
     ) -> None:
+        spec = pytorch_spec(model)
         self._dtype = torch_dtype(dtype)
         self._device = pick_device(device, self._dtype)
         self.device = describe_device(self._device)
-        spec = parse_spec(model)
         self.model = spec.text
         # What is here already needs nothing from elsewhere, its tokenizer included.
         offline = offline or is_offline() or spec.kind in (SpecKind.CHECKPOINT, SpecKind.FOLDER)

@@ -77,14 +77,12 @@ def find_source(
 ) -> Source:
     """Finds the files of a model; downloads those of tags and repositories unless `offline`.
 
-    A tag says which activation it needs, so a mismatch is refused before anything is
-    downloaded, unless `allow_mismatch`.
+    `spec` is not an export's (see `pytorch_spec`). A tag says which activation it needs, so a
+    mismatch is refused before anything is downloaded, unless `allow_mismatch`.
 
     Raises:
         InputError: there is no such model, or a file of it is missing or damaged.
     """
-    if spec.kind is SpecKind.EXPORT:
-        raise InputError(f"{text} is an ONNX export; use --backend onnx")
     if spec.kind is SpecKind.HUB:
         return _from_hub(text, spec.source, offline)
     if spec.kind is SpecKind.FOLDER:

@@ -92,6 +92,19 @@ def parse_spec(text: str) -> ModelSpec:
     return ModelSpec(SpecKind.TAG, architecture, source)
 
 
+def pytorch_spec(
+    text: str, instead: str = "use --backend onnx, or name the model that it was made from"
+) -> ModelSpec:
+    """As `parse_spec`, of a model that PyTorch runs; raises InputError for an export too.
+
+    `instead` says what to do in place of giving an export.
+    """
+    spec = parse_spec(text)
+    if spec.kind is SpecKind.EXPORT:
+        raise InputError(f"{_shown(text)} is an ONNX export; {instead}")
+    return spec
+
+
 def is_export(path: Path) -> bool:
     """Whether a path is a folder that holds ONNX files."""
     return _is_dir(path) and any(path.glob("*.onnx"))

@@ -11,6 +11,7 @@ from idia_index.build import build_index, is_built
 from idia_index.cli.options import (
     DIRECTORY,
     backend_for,
+    load_model,
     mismatch_options,
     model_options,
     progress_option,
@@ -21,7 +22,6 @@ from idia_index.errors import InputError
 from idia_index.name_lint import lint_names
 from idia_index.name_pool import ORIGINS, sample_names
 from idia_index.names import NameList, make_names, read_names
-from idia_index.registry import load_backend
 from idia_index.templates import JAIR2024, read_templates
 from idia_index.textfiles import shown
 
@@ -115,7 +115,7 @@ def command(
     names, pool = candidate_names(names_file, sample_names, seed, weighted, origin)
     _tell(names)
     templates = read_templates(templates_file) if templates_file else JAIR2024
-    loaded = load_backend(
+    loaded = load_model(
         backend or backend_for(model),
         model=model,
         device=device,

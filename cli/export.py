@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from idia_index.backends.specs import pytorch_spec
 from idia_index.cli.options import ALLOW_MISMATCH, DIRECTORY, mismatch_options
 from idia_index.cli.terminal import say
 from idia_index.registry import load_backend
@@ -34,6 +35,7 @@ def command(outdir: Path, model: str, dtype: str, allow_activation_mismatch: boo
 
     The export is compared with its source before OUTDIR appears, and refused if it differs.
     """
+    pytorch_spec(model, "name the model that it was made from, or copy the folder")
     # Only here: it needs PyTorch, which no other verb does by itself.
     from idia_index.backends.onnx_export import export_model
 

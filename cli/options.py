@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from idia_index.backends.specs import is_export
+from idia_index.backends.specs import is_export, pytorch_spec
 from idia_index.errors import InputError
 from idia_index.index import Index
 from idia_index.manifest import BuildPlan
@@ -118,7 +118,7 @@ def load_as_built(
     # Options belong to the backend that took them; another one starts from its own defaults.
     options = plan.load_options if backend == plan.backend else {}
     try:
-        return load_backend(backend, model=model or plan.model, device=device, **options)
+        return load_model(backend, model=model or plan.model, device=device, **options)
     except TypeError as error:  # an index may come from anybody, and say anything
         raise InputError(
             f"the index's load_options {shown(dict(options))} do not fit its backend ({error}); "
@@ -129,6 +129,13 @@ def load_as_built(
 def _backend_of_another(built_with: str, model: str) -> str:
     """The backend of a model in place of an index's; one that is no built-in stays."""
     return backend_for(model) if built_with in _BUILT_IN else built_with
+
+
+def load_model(backend: str, *, model: str, **options: Any) -> Backend:
+    """As `registry.load_backend`; what cannot be a SPEC is refused before PyTorch is imported."""
+    if backend == "open_clip":
+        pytorch_spec(model)
+    return load_backend(backend, model=model, **options)
 
 
 def write_json(data: Any) -> None:

@@ -7,19 +7,28 @@ from typing import Any
 
 import click
 
+from idia_index.backends.specs import pytorch_spec
 from idia_index.cli.console import pairs
-from idia_index.cli.options import DIRECTORY, json_option, progress_option, tau_option, write_json
+from idia_index.cli.options import (
+    DIRECTORY,
+    json_option,
+    load_model,
+    progress_option,
+    tau_option,
+    write_json,
+)
 from idia_index.cli.people import tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
+from idia_index.errors import InputError
 from idia_index.index import Index, open_index
 from idia_index.manifest import FORMAT
 from idia_index.name_pool import sample_names
 from idia_index.parity import Count, ParityReport, compare
-from idia_index.registry import load_backend
 from idia_index.store import MANIFEST
 from idia_index.subjects import read_subjects
 from idia_index.templates import JAIR2024
+from idia_index.textfiles import shown, shown_path
 
 DECISION_FLIPPED = 3
 
@@ -32,6 +41,11 @@ DECISION_FLIPPED = 3
 @click.argument("index_or_model")
 @click.argument("onnx_dir", type=DIRECTORY)
 @click.argument("subjects", type=DIRECTORY)
+@click.option(
+    "--model",
+    metavar="SPEC",
+    help="The model for open_clip, where INDEX was built from an export of it.",
+)
 @click.option(
     "--sample-names",
     type=int,
@@ -59,6 +73,7 @@ def command(
     index_or_model: str,
     onnx_dir: Path,
     subjects: Path,
+    model: str | None,
     sample_names: int,
     seed: int,
     allow_flips: int,
@@ -69,16 +84,18 @@ def command(
 ) -> None:
     """Run open_clip and an ONNX export over the same names and images, and compare.
 
-    INDEX_OR_MODEL gives the names, templates and model: an index, or a model's SPEC. Exits with
-    3 if more decisions differ than --allow-flips.
+    INDEX_OR_MODEL gives the names, templates and model: an index, or a model's SPEC. An index
+    that was built from an export does not know the model; --model names it. Exits with 3 if more
+    decisions differ than --allow-flips.
     """
     people = read_subjects(subjects)
     # Exports have a manifest too, but they are models.
     index = None if is_model(index_or_model) else open_index(index_or_model)
+    source = _source(index, index_or_model, model)
     names = index.names if index is not None else _drawn(sample_names, seed)
     templates = index.templates if index is not None else JAIR2024
-    first = load_backend("open_clip", **_source(index, index_or_model))
-    second = load_backend("onnx", model=str(onnx_dir))
+    second = load_model("onnx", model=str(onnx_dir))  # first, as it says sooner what is wrong
+    first = load_model("open_clip", **source)
     with Stages(show_progress) as progress:
         report = compare(first, second, names, templates, people, tau=tau, strict=strict,
                          progress=progress)  # fmt: skip
@@ -100,11 +117,23 @@ def _drawn(count: int, seed: int) -> list[str]:
     return sample_names(count, seed).names()
 
 
-def _source(index: Index | None, model: str) -> dict[str, Any]:
+def _source(index: Index | None, given: str, model: str | None) -> dict[str, Any]:
+    """What loads the model for open_clip; raises InputError where nothing names it."""
+    instead = "parity compares an export with the model that it was made from; name that model"
     if index is None:
-        return {"model": model}
+        if model is not None:
+            raise InputError(f"--model {shown(model)}: {shown(given)} is a model already; give one")
+        pytorch_spec(given, instead)
+        return {"model": given}
     plan = index.manifest.plan
-    return {"model": plan.model, **plan.load_options}
+    if model is None and plan.backend != "open_clip":
+        raise InputError(
+            f"{shown_path(index.path)}: was built from {shown(plan.model, 300)} by the backend "
+            f"{shown(plan.backend)}; name the model for open_clip with --model SPEC"
+        )
+    pytorch_spec(model or plan.model, instead)
+    options = plan.load_options if plan.backend == "open_clip" else {}
+    return {"model": model or plan.model, **options}
 
 
 def _text(report: ParityReport) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from idia_index.cli.evaluation_text import evaluation_text
-from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
+from idia_index.cli.options import DIRECTORY, json_option, load_model, progress_option, write_json
 from idia_index.cli.people import skipped_of, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
@@ -23,7 +23,6 @@ from idia_index.paper_studies import (
     run_study,
     write_dry_images,
 )
-from idia_index.registry import load_backend
 from idia_index.report import write_evaluation
 
 
@@ -76,7 +75,7 @@ def command(
     recipe = read_recipe(study)
     if dry_run == (images is not None and model is not None):
         raise InputError("give --images and --model, or --dry-run without them")
-    loaded = study_backend() if dry_run else load_backend(backend, model=str(model), device=device)
+    loaded = study_backend() if dry_run else load_model(backend, model=str(model), device=device)
     with Stages(show_progress) as progress:
         if dry_run:
             images = out / "generated"

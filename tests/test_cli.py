@@ -6,13 +6,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import make_images
 
+import idia_index.registry
 from idia_index.cli import main as cli_main
 from idia_index.cli.main import VERBS
 from idia_index.cli.main import _run as run_command
+from idia_index.registry import INDEXES
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
 
@@ -93,6 +96,31 @@ def test_info_says_what_is_there(index: Path, capsys: pytest.CaptureFixture[str]
     assert run("info", index, "--json") == 0
     data = json.loads(capsys.readouterr().out)
     assert data["candidates"] == 40 and data["template_texts"][0] == "{0}"
+
+
+@pytest.mark.parametrize("verb", ["build", "study", "export", "query"])
+def test_what_is_no_spec_is_refused_before_a_backend_is_imported(
+    verb: str,
+    index: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = idia_index.registry.load_plugin
+
+    def load(group: str, name: str) -> Any:
+        assert group == INDEXES, f"{name} was imported"
+        return plain(group, name)
+
+    monkeypatch.setattr("idia_index.registry.load_plugin", load)
+    rest: dict[str, tuple[object, ...]] = {
+        "build": (tmp_path / "new", "--sample-names", 5),
+        "study": ("cc3m", "--images", tmp_path, "--out", tmp_path / "out"),
+        "export": (tmp_path / "exported",),
+        "query": (index, make_images(tmp_path / "x", 1), "--name", "A", "--backend", "open_clip"),
+    }
+    line = refused(capsys, verb, *rest[verb], "--model", "nope")
+    assert "model 'nope' is not a model; write ARCH/PRETRAINED" in line
 
 
 def test_sampled_names_can_be_replayed(tmp_path: Path) -> None:

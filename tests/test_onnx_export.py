@@ -267,7 +267,9 @@ def test_an_export_that_is_stopped_leaves_nothing(
     monkeypatch.setattr(cli_export, "load_backend", lambda *_, **__: backend)
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(raised):
-        cli_export.command.main(["--model", "tiny", str(tmp_path / "out")], standalone_mode=False)
+        cli_export.command.main(
+            ["--model", "tiny/tag", str(tmp_path / "out")], standalone_mode=False
+        )
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) == before
 
