@@ -85,7 +85,13 @@ def command(
     origin = {"subjects": os.fsdecode(subjects.resolve())}
     with Stages(show_progress) as progress:
         evidence = gather(
-            opened, loaded, people, settings, strict=strict, progress=progress
+            opened,
+            loaded,
+            people,
+            settings,
+            strict=strict,
+            baselines=out is not None,
+            progress=progress,
         ).with_origin(origin)
     tell_skipped(skipped_of(evidence.audit))
     if out is not None:

@@ -102,5 +102,8 @@ def _checks(data: dict[str, Any]) -> str:
             for row in baselines["rows"]
         }
         rows["the attack"] = f"AUC {baselines['attack_auc']:.3f}"
-        rows["name-swap null"] = _percent(baselines["rule"]["name_swap"]["rate"], 2)
+        rule = baselines["rule"]
+        rows["name-swap null"] = (
+            baselines["omitted"] if rule is None else _percent(rule["name_swap"]["rate"], 2)
+        )
     return pairs(rows)

@@ -15,7 +15,7 @@ from idia_index.evaluation.protocol import PAPER_SIZES
 from idia_index.evaluation.settings import Settings
 from idia_index.index import Index
 from idia_index.protocols import Backend
-from idia_index.subjects import Subject
+from idia_index.subjects import MEMBER, NON_MEMBER, Subject
 
 # (what is being done, done, in all)
 StageProgress = Callable[[str, int, int], None]
@@ -32,6 +32,7 @@ def gather(
     settings: Settings,
     *,
     strict: bool = False,
+    baselines: bool = True,
     progress: StageProgress = _quiet,
 ) -> Evidence:
     """Encodes and searches once, and keeps what an evaluation is computed from.
@@ -42,6 +43,7 @@ def gather(
         subjects: the people under test, each name once.
         settings: what is asked for; people whom it excludes are not encoded.
         strict: an image that cannot be read is an error, not skipped.
+        baselines: whether a report will be made, which holds blind baselines against the attack.
         progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
@@ -64,9 +66,11 @@ def gather(
     measured = measure(
         prepared, settings.seed, lambda done, total: progress("searching", done, total)
     )
-    progress("control names and blind baselines", 0, 1)
+    # Without members and non-members there is nothing that a baseline could tell apart.
+    baselines = baselines and {MEMBER, NON_MEMBER} <= {subject.membership for subject in kept}
+    progress("control names and blind baselines" if baselines else "control names", 0, 1)
     controls = names_against_controls(prepared, backend, measured, settings.seed)
-    blind = blind_scores(prepared, measured, settings.seed) if len(kept) > 1 else None
+    blind = blind_scores(prepared, measured, settings.seed) if baselines else None
     return Evidence(
         audit=conclude(prepared, measured.top, measured.predictions, settings.tau),
         measured=measured,

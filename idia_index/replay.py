@@ -143,7 +143,7 @@ def replay(
             seed=int(recorded.data["replay"]["measured_with_seed"]),
         )
         subjects = recorded_subjects(recorded)
-    evidence = gather(index, backend, subjects, measured_with, progress=progress)
+    evidence = gather(index, backend, subjects, measured_with, baselines=False, progress=progress)
     with _reading(recorded):
         return compare(recorded, evidence)
 

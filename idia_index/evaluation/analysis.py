@@ -12,10 +12,10 @@ from idia_index.evaluation.baselines import (
     FEWEST,
     GATE_CONFIDENCE,
     NEAR,
+    OMITTED,
     SHIFTS,
     WHAT,
     Baseline,
-    BlindScores,
     compare,
     one_shift,
     shifted,
@@ -185,15 +185,16 @@ def _baselines(
         return None
     truth = evidence.truth(MEMBER), evidence.truth(NON_MEMBER)
     attack = max(entry["auc"] for entry in roc.values())
+    swapped = blind.swapped_margin
     rows = [
         compare(score, truth, attack, what, settings.seed)
         for what, score in (
             ("name_only", blind.name_only),
             ("image_free", blind.image_free),
-            ("shuffled_images", shifted(blind.swapped_margin, settings.seed)),
+            ("shuffled_images", None if swapped is None else shifted(swapped, settings.seed)),
             ("image_only", blind.image_only),
         )
-        if not np.isnan(score[np.concatenate(truth)]).any()
+        if score is not None and not np.isnan(score[np.concatenate(truth)]).any()
     ]
     return {
         "attack_auc": attack,
@@ -203,7 +204,8 @@ def _baselines(
         "gate_confidence": GATE_CONFIDENCE,
         "shifts": SHIFTS,
         "rows": [_row(row) for row in rows],
-        "rule": _rule_without_faces(evidence, blind, settings),
+        "rule": _rule_without_faces(evidence, blind.swapped_correct, settings),
+        "omitted": None if swapped is not None else OMITTED,
     }
 
 
@@ -219,13 +221,15 @@ def _row(row: Baseline) -> dict[str, Any]:
 
 
 def _rule_without_faces(
-    evidence: Evidence, blind: BlindScores, settings: Settings
-) -> dict[str, Any]:
+    evidence: Evidence, correct: NDArray[np.int16] | None, settings: Settings
+) -> dict[str, Any] | None:
     """How often the plain rule associates a name with images of somebody else."""
+    if correct is None:
+        return None
     members, others = evidence.truth(MEMBER), evidence.truth(NON_MEMBER)
-    hits = blind.swapped_correct >= settings.tau
+    hits = correct >= settings.tau
     np.fill_diagonal(hits, False)
-    moved = one_shift(blind.swapped_correct, settings.seed) >= settings.tau
+    moved = one_shift(correct, settings.seed) >= settings.tau
     swap = hits[others]
     return {
         "name_swap": {

@@ -28,6 +28,14 @@ GATE_CONFIDENCE = 0.99
 FEWEST = 10
 """Members, and non-members, below which a bootstrap says too little to raise an alarm."""
 
+MOST_SWAPPED = 10_000
+"""People up to whom everybody's images are tried under everybody's name: 1 GB of pairs."""
+
+OMITTED = (
+    "Nobody's images were tried under another name: that takes an entry for each pair of people, "
+    f"and is done for {MOST_SWAPPED:,} people at the most."
+)
+
 WHAT = {
     "name_only": "name only: how typical the text tower finds the name, without an image",
     "image_free": "image-free: the mean of other people's images in place of the subject's",
@@ -42,16 +50,17 @@ class BlindScores:
 
     Attributes:
         name_only, image_free: float64 [P].
-        swapped_margin: float64 [P, P]; [q, p] is the attack's margin for q's images and p's name.
-        swapped_correct: int16 [P, P], likewise the correct prompts.
         image_only: float64 [P], cross-validated; NaN for subjects whose truth is not known.
+        swapped_margin: float64 [P, P]; [q, p] is the attack's margin for q's images and p's name.
+            None of more than `MOST_SWAPPED`.
+        swapped_correct: int16 [P, P], likewise the correct prompts.
     """
 
     name_only: Float64
     image_free: Float64
-    swapped_margin: Float64
-    swapped_correct: NDArray[np.int16]
     image_only: Float64
+    swapped_margin: Float64 | None = None
+    swapped_correct: NDArray[np.int16] | None = None
 
 
 @dataclass(frozen=True)

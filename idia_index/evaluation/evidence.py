@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from idia_index.audit import AuditResult, SubjectResult
 from idia_index.decision import check_tau, decide
@@ -14,6 +15,8 @@ from idia_index.evaluation.baselines import BlindScores
 from idia_index.evaluation.measured import Measured
 from idia_index.evaluation.name_tests import ControlTests
 from idia_index.records import Int64
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class Evidence:
         audit: the subjects and what was found of each.
         measured: the same, as arrays.
         controls: each true name against its control names.
-        blind: what can be told without faces; None for a single subject.
+        blind: what can be told without faces; None where no members and non-members are known,
+            or nobody will ask.
         left_out: people who were not measured, and why.
         seed: what controls, smaller pools and folds were drawn with.
         origin: where subjects and images were read from, and `image_sha256`, for a replay.
@@ -89,7 +93,11 @@ def _take_blind(blind: BlindScores | None, people: Int64) -> BlindScores | None:
     return BlindScores(
         name_only=blind.name_only[people],
         image_free=blind.image_free[people],
-        swapped_margin=blind.swapped_margin[np.ix_(people, people)],
-        swapped_correct=blind.swapped_correct[np.ix_(people, people)],
         image_only=blind.image_only[people],
+        swapped_margin=_take_pairs(blind.swapped_margin, people),
+        swapped_correct=_take_pairs(blind.swapped_correct, people),
     )
+
+
+def _take_pairs(pairs: NDArray[_Number] | None, people: Int64) -> NDArray[_Number] | None:
+    return None if pairs is None else pairs[np.ix_(people, people)]

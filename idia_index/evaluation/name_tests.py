@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.audit import Prepared
-from idia_index.evaluation.baselines import BlindScores, learned_scores
+from idia_index.evaluation.baselines import MOST_SWAPPED, BlindScores, learned_scores
 from idia_index.evaluation.controls import Matched, OfferedTraits, match_controls, name_traits
 from idia_index.evaluation.draws import shuffled
 from idia_index.evaluation.measure import mean_image_embeddings, mean_text_embeddings
@@ -106,6 +106,7 @@ def _tests(
 
 def blind_scores(prepared: Prepared, measured: Measured, seed: int) -> BlindScores:
     """Scores without a face under its own name; at least two subjects."""
+    few = len(measured) <= MOST_SWAPPED
     images = mean_image_embeddings(prepared)
     texts = mean_text_embeddings(prepared.index, measured.name_ids)
     offered = offered_names(prepared, seed)
@@ -118,9 +119,9 @@ def blind_scores(prepared: Prepared, measured: Measured, seed: int) -> BlindScor
     return BlindScores(
         name_only=texts @ typical,
         image_free=_image_free(prepared, others, texts),
-        swapped_margin=_swapped_margins(measured, images @ texts.T),
-        swapped_correct=_swapped_correct(measured),
         image_only=learned_scores(images, members, non_members, seed),
+        swapped_margin=_swapped_margins(measured, images @ texts.T) if few else None,
+        swapped_correct=_swapped_correct(measured) if few else None,
     )
 
 
@@ -136,9 +137,9 @@ def _image_free(prepared: Prepared, others: Float64, texts: Float64) -> Float64:
     return out
 
 
-def _swapped_margins(measured: Measured, similarities: Float64) -> Float64:
-    """The attack's margin for q's images and p's name, float64 [q, p]."""
-    margins = similarities - measured.mean(measured.top)[:, None]
+def _swapped_margins(measured: Measured, margins: Float64) -> Float64:
+    """The attack's margin for q's images and p's name, of their similarity, in place; [q, p]."""
+    margins -= measured.mean(measured.top)[:, None]
     # Where p's name is itself the prediction, the best other name is the second best.
     place = {int(name): p for p, name in enumerate(measured.name_ids)}
     unique, inverse = np.unique(measured.predictions, return_inverse=True)

@@ -35,7 +35,8 @@ from idia_index.votes import count_votes
 
 FORMAT = "idia-index/results/1"
 FILE = "results.npz"
-MAX_BYTES = 2 << 30  # unpacked: the predictions of ten million images
+MAX_BYTES = 2 << 30  # unpacked: three million images in 21 prompts, without pairs of people
+_HEADER = 256  # bytes of a member beside its array, and more
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -70,7 +71,11 @@ class RecordedIndex:
 
 
 def write_results(evidence: Evidence, folder: Path) -> None:
-    """Writes `results.npz` into an existing folder, whole or not at all."""
+    """Writes `results.npz` into an existing folder, whole or not at all.
+
+    Raises:
+        InputError: it would be larger than `read_results` reads; none is there then.
+    """
     arrays: dict[str, NDArray[Any]] = {
         "meta": np.frombuffer(json.dumps(_meta(evidence)).encode("utf-8"), np.uint8)
     }
@@ -83,6 +88,13 @@ def write_results(evidence: Evidence, folder: Path) -> None:
             value = getattr(record, field.name)
             if isinstance(value, np.ndarray):
                 arrays[f"{part}.{field.name}"] = _small(value)
+    size = sum(array.nbytes + _HEADER for array in arrays.values())
+    if size > MAX_BYTES:
+        (folder / FILE).unlink(missing_ok=True)  # of another report than the files beside it
+        raise InputError(
+            f"{folder / FILE}: {size:,} bytes, more than the {MAX_BYTES:,} that can be read again; "
+            "the rest of the report is written: evaluate fewer people or images at a time"
+        )
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     write_whole(folder / FILE, buffer.getvalue())

@@ -214,7 +214,7 @@ def baselines_html(baselines: dict[str, Any] | None) -> str:
     rule = [
         [escape(entry["what"]), f"{entry['hits']:,} of {entry['total']:,}", percent(entry["rate"]),
          interval(entry["ci95"])]
-        for entry in baselines["rule"].values()
+        for entry in (baselines["rule"] or {}).values()
     ]  # fmt: skip
     told = (
         f"The attack's AUC is {baselines['attack_auc']:.3f}. A baseline raises the alarm if it is "
@@ -228,7 +228,8 @@ def baselines_html(baselines: dict[str, Any] | None) -> str:
              ("95% interval", "n")]  # fmt: skip
     return (
         "<h2>Is it the faces?</h2>" + paragraph(told, "small")
-        + table(columns, rows, kind="wide") + table(rates, rule, kind="wide")
+        + table(columns, rows, kind="wide")
+        + (table(rates, rule, kind="wide") if rule else paragraph(baselines["omitted"], "small"))
     )  # fmt: skip
 
 
