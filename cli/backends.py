@@ -7,29 +7,30 @@ import click
 from idia_index.cli.console import pairs
 from idia_index.cli.options import json_option, write_json
 from idia_index.cli.terminal import say
-from idia_index.errors import IdiaIndexError
-from idia_index.registry import BACKENDS, INDEXES, available, load_plugin
+from idia_index.registry import BACKENDS, INDEXES, available
 
 
-def plugin_states(group: str) -> dict[str, str]:
-    """Each plugin of a group: "ready", or why it does not load."""
-    states = {}
-    for name in available(group):
-        try:
-            load_plugin(group, name)
-            states[name] = "ready"
-        except IdiaIndexError as error:
-            states[name] = str(error)
-    return states
+def origins(group: str) -> dict[str, str]:
+    """The plugins of a group, each with the package and version that brings it."""
+    found = {}
+    for name, point in available(group).items():
+        package = point.dist
+        found[name] = f"{package.name} {package.version}" if package else point.value
+    return found
 
 
 @click.command(epilog="\b\nExample:\n  idia-index backends")
 @json_option
 def command(as_json: bool) -> None:
-    """List backends and index kinds, and whether each can be used here."""
-    groups = {"backends": plugin_states(BACKENDS), "indexes": plugin_states(INDEXES)}
+    """List backends and index kinds that are registered, and the package that brings each.
+
+    Nothing is imported, so this is quick, and does not say what works here: idia-index doctor
+    tries each.
+    """
+    groups = {"backends": origins(BACKENDS), "indexes": origins(INDEXES)}
     if as_json:
         write_json(groups)
         return
-    for title, states in groups.items():
-        say(f"{title}:\n{pairs(states, indent=2)}")
+    for title, found in groups.items():
+        say(f"{title}:\n{pairs(found, indent=2)}")
+    say("What of it works here: idia-index doctor")

@@ -37,8 +37,22 @@ def run(site: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_example_backend_is_found_like_those_in_the_tree(installed: Path) -> None:
-    states = json.loads(run(installed, "backends", "--json").stdout)["backends"]
-    assert states["example"] == "ready"
+    listed = json.loads(run(installed, "backends", "--json").stdout)["backends"]
+    assert listed["example"].startswith("idia-index-example ")
+    assert listed["onnx"].startswith("idia-index ")
+    checks = json.loads(run(installed, "doctor", "--json").stdout)["checks"]
+    assert [check["works"] for check in checks if check["what"] == "backend example"] == [True]
+
+
+def test_backends_are_listed_without_importing_one() -> None:
+    code = (
+        "import sys; from idia_index.cli.main import _run; assert _run(['backends'], False) == 0; "
+        "assert not {'torch', 'onnxruntime', 'faiss'} & sys.modules.keys(), sys.modules.keys()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "open_clip" in done.stdout and "faiss-gpu" in done.stdout
+    assert "ready" not in done.stdout and "idia-index doctor" in done.stdout
 
 
 def test_the_example_backend_builds_and_answers(installed: Path, tmp_path: Path) -> None:
