@@ -77,13 +77,13 @@ def _others(
         near = similarities >= 1 - CLOSE - index.stored_error(0)
         pairs: dict[Pair, set[int]] = {}
         for name, mine, ok in zip(waiting, ids, near, strict=True):
-            for i in mine[ok].tolist():
+            for i in mine[ok & (mine != found.get(name, -1))].tolist():
                 pairs.setdefault((name, index.name(i)), set()).add(i)
-        alike: dict[str, set[int]] = {name: set() for name in waiting}
+        alike = {name: {found[name]} if name in found else set() for name in waiting}
         for pair in alike_pairs(backend, index.templates, list(pairs)):
             alike[pair[0]] |= pairs[pair]
-        others |= {name: mine - {found.get(name)} for name, mine in alike.items()}
-        waiting = [name for name, mine in alike.items() if len(mine) == k < len(index)]
+        others |= {name: mine - {found.get(name, -1)} for name, mine in alike.items()}
+        waiting = [name for name, mine in alike.items() if len(mine) >= k < len(index)]
         if waiting and k >= MOST:
             raise InputError(
                 f"{index.path}: more than {MOST} candidates are {shown(waiting[0])} to the model, "
