@@ -10,7 +10,7 @@ from idia_index.cli.options import DIRECTORY, backend_of, override_options, prog
 from idia_index.cli.progress import Progress
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
-from idia_index.grow import add_names, add_templates
+from idia_index.grow import Grown, add_names, add_templates
 from idia_index.index import open_index
 from idia_index.names import read_names
 from idia_index.templates import read_templates
@@ -44,8 +44,8 @@ def command(
 ) -> None:
     """Add names or templates to INDEX; only what is new is encoded.
 
-    Names that are there already are reported and not stored twice. If it is interrupted, INDEX
-    stays as it was, and the same command goes on with what was finished.
+    Names and templates that are there already are reported and not stored twice. If it is
+    interrupted, INDEX stays as it was, and the same command goes on with what was finished.
     """
     if names_file is None and templates_file is None:
         raise InputError("there is nothing to add: give --names FILE, --templates FILE, or both")
@@ -57,11 +57,18 @@ def command(
     with Progress("encoding prompts", show_progress) as bar:
         if names is not None:
             done = add_names(index, loaded, names, bar.advance)
-            for name in done.left_out[:SHOWN]:
-                say(f"note: is there already: {name}", err=True)
-            if len(done.left_out) > SHOWN:
-                say(f"note: and {len(done.left_out) - SHOWN} more", err=True)
+            _tell_known(done)
             say(f"{index}: {done.done:,} names added, now {len(done.index):,}")
+            done.index.close()  # while it is open, what only its manifest names stays on disk
         if templates is not None:
             done = add_templates(index, loaded, templates, bar.advance)
+            _tell_known(done)
             say(f"{index}: {done.done} templates added, now {len(done.index.templates)}")
+
+
+def _tell_known(done: Grown) -> None:
+    """Notes what was left out, the first of much."""
+    for text in done.left_out[:SHOWN]:
+        say(f"note: is there already: {text}", err=True)
+    if len(done.left_out) > SHOWN:
+        say(f"note: and {len(done.left_out) - SHOWN} more", err=True)

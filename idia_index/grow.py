@@ -30,7 +30,7 @@ from idia_index.protocols import Backend
 from idia_index.records import Float32
 from idia_index.registry import index_kind
 from idia_index.store import Store
-from idia_index.templates import Template, make_templates
+from idia_index.templates import Template, make_templates, template_key
 from idia_index.textfiles import shown
 
 
@@ -45,7 +45,8 @@ class Grown:
     Attributes:
         index: the index, opened again.
         done: names or templates that were added or removed.
-        left_out: names that were there already, or that were not there to remove, as given.
+        left_out: names or templates that were there already, or names that were not there to
+            remove, as given.
     """
 
     index: Index
@@ -171,38 +172,54 @@ def add_templates(
     templates: Sequence[Template],
     progress: BuildProgress = _quiet,
 ) -> Grown:
-    """Encodes more templates for all names, after those that are there; nothing else.
+    """Encodes templates that the index does not have, for all names, after those that are there.
 
     Raises:
-        InputError: a template is there already, the index is of another model, a prompt is past
+        InputError: a template is given twice, the index is of another model, a prompt is past
             the model's context length, or the disk cannot be written.
     """
+    make_templates([template.text for template in templates])
     with changing(path) as (store, index):
         check_model(index, backend)
-        make_templates([t.text for t in (*index.templates, *templates)])
-        manifest, names = index.manifest, index.stored_names
-        grids = (PromptGrid(templates, names.shard(n)) for n in range(len(manifest.shards)))
-        for grid in grids:
-            embeddings.check_grid(backend, grid, 0, len(grid.names))
-        texts = tuple(t.text for t in templates)
-        store.begin({**operation("templates", manifest), "templates": texts})
-        done, kind = store.notes.parts(), index_kind(manifest.plan.kind)
-        counter = Counter(manifest.stored * len(templates), progress)
-        shards = []
-        for place, shard in enumerate(manifest.shards):
-            number = manifest.next_number + place
-            if number in done:
-                counter(shard.count * len(templates))
-            else:
-                grid = PromptGrid(templates, names.shard(place))
-                rows = embeddings.encode_grid(backend, grid, 0, shard.count, counter)
-                done[number] = store.write_part(number, len(index.templates), rows, kind)
-            shards.append(replace(shard, parts=(*shard.parts, done[number])))
-        plan = replace(manifest.plan, templates=(*manifest.plan.templates, *texts))
-        grown = replace(manifest, plan=plan, shards=tuple(shards))
-        index.close()
-        _finish(store, grown, {"action": "templates", "templates": len(texts)})
-    return Grown(open_index(path), len(templates))
+        known = {template_key(template) for template in index.templates}
+        new = [template for template in templates if template_key(template) not in known]
+        if new:
+            _append_templates(store, index, backend, new, progress)
+        else:
+            store.tidy()
+    left_out = (template.text for template in templates if template_key(template) in known)
+    return Grown(open_index(path), len(new), tuple(left_out))
+
+
+def _append_templates(
+    store: Store,
+    index: Index,
+    backend: Backend,
+    templates: Sequence[Template],
+    progress: BuildProgress,
+) -> None:
+    manifest, names = index.manifest, index.stored_names
+    grids = (PromptGrid(templates, names.shard(n)) for n in range(len(manifest.shards)))
+    for grid in grids:
+        embeddings.check_grid(backend, grid, 0, len(grid.names))
+    texts = tuple(t.text for t in templates)
+    store.begin({**operation("templates", manifest), "templates": texts})
+    done, kind = store.notes.parts(), index_kind(manifest.plan.kind)
+    counter = Counter(manifest.stored * len(templates), progress)
+    shards = []
+    for place, shard in enumerate(manifest.shards):
+        number = manifest.next_number + place
+        if number in done:
+            counter(shard.count * len(templates))
+        else:
+            grid = PromptGrid(templates, names.shard(place))
+            rows = embeddings.encode_grid(backend, grid, 0, shard.count, counter)
+            done[number] = store.write_part(number, len(index.templates), rows, kind)
+        shards.append(replace(shard, parts=(*shard.parts, done[number])))
+    plan = replace(manifest.plan, templates=(*manifest.plan.templates, *texts))
+    grown = replace(manifest, plan=plan, shards=tuple(shards))
+    index.close()
+    _finish(store, grown, {"action": "templates", "templates": len(texts)})
 
 
 def check_model(index: Index, backend: Backend) -> None:

@@ -105,7 +105,7 @@ def make_templates(
     templates = []
     for text, place in zip(texts, places, strict=True):
         template = Template(text, place=place)
-        key = " ".join(template.fill("{0}").split()).casefold()
+        key = template_key(template)
         if key in first:
             raise InputError(
                 f"{place}: template {shown(text)} repeats the one of {first[key]}: remove one"
@@ -113,6 +113,11 @@ def make_templates(
         first[key] = place
         templates.append(template)
     return tuple(templates)
+
+
+def template_key(template: Template) -> str:
+    """What templates that give the same prompts have in common, as `name_key` of names."""
+    return " ".join(template.fill("{0}").split()).casefold()
 
 
 def _split(text: str, place: str) -> tuple[str, str]:

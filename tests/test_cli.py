@@ -123,6 +123,26 @@ def test_what_is_no_spec_is_refused_before_a_backend_is_imported(
     assert "model 'nope' is not a model; write ARCH/PRETRAINED" in line
 
 
+def test_adding_names_and_templates_leaves_nothing_behind_and_can_be_repeated(
+    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "more.txt").write_text("One More\nFirst3 Last10\n")
+    (tmp_path / "t.txt").write_text("a portrait of {0}\nA photo of {name}\n")
+    add = ("add", index, "--names", tmp_path / "more.txt", "--templates", tmp_path / "t.txt")
+    for names, templates in ((1, 1), (0, 0)):
+        capsys.readouterr()
+        assert run(*add, "--backend", "toy") == 0
+        out, err = capsys.readouterr()
+        assert f"{names} names added, now 41" in out
+        assert f"{templates} templates added, now 22" in out
+        assert "is there already: First3 Last10" in err
+        assert "is there already: A photo of {name}" in err
+        assert not list(index.glob("old-*.json"))
+    assert "is there already: a portrait of {0}" in err
+    (tmp_path / "t.txt").write_text("one {0}\none {name}\n")
+    assert "t.txt, line 2: template 'one {name}' repeats" in refused(capsys, *add[:2], *add[4:])
+
+
 def test_sampled_names_can_be_replayed(tmp_path: Path) -> None:
     build = ("build", "--backend", "toy", "--model", "toy", "--sample-names", 30, "--seed", 7)
     for place in ("a", "b"):

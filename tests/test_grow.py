@@ -122,12 +122,30 @@ def test_adding_templates_encodes_only_those(
     monkeypatch.undo()
     monkeypatch.setattr(idia_index.build, "SHARD_BYTES", DIM * 4 * len(TEMPLATES) * 8)
     same(done.index, list(names), tmp_path / "whole", toy)
+    twice = (TEMPLATES[0], TEMPLATES[0])
     with pytest.raises(InputError, match="repeats the one of"):
-        add_templates(tmp_path / "i", toy, make_templates([TEMPLATES[0].text]))
+        add_templates(tmp_path / "i", toy, twice)
     grown = add_names(tmp_path / "i", toy, make_names(["One More"]))
     grown.index.close()
     compact(tmp_path / "i")
     same(open_index(tmp_path / "i"), [*names, "One More"], tmp_path / "whole2", toy)
+
+
+def test_adding_templates_that_are_there_changes_nothing(
+    tmp_path: Path, toy: ToyBackend, names: NameList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_index(tmp_path / "i", toy, names, TEMPLATES[:2]).close()
+    before = {path.name: path.read_bytes() for path in (tmp_path / "i").iterdir()}
+    spelled = TEMPLATES[1].text.replace("{0}", " {name} ").upper().replace("NAME", "name")
+    with monkeypatch.context() as patched:
+        patched.setattr(ToyBackend, "embed_texts", None)
+        done = add_templates(tmp_path / "i", toy, make_templates([TEMPLATES[0].text, spelled]))
+    assert (done.done, done.left_out) == (0, (TEMPLATES[0].text, spelled))
+    done.index.close()
+    assert {path.name: path.read_bytes() for path in (tmp_path / "i").iterdir()} == before
+    done = add_templates(tmp_path / "i", toy, TEMPLATES)
+    assert (done.done, len(done.left_out), len(done.index.templates)) == (1, 2, 3)
+    same(done.index, list(names), tmp_path / "whole", toy)
 
 
 def test_a_reader_keeps_its_state_while_the_index_changes(
