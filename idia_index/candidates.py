@@ -52,7 +52,7 @@ def with_candidates(index: Index, backend: Backend, names: Sequence[str]) -> Can
         InputError: two of the names are one to the model, or too many candidates are.
     """
     found = index.find(names)
-    rows = encode_texts(backend, [index.templates[0].fill(name) for name in names])
+    rows = _first_rows(index, backend, names, found)
     check_distinct(backend, index.templates, names, rows)
     others = _others(index, backend, dict(zip(names, rows, strict=True)), found)
     spellings = [tuple(map(index.name, sorted(others[name]))) for name in names]
@@ -64,6 +64,24 @@ def with_candidates(index: Index, backend: Backend, names: Sequence[str]) -> Can
     missing = set(once.missing)
     stored = [name not in missing for name in names]
     return Candidates(view, [once.name_ids[name] for name in names], stored, spellings)
+
+
+def _first_rows(
+    index: Index, backend: Backend, names: Sequence[str], found: dict[str, int]
+) -> Float32:
+    """Rows [P, D] of names in the first template: the index's where it has them in float32.
+
+    Most queries ask for a name that is there: they encode no text, which loads half of a model.
+    """
+    rows = np.empty((len(names), backend.fingerprint.dim), np.float32)
+    stored = np.array([index.manifest.plan.exact and name in found for name in names])
+    if stored.any():
+        ids = [found[name] for name, there in zip(names, stored, strict=True) if there]
+        rows[stored] = index.text_embeddings(0, ids)
+    if not stored.all():
+        others = [name for name, there in zip(names, stored, strict=True) if not there]
+        rows[~stored] = encode_texts(backend, [index.templates[0].fill(name) for name in others])
+    return rows
 
 
 def _others(

@@ -46,7 +46,7 @@ def dense_topk(
     def finish(template: int, part: slice, exact: Float64, stored: Int64, rows: Float32) -> None:
         with np.errstate(all="ignore"):  # rows that are no numbers are found by their similarities
             found = _rounded(exact, queries[part], rows)
-        if not found.max() <= MOST:
+        if not found.max() <= max(_longest(tile, template) for tile in tiles):
             raise _wrong(tiles, template)
         similarities[template, part], places = _best(found, k)
         ids[template, part] = stored[places]
@@ -91,9 +91,16 @@ def _wrong(tiles: Sequence[Tile], template: int) -> IdiaIndexError:
     """The error of a template that has a similarity too large, naming the file it is in."""
     for tile in tiles:
         _, rows = _rows([tile], template) if _has(tile, template) else (None, np.eye(1))
-        if not (np.linalg.norm(rows.astype(np.float64), axis=1) <= MOST).all():
+        longest = _longest(tile, template)
+        if not (np.linalg.norm(rows.astype(np.float64), axis=1) <= longest).all():
             return not_unit(tile, template)
     return IdiaIndexError("image embeddings are not of unit length")
+
+
+def _longest(tile: Tile, template: int) -> float:
+    """The most that a row of a template can be long, rounded as it may be; 0 if there is none."""
+    lost = tile.errors[template - tile.first_template] if _has(tile, template) else -MOST
+    return MOST + float(lost)
 
 
 def _has(tile: Tile, template: int) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from idia_index.protocols import Shard
 from idia_index.records import Float32, Int64
 from idia_index.scan import Contenders, ScoredRows, Tile, find_contenders
+from idia_index.scores import Float64
 
 RERANK_BLOCK = 1024  # rows compared exactly at a time: they stay in the cache too
 
@@ -23,9 +24,13 @@ class ScoredShard(ScoredRows, Shard):
         """Rows of several templates, float32 [c, D], as `text_embeddings` gives each."""
         return _row_by_template(self, templates, rows)
 
+    def lost(self) -> Float64:
+        """The most that a row differs from one of unit length, float64 [T]."""
+        return np.zeros(self.shape[0])
+
     def search(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
         t, n, _ = self.shape
-        tile = Tile(self, n, 0, 0, np.zeros(t))
+        tile = Tile(self, n, 0, 0, self.lost())
         kept = min(k, n)
         similarities = np.full((t, len(queries), k), -np.inf, np.float32)
         rows = np.full((t, len(queries), k), -1, np.int64)

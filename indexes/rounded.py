@@ -64,6 +64,10 @@ class RoundedShard(ScoredShard):
         found: Float32 = decoded * arrays["scale"][templates] + arrays["mean"][templates]
         return found
 
+    def lost(self) -> Float64:
+        lost: Float64 = self._arrays["lost"]
+        return super().lost() if self._rows is not None else lost
+
     def text_embeddings(self, template: int, rows: Int64) -> Float32:
         return self.rows(np.full(len(rows), template), rows)
 
