@@ -28,7 +28,7 @@ VERBS = {
     "evaluate": "Measure how often the audit is right, with draws, intervals and checks.",
     "study": "Run one of the paper's studies with your images and checkpoint.",
     "plan": "Say how many people, images and control names a claim needs.",
-    "replay": "Recompute a report's decisions, and say whether they hold.",
+    "replay": "Make a report again, and say whether every value of it holds.",
     "add": "Add names or templates to an index.",
     "remove": "Remove names from an index.",
     "compact": "Take removed names off the disk and tidy an index.",

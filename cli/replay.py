@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,14 @@ from idia_index.cli.options import (
 )
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
+from idia_index.differences import MISSING
 from idia_index.errors import IdiaIndexError
 from idia_index.index import open_index
 from idia_index.replay import read_report, replay
+from idia_index.textfiles import counted
 
-SHOWN = 5
+SHOWN = 3
+LONGEST = 100
 
 
 @click.command(
@@ -49,10 +54,12 @@ def command(
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
-    """Recompute every decision of REPORT, and say whether it holds.
+    """Make REPORT again from images, index and model, and compare every value of it.
 
-    REPORT is a report.json of evaluate --out or audit --out. Images and index must be those it
-    was made from: their hashes are compared. Exits with 1 if a decision does not hold.
+    REPORT is a report.json of evaluate --out, audit --out, study or demo. Images and index must
+    be those it was made from: their hashes are compared. Whose images they are, membership and
+    training counts are compared with the SUBJECTS that the report was made from, where these are
+    still there. Exits with 1 if anything differs; see docs/statistics.md for what this proves.
     """
     recorded = read_report(report)
     opened = open_index(index_path or Path(recorded.data["index"]["path"]))
@@ -63,25 +70,50 @@ def command(
     else:
         say(_text(found))
     if not found["holds"]:
-        raise IdiaIndexError(f"{recorded.path}: does not hold; see above what differs")
+        raise IdiaIndexError(f"{recorded.path}: does not hold; what differs is listed")
 
 
 def _text(found: dict[str, Any]) -> str:
-    verdict = "holds, bit for bit in every vote" if found["exact"] else "holds"
+    verdict = "does NOT hold"
+    if found["holds"]:
+        verdict = "holds, bit for bit" if found["exact"] else "holds"
     rows = {
-        "report": verdict if found["holds"] else "does NOT hold",
-        "decisions": _count(found["decisions_differ"], found["subjects"]),
-        "votes": _count(found["votes_differ"], found["subjects"]),
-        "p-values": _count(found["p_values_differ"], found["subjects"]),
-        "margins": f"differ by {found['largest_margin_difference']:.1e} at most "
-        f"(tolerance {found['margin_tolerance']:.0e})",
-        "rates": f"differ by {found['largest_rate_difference']:.1e} at most",
+        "report": verdict,
+        "made again": f"{counted(found['subjects'], 'person', 'people')}, from images, index and "
+        "model",
+        "who they are": f"compared with {found['source']}"
+        if found["source"]
+        else "NOT compared: where they were read from is gone, or is not recorded",
     }
-    return pairs(rows)
+    if found["rounded_otherwise"]:
+        rows["rounded otherwise"] = (
+            f"{counted(found['rounded_otherwise'], 'number')} that were measured, within "
+            f"{found['similarity_tolerance']:.0e} of a similarity"
+        )
+    lines = [pairs(rows), *_differences(found["differences"])]
+    then, now = (found[key].get("idia-index") for key in ("versions_then", "versions_now"))
+    if found["differences"] and then != now:
+        lines.append(f"\nmade by idia-index {then}, replayed by {now}: words may have changed")
+    return "\n".join(lines)
 
 
-def _count(differing: list[str], subjects: int) -> str:
-    if not differing:
-        return f"the same for all {subjects} people"
-    more = ", ..." if len(differing) > SHOWN else ""
-    return f"differ for {len(differing)} of {subjects}: {', '.join(differing[:SHOWN])}{more}"
+def _differences(found: Sequence[dict[str, Any]]) -> list[str]:
+    """The first of each kind, each with both values."""
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for each in found:
+        kinds.setdefault(each["what"], []).append(each)
+    lines = []
+    for what, these in kinds.items():
+        lines.append(f"\n{what}: {counted(len(these), 'difference')}")
+        lines += [
+            f"  {one['where']}: {_value(one['recorded'])}, made again {_value(one['recomputed'])}"
+            for one in these[:SHOWN]
+        ]
+        if len(these) > SHOWN:
+            lines.append(f"  and {len(these) - SHOWN:,} more; --json lists all")
+    return lines
+
+
+def _value(value: Any) -> str:
+    text = value if value == MISSING else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

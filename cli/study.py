@@ -16,11 +16,11 @@ from idia_index.demo import study_backend
 from idia_index.errors import InputError
 from idia_index.evaluation.settings import Settings
 from idia_index.paper_studies import (
-    DRY_RUN,
     STUDIES,
     Recipe,
     read_recipe,
     run_study,
+    study_warnings,
     write_dry_images,
 )
 from idia_index.report import write_evaluation
@@ -83,18 +83,13 @@ def command(
             write_dry_images(recipe, images, dry_images, progress)
         evidence = run_study(recipe, images or out, loaded, out, progress, strict=strict)
     tell_skipped(skipped_of(evidence.audit))
-    warnings = [DRY_RUN] if dry_run else []
-    data = write_evaluation(
-        evidence, recipe.settings, out / "report", warnings=[*warnings, *_caution(recipe)]
-    )
+    warnings = study_warnings(recipe, dry_run=dry_run)
+    evidence = evidence.with_origin({"warnings": warnings})
+    data = write_evaluation(evidence, recipe.settings, out / "report")
     if as_json:
         write_json(data)
         return
     say(f"{recipe.title}\n\n{evaluation_text(data)}\n\nreport: {out / 'report/index.html'}")
-
-
-def _caution(recipe: Recipe) -> list[str]:
-    return [recipe.caution] if recipe.caution else []
 
 
 def _fit(recipe: Recipe, images: int) -> Recipe:

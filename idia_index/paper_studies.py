@@ -42,6 +42,7 @@ class Recipe:
     """A study to be run.
 
     Attributes:
+        source: one of `STUDIES`, or the INI file.
         title: as reports show it.
         people: name, membership and training count (None: not known) of everybody.
         candidates: names of the index, those under test among them.
@@ -50,6 +51,7 @@ class Recipe:
         caution: what must be said with the result.
     """
 
+    source: str
     title: str
     people: tuple[Subject, ...]
     candidates: int
@@ -66,15 +68,15 @@ def read_recipe(study: str) -> Recipe:
     """
     if study in STUDIES:
         with resources.as_file(resources.files("idia_index") / "data" / "studies") as folder:
-            return _read(folder / f"{study}.ini")
+            return _read(folder / f"{study}.ini", study)
     if not Path(study).is_file():
         raise InputError(
             f"study {shown(study)}: give one of {', '.join(STUDIES)}, or the INI file of another"
         )
-    return _read(Path(study))
+    return _read(Path(study), os.fsdecode(Path(study).resolve()))
 
 
-def _read(file: Path) -> Recipe:
+def _read(file: Path, source: str) -> Recipe:
     parser = configparser.ConfigParser(interpolation=None)
     where = shown_path(file)
     try:
@@ -94,7 +96,7 @@ def _read(file: Path) -> Recipe:
         )
         people = _people(file.parent / section["people"])
         return Recipe(
-            section["title"], people, section.getint("candidates", 1000),
+            source, section["title"], people, section.getint("candidates", 1000),
             section.get("origin", "us"), settings, section.get("caution", ""),
         )  # fmt: skip
     except (configparser.Error, csv.Error, KeyError, ValueError) as error:
@@ -142,6 +144,12 @@ def find_images(recipe: Recipe, images: Path) -> tuple[list[Subject], list[str]]
             f"the first is {recipe.people[0].name.replace(' ', '_')}"
         )
     return subjects, missing
+
+
+def study_warnings(recipe: Recipe, *, dry_run: bool) -> list[str]:
+    """What must stand first in every report of a study."""
+    said = [DRY_RUN] if dry_run else []
+    return [*said, recipe.caution] if recipe.caution else said
 
 
 def write_dry_images(recipe: Recipe, folder: Path, images: int, progress: StageProgress) -> None:
@@ -199,6 +207,7 @@ def run_study(
     origin: Mapping[str, object] = {
         "subjects": os.fsdecode(images.resolve()),
         "study": recipe.title,
+        "recipe": recipe.source,
         "without_images": missing,
     }
     evidence = gather(index, backend, subjects, recipe.settings, strict=strict, progress=progress)

@@ -1,34 +1,48 @@
-"""Replay: a report's decisions recomputed from its manifest, and whether they hold."""
+"""Replay: a report made again from its index, model and images, and compared value by value."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from idia_index.differences import Difference, differences
 from idia_index.errors import InputError
 from idia_index.evaluate import StageProgress, gather
 from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.recorded import FILE, read_results
+from idia_index.evaluation.recorded_people import People, as_at_source, as_recorded, check_images
+from idia_index.evaluation.rounding import SIMILARITY, settle
 from idia_index.evaluation.settings import Settings
-from idia_index.files import sha256_file
 from idia_index.index import Index
 from idia_index.manifest import DAMAGED
+from idia_index.paper_studies import find_images, read_recipe, study_warnings
 from idia_index.protocols import Backend
 from idia_index.report.data import EVALUATION_FORMAT, evaluation_to_json
-from idia_index.subjects import Subject
-from idia_index.textfiles import shown, shown_path
+from idia_index.subjects import Subject, read_subjects
+from idia_index.textfiles import shown
 
 MAX_BYTES = 256 << 20
 """Longest report that is read: of about a hundred thousand subjects."""
 
-MARGIN_TOLERANCE = 1e-4
-"""Mean similarities that float32 on another machine may move."""
+ROUNDED = 2e-6
+"""Figures are written with six digits, of which the last may be rounded either way."""
 
-RATE_TOLERANCE = 1e-6
+NOT_COMPARED = (
+    # Where and with what it was computed.
+    "index.path", "index.versions", "backend.name", "backend.model", "backend.device",
+    "replay.versions",
+    # How the index lies on disk: `compact` changes it, and no answer.
+    "index.format", "index.shards", "index.bytes", "index.shard_names",
+    "index.waiting_for_compact", "index.history",
+)  # fmt: skip
+
+_OWN = {"command", "drawing", "measured_with_seed", "versions", "also_measured"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,8 @@ def read_report(path: Path) -> Recorded:
             raise ValueError("no regular file")
         if file.stat().st_size > MAX_BYTES:
             raise ValueError(f"more than {MAX_BYTES:,} bytes")
-        data = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        data = json.loads(text, parse_float=_finite, parse_constant=_finite)
         if data["format"] != EVALUATION_FORMAT:
             raise InputError(
                 f"{file}: format {shown(data['format'])}; a replay takes {EVALUATION_FORMAT!r}, "
@@ -71,6 +86,13 @@ def read_report(path: Path) -> Recorded:
         ) from error
     except DAMAGED as error:
         raise _damaged(file, error) from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
+    return value
 
 
 def _damaged(file: Path, error: Exception) -> InputError:
@@ -86,32 +108,6 @@ def _reading(recorded: Recorded) -> Iterator[None]:
         yield
     except (IndexError, OSError, *DAMAGED) as error:
         raise _damaged(recorded.path, error) from error
-
-
-def recorded_subjects(recorded: Recorded) -> list[Subject]:
-    """The subjects with the very images that were used.
-
-    Raises:
-        InputError: an image is gone or is another one.
-    """
-    hashes = recorded.data["image_sha256"]
-    subjects = []
-    for entry in [*recorded.data["subjects"], *recorded.data["replay"]["also_measured"]]:
-        for file in entry["image_files"]:
-            path = Path(file)
-            if not path.is_file():
-                raise InputError(
-                    f"{shown_path(path)}: is gone; put the image back to replay {recorded.path}"
-                )
-            if sha256_file(path) != hashes.get(file):
-                raise InputError(
-                    f"{shown_path(path)}: is not the image that {recorded.path} was made from"
-                )
-        images = tuple(Path(file) for file in entry["image_files"])
-        subjects.append(
-            Subject(entry["name"], images, entry["membership"], entry["training_count"])
-        )
-    return subjects
 
 
 def check_index(recorded: Recorded, index: Index) -> None:
@@ -131,10 +127,12 @@ def replay(
     """Measures and decides again, and compares; see `compare` for the result.
 
     Raises:
-        InputError: index or images are not those of the report.
+        InputError: index or images are not those of the report, or its subjects' source or the
+            results file beside it is damaged.
     """
     with _reading(recorded):
         check_index(recorded, index)
+        check_images(recorded.data, recorded.path)
         # The seed of the measurement; the evaluation may have been repeated with another.
         measured_with = Settings(
             tau=recorded.settings.tau,
@@ -142,63 +140,115 @@ def replay(
             min_images=1,
             seed=int(recorded.data["replay"]["measured_with_seed"]),
         )
-        subjects = recorded_subjects(recorded)
-    evidence = gather(index, backend, subjects, measured_with, baselines=False, progress=progress)
-    with _reading(recorded):
-        return compare(recorded, evidence)
-
-
-def compare(recorded: Recorded, evidence: Evidence) -> dict[str, Any]:
-    """What of a report holds when it is computed again, as JSON data.
-
-    Decisions, correct prompts and votes must be equal; margins may differ by
-    `MARGIN_TOLERANCE`, and p-values by one control name.
-    """
-    before, now = recorded.data, evaluation_to_json(evidence, recorded.settings)
-    pairs = list(zip(before["subjects"], now["subjects"], strict=True))
-    decisions = [str(a["name"]) for a, b in pairs if a["inferred_member"] != b["inferred_member"]]
-    votes = [str(a["name"]) for a, b in pairs if not _same_votes(a, b)]
-    margins = [abs(a["margin"] - b["margin"]) for a, b in pairs]
-    p_values = [
-        a["name"]
-        for a, b in pairs
-        if abs(a["p_value"] - b["p_value"]) > 1.5 / (max(b["controls"], 1) + 1)
-    ]
-    rates = _largest_rate_difference(before["evaluation"]["curves"], now["evaluation"]["curves"])
-    holds = not decisions and not p_values and max(margins) <= MARGIN_TOLERANCE
+        source = read_source(recorded)
+        people = (
+            as_recorded(recorded.data)
+            if source is None
+            else as_at_source(recorded.data, recorded.settings, source.subjects)
+        )
+    evidence = gather(index, backend, people.subjects, measured_with, progress=progress)
+    evidence = _with_origin(recorded, evidence, people, source)
+    results = recorded.path.parent / FILE
+    before = read_results(results) if results.exists() else None
     return {
-        "format": "idia-index/replay/1",
+        **compare(recorded, evidence, before),
+        "source": None if source is None else source.place,
+    }
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a report's subjects were read from, read again.
+
+    Attributes:
+        place: the folder, CSV or study, in words.
+        subjects: everybody there.
+        origin: what a report states of it beside the place.
+    """
+
+    place: str
+    subjects: list[Subject]
+    origin: dict[str, Any]
+
+
+def read_source(recorded: Recorded) -> Source | None:
+    """The subjects' source as it is now; None where it is gone, or the report names none.
+
+    Raises:
+        InputError: it is there and cannot be read.
+        KeyError, TypeError, ValueError: the report is damaged.
+    """
+    told = recorded.data["replay"]
+    if "subjects" not in told or not Path(told["subjects"]).exists():
+        return None
+    place = Path(told["subjects"])
+    if "recipe" not in told:
+        return Source(os.fsdecode(place), read_subjects(place), {})
+    recipe = read_recipe(told["recipe"])
+    subjects, missing = find_images(recipe, place)
+    dry_run = told["warnings"][:1] == study_warnings(recipe, dry_run=True)[:1]
+    origin = {
+        "study": recipe.title,
+        "without_images": missing,
+        "warnings": study_warnings(recipe, dry_run=dry_run),
+    }
+    return Source(f"{recipe.source}, {os.fsdecode(place)}", subjects, origin)
+
+
+def _with_origin(
+    recorded: Recorded, evidence: Evidence, people: People, source: Source | None
+) -> Evidence:
+    """The evidence with what a report states of where it comes from."""
+    told = {key: value for key, value in recorded.data["replay"].items() if key not in _OWN}
+    evidence = replace(evidence, left_out=people.left_out)
+    return evidence.with_origin({**told, **(source.origin if source else {}), **evidence.origin})
+
+
+def compare(
+    recorded: Recorded, evidence: Evidence, before: Evidence | None = None
+) -> dict[str, Any]:
+    """What of a report holds when it is made again, as JSON data.
+
+    The report is made from `evidence`, and every value of it must be the recorded one, but for
+    `NOT_COMPARED`.
+
+    Args:
+        recorded: the report.
+        evidence: what was measured again.
+        before: what was measured then, of the results file beside the report. It is asked only for
+            how float32 rounded there: see `idia_index.evaluation.rounding`.
+    """
+    now = _made_again(evidence, recorded.settings)
+    found = _differences(recorded, now, 0.0)
+    exact, taken = not found, 0
+    if found:
+        if before is not None:
+            settled = settle(evidence, before)
+            now, taken = _made_again(settled.evidence, recorded.settings), settled.taken
+        found = _differences(recorded, now, ROUNDED)
+    return {
+        "format": "idia-index/replay/2",
         "report": os.fsdecode(recorded.path),
-        "holds": holds,
-        "exact": holds and not votes and rates <= RATE_TOLERANCE,
-        "subjects": len(pairs),
-        "decisions_differ": decisions,
-        "votes_differ": votes,
-        "p_values_differ": p_values,
-        "largest_margin_difference": max(margins),
-        "margin_tolerance": MARGIN_TOLERANCE,
-        "largest_rate_difference": rates,
-        "versions_then": before["replay"]["versions"],
+        "holds": not found,
+        "exact": exact,
+        "subjects": len(now["subjects"]),
+        "differences": [vars(difference) for difference in found],
+        "rounded_otherwise": taken,
+        "similarity_tolerance": SIMILARITY,
+        "versions_then": recorded.data["replay"]["versions"],
         "versions_now": now["replay"]["versions"],
     }
 
 
-def _same_votes(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether the votes are the same; of winners that one report does not name, the count."""
-    if before["correct_prompts"] != now["correct_prompts"]:
-        return False
-    for a, b in zip(before["votes"], now["votes"], strict=True):
-        what = "count" if None in (a["winner"], b["winner"]) else "winner"
-        if a["tie"] != b["tie"] or a[what] != b[what]:
-            return False
-    return True
+def _differences(recorded: Recorded, now: dict[str, Any], tolerance: float) -> list[Difference]:
+    return differences(
+        recorded.data, now, tolerance=tolerance, ignored=NOT_COMPARED, tables=("image_sha256",)
+    )
 
 
-def _largest_rate_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> float:
-    found = [0.0]
-    for rate in ("tpr", "fpr"):
-        if before[rate] is not None:
-            found += [
-                abs(a - b) for a, b in zip(before[rate]["mean"], now[rate]["mean"], strict=True)
-            ]
-    return max(found)
+def _made_again(evidence: Evidence, settings: Settings) -> dict[str, Any]:
+    """The content of report.json, as it reads from a file."""
+    data = evaluation_to_json(evidence, settings)
+    data["image_sha256"] = data["replay"].pop("image_sha256")
+    out: dict[str, Any] = json.loads(json.dumps(data))
+    return out

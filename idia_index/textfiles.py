@@ -66,6 +66,11 @@ def shown_path(path: str | os.PathLike[str]) -> str:
     return text if text and text.isprintable() else repr(text)
 
 
+def counted(number: int, one: str, more: str = "") -> str:
+    """A number of things in words: "1 image", "2 images"; `more` where it is not `one` and an s."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
 def printable(text: str) -> str:
     """The text with every character that `check_text` refuses written as an escape.
 

@@ -24,11 +24,12 @@ from idia_index.evaluation.analysis import analyse, select
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.people import p_value_summary
 from idia_index.evaluation.recorded import read_results
+from idia_index.evaluation.recorded_people import as_recorded, check_images
 from idia_index.evaluation.settings import Settings
 from idia_index.index import Index
 from idia_index.names import make_names
 from idia_index.number_lists import numbers
-from idia_index.replay import check_index, compare, read_report, recorded_subjects
+from idia_index.replay import check_index, compare, read_report
 from idia_index.report import evaluation_to_json, write_evaluation
 from idia_index.subjects import Subject, read_subjects
 
@@ -216,19 +217,22 @@ def test_a_replay_holds_and_tampering_shows(
     index, _ = world
     recorded = read_report(report)
     check_index(recorded, index)
-    assert [s.name for s in recorded_subjects(recorded)] == [name_of(i) for i in range(60)]
+    assert [s.name for s in as_recorded(recorded.data).subjects] == [name_of(i) for i in range(60)]
     found = compare(recorded, evidence)
-    assert found["holds"] and found["exact"] and found["largest_margin_difference"] == 0
+    assert found["holds"] and found["exact"] and found["differences"] == []
     data = json.loads((report / "report.json").read_text(encoding="utf-8"))
     data["subjects"][40]["inferred_member"] ^= True
     data["subjects"][2]["margin"] += 0.01
     (tmp_path / "report.json").write_text(json.dumps(data))
     changed = compare(read_report(tmp_path), evidence)
-    assert not changed["holds"] and changed["decisions_differ"] == [name_of(40)]
-    assert changed["largest_margin_difference"] == pytest.approx(0.01)
+    assert not changed["holds"] and not changed["exact"]
+    margin, decision = changed["differences"]
+    assert decision["where"] == f"subjects[{name_of(40)}].inferred_member"
+    assert margin["where"] == f"subjects[{name_of(2)}].margin"
+    assert margin["recorded"] - margin["recomputed"] == pytest.approx(0.01)
 
 
-def test_a_replay_compares_what_both_reports_show(
+def test_a_replay_sees_a_name_where_none_is_shown(
     evidence: Evidence, report: Path, tmp_path: Path
 ) -> None:
     data = json.loads((report / "report.json").read_text(encoding="utf-8"))
@@ -239,13 +243,16 @@ def test_a_replay_compares_what_both_reports_show(
         if vote["winner"] is None and not vote["tie"]
     ]
     for vote in votes:
-        vote["winner"] = "Some Body"  # as versions wrote it that named every winner
-    (tmp_path / "report.json").write_text(json.dumps(data))
-    assert votes and compare(read_report(tmp_path), evidence)["exact"]
+        vote["winner"] = "Some Body"
     votes[0]["count"] += 1
     (tmp_path / "report.json").write_text(json.dumps(data))
-    changed = compare(read_report(tmp_path), evidence)
-    assert not changed["exact"] and len(changed["votes_differ"]) == 1
+    found = compare(read_report(tmp_path), evidence)["differences"]
+    told = [(each["what"], each["recorded"], each["recomputed"]) for each in found]
+    count = votes[0]["count"]
+    assert votes and sorted(told) == [
+        ("subjects.votes.count", count, count - 1),
+        *[("subjects.votes.winner", "Some Body", None)] * len(votes),
+    ]
 
 
 def test_a_replay_needs_the_same_images_and_names(
@@ -260,7 +267,7 @@ def test_a_replay_needs_the_same_images_and_names(
     data["image_sha256"][file] = "0" * 64
     (tmp_path / "report.json").write_text(json.dumps(data))
     with pytest.raises(InputError, match="is not the image"):
-        recorded_subjects(read_report(tmp_path))
+        check_images(read_report(tmp_path).data, tmp_path)
     (tmp_path / "report.json").write_text('{"format": "other"}')
     with pytest.raises(InputError, match="format 'other'"):
         read_report(tmp_path)

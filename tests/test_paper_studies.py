@@ -91,3 +91,32 @@ def test_a_dry_run_goes_from_end_to_end_and_says_what_it_is(
     assert page.index("Dry run") < page.index("associates")
     wrong = CliRunner().invoke(cli, ["study", "cc3m", "--out", str(tmp_path / "o")])
     assert isinstance(wrong.exception, InputError)
+
+
+def test_reports_of_a_study_keep_its_warnings_and_its_truth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idia_index.cli.study.study_backend", lambda: ToyBackend(model="toy"))
+    monkeypatch.setattr("idia_index.cli.replay.backend_of", lambda *_: ToyBackend(model="toy"))
+    out = str(tmp_path / "o")
+    run = CliRunner().invoke
+    assert run(cli, ["study", "cc3m", "--dry-run", "--dry-images", "1", "--out", out]).output
+    again = run(cli, ["evaluate", "--from", f"{out}/report", "--json", "--min-images", "1",
+                      "--sample-sizes", "1"])  # fmt: skip
+    warnings = json.loads(again.stdout)["warnings"]
+    assert warnings[0].startswith("Dry run") and warnings[1].startswith("100 people are non-memb")
+    held = run(cli, ["replay", f"{out}/report", "--json"])
+    assert json.loads(held.stdout)["exact"], held.output
+    report = tmp_path / "o" / "report" / "report.json"
+    for change, where in (
+        (lambda d: d["subjects"][7].update(membership="non_member"), "subjects[{}].membership"),
+        (lambda d: d["subjects"].pop(7), "subjects[{}]"),
+        (lambda d: d["warnings"].clear(), "warnings[1]"),
+    ):
+        data = json.loads(report.read_text())
+        name = data["subjects"][7]["name"]
+        change(data)
+        (tmp_path / "o" / "report" / "changed.json").write_text(json.dumps(data))
+        told = run(cli, ["replay", f"{out}/report/changed.json", "--json"])
+        places = {each["where"] for each in json.loads(told.stdout)["differences"]}
+        assert where.format(name) in places and told.exit_code == 1

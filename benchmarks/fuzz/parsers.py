@@ -19,6 +19,7 @@ import seeds
 
 from idia_index.errors import IdiaIndexError
 from idia_index.evaluation.recorded import read_results
+from idia_index.evaluation.recorded_people import as_at_source, as_recorded, check_images
 from idia_index.image_cache import ImageCache, damaged
 from idia_index.images import load_image
 from idia_index.lookup import Lookup, key_hash
@@ -27,7 +28,7 @@ from idia_index.manifest_records import FileEntry, LookupEntry
 from idia_index.name_lint import lint_names
 from idia_index.names import read_names
 from idia_index.number_lists import numbers
-from idia_index.replay import check_index, read_report, recorded_subjects
+from idia_index.replay import check_index, read_report, read_source
 from idia_index.store import Store
 from idia_index.stored_names import StoredNames
 from idia_index.subjects import read_subjects
@@ -178,10 +179,14 @@ def _report(folder: Path, data: bytes) -> None:
 
     recorded = read_report(_put(folder, "report.json", data))
     with _reading(recorded):
-        recorded_subjects(recorded)
+        source = read_source(recorded)
+        as_recorded(recorded.data)
+        as_at_source(recorded.data, recorded.settings, source.subjects if source else [])
     with _reading(recorded):
         manifest = parse_manifest(seeds.index_files()["manifest.json"].decode(), "manifest.json")
         check_index(recorded, SimpleNamespace(manifest=manifest, path=folder))  # type: ignore[arg-type]
+    with _reading(recorded):
+        check_images(recorded.data, recorded.path)
 
 
 def _results(folder: Path, data: bytes) -> None:

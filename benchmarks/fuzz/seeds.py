@@ -83,13 +83,18 @@ def pictures() -> list[bytes]:
 def report() -> bytes:
     """A report of an evaluation, as far as a replay reads it before it measures."""
     subject = {"name": "Jane Doe", "image_files": ["/nowhere/a.png"], "membership": None,
-               "training_count": 3, "p_value": 0.1, "controls": 9, "margin": 0.2}  # fmt: skip
+               "training_count": 3, "skipped": []}  # fmt: skip
     data = {
         "format": EVALUATION_FORMAT,
         "evaluation": {"settings": Settings(sizes=(1, 2)).to_json(), "curves": {"tpr": None}},
         "subjects": [subject],
+        "left_out": [{"name": "Joan Roe", "reason": "3 images, fewer than 30"}],
         "image_sha256": {"/nowhere/a.png": "0" * 64},
-        "replay": {"also_measured": [], "measured_with_seed": 0, "versions": {}},
+        "replay": {
+            "also_measured": [{**subject, "name": "Jack Loe", "place": 1}],
+            "measured_with_seed": 0,
+            "versions": {},
+        },
         "index": {"names_sha256": "0", "fingerprint": {}, "kind": "flat"},
     }
     return json.dumps(data).encode()

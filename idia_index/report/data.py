@@ -129,7 +129,7 @@ def evaluation_to_json(evidence: Evidence, settings: Settings) -> dict[str, Any]
     return {
         **data,
         "format": EVALUATION_FORMAT,
-        "warnings": leak_warnings(analysis["baselines"]),
+        "warnings": [*evidence.origin.get("warnings", ()), *leak_warnings(analysis["baselines"])],
         "left_out": left_out,
         "p_values": p_value_summary(chosen),
         "evaluation": analysis,
@@ -146,12 +146,13 @@ def _also_measured(evidence: Evidence, chosen: Evidence) -> list[dict[str, Any]]
     return [
         {
             "name": r.subject.name,
+            "place": place,
             "membership": r.subject.membership,
             "training_count": r.subject.training_count,
             "image_files": [os.fsdecode(path) for path in r.subject.images],
             "skipped": _skipped_json(r),
         }
-        for r in evidence.audit.subjects
+        for place, r in enumerate(evidence.audit.subjects)
         if r.subject.name not in shown
     ]
 

@@ -30,7 +30,6 @@ def write_evaluation(
     folder: Path,
     *,
     include_images: bool = False,
-    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Writes report.json, subjects.csv, curves.csv, index.html and results.npz.
 
@@ -39,7 +38,6 @@ def write_evaluation(
         settings: what is reported of it.
         folder: made if it is not there.
         include_images: shows the faces in index.html; by default only paths and hashes.
-        warnings: what must stand first.
 
     Returns:
         The content of report.json.
@@ -48,7 +46,6 @@ def write_evaluation(
         InputError: the settings do not fit, or the files cannot be written.
     """
     data = evaluation_to_json(evidence, settings)
-    data["warnings"] = [*warnings, *data["warnings"]]
     data["image_sha256"] = data["replay"].pop("image_sha256")
     _write(data, folder, include_images=include_images)
     write_results(evidence, folder)

@@ -1,0 +1,360 @@
+"""Replay: whatever a report claims is made again, and a falsified claim shows."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from conftest import make_images
+from test_evaluation import CROWD, MEMBERS, NON_MEMBERS, SETTINGS, make_people, name_of
+from toy_backend import ToyBackend
+
+from idia_index import build_index
+from idia_index.cli.main import cli
+from idia_index.differences import MISSING, differences
+from idia_index.errors import IdiaIndexError, InputError
+from idia_index.evaluate import gather
+from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.recorded import read_results
+from idia_index.evaluation.rounding import SIMILARITY, settle
+from idia_index.evaluation.settings import Settings
+from idia_index.index import Index
+from idia_index.names import make_names
+from idia_index.replay import NOT_COMPARED, compare, read_report
+from idia_index.report import evaluation_to_json, write_evaluation
+from idia_index.subjects import read_subjects
+
+Report = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Index, Path]:
+    """An index, and a CSV of people whose truth is known."""
+    folder = tmp_path_factory.mktemp("replayed")
+    names = make_names([name_of(i) for i in range(MEMBERS + NON_MEMBERS + CROWD)])
+    index = build_index(folder / "index.idia", ToyBackend(model="toy"), names)
+    return index, make_people(folder / "subjects")
+
+
+@pytest.fixture(scope="module")
+def evidence(world: tuple[Index, Path], tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    index, table = world
+    measured = gather(index, ToyBackend(model="toy"), read_subjects(table), SETTINGS)
+    folder = tmp_path_factory.mktemp("written")
+    write_evaluation(measured.with_origin({"subjects": str(table)}), SETTINGS, folder)
+    return read_results(folder)
+
+
+def write(evidence: Evidence, folder: Path, change: Callable[[Report], object] = id) -> Path:
+    """A report of the evidence in a folder, changed."""
+    data = write_evaluation(evidence, SETTINGS, folder)
+    data = json.loads(json.dumps(data))
+    change(data)
+    (folder / "report.json").write_text(json.dumps(data))
+    return folder / "report.json"
+
+
+def run(patch: pytest.MonkeyPatch, *arguments: object) -> Result:
+    patch.setattr("idia_index.cli.replay.backend_of", lambda *_: ToyBackend(model="toy"))
+    return CliRunner().invoke(cli, ["replay", *map(str, arguments)])
+
+
+def found_by(result: Result) -> set[str]:
+    data = json.loads(result.stdout)
+    assert not data["holds"] and not data["exact"]
+    assert isinstance(result.exception, IdiaIndexError) and result.exit_code == 1
+    assert not isinstance(result.exception, InputError)
+    return {difference["where"] for difference in data["differences"]}
+
+
+def someone(data: Report) -> Report:
+    """A member whom the model knows."""
+    found: Report = next(s for s in data["subjects"] if s["name"] == name_of(5))
+    assert found["correct_prompts"] > 2 and found["membership"] == "member"
+    return found
+
+
+WHO = f"subjects[{name_of(5)}]"
+FALSIFIED: dict[str, tuple[Callable[[Report], object], set[str]]] = {
+    "false positives": (
+        lambda d: d["metrics"].update(fp=99, fpr=0.5, fpr_ci95=[0.4, 0.6]),
+        {"metrics.fp", "metrics.fpr", "metrics.fpr_ci95[0]", "metrics.fpr_ci95[1]"},
+    ),
+    "candidates": (lambda d: d.update(candidates=5), {"candidates"}),
+    "tau": (lambda d: d.update(tau=3), {"tau"}),
+    "verdict": (lambda d: someone(d).update(verdict="guilty"), {f"{WHO}.verdict"}),
+    "decision": (lambda d: someone(d).update(inferred_member=False), {f"{WHO}.inferred_member"}),
+    "a number for a decision": (
+        lambda d: someone(d).update(inferred_member=1), {f"{WHO}.inferred_member"}
+    ),
+    "notes": (lambda d: d["notes"].__setitem__(0, "This is proof."), {"notes[0]"}),
+    "warnings": (lambda d: d["warnings"].append("all is well"), {"warnings[0]"}),
+    "training count": (
+        lambda d: someone(d).update(training_count=1000), {f"{WHO}.training_count"}
+    ),
+    "membership": (
+        lambda d: someone(d).update(membership="non_member"), {f"{WHO}.membership"}
+    ),
+    "correct prompts": (
+        lambda d: someone(d).update(correct_prompts=2), {f"{WHO}.correct_prompts"}
+    ),
+    "winner": (
+        lambda d: someone(d)["votes"][4].update(winner="Adolf X"), {f"{WHO}.votes[4].winner"}
+    ),
+    "count": (lambda d: someone(d)["votes"][4].update(count=0), {f"{WHO}.votes[4].count"}),
+    "margin": (lambda d: someone(d).update(margin=0.5), {f"{WHO}.margin"}),
+    "p-value": (lambda d: someone(d).update(p_value=1.0), {f"{WHO}.p_value"}),
+    "q-value": (lambda d: someone(d).update(q_value=1.0), {f"{WHO}.q_value"}),
+    "discoveries": (
+        lambda d: d["p_values"].update(discoveries=0), {"p_values.discoveries"}
+    ),
+    "an image more": (lambda d: someone(d).update(images=50), {f"{WHO}.images"}),
+    "a rate of a curve": (
+        lambda d: d["evaluation"]["curves"]["fpr"]["mean"].__setitem__(0, 0.0001),
+        {"evaluation.curves.fpr.mean[0]"},
+    ),
+    "the gate": (
+        lambda d: d["evaluation"]["baselines"].update(gate=True), {"evaluation.baselines.gate"}
+    ),
+    "the model": (lambda d: d["index"].update(model="another"), {"index.model"}),
+    "a section more": (lambda d: d.update(conclusion="innocent"), {"conclusion"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", FALSIFIED)
+def test_a_falsified_claim_is_named(
+    evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    change, wanted = FALSIFIED[what]
+    report = write(evidence, tmp_path, change)
+    assert found_by(run(monkeypatch, report, "--json")) == wanted
+    told = run(monkeypatch, report)
+    assert told.exit_code == 1 and "does NOT hold" in told.output
+    assert all(where in told.output for where in wanted)
+
+
+def test_removing_all_p_values_is_named(
+    evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = write(evidence, tmp_path, lambda d: d.update(p_values={}))
+    wanted = {f"p_values.{key}" for key in evaluation_to_json(evidence, SETTINGS)["p_values"]}
+    assert found_by(run(monkeypatch, report, "--json")) == wanted
+
+
+def leaves(value: Any, what: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The first value of each kind: its kind, the container, and the key."""
+    items: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = list(enumerate(value))
+    for key, below in items:
+        kind = what if isinstance(value, list) else f"{what}.{key}" if what else key
+        if isinstance(below, dict | list):
+            yield from leaves(below, kind)
+        else:
+            yield kind, value, key
+
+
+def test_no_value_of_a_report_goes_unread(evidence: Evidence, tmp_path: Path) -> None:
+    """One value of every kind is falsified, all at once."""
+    report = write(evidence, tmp_path)
+    data = json.loads(report.read_text())
+    first = {}
+    for kind, container, key in leaves(data):
+        if not kind.startswith(("evaluation.settings", "image_sha256")) and kind != "format":
+            first.setdefault(kind, (container, key))
+    names = {"subjects.name"}  # the place of all that is below it
+    for kind, (container, key) in first.items():
+        if kind not in names:
+            container[key] = "falsified"
+    recorded = replace(read_report(report), data=data)
+    found = {difference["what"] for difference in compare(recorded, evidence)["differences"]}
+    left_aside = {kind for kind in first if kind.startswith(NOT_COMPARED)}
+    assert found == set(first) - left_aside - names
+    assert len(found) > 100 and left_aside == {
+        kind for kind in first if kind.startswith(("index.versions.", "replay.versions."))
+    } | {
+        "index.path", "index.format", "index.shards", "index.bytes", "index.shard_names",
+        "index.waiting_for_compact", "backend.name", "backend.model", "backend.device",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_a_number_that_is_none_is_damage(
+    evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    report = write(evidence, tmp_path, lambda d: d.update(candidates="here"))
+    report.write_text(report.read_text().replace('"here"', number))
+    told = run(monkeypatch, report, "--json")
+    assert isinstance(told.exception, InputError)
+    assert f"report.json: damaged report (ValueError: '{number} is no" in str(told.exception)
+
+
+def test_whoever_is_kept_quiet_is_missed(
+    evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report agrees with itself, and with the results file beside it."""
+    others = np.delete(np.arange(MEMBERS + NON_MEMBERS), 5)
+    report = write(evidence.take(others), tmp_path)
+    assert WHO in found_by(run(monkeypatch, report, "--json"))
+    told = json.loads(report.read_text())
+    for reason in ("3 images, fewer than 5", "5 images, fewer than 5", "no images"):
+        told["left_out"] = [{"name": name_of(5), "reason": reason}]
+        report.write_text(json.dumps(told))
+        assert WHO in found_by(run(monkeypatch, report, "--json"))
+
+
+def test_other_truth_than_the_subjects_file_has(
+    world: tuple[Index, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Again the report agrees with itself; the file says otherwise, then is gone."""
+    index, table = world
+    people = [replace(p, membership="non_member") for p in read_subjects(table)[:9]]
+    people += read_subjects(table)[9:]
+    mine = tmp_path / "mine.csv"
+    head, *rows = table.read_text().splitlines()
+    mine.write_text("\n".join([head, *(r.replace(",p", f",{table.parent}/p") for r in rows)]))
+    falsified = gather(index, ToyBackend(model="toy"), people, SETTINGS)
+    report = write(falsified.with_origin({"subjects": str(mine)}), tmp_path / "out")
+    found = found_by(run(monkeypatch, report, "--json"))
+    assert {f"subjects[{name_of(i)}].membership" for i in range(9)} < found
+    assert {"metrics.tp", "metrics.fp", "evaluation.people.members"} < found
+    mine.unlink()
+    told = run(monkeypatch, report)
+    assert told.exit_code == 0 and "NOT compared" in told.output
+
+
+def test_people_whom_the_settings_leave_out_are_no_difference(
+    world: tuple[Index, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some are left out when images are encoded, others later, and both ways hold."""
+    index, table = world
+    first = replace(SETTINGS, max_training_count=5)
+    measured = gather(index, ToyBackend(model="toy"), read_subjects(table), first)
+    measured = measured.with_origin({"subjects": str(table)})
+    for settings in (first, replace(SETTINGS, max_training_count=1), SETTINGS):
+        write_evaluation(measured, settings, tmp_path / "out")
+        for source_is_there in (True, False):
+            if not source_is_there:
+                table.rename(table.with_suffix(".away"))
+            try:
+                told = run(monkeypatch, tmp_path / "out", "--json")
+            finally:
+                if not source_is_there:
+                    table.with_suffix(".away").rename(table)
+            data = json.loads(told.stdout)
+            assert data["exact"], data["differences"][:3]
+            assert (data["source"] is not None) == source_is_there
+
+
+def test_relative_paths_and_files_left_out(
+    world: tuple[Index, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, _ = world
+    for i in range(3):
+        folder = make_images(tmp_path / "people" / name_of(i).replace(" ", "_"), 2 + i)
+        (folder / "notes.txt").write_text("no image")
+        (folder / "bad.png").write_text("no image either")
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(sizes=(1,), min_images=1)
+    found = gather(index, ToyBackend(model="toy"), read_subjects("people"), settings)
+    origin = {"subjects": str((tmp_path / "people").resolve())}
+    write_evaluation(found.with_origin(origin), settings, Path("out"))
+    told = run(monkeypatch, "out", "--json")
+    assert json.loads(told.stdout)["exact"], told.output
+    make_images(tmp_path / "people" / "New_Person", 2)
+    assert "subjects[New Person]" in found_by(run(monkeypatch, "out", "--json"))
+
+
+def shifted(evidence: Evidence, shift: float) -> Evidence:
+    """The evidence as if every true name had been that much closer."""
+    true = (evidence.measured.true + np.float32(shift)).astype(np.float32)
+    return replace(evidence, measured=replace(evidence.measured, true=true))
+
+
+def test_rounding_is_no_difference_and_more_than_rounding_is(
+    evidence: Evidence, tmp_path: Path
+) -> None:
+    for shift, holds in ((0.7 * SIMILARITY, True), (3 * SIMILARITY, False)):
+        before = shifted(evidence, shift)
+        recorded = read_report(write(before, tmp_path))
+        assert not compare(recorded, evidence)["holds"]
+        found = compare(recorded, evidence, before)
+        assert (found["holds"], found["exact"]) == (holds, False)
+        assert (found["rounded_otherwise"] > 0) == holds
+
+
+def test_only_predictions_in_doubt_may_be_turned(evidence: Evidence) -> None:
+    measured = evidence.measured
+    close = np.zeros(measured.top.shape, np.bool_)
+    close[3, ::7] = True
+    second = np.where(close, measured.top - np.float32(SIMILARITY), measured.second)
+    true = np.where(measured.predictions == measured.name_ids[measured.owners],
+                    measured.top, np.minimum(measured.true, measured.top - 0.01))  # fmt: skip
+    now = replace(evidence, measured=replace(
+        measured, second=second.astype(np.float32), true=true.astype(np.float32)
+    ))  # fmt: skip
+    nobody = len(evidence.audit.index) - 1
+    turned = np.full_like(measured.predictions, nobody)
+    before = replace(now, measured=replace(now.measured, predictions=turned))
+    settled = settle(now, before).evidence
+    doubted = now.measured.top - now.measured.second <= 2 * SIMILARITY
+    assert doubted.sum() >= close.sum()
+    assert np.array_equal(
+        settled.measured.predictions, np.where(doubted, nobody, measured.predictions)
+    )
+    # The true name may have won only where it came close, whoever was second.
+    own = np.broadcast_to(measured.name_ids[measured.owners], turned.shape)
+    before = replace(now, measured=replace(now.measured, predictions=own.copy()))
+    assert np.array_equal(settle(now, before).evidence.measured.predictions, measured.predictions)
+
+
+def test_a_p_value_may_move_by_one_control_name(evidence: Evidence) -> None:
+    controls = evidence.controls
+    step = 1 / (controls.counts + 1)
+    for moved, taken in ((1, True), (2, False), (0.4, False)):
+        before = replace(
+            evidence, controls=replace(controls, p_values=controls.p_values + moved * step)
+        )
+        found = settle(evidence, before).evidence.controls.p_values
+        wanted = before.controls.p_values if taken else controls.p_values
+        assert np.array_equal(found, wanted)
+    below = replace(evidence, controls=replace(controls, p_values=0 * controls.p_values))
+    assert np.array_equal(settle(evidence, below).evidence.controls.p_values, controls.p_values)
+
+
+def test_results_of_other_people_are_not_asked(evidence: Evidence) -> None:
+    order = np.arange(MEMBERS + NON_MEMBERS)[::-1]
+    for other in (evidence.take(order), evidence.take(order[1:])):
+        settled = settle(evidence, shifted(other, 1e-6))
+        assert settled.taken == 0 and settled.evidence is evidence
+
+
+def test_differences_of_documents() -> None:
+    before = {"a": [1, 2.0, True], "b": [{"name": "x", "v": 1}, {"name": "y", "v": 2}], "t": {}}
+    now = copy.deepcopy(before)
+    assert differences(before, now) == []
+    now["a"] = [1, 2.5, 1]
+    now["b"] = [{"name": "y", "v": 2}, {"name": "z", "v": 3}]
+    now["t"] = {"p/q": 1}
+    found = differences(before, now, tables=("t",))
+    assert [(d.where, d.what, d.recorded, d.recomputed) for d in found] == [
+        ("a[1]", "a", 2.0, 2.5),
+        ("a[2]", "a", True, 1),
+        ("b[z]", "b", MISSING, {"name": "z", "v": 3}),
+        ("b[x]", "b", {"name": "x", "v": 1}, MISSING),
+        ("t[p/q]", "t", MISSING, 1),
+    ]
+    assert not differences([0.1, 3], [0.1000009, 3], tolerance=1e-6)
+    assert differences([1], [2], tolerance=5)  # whole numbers are exact
+    assert differences([float("nan"), 10**400], [0.0, 1.0], tolerance=1e-6) != []
+    assert [d.where for d in differences(before["b"], before["b"][::-1])] == [": order"]
+    assert differences({"b": 1}, {"b": [{}]}, ignored=("b",)) == []
