@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from idia_index.build import build_index, is_built
+from idia_index.build import build_index, check_room, is_built
 from idia_index.cli.options import (
     DIRECTORY,
     backend_for,
@@ -16,34 +17,31 @@ from idia_index.cli.options import (
     model_options,
     progress_option,
 )
-from idia_index.cli.progress import Progress
+from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.name_lint import lint_names
 from idia_index.name_pool import ORIGINS, sample_names
 from idia_index.names import NameList, make_names, read_names
+from idia_index.registry import index_kind
 from idia_index.templates import JAIR2024, read_templates
 from idia_index.textfiles import shown
 
 FINDINGS_SHOWN = 10
+MANY = 1_000_000  # names, from which it takes seconds to draw them and look at them
 
 
 def candidate_names(
-    file: Path | None, sample: int | None, seed: int, weighted: bool, origin: str
+    listed: NameList | None, sample: int | None, seed: int, weighted: bool, origin: str
 ) -> tuple[NameList, dict[str, Any] | None]:
-    """The candidates that the options ask for, and what replays the sampled ones."""
-    if file is None and sample is None:
-        raise InputError(
-            "there are no candidate names: give --names FILE, --sample-names N, or both"
-        )
-    listed = read_names(file) if file is not None else None
+    """The listed and the drawn candidates, and what replays the drawn ones."""
     if sample is None:
         assert listed is not None
         return listed, None
     drawn = sample_names(sample, seed, weighted=weighted, origin=origin, exclude=listed or ())
     if listed is None:
         return make_names(drawn.names(), "sampled names"), drawn.recipe()
-    names = make_names([*listed, *drawn.names()], f"{file} and sampled names")
+    names = make_names([*listed, *drawn.names()], f"{listed.source} and sampled names")
     return names, drawn.recipe()
 
 
@@ -77,8 +75,20 @@ def _tell(names: NameList) -> None:
     help="open_clip, onnx or a plugin; by default onnx for an export and open_clip for all else.",
 )
 @click.option("--names", "names_file", type=DIRECTORY, help="Candidate names, UTF-8, one a line.")
-@click.option("--sample-names", type=int, metavar="N", help="Draw N further names from a pool.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the drawn names.")
+@click.option(
+    "--sample-names",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Draw N further names from a pool.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Seed of the drawn names.",
+)
 @click.option("--weighted", is_flag=True, help="Draw common names more often.")
 @click.option("--origin", type=click.Choice(list(ORIGINS)), default="us", show_default=True)
 @click.option(
@@ -112,9 +122,13 @@ def command(
 
     An interrupted build goes on with --resume.
     """
-    names, pool = candidate_names(names_file, sample_names, seed, weighted, origin)
-    _tell(names)
+    if names_file is None and sample_names is None:
+        raise InputError(
+            "there are no candidate names: give --names FILE, --sample-names N, or both"
+        )
+    listed = read_names(names_file) if names_file is not None else None
     templates = read_templates(templates_file) if templates_file else JAIR2024
+    index_kind(kind)  # what is wrong with it is said before a model is loaded
     loaded = load_model(
         backend or backend_for(model),
         model=model,
@@ -124,7 +138,14 @@ def command(
     )
     say(f"{loaded.name} on {loaded.device}", err=True)
     already = is_built(index)
-    with Progress("encoding prompts", show_progress) as bar:
+    total = len(listed or ()) + (sample_names or 0)
+    if not already:
+        check_room(index, loaded, total, len(templates), kind)
+    if total >= MANY:
+        say(f"note: {total:,} names are drawn and looked at first", err=True)
+    names, pool = candidate_names(listed, sample_names, seed, weighted, origin)
+    _tell(names)
+    with Stages(show_progress) as stages:
         built = build_index(
             index,
             loaded,
@@ -133,7 +154,8 @@ def command(
             kind=kind,
             pool=pool,
             resume=resume,
-            progress=bar.advance,
+            progress=partial(stages, "encoding prompts"),
+            checking=partial(stages, "looking at the prompts of names"),
         )
     state = "is finished already, " if already else ""
     say(f"{index}: {state}{len(built.templates)} templates x {len(built):,} names")

@@ -11,7 +11,7 @@ from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, write_json
 from idia_index.cli.terminal import say
 from idia_index.index import open_index
-from idia_index.wording import index_kind
+from idia_index.wording import index_kind, names_origin
 
 
 @click.command(epilog="\b\nExample:\n  idia-index info people.idia")
@@ -40,7 +40,7 @@ def command(index: Path, as_json: bool) -> None:
         "preprocessing": print_.preprocessing,
         "precision": print_.precision,
         "encoded on": device,
-        "sampled from": str(plan.pool["pool"]) if plan.pool else "no pool",
+        "names from": names_origin(plan.pool),
         "built with": ", ".join(f"{k} {v}" for k, v in versions.items()),
     }
     say(pairs(rows))

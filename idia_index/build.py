@@ -15,6 +15,7 @@ from typing import Any
 from idia_index import embeddings
 from idia_index.ahead import one_behind
 from idia_index.errors import IdiaIndexError, InputError
+from idia_index.files import free_bytes
 from idia_index.index import Index, open_index
 from idia_index.lookup import KEY_BYTES, lookup_files
 from idia_index.manifest import BuildPlan, LookupEntry, Manifest, plan_to_json
@@ -25,6 +26,7 @@ from idia_index.records import Float32
 from idia_index.registry import index_kind
 from idia_index.store import Store
 from idia_index.templates import JAIR2024, Template
+from idia_index.textfiles import shown_path
 
 SHARD_BYTES = 64 << 20
 _VERSIONS = ("idia-index", "numpy", "pillow", "torch", "open_clip_torch", "onnxruntime")
@@ -65,6 +67,7 @@ def build_index(
     pool: Mapping[str, Any] | None = None,
     resume: bool = False,
     progress: BuildProgress = _quiet,
+    checking: BuildProgress = _quiet,
 ) -> Index:
     """Encodes every template x name and writes an index directory.
 
@@ -82,10 +85,13 @@ def build_index(
         pool: what replays `names`, if they were sampled; kept in the manifest.
         resume: go on with an unfinished build of the same arguments; start if there is none.
         progress: called with prompts done and prompts in all.
+        checking: called before that with names whose prompts were looked at, and names in all,
+            where that takes long.
 
     Raises:
         InputError: a name cannot be one, something is in the way, `resume` does not fit what was
-            begun, a prompt is past the model's context length, or the disk cannot be written.
+            begun, a prompt is past the model's context length, or the disk has no room for the
+            index or cannot be written.
         MissingExtraError: the packages of the index kind are not installed.
     """
     store = Store(Path(path))
@@ -98,7 +104,10 @@ def build_index(
                 store.tidy()
         return index
     _check_free(store, plan, resume)
+    check_room(path, backend, len(grid.names), len(grid.templates), kind)
     for run in grid.runs(plan.shard_names):
+        if run.start:
+            checking(run.start, len(grid.names))
         embeddings.check_grid(backend, grid, run.start, run.stop)
     made = store.create()
     with store.writing():
@@ -107,6 +116,28 @@ def build_index(
             store.write_plan(plan)
             _write(store, plan, backend, grid, progress)
     return _finished(store, plan)
+
+
+def check_room(
+    path: str | os.PathLike[str], backend: Backend, names: int, templates: int, kind: str
+) -> None:
+    """Raises InputError if the disk of `path` cannot hold an index of so many names.
+
+    What lies at `path` already, of a build that is gone on with, is room too. A kind that does
+    not say how large its rows are is not judged by them.
+    """
+    row = templates * index_kind(kind).row_bytes(backend.fingerprint.dim)
+    needed, room = names * (row + KEY_BYTES), free_bytes(Path(path))
+    if room is not None and needed > room:
+        raise InputError(
+            f"{shown_path(path)}: {names:,} names x {templates} templates of the kind {kind!r} "
+            f"take {_size(needed)} at least, and {_size(room)} are free there; take "
+            "fewer names or templates, another disk, or a smaller kind (--index float16 or int8)"
+        )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.2f} MB"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -122,6 +123,19 @@ def private_folder(path: Path) -> list[Path]:
         missing.chmod(0o700)
     path.mkdir(exist_ok=True)  # raises where something else is in the way
     return made
+
+
+def free_bytes(path: Path) -> int | None:
+    """Bytes that a folder can grow to, which need not be there yet; None where nobody can say."""
+    path = path.absolute()
+    try:
+        there = next(folder for folder in (path, *path.parents) if folder.exists())
+        with os.scandir(there) as entries:
+            own = sum(entry.stat().st_size for entry in entries) if there == path else 0
+        disk = shutil.disk_usage(there)
+        return disk.free + own if disk.total else None  # /proc and its like have no size
+    except OSError:
+        return None
 
 
 def publish(part: Path, path: Path) -> None:

@@ -178,6 +178,10 @@ class IndexKind(ABC):
     suffix: ClassVar[str]
     read_share: ClassVar[float] = 1.0
 
+    def row_bytes(self, dim: int) -> int:
+        """Bytes on disk of a row of `dim` numbers, at least; 0 where the kind does not say."""
+        return 0
+
     def self_test(self) -> str:
         """Searches a little, and says what runs it; raises `IdiaIndexError` if it does not work."""
         rows = np.eye(4, dtype=np.float32)[None]

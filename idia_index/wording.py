@@ -30,6 +30,14 @@ def index_kind(summary: Mapping[str, Any]) -> str:
     return f"{summary['kind']}, approximate; recall at 1 {known}"
 
 
+def names_origin(pool: Mapping[str, Any] | None) -> str:
+    """Where the names of a build come from, of the recipe in its manifest; None: none was drawn."""
+    if pool is None:
+        return "a list; none was drawn"
+    how = "by frequency" if pool.get("weighted") else "every name equally likely"
+    return f"{pool.get('pool')}: {pool.get('n')} drawn with seed {pool.get('seed')}, {how}"
+
+
 def leak_warnings(baselines: Mapping[str, Any] | None) -> list[str]:
     """What must stand first if members can be told from non-members without their faces."""
     if baselines is None or not baselines["gate"]:

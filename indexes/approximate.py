@@ -97,6 +97,9 @@ class ApproximateKind(IndexKind):
     exact = False
     suffix = ".approximate"
 
+    def row_bytes(self, dim: int) -> int:
+        return 4 * dim
+
     @abstractmethod
     def _empty(self, count: int, dim: int) -> Any:
         """A FAISS index for `count` rows of length `dim`, to be trained."""
@@ -187,10 +190,15 @@ class PqKind(ApproximateKind):
     name = "pq"
     check = staticmethod(check_pq)
 
+    def row_bytes(self, dim: int) -> int:
+        return self._pieces(dim)  # a byte each, but for shards of less than 256 names
+
+    def _pieces(self, dim: int) -> int:
+        return max(p for p in range(1, max(2, dim // 4 + 1)) if dim % p == 0)
+
     def _empty(self, count: int, dim: int) -> Any:
-        pieces = max(p for p in range(1, max(2, dim // 4 + 1)) if dim % p == 0)
         bits = min(8, max(1, count.bit_length() - 1))
-        part = faiss.IndexPQ(dim, pieces, bits, faiss.METRIC_INNER_PRODUCT)
+        part = faiss.IndexPQ(dim, self._pieces(dim), bits, faiss.METRIC_INNER_PRODUCT)
         part.pq.cp.min_points_per_centroid = 1
         return part
 

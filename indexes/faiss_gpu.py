@@ -100,6 +100,9 @@ class FaissGpuKind(IndexKind):
     exact = True
     suffix = FlatKind.suffix
 
+    def row_bytes(self, dim: int) -> int:
+        return FlatKind().row_bytes(dim)
+
     def self_test(self) -> str:
         super().self_test()
         return "searches on the GPU with FAISS (speed not measured)"

@@ -67,6 +67,9 @@ class FlatKind(IndexKind):
     exact = True
     suffix = ".faiss"
 
+    def row_bytes(self, dim: int) -> int:
+        return 4 * dim
+
     def write_shard(self, path: Path, text_embeddings: Float32) -> None:
         index = faiss.IndexFlatIP(text_embeddings.shape[2])
         for rows in text_embeddings:

@@ -52,6 +52,9 @@ class OracleKind(IndexKind):
     exact = True
     suffix = ".npy"
 
+    def row_bytes(self, dim: int) -> int:
+        return 4 * dim
+
     def write_shard(self, path: Path, text_embeddings: Float32) -> None:
         # To memory first: NumPy's own writing overlooks a disk that is full.
         data = io.BytesIO()

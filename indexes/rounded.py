@@ -85,6 +85,9 @@ class RoundedKind(IndexKind):
     keeps_rows: ClassVar[bool] = False
     suffix = ".rows"
 
+    def row_bytes(self, dim: int) -> int:
+        return (self.codec.dtype.itemsize + 4 * self.keeps_rows) * dim
+
     def write_shard(self, path: Path, text_embeddings: Float32) -> None:
         arrays = self._arrays(text_embeddings)
         header = json.dumps(_header(self.name, text_embeddings.shape)).encode() + b"\n"

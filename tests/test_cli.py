@@ -93,6 +93,7 @@ def test_info_says_what_is_there(index: Path, capsys: pytest.CaptureFixture[str]
     assert run("info", index) == 0
     out = capsys.readouterr().out
     assert "40 names" in out and "encoded on     nowhere" in out
+    assert "names from     a list; none was drawn" in out
     assert run("info", index, "--json") == 0
     data = json.loads(capsys.readouterr().out)
     assert data["candidates"] == 40 and data["template_texts"][0] == "{0}"
@@ -143,12 +144,15 @@ def test_adding_names_and_templates_leaves_nothing_behind_and_can_be_repeated(
     assert "t.txt, line 2: template 'one {name}' repeats" in refused(capsys, *add[:2], *add[4:])
 
 
-def test_sampled_names_can_be_replayed(tmp_path: Path) -> None:
+def test_sampled_names_can_be_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     build = ("build", "--backend", "toy", "--model", "toy", "--sample-names", 30, "--seed", 7)
     for place in ("a", "b"):
         assert run(*build, tmp_path / place) == 0
     texts = [(tmp_path / place / "000000.names.txt").read_text() for place in ("a", "b")]
     assert texts[0] == texts[1] and len(texts[0].splitlines()) == 30
+    capsys.readouterr()
+    assert run("info", tmp_path / "a") == 0
+    assert ": 30 drawn with seed 7, every name equally likely" in capsys.readouterr().out
 
 
 def test_resuming_what_is_done_says_so(

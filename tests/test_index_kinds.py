@@ -41,6 +41,19 @@ def kind(request: pytest.FixtureRequest) -> IndexKind:
     return index_kind(request.param)
 
 
+@pytest.mark.parametrize("name", [*KINDS, *sorted(APPROXIMATE)])
+@pytest.mark.parametrize("dim", [12, 66])
+def test_rows_take_the_bytes_that_the_kind_says(name: str, dim: int, tmp_path: Path) -> None:
+    rows, kind = unit(np.random.default_rng(0), 2, 600, dim), index_kind(name)
+    smaller = tmp_path / "a", tmp_path / "b"
+    kind.write_shard(smaller[0], rows[:, :300])
+    kind.write_shard(smaller[1], rows)
+    grown = smaller[1].stat().st_size - smaller[0].stat().st_size
+    said = 2 * 300 * kind.row_bytes(dim)
+    extra = 2 * 300 * 600 if name == "hnsw" else 2 * 300 * 4 * dim if name == "ivf" else 0
+    assert 0 < said <= grown + 256 and grown <= said + extra + 256  # parts begin at 64 bytes
+
+
 def unit(random: np.random.Generator, *shape: int) -> np.ndarray:
     rows = random.standard_normal(shape)
     return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)

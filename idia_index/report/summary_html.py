@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from idia_index.report.markup import bullets, interval, name_html, p_text, pairs, paragraph, percent
-from idia_index.wording import index_kind
+from idia_index.wording import index_kind, names_origin
 
 
 def verdict_html(data: dict[str, Any]) -> str:
@@ -80,7 +80,7 @@ def manifest_html(data: dict[str, Any]) -> str:
         ("index", index_kind(index)),
         ("index folder", index["path"]),
         ("names", f"{index_names(data)}, SHA-256 {index['names_sha256']}"),
-        ("sampled from", str(index["pool"]["pool"]) if index["pool"] else "no pool"),
+        ("names from", names_origin(index["pool"])),
         ("index built with", versions(index["versions"])),
     ]
     if replay:
