@@ -18,6 +18,7 @@ from idia_index.cli.options import (
     verify_option,
     write_json,
 )
+from idia_index.cli.outputs import claim
 from idia_index.cli.people import skipped_of, tell_rivals, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
@@ -77,6 +78,7 @@ def command(
     opened = open_index(index, verify=check_shards)
     check_tau(tau, len(opened.templates))
     people = read_subjects(subjects)
+    claim(out, people, subjects)
     for person in people if out is not None else ():
         check_images(person.name, len(person.images))  # now, not when all is computed
     loaded = backend_of(opened, backend, model, device)

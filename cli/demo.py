@@ -8,6 +8,7 @@ import click
 
 from idia_index.cli.console import metrics_text, pairs, rate_text
 from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
+from idia_index.cli.outputs import claim
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.demo import run_demo, study_backend
@@ -35,6 +36,7 @@ def command(out: Path, as_json: bool, show_progress: bool | None) -> None:
     others; so it is known what an audit should find. The portraits shown to it are new.
     """
     go_offline()
+    claim(out / "report")
     backend = study_backend()
     say(f"{backend.name} on {backend.device}", err=True)
     with Stages(show_progress) as progress:

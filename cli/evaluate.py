@@ -17,6 +17,7 @@ from idia_index.cli.options import (
     tau_option,
     write_json,
 )
+from idia_index.cli.outputs import claim
 from idia_index.cli.people import skipped_of, tell_rivals, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
@@ -120,12 +121,13 @@ def command(
         if index is not None:
             raise InputError("--from takes neither INDEX nor SUBJECTS; leave out one or the other")
         evidence = read_results(results)
+        claim(out, [result.subject for result in evidence.audit.subjects])
     elif index is None or subjects is None:
         raise InputError("give INDEX and SUBJECTS, or --from RESULTS")
     else:
         with Stages(show_progress) as progress:
             evidence = _measure(
-                (index, subjects), settings, (backend, model, device), strict, progress
+                (index, subjects), out, settings, (backend, model, device), strict, progress
             )
         tell_skipped(skipped_of(evidence.audit))
     if out is not None:
@@ -142,6 +144,7 @@ def command(
 
 def _measure(
     paths: tuple[Path, Path],
+    out: Path | None,
     settings: Settings,
     chosen: tuple[str | None, str | None, str | None],
     strict: bool,
@@ -149,6 +152,7 @@ def _measure(
 ) -> Evidence:
     opened = open_index(paths[0])
     people = read_subjects(paths[1])
+    claim(out, people, paths[1])
     for person in people:
         check_images(person.name, len(person.images))  # now, not when all is computed
     loaded = backend_of(opened, *chosen)

@@ -9,6 +9,7 @@ import click
 
 from idia_index.cli.evaluation_text import evaluation_text
 from idia_index.cli.options import DIRECTORY, json_option, load_model, progress_option, write_json
+from idia_index.cli.outputs import claim
 from idia_index.cli.people import skipped_of, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
@@ -76,6 +77,7 @@ def command(
     if dry_run == (images is not None and model is not None):
         raise InputError("give --images and --model, or --dry-run without them")
     loaded = study_backend() if dry_run else load_model(backend, model=str(model), device=device)
+    claim(out / "report", source=images)
     with Stages(show_progress) as progress:
         if dry_run:
             images = out / "generated"

@@ -17,7 +17,7 @@ from idia_index.errors import InputError
 from idia_index.evaluate import StageProgress, gather
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES, Settings
-from idia_index.files import private_folder
+from idia_index.files import private_folder, read_regular
 from idia_index.name_pool import sample_names
 from idia_index.names import clean_name, make_names, name_key
 from idia_index.number_lists import numbers
@@ -190,13 +190,13 @@ def run_study(
     candidates. What an earlier run built in `out` is used again.
 
     Raises:
-        InputError: nobody has images, `out` holds another index, or `strict` and an image cannot
-            be read.
+        InputError: nobody has images, `out` holds another index or list of candidates, or
+            `strict` and an image cannot be read.
     """
     subjects, missing = find_images(recipe, images)
     tested = [s for s in subjects if recipe.settings.excludes(s) is None]
     names = candidate_names(recipe, tested)
-    write_files(out, {"candidates.txt": "".join(f"{name}\n" for name in names)})
+    _write_candidates(out, names)
     index = build_index(
         out / "study.idia",
         backend,
@@ -212,6 +212,23 @@ def run_study(
     }
     evidence = gather(index, backend, subjects, recipe.settings, strict=strict, progress=progress)
     return evidence.with_origin(origin)
+
+
+def _write_candidates(out: Path, names: Sequence[str]) -> None:
+    file, text = out / "candidates.txt", "".join(f"{name}\n" for name in names)
+    if file.exists() and not _holds(file, text.encode("utf-8")):
+        raise InputError(
+            f"{shown_path(file)}: holds other names than this study's candidates; give --out a new "
+            "folder"
+        )
+    write_files(out, {file.name: text})
+
+
+def _holds(file: Path, data: bytes) -> bool:
+    try:
+        return read_regular(file, len(data)) == data
+    except OSError:  # longer, or no file that can be read
+        return False
 
 
 def candidate_names(recipe: Recipe, tested: Sequence[Subject]) -> list[str]:

@@ -283,13 +283,19 @@ def test_what_is_written_is_its_owner_s_whatever_the_umask(tmp_path: Path) -> No
 
 def test_a_link_in_the_way_of_a_report_leads_nowhere(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("A B\nC D\n")
-    (tmp_path / "out").mkdir()
-    (tmp_path / "precious.txt").write_text("mine")
-    for name in ("report.json", "report.json.part", "index.html.part"):
-        (tmp_path / "out" / name).symlink_to(tmp_path / "precious.txt")
     make_images(tmp_path / "people" / "A_B", 2)
     assert run("build", tmp_path / "i", "--backend", "toy", "--model", "toy", "--names",
                tmp_path / "names.txt") == 0  # fmt: skip
-    assert run("audit", tmp_path / "i", tmp_path / "people", "--out", tmp_path / "out") == 0
-    assert (tmp_path / "precious.txt").read_text() == "mine"
-    assert not (tmp_path / "out" / "report.json").is_symlink()
+    audit = ("audit", tmp_path / "i", tmp_path / "people", "--out", tmp_path / "out")
+    assert run(*audit) == 0
+    precious = tmp_path / "precious.txt"
+    text = (tmp_path / "out" / "report.json").read_text()  # as if a report of ours lay elsewhere
+    precious.write_text(text)
+    for name in ("report.json", "subjects.csv", "report.json.part", "index.html.part"):
+        (tmp_path / "out" / name).unlink(missing_ok=True)
+        (tmp_path / "out" / name).symlink_to(precious)
+    before = precious.stat()
+    assert run(*audit) == 0
+    assert precious.read_text() == text and precious.stat().st_mtime_ns == before.st_mtime_ns
+    for name in ("report.json", "subjects.csv"):
+        assert not (tmp_path / "out" / name).is_symlink()

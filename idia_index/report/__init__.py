@@ -2,10 +2,12 @@
 
 from idia_index.report.data import audit_to_json, evaluation_to_json, names_shown, runners_up
 from idia_index.report.files import subjects_csv, write_evaluation, write_files
+from idia_index.report.folder import check_folder
 from idia_index.report.page import report_html
 
 __all__ = [
     "audit_to_json",
+    "check_folder",
     "evaluation_to_json",
     "names_shown",
     "report_html",

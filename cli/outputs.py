@@ -1,0 +1,21 @@
+"""Where a verb's report goes: asked before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from idia_index.cli.terminal import say
+from idia_index.report import check_folder
+from idia_index.subjects import Subject
+from idia_index.textfiles import shown_path
+
+
+def claim(out: Path | None, subjects: Sequence[Subject] = (), source: Path | None = None) -> None:
+    """Notes that an earlier report in `out` will be replaced; with None nothing will be written.
+
+    Raises:
+        InputError: something else is there; see `check_folder`.
+    """
+    if out is not None and check_folder(out, subjects, source):
+        say(f"note: {shown_path(out)}: the earlier report there will be replaced", err=True)

@@ -1,0 +1,90 @@
+"""Whether a report may be written into a folder: nothing of anybody else's is written over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from idia_index.errors import InputError
+from idia_index.subjects import Subject
+from idia_index.textfiles import shown, shown_path
+
+FILES = ("report.json", "subjects.csv", "curves.csv", "index.html", "results.npz")
+
+_OURS = re.compile(rb'\s*\{\s*"format": "idia-index/(evaluation|audit)/')
+_INDEX = re.compile(rb'\s*\{\s*"format": "idia-index/')
+_HEAD = 100  # bytes that tell whose a file is
+
+
+def check_folder(
+    folder: Path, subjects: Iterable[Subject] = (), source: Path | None = None
+) -> bool:
+    """Asks, before anything is computed, whether a report may be written into a folder.
+
+    Args:
+        folder: where it is to go.
+        subjects: the people under test, in whose folders of photos it may not go.
+        source: the folder that they are read from, if it is one; in it every folder is a person.
+
+    Returns:
+        whether an earlier report lies there, and would be replaced.
+
+    Raises:
+        InputError: the folder is or lies in an index, holds the subjects' photos, or holds what
+            this program did not write as a report.
+    """
+    where = shown_path(folder)
+    try:
+        place = folder.resolve()
+        for above in (place, *place.parents):
+            if _begins(above / "manifest.json", _INDEX):
+                raise InputError(
+                    f"{where}: lies in the index or export {shown_path(above)}; "
+                    "give --out a folder of its own"
+                )
+        if source is not None and source.is_dir() and place.is_relative_to(source.resolve()):
+            raise InputError(
+                f"{where}: lies in {shown_path(source)}, where every folder is a person with "
+                "photos; give --out a folder elsewhere"
+            )
+        _check_photos(place, where, subjects)
+        if not folder.exists():
+            return False
+        if not folder.is_dir():
+            raise InputError(f"{where}: is no folder; give --out another name")
+        return _check_content(folder, where)
+    except OSError as error:
+        raise InputError(
+            f"{where}: cannot be looked into ({error.strerror}); give --out another folder"
+        ) from error
+
+
+def _check_photos(place: Path, where: str, subjects: Iterable[Subject]) -> None:
+    holders = {image.parent: subject.name for subject in subjects for image in subject.images}
+    for holder, name in holders.items():
+        if holder.resolve() == place:
+            raise InputError(
+                f"{where}: holds photos of {shown(name)}; give --out a folder of its own"
+            )
+
+
+def _check_content(folder: Path, where: str) -> bool:
+    """Whether there is an earlier report; raises InputError where there is anything else."""
+    # What begins with a dot is the system's, as among photos; `.part` is left of a killed writer.
+    names = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+    ours = _begins(folder / FILES[0], _OURS)
+    own = {*FILES, *(f"{file}.part" for file in FILES)} if ours else {f"{FILES[0]}.part"}
+    if others := sorted(set(names) - own):
+        raise InputError(
+            f"{where}: holds {shown(others[0])}, which is of no report of this program; "
+            "give --out a new folder, or move it away"
+        )
+    return ours
+
+
+def _begins(file: Path, pattern: re.Pattern[bytes]) -> bool:
+    if not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return pattern.match(opened.read(_HEAD)) is not None
