@@ -17,6 +17,7 @@ from idia_index.cli.options import (
 from idia_index.cli.progress import Progress
 from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError
+from idia_index.mends import BACKUP, can_be_repaired
 from idia_index.store import Store
 from idia_index.verify import Finding, verify
 
@@ -44,7 +45,7 @@ def command(
 ) -> None:
     """Check every byte and every row of INDEX, and a sample of prompts against the model.
 
-    Says which shard is bad; `idia-index repair` encodes it again.
+    Says which shard is bad; `idia-index repair` encodes it again. Exits with 1 if anything is.
     """
     store = Store(index)
     manifest, held = store.read_held()
@@ -61,10 +62,16 @@ def command(
     for finding in findings if not as_json else ():
         say(_line(finding))
     if findings:
-        raise IdiaIndexError(
-            f"{index}: {len(findings)} damaged; mend what can be mended with: "
-            f"idia-index repair {index}"
-        )
+        raise IdiaIndexError(_advice(index, findings))
+
+
+def _advice(index: Path, findings: list[Finding]) -> str:
+    """What to do; while a file is lost that is on no model, `repair` does nothing."""
+    said = f"{index}: {len(findings)} damaged"
+    lost = [finding.file for finding in findings if not can_be_repaired(finding.file)]
+    if not lost:
+        return f"{said}; mend with: idia-index repair {index}"
+    return f"{said}; of {lost[0]}: {BACKUP}"
 
 
 def _line(finding: Finding) -> str:

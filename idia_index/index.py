@@ -280,7 +280,7 @@ class Index:
             )
 
     def check_shards(self) -> None:
-        """Compares all shards with their SHA-256; raises IdiaIndexError for one that differs."""
+        """Compares all shards with their SHA-256; raises InputError for one that differs."""
         self._rows.check()
 
 

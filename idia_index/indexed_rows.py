@@ -155,7 +155,7 @@ class IndexedRows:
         return out
 
     def check(self) -> None:
-        """Compares all shards with their SHA-256; raises IdiaIndexError for one that differs."""
+        """Compares all shards with their SHA-256; raises InputError for one that differs."""
         self._files.check()
 
     def close(self) -> None:

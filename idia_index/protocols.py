@@ -198,7 +198,7 @@ class IndexKind(ABC):
     def open_shard(self, path: Path, shape: tuple[int, int, int]) -> Shard:
         """Opens a file of T, n, D rows, mapped into memory where the format allows.
 
-        Raises `IdiaIndexError`, naming the file, if it does not hold that many rows.
+        Raises `InputError`, naming the file, if it does not hold that many rows.
         """
 
     @abstractmethod

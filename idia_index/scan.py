@@ -16,7 +16,7 @@ from threading import Lock
 
 import numpy as np
 
-from idia_index.errors import IdiaIndexError
+from idia_index.errors import IdiaIndexError, InputError
 from idia_index.protocols import Shard
 from idia_index.records import Float32, Int64
 from idia_index.scores import Float64, Places, Scores
@@ -77,9 +77,9 @@ class Tile:
     file: str = "a shard"
 
 
-def not_unit(tile: Tile, template: int) -> IdiaIndexError:
+def not_unit(tile: Tile, template: int) -> InputError:
     """What to raise where a similarity is larger than those of unit rows, or no number."""
-    return IdiaIndexError(
+    return InputError(
         f"{tile.file}: a row of template {template} is not of unit length; find the damage with: "
         "idia-index verify"
     )

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
-from idia_index.errors import IdiaIndexError, InputError
+from idia_index.errors import InputError
 from idia_index.files import sha256_file
 from idia_index.locks import Held
 from idia_index.manifest import Manifest, PartEntry
@@ -58,7 +58,7 @@ class ShardFiles:
         """A part, mapped.
 
         Raises:
-            IdiaIndexError: its file is gone, damaged, or was changed.
+            InputError: its file is gone, damaged, or was changed.
         """
         place = (number, part)
         with self._lock:
@@ -91,7 +91,7 @@ class ShardFiles:
             self._held.close()
 
     def check(self) -> None:
-        """Compares all parts with their SHA-256; raises IdiaIndexError for one that differs."""
+        """Compares all parts with their SHA-256; raises InputError for one that differs."""
         for place in self._order:
             entry = self._entry(*place)
             self._checked.discard(entry.file.file)
@@ -108,7 +108,7 @@ class ShardFiles:
         if entry.file.file in self._checked:
             return
         if sha256_file(path) != entry.file.sha256:
-            raise IdiaIndexError(
+            raise InputError(
                 f"{path}: was changed after the build; mend it with: idia-index repair"
             )
         self._checked.add(entry.file.file)

@@ -22,6 +22,7 @@ from idia_index.manifest import (
     part_from_json,
     shard_from_json,
 )
+from idia_index.mends import mend
 
 _SHARD, _PART = ".shard.json", ".part.json"
 
@@ -118,13 +119,11 @@ def check_size(folder: Path, entry: FileEntry) -> None:
     """Raises InputError if a file is not there or not as long as it was written."""
     path = folder / entry.file
     if path.is_symlink() or not path.is_file():
-        raise InputError(
-            f"{path}: missing from the index; idia-index repair can encode shards again"
-        )
+        raise InputError(f"{path}: missing from the index; {mend(entry.file)}")
     if path.stat().st_size != entry.bytes:
         raise InputError(
             f"{path}: has {path.stat().st_size} bytes, the manifest says {entry.bytes}; "
-            "the file was cut or changed: try idia-index repair, or build the index again"
+            f"the file was cut or changed; {mend(entry.file)}"
         )
 
 

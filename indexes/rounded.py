@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from idia_index.errors import IdiaIndexError
+from idia_index.errors import InputError
 from idia_index.indexes.codecs import BFloat16, Codec, Coded, Float16, Int8
 from idia_index.protocols import IndexKind
 from idia_index.records import Float32, Int64
@@ -106,9 +106,11 @@ class RoundedKind(IndexKind):
             if header != _header(self.name, found):
                 raise ValueError(f"its first line is {line[:80]!r}")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise IdiaIndexError(f"{path}: not a file of {self.name} rows ({error})") from error
+            raise InputError(
+                f"{path}: not a file of {self.name} rows ({error}); mend it with: idia-index repair"
+            ) from error
         if found != tuple(shape):
-            raise IdiaIndexError(
+            raise InputError(
                 f"{path}: holds {found} rows, the manifest says {tuple(shape)}; "
                 "build the index again"
             )
@@ -120,22 +122,24 @@ class RoundedKind(IndexKind):
                 # Mapped so that a write, which nobody makes, would not reach the file.
                 arrays[name] = np.memmap(path, dtype, "c", place, size)
             except (OSError, ValueError) as error:
-                raise IdiaIndexError(f"{path}: is cut short ({error})") from error
+                raise InputError(
+                    f"{path}: is cut short ({error}); mend it with: idia-index repair"
+                ) from error
             place += arrays[name].nbytes
         for name in ("mean", "scale", "longest", "lost"):
             most = np.abs(arrays[name]).max()
             if not most <= MOST or (name != "mean" and arrays[name].min() < 0):
-                raise IdiaIndexError(
+                raise InputError(
                     f"{path}: its {name} holds numbers that it cannot; build the index again"
                 )
         return RoundedShard(self.codec, arrays)
 
     def _check_size(self, path: Path, place: int, shape: tuple[int, int, int]) -> None:
-        """Raises IdiaIndexError unless a file ends where its last array does."""
+        """Raises InputError unless a file ends where its last array does."""
         for dtype, size in self._layout(shape).values():
             place += -place % _ALIGN + math.prod(size) * np.dtype(dtype).itemsize
         if path.stat().st_size != place:
-            raise IdiaIndexError(
+            raise InputError(
                 f"{path}: has {path.stat().st_size} bytes, {place} for {shape} rows; "
                 "build the index again"
             )
