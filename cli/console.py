@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from idia_index.alike import alike_notes
 from idia_index.audit import AuditResult, SubjectResult
@@ -38,6 +39,15 @@ def rate_text(rate: Rate) -> str:
         return "-"
     low, high = rate.ci95
     return f"{rate.value:6.1%}  ({rate.hits} of {rate.total}; 95 % CI {low:.1%} to {high:.1%})"
+
+
+def pairs_text(share: Mapping[str, Any]) -> str:
+    """A share of pairs of people and names with its bootstrapped interval, as reports hold it."""
+    low, high = share["ci95"]
+    return (
+        f"{share['rate']:6.1%}  ({share['hits']:,} of {share['total']:,} pairs; 95 % CI {low:.1%} "
+        f"to {high:.1%})"
+    )
 
 
 def query_text(result: AuditResult, top: int | None) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from idia_index.cli.console import metrics_text, pairs, rate_text
+from idia_index.cli.console import metrics_text, pairs, pairs_text, rate_text
 from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
 from idia_index.cli.outputs import claim
 from idia_index.cli.progress import Stages
@@ -41,11 +41,13 @@ def command(out: Path, as_json: bool, show_progress: bool | None) -> None:
     say(f"{backend.name} on {backend.device}", err=True)
     with Stages(show_progress) as progress:
         demo = run_demo(out, backend, progress)
-    write_evaluation(demo.evidence, Settings(), out / "report")
+    report = write_evaluation(demo.evidence, Settings(), out / "report")
+    swapped = report["evaluation"]["baselines"]["rule"]["name_swap"]
     metrics = evaluate_decisions(demo.result.subjects)
     assert metrics is not None  # the study knows its truth
     if as_json:
-        write_json({**audit_to_json(demo.result), "study": demo.to_json()})
+        study = {**demo.to_json(), "name_swap": swapped}
+        write_json({**audit_to_json(demo.result), "study": study})
         return
     say(
         f"{len(demo.result.subjects)} people, 30 images each, {len(demo.result.index.templates)} "
@@ -57,7 +59,7 @@ def command(out: Path, as_json: bool, show_progress: bool | None) -> None:
             {
                 "face seen, name not": rate_text(demo.face_only),
                 "name seen, face not": rate_text(demo.name_only),
-                "name-swap null": rate_text(demo.name_swap),
+                "name-swap null": pairs_text(swapped),
             }
         )
     )

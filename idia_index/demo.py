@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from idia_index.audit import AuditResult
 from idia_index.build import build_index
 from idia_index.errors import MissingExtraError
@@ -29,7 +27,7 @@ from idia_index.study import (
     subjects,
     write_subjects,
 )
-from idia_index.subjects import MEMBER, NON_MEMBER, read_subjects
+from idia_index.subjects import NON_MEMBER, read_subjects
 
 IMAGES = 30
 NON_MEMBERS = 120
@@ -46,14 +44,11 @@ class Demo:
         evidence: the audit, and what an evaluation needs.
         face_only: people whose face was trained without their name.
         name_only: people whose name was trained without their face.
-        name_swap: pairs of a non-member's images and a member's name that the rule associates,
-            of all such pairs: what chance alone does for a name that the model knows well.
     """
 
     evidence: Evidence
     face_only: Rate
     name_only: Rate
-    name_swap: Rate
 
     @property
     def result(self) -> AuditResult:
@@ -64,11 +59,7 @@ class Demo:
         """The rows that only a study with known truth has."""
         return {
             name: {"hits": rate.hits, "total": rate.total, "rate": rate.value, "ci95": rate.ci95}
-            for name, rate in (
-                ("face_only", self.face_only),
-                ("name_only", self.name_only),
-                ("name_swap", self.name_swap),
-            )
+            for name, rate in (("face_only", self.face_only), ("name_only", self.name_only))
         }
 
 
@@ -122,21 +113,8 @@ def run_demo(out: Path, backend: Backend, progress: DemoProgress) -> Demo:
         evidence,
         _share(result, roles, "face_only"),
         _share(result, roles, "name_only"),
-        name_swap(result),
     )
 
 
 def _share(result: AuditResult, roles: dict[str, str], role: str) -> Rate:
     return share_inferred(r for r in result.subjects if roles[r.subject.name] == role)
-
-
-def name_swap(result: AuditResult) -> Rate:
-    """How many (non-member's images, member's name) pairs the rule associates."""
-    members = [r.name_id for r in result.subjects if r.subject.membership == MEMBER]
-    hits = total = 0
-    for r in result.subjects:
-        if r.subject.membership == NON_MEMBER:
-            correct = (r.winners[:, None] == np.array(members, np.int64)).sum(axis=0)
-            hits += int((correct >= result.tau).sum())
-            total += len(members)
-    return Rate(hits, total)
