@@ -45,7 +45,6 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
     ("out", "told"),
     [
         ("page", "holds 'index.html', which is of no report"),
-        ("mixed", "holds 'notes.txt', which is of no report"),
         ("other", "holds 'report.json', which is of no report"),
         ("i", "lies in the index or export"),
         ("i/report", "lies in the index or export"),
@@ -69,8 +68,6 @@ def test_what_is_there_is_not_written_over(
     (world / "other" / "report.json").write_text('{"format": "of somebody else"}')
     (world / "file").write_text("text")
     more = SIZES if verb == "evaluate" else ()
-    assert run(capsys, "audit", world / "i", world / "people", "--out", world / "mixed")[0] == 0
-    (world / "mixed" / "notes.txt").write_text("mine")
     before = content(world)
 
     def computed(*_: object, **__: object) -> None:
@@ -104,7 +101,7 @@ def test_an_earlier_report_is_replaced_and_it_is_said(
     out = world / "out"
     first = run(capsys, "audit", world / "i", world / "people", "--out", out)
     assert first == (0, "") and {path.name for path in out.iterdir()} == set(FILES)
-    (out / ".DS_Store").write_text("the system's")
+    (out / "notes.txt").write_text("mine")
     (out / "index.html.part").write_text("left of a writer that was killed")
     for arguments in (
         ("audit", world / "i", world / "people", "--tau", "2"),
@@ -114,7 +111,7 @@ def test_an_earlier_report_is_replaced_and_it_is_said(
         code, errors = run(capsys, *arguments, "--out", out)
         assert code == 0
         assert errors == f"note: {out}: the earlier report there will be replaced\n"
-    assert (out / ".DS_Store").read_text() == "the system's"
+    assert (out / "notes.txt").read_text() == "mine"
 
 
 def test_new_and_empty_folders_are_free(tmp_path: Path) -> None:

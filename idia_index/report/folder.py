@@ -31,8 +31,8 @@ def check_folder(
         whether an earlier report lies there, and would be replaced.
 
     Raises:
-        InputError: the folder is or lies in an index, holds the subjects' photos, or holds what
-            this program did not write as a report.
+        InputError: the folder is or lies in an index, holds the subjects' photos, or holds files
+            that a report's would replace and that this program did not write.
     """
     where = shown_path(folder)
     try:
@@ -70,17 +70,16 @@ def _check_photos(place: Path, where: str, subjects: Iterable[Subject]) -> None:
 
 
 def _check_content(folder: Path, where: str) -> bool:
-    """Whether there is an earlier report; raises InputError where there is anything else."""
-    # What begins with a dot is the system's, as among photos; `.part` is left of a killed writer.
-    names = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
-    ours = _begins(folder / FILES[0], _OURS)
-    own = {*FILES, *(f"{file}.part" for file in FILES)} if ours else {f"{FILES[0]}.part"}
-    if others := sorted(set(names) - own):
-        raise InputError(
-            f"{where}: holds {shown(others[0])}, which is of no report of this program; "
-            "give --out a new folder, or move it away"
-        )
-    return ours
+    """Whether there is an earlier report; raises InputError where its files are another's."""
+    if _begins(folder / FILES[0], _OURS):
+        return True
+    for file in FILES:
+        if (folder / file).exists():
+            raise InputError(
+                f"{where}: holds {shown(file)}, which is of no report of this program; "
+                "give --out a new folder, or move it away"
+            )
+    return False
 
 
 def _begins(file: Path, pattern: re.Pattern[bytes]) -> bool:
