@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from idia_index.cli.console import audit_text
+from idia_index.cli.console import audit_text, warning_lines
 from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
@@ -96,15 +96,19 @@ def command(
             progress=progress,
         ).with_origin(origin)
     tell_skipped(skipped_of(evidence.audit))
+    warned: list[str] = []
     if out is not None:
-        write_evaluation(evidence, evaluate_all(evidence, settings), out,
-                         include_images=include_images)  # fmt: skip
+        report = write_evaluation(evidence, evaluate_all(evidence, settings), out,
+                                  include_images=include_images)  # fmt: skip
+        warned = warning_lines(report)
     if as_json:
         data = audit_to_json(evidence.audit)
         for subject, test in zip(data["subjects"], subject_tests(evidence), strict=True):
             subject.update(test)
         write_json(data)
         return
+    for line in warned:
+        say(f"{line}\n")
     say(audit_text(evidence.audit))
     if out is not None:
         say(f"\nreport: {out / 'index.html'}")

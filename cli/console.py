@@ -41,6 +41,11 @@ def rate_text(rate: Rate) -> str:
     return f"{rate.value:6.1%}  ({rate.hits} of {rate.total}; 95 % CI {low:.1%} to {high:.1%})"
 
 
+def warning_lines(report: Mapping[str, Any]) -> list[str]:
+    """What must stand first of a report's data."""
+    return [f"WARNING: {warning}" for warning in report["warnings"]]
+
+
 def pairs_text(share: Mapping[str, Any]) -> str:
     """A share of pairs of people and names with its bootstrapped interval, as reports hold it."""
     low, high = share["ci95"]

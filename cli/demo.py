@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from idia_index.cli.console import metrics_text, pairs, pairs_text, rate_text
+from idia_index.cli.console import metrics_text, pairs, pairs_text, rate_text, warning_lines
 from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
 from idia_index.cli.outputs import claim
 from idia_index.cli.progress import Stages
@@ -49,6 +49,8 @@ def command(out: Path, as_json: bool, show_progress: bool | None) -> None:
         study = {**demo.to_json(), "name_swap": swapped}
         write_json({**audit_to_json(demo.result), "study": study})
         return
+    for line in warning_lines(report):
+        say(f"{line}\n")
     say(
         f"{len(demo.result.subjects)} people, 30 images each, {len(demo.result.index.templates)} "
         f"prompts, {len(demo.result.index):,} candidate names, tau {demo.result.tau}\n"

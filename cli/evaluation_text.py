@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from idia_index.cli.console import pairs, table
+from idia_index.cli.console import pairs, table, warning_lines
+from idia_index.wording import uniform_text
 
 
 def evaluation_text(data: dict[str, Any]) -> str:
@@ -16,15 +17,21 @@ def evaluation_text(data: dict[str, Any]) -> str:
         f"{people['evaluated']} people ({people['members']} members, {people['non_members']} "
         f"non-members), {data['candidates']:,} candidate names, tau {data['tau']}"
     )
-    blocks = [*(f"WARNING: {warning}" for warning in data["warnings"]), head, _rates(data)]
+    blocks = [*warning_lines(data), head, _rates(data)]
     if evaluation["curves"]["tpr"] or evaluation["curves"]["fpr"]:
         blocks.append(_curves(evaluation["curves"]))
     if evaluation["bins"]:
         blocks.append(_bins(evaluation))
-    blocks += [_checks(data), "\n".join(f"- {note}" for note in data["notes"])]
+    blocks += [_checks(data), "\n".join(f"- {note}" for note in _notes(data))]
     if data["left_out"]:
         blocks.append(f"{len(data['left_out'])} people were left out; --json lists them.")
     return "\n\n".join(block for block in blocks if block)
+
+
+def _notes(data: dict[str, Any]) -> list[str]:
+    uniform = data["p_values"]["non_members_uniform"]
+    said = [uniform_text(uniform)] if uniform else []
+    return [*data["notes"], *(text for text in said if text not in data["warnings"])]
 
 
 def _percent(value: float | None, digits: int = 1) -> str:

@@ -52,6 +52,37 @@ def leak_warnings(baselines: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
+UNEVEN = 0.05
+"""P-value of the Kolmogorov-Smirnov test from which down p-values are warned of."""
+
+
+def uniform_text(uniform: Mapping[str, Any]) -> str:
+    """What the spread of non-members' p-values says of all p-values; of `non_members_uniform`."""
+    count, p = uniform["non_members"], uniform["ks_p_value"]
+    found = (
+        f"{uniform['at_most_0.05']:,} of {count:,} are at most 0.05, where {count / 20:.3g} are "
+        f"expected; Kolmogorov-Smirnov p = {p:.2g}"
+    )
+    if p < UNEVEN:
+        return (
+            "The p-values of known non-members are not spread evenly, as they should be "
+            f"({found}). So the control names may not be like the true names here, and p-values of "
+            "the others too small or too large: take who stands out by them with care. One such "
+            "test in twenty fails by chance."
+        )
+    return (
+        f"The p-values of known non-members are spread as evenly as chance allows ({found}): no "
+        "sign that p-values are too small or too large. Among few non-members only a gross one "
+        "would show."
+    )
+
+
+def uniform_warnings(summary: Mapping[str, Any]) -> list[str]:
+    """What must stand first if p-values of non-members are not what p-values should be."""
+    uniform = summary["non_members_uniform"]
+    return [uniform_text(uniform)] if uniform and uniform["ks_p_value"] < UNEVEN else []
+
+
 def notes(result: AuditResult) -> list[str]:
     """What a reader must know to read the figures right, a sentence each."""
     said = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from toy_backend import ToyBackend, word_vector
 from idia_index import audit, build_index
 from idia_index.cli import options
 from idia_index.cli.evaluate import command as evaluate_command
+from idia_index.cli.evaluation_text import evaluation_text
 from idia_index.cli.main import cli
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.evaluate import gather
@@ -375,3 +377,29 @@ def test_lists_of_numbers() -> None:
 def test_settings_that_make_no_sense(wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
         Settings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("power", "uneven"), [(1.0, False), (1.25, False), (0.4, True), (3.0, True)]
+)
+def test_uneven_p_values_of_non_members_are_warned_of(
+    evidence: Evidence, tmp_path: Path, power: float, uneven: bool
+) -> None:
+    p_values = evidence.controls.p_values.copy()
+    others = evidence.truth("non_member")
+    p_values[others] = ((np.arange(len(others)) + 0.5) / len(others)) ** power
+    changed = replace(evidence, controls=replace(evidence.controls, p_values=p_values))
+    data = write_evaluation(changed, SETTINGS, tmp_path)
+    assert (stats.kstest(p_values[others], "uniform").pvalue < 0.05) == uneven
+    small = int((p_values[others] <= 0.05).sum())
+    said = f"{small} of 36 are at most 0.05, where 1.8 are expected"
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    text = evaluation_text(data)
+    assert said in page and said in text
+    warned = [warning for warning in data["warnings"] if said in warning]
+    if uneven:
+        assert len(warned) == 1 and "One such test in twenty fails by chance" in warned[0]
+        assert text.startswith(f"WARNING: {warned[0]}") and text.count(said) == 1
+        assert page.index(said) < page.index("associates")
+    else:
+        assert not warned and "as evenly as chance allows" in text

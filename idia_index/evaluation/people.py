@@ -80,4 +80,9 @@ def _uniform(p_values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any] 
     if not len(p_values):
         return None
     distance, p = uniform_distance(p_values)
-    return {"non_members": len(p_values), "ks_distance": distance, "ks_p_value": p}
+    return {
+        "non_members": len(p_values),
+        "ks_distance": distance,
+        "ks_p_value": p,
+        "at_most_0.05": int((p_values <= 0.05).sum()),
+    }

@@ -20,7 +20,7 @@ from idia_index.evaluation.people import p_value_summary, subject_tests
 from idia_index.evaluation.settings import Settings
 from idia_index.rivals import may_be_named
 from idia_index.votes import TIE
-from idia_index.wording import leak_warnings, notes, verdict
+from idia_index.wording import leak_warnings, notes, uniform_warnings, verdict
 
 AUDIT_FORMAT = "idia-index/audit/1"
 EVALUATION_FORMAT = "idia-index/evaluation/1"
@@ -121,6 +121,7 @@ def evaluation_to_json(evidence: Evidence, settings: Settings) -> dict[str, Any]
     chosen, left_out = select(evidence, settings)
     analysis = analyse(chosen, settings)
     data = audit_to_json(chosen.audit)
+    summary = p_value_summary(chosen)
     firmness = analysis["sensitivity"].pop("subjects")
     tests = subject_tests(chosen)
     for subject, test, firm in zip(data["subjects"], tests, firmness, strict=True):
@@ -129,9 +130,13 @@ def evaluation_to_json(evidence: Evidence, settings: Settings) -> dict[str, Any]
     return {
         **data,
         "format": EVALUATION_FORMAT,
-        "warnings": [*evidence.origin.get("warnings", ()), *leak_warnings(analysis["baselines"])],
+        "warnings": [
+            *evidence.origin.get("warnings", ()),
+            *leak_warnings(analysis["baselines"]),
+            *uniform_warnings(summary),
+        ],
         "left_out": left_out,
-        "p_values": p_value_summary(chosen),
+        "p_values": summary,
         "evaluation": analysis,
         "replay": {
             **replay_json(evidence.origin, evidence.seed),

@@ -15,6 +15,7 @@ from idia_index.report.markup import (
     percent,
     table,
 )
+from idia_index.wording import uniform_text
 
 RATE_COLUMNS = [("", "l"), ("people", "n"), ("rate", "n"), ("95% interval", "n"), ("", "l")]
 
@@ -247,7 +248,9 @@ def p_values_html(data: dict[str, Any], *, figures: bool) -> str:
         ["chance of a false positive of the plain rule", percent(summary["rule_null"]["rate"], 2)],
     ]  # fmt: skip
     uniform = summary["non_members_uniform"]
+    told = ""
     if uniform:
+        told = paragraph(uniform_text(uniform), "note")
         rows.append(["non-members' p-values against the uniform (Kolmogorov-Smirnov)",
                      f"distance {uniform['ks_distance']:.3f}, p = "
                      f"{p_text(uniform['ks_p_value'])}"])  # fmt: skip
@@ -271,4 +274,5 @@ def p_values_html(data: dict[str, Any], *, figures: bool) -> str:
         + paragraph(summary["score"], "small") + paragraph(summary["assumption"], "note") + chart
         + table([("", "l"), ("", "")], rows,
                 caption=f"False discovery rate {percent(summary['fdr'], 0)}")
+        + told
     )  # fmt: skip
