@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from idia_index.alike import alike_notes
 from idia_index.audit import AuditResult, SubjectResult
 from idia_index.evaluation import Metrics, evaluate_decisions
-from idia_index.report import names_shown, runners_up
+from idia_index.report import runners_up
+from idia_index.rivals import may_be_named
 from idia_index.statistics import Rate
 from idia_index.votes import TIE
 from idia_index.wording import ANOTHER, notes, verdict
@@ -68,7 +69,8 @@ def query_text(result: AuditResult, top: int | None) -> str:
         _votes(result, subject),
     ]
     if top is not None:
-        rows = [[r["name"] or ANOTHER, str(r["votes"]), f"{r['share']:.1%}"]
+        shown = _names_shown(result, subject)
+        rows = [[shown(r["name"]), str(r["votes"]), f"{r['share']:.1%}"]
                 for r in runners_up(result, subject, top)]  # fmt: skip
         lines += ["", table(["name", "votes", "share"], rows)]
     return "\n".join([*lines, "", *_notes(result)])
@@ -79,12 +81,19 @@ def _notes(result: AuditResult) -> list[str]:
     return [f"- {note}" for note in (*notes(result), *spellings)]
 
 
+def _names_shown(result: AuditResult, subject: SubjectResult) -> Callable[[str], str]:
+    """What stands for a name that was predicted: itself, or that it is another than asked for."""
+    asked = result.index.name(subject.name_id)
+    named = may_be_named(subject.predictions, subject.name_id)
+    return lambda name: name if named or name == asked else ANOTHER
+
+
 def _votes(result: AuditResult, subject: SubjectResult) -> str:
-    shown, rows = names_shown(result, subject), []
+    shown, rows = _names_shown(result, subject), []
     for template, winner, count in zip(
         result.index.templates, subject.winners.tolist(), subject.counts.tolist(), strict=True
     ):
-        chosen = "(tie)" if winner == TIE else shown(winner) or ANOTHER
+        chosen = "(tie)" if winner == TIE else shown(result.index.name(winner))
         mark = "yes" if winner == subject.name_id else ""
         rows.append([template.text, chosen, f"{count}/{len(subject.subject.images)}", mark])
     return table(["prompt", "most frequent name", "images", "true name"], rows)

@@ -1,4 +1,4 @@
-"""Which results may say what other names won: no made-up name turns a test into a search."""
+"""Where readers are told what other names won: no made-up name turns a test into a search."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from idia_index.records import Int64
 
 
 def may_be_named(predictions: Int64, name_id: int) -> bool:
-    """Whether a report may name a subject's rivals: where none was predicted more often.
+    """Whether what people read names a subject's rivals: where none was predicted more often.
 
     Else a name that is made up, given with the photo of a stranger, would be answered with the
     stranger's own.

@@ -234,29 +234,6 @@ def test_a_replay_holds_and_tampering_shows(
     assert margin["recorded"] - margin["recomputed"] == pytest.approx(0.01)
 
 
-def test_a_replay_sees_a_name_where_none_is_shown(
-    evidence: Evidence, report: Path, tmp_path: Path
-) -> None:
-    data = json.loads((report / "report.json").read_text(encoding="utf-8"))
-    votes = [
-        vote
-        for subject in data["subjects"]
-        for vote in subject["votes"]
-        if vote["winner"] is None and not vote["tie"]
-    ]
-    for vote in votes:
-        vote["winner"] = "Some Body"
-    votes[0]["count"] += 1
-    (tmp_path / "report.json").write_text(json.dumps(data))
-    found = compare(read_report(tmp_path), evidence)["differences"]
-    told = [(each["what"], each["recorded"], each["recomputed"]) for each in found]
-    count = votes[0]["count"]
-    assert votes and sorted(told) == [
-        ("subjects.votes.count", count, count - 1),
-        *[("subjects.votes.winner", "Some Body", None)] * len(votes),
-    ]
-
-
 def test_a_replay_needs_the_same_images_and_names(
     world: tuple[Index, Path], report: Path, tmp_path: Path, toy: ToyBackend
 ) -> None:

@@ -27,7 +27,6 @@ from idia_index.evaluation.measured import Measured
 from idia_index.evaluation.name_tests import ControlTests
 from idia_index.files import write_whole
 from idia_index.manifest import Manifest, manifest_text, parse_manifest
-from idia_index.rivals import may_be_named
 from idia_index.subjects import Skipped, Subject
 from idia_index.templates import Template, make_templates
 from idia_index.textfiles import shown
@@ -110,8 +109,7 @@ def _meta(evidence: Evidence) -> dict[str, Any]:
     audit = evidence.audit
     shown = {r.name_id for r in audit.subjects}
     for result in audit.subjects:
-        if may_be_named(result.predictions, result.name_id):
-            shown.update(w for w in result.winners.tolist() if w >= 0)
+        shown.update(w for w in result.winners.tolist() if w >= 0)
     return {
         "format": FORMAT,
         "version": __version__,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,8 @@ EVALUATION_FORMAT = "idia-index/evaluation/1"
 def audit_to_json(result: AuditResult) -> dict[str, Any]:
     """An audit as JSON data, format `idia-index/audit/1`.
 
-    A vote's `winner` is null for a tie, and for a rival that is not named (`rivals`).
+    A vote's `winner` is null for a tie alone. Where `rivals_named` is false, what is shown to
+    people names no rival (`rivals`).
     """
     metrics: Metrics | None = evaluate_decisions(result.subjects)
     index = result.index
@@ -51,10 +52,10 @@ def audit_to_json(result: AuditResult) -> dict[str, Any]:
 
 
 def _subject_json(result: AuditResult, r: SubjectResult) -> dict[str, Any]:
-    shown = names_shown(result, r)
+    name = result.index.name
     return {
         "name": r.subject.name,
-        "candidate": result.index.name(r.name_id),
+        "candidate": name(r.name_id),
         "in_index": r.in_index,
         "spellings": list(r.spellings),
         "images": len(r.subject.images),
@@ -66,7 +67,7 @@ def _subject_json(result: AuditResult, r: SubjectResult) -> dict[str, Any]:
         "votes": [
             {
                 "template": template,
-                "winner": shown(winner),
+                "winner": None if winner == TIE else name(winner),
                 "count": count,
                 "tie": winner == TIE,
             }
@@ -74,20 +75,10 @@ def _subject_json(result: AuditResult, r: SubjectResult) -> dict[str, Any]:
                 zip(r.winners.tolist(), r.counts.tolist(), strict=True)
             )
         ],
+        "rivals_named": may_be_named(r.predictions, r.name_id),
         "image_files": [os.fsdecode(path) for path in r.subject.images],
         "skipped": _skipped_json(r),
     }
-
-
-def names_shown(result: AuditResult, r: SubjectResult) -> Callable[[int], str | None]:
-    """Gives the name of a winner's id; None for a tie, and for a rival that is not named."""
-    named = may_be_named(r.predictions, r.name_id)
-
-    def shown(name_id: int) -> str | None:
-        hidden = name_id == TIE or not (named or name_id == r.name_id)
-        return None if hidden else result.index.name(name_id)
-
-    return shown
 
 
 def _skipped_json(r: SubjectResult) -> list[dict[str, str]]:
@@ -95,16 +86,12 @@ def _skipped_json(r: SubjectResult) -> list[dict[str, str]]:
 
 
 def runners_up(result: AuditResult, r: SubjectResult, top: int) -> list[dict[str, Any]]:
-    """The names predicted most often for a named subject, over all templates and images.
-
-    A rival that is not named (`rivals`) has the name None.
-    """
-    shown = names_shown(result, r)
+    """The names predicted most often for a named subject, over all templates and images."""
     ids, counts = np.unique(r.predictions, return_counts=True)
     best = np.argsort(-counts, kind="stable")[:top]
     return [
         {
-            "name": shown(int(ids[i])),
+            "name": result.index.name(int(ids[i])),
             "votes": int(counts[i]),
             "share": float(counts[i] / r.predictions.size),
         }

@@ -98,17 +98,16 @@ def _votes(data: dict[str, Any], person: dict[str, Any]) -> str:
     rows = []
     for template, vote in zip(data["templates"], person["votes"], strict=True):
         share = vote["count"] / person["images"]
-        winner = "tie, no winner" if vote["tie"] else _winner(vote["winner"])
-        if not vote["tie"] and vote["winner"] == person["candidate"]:
+        own = vote["winner"] == person["candidate"]
+        winner = "tie, no winner"
+        if not vote["tie"]:
+            winner = name_html(vote["winner"]) if own or person["rivals_named"] else ANOTHER
+        if own:
             winner = f"<strong>{winner}</strong>"
         rows.append([escape(template), winner, f"{vote['count']} of {person['images']}",
                      _small_bar(share)])  # fmt: skip
     columns = [("prompt", ""), ("most frequent name", ""), ("images", "n"), ("", "l")]
     return table(columns, rows) + _matched(person) + _sensitivity(data, person)
-
-
-def _winner(name: str | None) -> str:
-    return ANOTHER if name is None else name_html(name)
 
 
 def _small_bar(share: float) -> str:
