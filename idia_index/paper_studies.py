@@ -33,7 +33,8 @@ STUDIES = ("laion400m", "cc3m")
 
 DRY_RUN = (
     "Dry run: the portraits were generated and show nobody, whatever names stand beside them. "
-    "This shows that the study runs; its figures say nothing about any person or data set."
+    "This shows that the study runs; its figures say nothing about any person or data set. The "
+    "model knows neither the faces nor most words of the names: what it associates is chance."
 )
 
 
