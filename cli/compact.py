@@ -9,6 +9,7 @@ import click
 from idia_index.cli.options import DIRECTORY
 from idia_index.cli.terminal import say
 from idia_index.compact import compact
+from idia_index.textfiles import counted
 
 
 @click.command(epilog="\b\nExample:\n  idia-index compact people.idia")
@@ -17,7 +18,8 @@ def command(index: Path) -> None:
     """Take removed names off the disk, join small shards, and write the newest format."""
     done = compact(index)
     say(
-        f"{index}: {done.removed:,} names taken off the disk, {done.rewritten} shards rewritten, "
+        f"{index}: {counted(done.removed, 'name')} taken off the disk, "
+        f"{counted(done.rewritten, 'shard')} rewritten, "
         f"{done.freed / 1e6:,.1f} MB freed"
     )
     if done.in_use:

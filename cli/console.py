@@ -11,6 +11,7 @@ from idia_index.evaluation import Metrics, evaluate_decisions
 from idia_index.report import runners_up
 from idia_index.rivals import may_be_named
 from idia_index.statistics import Rate
+from idia_index.textfiles import counted
 from idia_index.votes import TIE
 from idia_index.wording import ANOTHER, notes, verdict
 
@@ -62,9 +63,9 @@ def query_text(result: AuditResult, top: int | None) -> str:
     templates = len(result.index.templates)
     lines = [
         f"{subject.subject.name}: {verdict(subject)}.",
-        f"{subject.decision.correct_prompts} of {templates} prompts choose the name among "
-        f"{len(result.index):,} candidates, over {len(subject.subject.images)} images "
-        f"(tau {result.tau}).",
+        f"{subject.decision.correct_prompts} of {counted(templates, 'prompt')} choose the name "
+        f"among {counted(len(result.index), 'candidate')}, over "
+        f"{counted(len(subject.subject.images), 'image')} (tau {result.tau}).",
         "",
         _votes(result, subject),
     ]
@@ -130,7 +131,7 @@ def metrics_text(metrics: Metrics) -> str:
     }
     if any(row.training_count is not None for row in metrics.by_training_count):
         rows |= {
-            f"  members with {row.training_count} images": rate_text(row.inferred)
+            f"  members with {counted(row.training_count, 'image')}": rate_text(row.inferred)
             for row in metrics.by_training_count
             if row.training_count is not None
         }

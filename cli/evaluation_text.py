@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from idia_index.cli.console import pairs, table, warning_lines
-from idia_index.wording import uniform_text
+from idia_index.textfiles import counted
+from idia_index.wording import STAND_OUT, uniform_text
 
 
 def evaluation_text(data: dict[str, Any]) -> str:
@@ -14,8 +15,10 @@ def evaluation_text(data: dict[str, Any]) -> str:
     evaluation = data["evaluation"]
     people = evaluation["people"]
     head = (
-        f"{people['evaluated']} people ({people['members']} members, {people['non_members']} "
-        f"non-members), {data['candidates']:,} candidate names, tau {data['tau']}"
+        f"{counted(people['evaluated'], 'person', 'people')} "
+        f"({counted(people['members'], 'member')}, "
+        f"{counted(people['non_members'], 'non-member')}), "
+        f"{counted(data['candidates'], 'candidate name')}, tau {data['tau']}"
     )
     blocks = [*warning_lines(data), head, _rates(data)]
     if evaluation["curves"]["tpr"] or evaluation["curves"]["fpr"]:
@@ -24,7 +27,8 @@ def evaluation_text(data: dict[str, Any]) -> str:
         blocks.append(_bins(evaluation))
     blocks += [_checks(data), "\n".join(f"- {note}" for note in _notes(data))]
     if data["left_out"]:
-        blocks.append(f"{len(data['left_out'])} people were left out; --json lists them.")
+        were = ("person was", "people were")
+        blocks.append(f"{counted(len(data['left_out']), *were)} left out; --json lists all.")
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -63,7 +67,7 @@ def _rates(data: dict[str, Any]) -> str:
             rows[f"TPR at {_percent(low['fpr'])} FPR"] = (
                 f"{_percent(low['tpr'])}  (by the margin; AUC {roc['margin']['auc']:.3f})"
                 if low["estimable"]
-                else f"not estimable: {low['non_members']} non-members, "
+                else f"not estimable: {counted(low['non_members'], 'non-member')}, "
                 f"{low['non_members_needed']:,} are needed"
             )
     return pairs(rows)
@@ -92,13 +96,15 @@ def _bins(evaluation: dict[str, Any]) -> str:
         bounds = (tpr["ci95_low"][-1], tpr["ci95_high"][-1])
         rows.append([entry["label"], str(tpr["people"]), _percent(tpr["mean"][-1]),
                      _range(bounds)])  # fmt: skip
-    return table(["training images", "people", f"TPR, {last} images", "95 % interval"], rows)
+    return table(
+        ["training images", "people", f"TPR, {counted(last, 'image')}", "95 % interval"], rows
+    )
 
 
 def _checks(data: dict[str, Any]) -> str:
     summary, baselines = data["p_values"], data["evaluation"]["baselines"]
     rows = {
-        "p-values": f"{summary['discoveries']} people stand out at a false discovery rate of "
+        "p-values": f"{counted(summary['discoveries'], *STAND_OUT)} at a false discovery rate of "
         f"{_percent(summary['fdr'], 0)} (control names: {summary['controls']['fewest']} to "
         f"{summary['controls']['most']} a person)",
         "rule on control names": f"{_percent(summary['rule_null']['rate'], 2)} associated",

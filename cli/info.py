@@ -11,6 +11,7 @@ from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, write_json
 from idia_index.cli.terminal import say
 from idia_index.index import open_index
+from idia_index.textfiles import counted
 from idia_index.wording import index_kind, names_origin
 
 
@@ -30,9 +31,9 @@ def command(index: Path, as_json: bool) -> None:
     device = versions.pop(DEVICE, "not recorded")
     rows = {
         "index": index_kind(summary),
-        "candidates": f"{len(opened):,} names",
+        "candidates": counted(len(opened), "name"),
         "templates": f"{len(opened.templates)} (first: {plan.templates[0]})",
-        "on disk": f"{summary['bytes'] / 1e6:,.1f} MB in {summary['shards']} shards",
+        "on disk": f"{summary['bytes'] / 1e6:,.1f} MB in {counted(summary['shards'], 'shard')}",
         "model": f"{plan.model} ({plan.backend})",
         "architecture": f"{print_.architecture}, {print_.activation}, {print_.dim} dimensions",
         "weights": f"SHA-256 {print_.weights_sha256}",

@@ -12,6 +12,7 @@ from idia_index.index import Index
 from idia_index.name_lint import collisions
 from idia_index.protocols import Backend
 from idia_index.subjects import Skipped, Subject
+from idia_index.textfiles import counted
 
 SKIPPED_SHOWN = 20
 RIVALS_SHOWN = 20  # an index of other hands may hold a name in ten million spellings
@@ -44,7 +45,10 @@ def tell_skipped(skipped: Iterable[Skipped]) -> None:
     for each in islice(left_out, SKIPPED_SHOWN):
         say(f"note: left out: {' '.join(each.reason.split())}", err=True)
     if more := sum(1 for _ in left_out):
-        say(f"note: left out: and {more:,} files more; --json lists all with reasons", err=True)
+        say(
+            f"note: left out: and {counted(more, 'file')} more; --json lists all with reasons",
+            err=True,
+        )
 
 
 def skipped_of(result: AuditResult) -> Iterable[Skipped]:

@@ -10,6 +10,7 @@ from idia_index.cli.options import DIRECTORY
 from idia_index.cli.terminal import say
 from idia_index.grow import remove_names
 from idia_index.names import read_names
+from idia_index.textfiles import counted
 
 SHOWN = 10
 
@@ -33,6 +34,6 @@ def command(index: Path, names_file: Path) -> None:
         say(f"note: is not there: {name}", err=True)
     if len(done.left_out) > SHOWN:
         say(f"note: and {len(done.left_out) - SHOWN} more", err=True)
-    say(f"{index}: {done.done:,} names removed, now {len(done.index):,}")
+    say(f"{index}: {counted(done.done, 'name')} removed, now {len(done.index):,}")
     if done.index.manifest.removed_count:
         say(f"{done.index.manifest.removed_count:,} wait on disk for: idia-index compact")

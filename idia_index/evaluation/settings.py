@@ -8,6 +8,7 @@ from typing import Any
 from idia_index.errors import InputError
 from idia_index.evaluation.protocol import PAPER_SIZES
 from idia_index.subjects import Subject
+from idia_index.textfiles import counted
 
 PAPER_IMAGES = 30
 PAPER_DRAWS = 20
@@ -57,10 +58,10 @@ class Settings:
     def excludes(self, subject: Subject) -> str | None:
         """Why a person is left out, in words; None who is not."""
         if len(subject.images) < self.min_images:
-            return f"{len(subject.images)} images, fewer than {self.min_images}"
+            return f"{counted(len(subject.images), 'image')}, fewer than {self.min_images}"
         count, most = subject.training_count, self.max_training_count
         if count is not None and most is not None and count > most:
-            return f"{count:,} training images, more than {most:,}"
+            return f"{counted(count, 'training image')}, more than {most:,}"
         return None
 
     def to_json(self) -> dict[str, Any]:

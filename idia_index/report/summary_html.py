@@ -7,7 +7,8 @@ from html import escape
 from typing import Any
 
 from idia_index.report.markup import bullets, interval, name_html, p_text, pairs, paragraph, percent
-from idia_index.wording import index_kind, names_origin
+from idia_index.textfiles import counted
+from idia_index.wording import STAND_OUT, index_kind, names_origin
 
 
 def verdict_html(data: dict[str, Any]) -> str:
@@ -26,7 +27,8 @@ def verdict_html(data: dict[str, Any]) -> str:
         [
             "<h1>Identity inference audit</h1>",
             paragraph(
-                f"{data['index']['fingerprint']['architecture']}, {len(data['templates'])} prompts "
+                f"{data['index']['fingerprint']['architecture']}, "
+                f"{counted(len(data['templates']), 'prompt')} "
                 f"with {data['candidates']:,} candidate names each, tau {data['tau']}",
                 "lead",
             ),
@@ -43,7 +45,8 @@ def _certainty(data: dict[str, Any]) -> list[str]:
     metrics, summary = data["metrics"], data.get("p_values")
     if metrics is not None and metrics["tpr"] is not None:
         said.append(
-            f"Of {metrics['tp'] + metrics['fn']} known members {metrics['tp']} were found: "
+            f"Of {counted(metrics['tp'] + metrics['fn'], 'known member')} {metrics['tp']} "
+            f"{'was' if metrics['tp'] == 1 else 'were'} found: "
             f"{percent(metrics['tpr'])} (95% interval {interval(metrics['tpr_ci95'])})."
         )
     if summary and len(data["subjects"]) == 1:
@@ -54,8 +57,9 @@ def _certainty(data: dict[str, Any]) -> list[str]:
         )
     elif summary:
         said.append(
-            f"By p-values from matched control names, {summary['discoveries']} people stand out "
-            f"at a false discovery rate of {percent(summary['fdr'], 0)}."
+            "By p-values from matched control names, "
+            f"{counted(summary['discoveries'], *STAND_OUT)} at a false discovery rate of "
+            f"{percent(summary['fdr'], 0)}."
         )
     if summary and summary["rule_null"]["rate"] is not None:
         said.append(

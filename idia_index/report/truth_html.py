@@ -15,6 +15,7 @@ from idia_index.report.markup import (
     percent,
     table,
 )
+from idia_index.textfiles import counted
 from idia_index.wording import uniform_text
 
 RATE_COLUMNS = [("", "l"), ("people", "n"), ("rate", "n"), ("95% interval", "n"), ("", "l")]
@@ -62,7 +63,7 @@ def rates_html(data: dict[str, Any]) -> str:
     ]
     rows += [
         _rate_row(
-            f"Members with {entry['training_count']:,} training images",
+            f"Members with {counted(entry['training_count'], 'training image')}",
             entry["inferred_members"], entry["people"], entry["tpr_ci95"],
         )
         for entry in metrics["by_training_count"][:12]
@@ -97,7 +98,7 @@ def curves_html(evaluation: dict[str, Any], *, figures: bool) -> str:
             last = curves["sizes"][-1]
             shown += [
                 figure_html(lambda: draw.rates_by_bin(bins), _bins_alt(bins),
-                        f"Members found by training frequency, {last} attack images."),
+                        f"Members found by training frequency, {counted(last, 'attack image')}."),
                 figure_html(lambda: draw.heat_map(bins, curves["sizes"]),
                         "Heat map; its numbers stand in the table below.",
                         "Members found by training frequency and number of attack images."),
@@ -114,7 +115,7 @@ def _curve_alt(curves: dict[str, Any]) -> str:
             first, last = curves[key]["mean"][0], curves[key]["mean"][-1]
             said.append(
                 f"{text} {percent(first)} with {curves['sizes'][0]} and {percent(last)} with "
-                f"{curves['sizes'][-1]} images"
+                f"{counted(curves['sizes'][-1], 'image')}"
             )
     return "Line chart: " + "; ".join(said)
 
@@ -190,7 +191,7 @@ def _plain(bounds: Sequence[float]) -> str:
 def _at_low(low: dict[str, Any]) -> str:
     if not low["estimable"]:
         return (
-            f"not estimable: {low['non_members']} non-members, "
+            f"not estimable: {counted(low['non_members'], 'non-member')}, "
             f"{low['non_members_needed']:,} are needed"
         )
     return (
