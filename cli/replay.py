@@ -25,6 +25,7 @@ from idia_index.errors import IdiaIndexError
 from idia_index.index import open_index
 from idia_index.replay import read_report, replay
 from idia_index.textfiles import counted
+from idia_index.wording import ANOTHER
 
 SHOWN = 3
 LONGEST = 100
@@ -106,7 +107,7 @@ def _differences(found: Sequence[dict[str, Any]]) -> list[str]:
     for what, these in kinds.items():
         lines.append(f"\n{what}: {counted(len(these), 'difference')}")
         lines += [
-            f"  {one['where']}: {_value(one['recorded'])}, made again {_value(one['recomputed'])}"
+            f"  {one['where']}: {_value(one['recorded'])}, made again {_made_again(one)}"
             for one in these[:SHOWN]
         ]
         if len(these) > SHOWN:
@@ -114,6 +115,17 @@ def _differences(found: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def _made_again(one: dict[str, Any]) -> str:
+    """The value, but no rival's name: here, too, no wrong name is answered with the right one."""
+    value = one["recomputed"]
+    is_own = one["where"].startswith(f"subjects[{value}]")
+    if one["what"] == "subjects.votes.winner" and isinstance(value, str) and not is_own:
+        return ANOTHER
+    return _value(value)
+
+
 def _value(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return counted(len(value), "value")
     text = value if value == MISSING else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

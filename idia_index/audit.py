@@ -158,14 +158,19 @@ def prepare(
     subjects: Sequence[Subject],
     *,
     strict: bool = False,
+    cached: bool = True,
     progress: AuditProgress = _quiet,
 ) -> Prepared:
-    """Encodes what an audit searches with; arguments and errors as those of `audit`."""
+    """Encodes what an audit searches with; arguments and errors as those of `audit`.
+
+    With `cached` the index's own memory of images is asked and told.
+    """
     index = index.deciding_with(backend)
     if not subjects:
         raise InputError("there is no subject: give at least one person")
     candidates = with_candidates(index, backend, [subject.name for subject in subjects])
-    cache = ImageCache(index.path, backend.fingerprint, f"{backend.name} on {backend.device}")
+    folder = index.path if cached else None
+    cache = ImageCache(folder, backend.fingerprint, f"{backend.name} on {backend.device}")
     encoded = encode_subjects(backend, subjects, cache, strict, progress)
     bounds = np.searchsorted(encoded.owners, np.arange(len(subjects) + 1)).tolist()
     used = [

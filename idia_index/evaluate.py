@@ -33,6 +33,7 @@ def gather(
     *,
     strict: bool = False,
     baselines: bool = True,
+    cached: bool = True,
     progress: StageProgress = _quiet,
 ) -> Evidence:
     """Encodes and searches once, and keeps what an evaluation is computed from.
@@ -44,6 +45,7 @@ def gather(
         settings: what is asked for; people whom it excludes are not encoded.
         strict: an image that cannot be read is an error, not skipped.
         baselines: whether a report will be made, which holds blind baselines against the attack.
+        cached: whether embeddings that the index remembers of images are taken for theirs.
         progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
@@ -60,7 +62,7 @@ def gather(
             "--sample-sizes and --max-training-count to suit"
         )
     prepared = prepare(
-        index, backend, kept, strict=strict,
+        index, backend, kept, strict=strict, cached=cached,
         progress=lambda done, total: progress("encoding images", done, total),
     )  # fmt: skip
     measured = measure(

@@ -146,7 +146,10 @@ def replay(
             if source is None
             else as_at_source(recorded.data, recorded.settings, source.subjects)
         )
-    evidence = gather(index, backend, people.subjects, measured_with, progress=progress)
+    # Whoever could change the report could change what the index remembers of images.
+    evidence = gather(
+        index, backend, people.subjects, measured_with, cached=False, progress=progress
+    )
     evidence = _with_origin(recorded, evidence, people, source)
     results = recorded.path.parent / FILE
     before = read_results(results) if results.exists() else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,6 +26,7 @@ from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.recorded import read_results
 from idia_index.evaluation.rounding import SIMILARITY, settle
 from idia_index.evaluation.settings import Settings
+from idia_index.image_cache import ImageCache
 from idia_index.index import Index
 from idia_index.names import make_names
 from idia_index.replay import NOT_COMPARED, compare, read_report
@@ -148,6 +150,32 @@ def test_removing_all_p_values_is_named(
     assert found_by(run(monkeypatch, report, "--json")) == wanted
 
 
+def test_no_rival_is_named_to_readers(
+    evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON keeps every winner; the terminal names the person who was asked for alone."""
+
+    def change(data: Report) -> None:
+        for vote in data["subjects"][-1]["votes"]:
+            vote["winner"] = "Some Body"
+        someone(data)["votes"][4]["winner"] = "Some Body"
+        del data["subjects"][-2]["votes"]
+
+    winners = evidence.audit.subjects[-1].winners.tolist()
+    rivals = {evidence.audit.index.name(winner) for winner in winners if winner >= 0}
+    report = write(evidence, tmp_path, change)
+    told = run(monkeypatch, report).output
+    assert rivals and not any(rival in told for rival in rivals - {name_of(59)})
+    assert '"Some Body", made again another name' in told
+    assert f'"Some Body", made again "{name_of(5)}"' in told
+    assert ".votes: (not there), made again 21 values" in told
+    assert rivals & {
+        each["recomputed"] for each in json.loads(run(monkeypatch, report, "--json").stdout)[
+            "differences"
+        ] if each["what"] == "subjects.votes.winner"
+    }  # fmt: skip
+
+
 def leaves(value: Any, what: str = "") -> Iterator[tuple[str, Any, Any]]:
     """The first value of each kind: its kind, the container, and the key."""
     items: list[tuple[Any, Any]] = []
@@ -253,6 +281,29 @@ def test_people_whom_the_settings_leave_out_are_no_difference(
             data = json.loads(told.stdout)
             assert data["exact"], data["differences"][:3]
             assert (data["source"] is not None) == source_is_there
+
+
+def test_what_the_index_remembers_of_images_is_not_believed(
+    tmp_path: Path, toy: ToyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = build_index(tmp_path / "i", toy, make_names([name_of(i) for i in range(9)]))
+    for i in range(2):
+        make_images(tmp_path / "people" / name_of(i).replace(" ", "_"), 2, seed=i)
+    people = read_subjects(tmp_path / "people")
+    assert people[1].name == name_of(0)
+    cache = ImageCache(index.path, toy.fingerprint, f"{toy.name} on {toy.device}")
+    name = index.text_embeddings(0, np.array([0]))
+    for path in people[1].images:
+        key = cache.key(hashlib.sha256(path.read_bytes()).hexdigest())
+        cache.put([key], name)  # as if the image looked like nothing but its name
+    settings = Settings(sizes=(1,), min_images=1)
+    found = gather(index, toy, people, settings)
+    assert found.measured.true[0, 2:] == pytest.approx(1)
+    write_evaluation(
+        found.with_origin({"subjects": str(tmp_path / "people")}), settings, tmp_path / "out"
+    )
+    wrong = found_by(run(monkeypatch, tmp_path / "out", "--json"))
+    assert f"subjects[{name_of(0)}].margin" in wrong
 
 
 def test_relative_paths_and_files_left_out(
