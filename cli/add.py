@@ -11,8 +11,8 @@ from idia_index.cli.progress import Progress
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.grow import Grown, add_names, add_templates
-from idia_index.index import open_index
 from idia_index.names import read_names
+from idia_index.opening import open_index
 from idia_index.templates import read_templates
 
 SHOWN = 10

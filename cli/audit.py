@@ -27,7 +27,7 @@ from idia_index.evaluate import evaluate_all, gather
 from idia_index.evaluation.draws import check_images
 from idia_index.evaluation.people import subject_tests
 from idia_index.evaluation.settings import Settings
-from idia_index.index import open_index
+from idia_index.opening import open_index
 from idia_index.report import audit_to_json, write_evaluation
 from idia_index.subjects import read_subjects
 

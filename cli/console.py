@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from idia_index.alike import alike_notes
-from idia_index.audit import AuditResult, SubjectResult
 from idia_index.evaluation import Metrics, evaluate_decisions
 from idia_index.report import runners_up
+from idia_index.results import AuditResult, SubjectResult
 from idia_index.rivals import may_be_named
 from idia_index.statistics import Rate
 from idia_index.textfiles import counted

@@ -27,8 +27,8 @@ from idia_index.evaluation.draws import check_images
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.recorded import read_results
 from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES, Settings
-from idia_index.index import open_index
 from idia_index.number_lists import numbers
+from idia_index.opening import open_index
 from idia_index.report import evaluation_to_json, write_evaluation
 from idia_index.subjects import read_subjects
 

@@ -10,7 +10,7 @@ from idia_index.build import DEVICE
 from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, write_json
 from idia_index.cli.terminal import say
-from idia_index.index import open_index
+from idia_index.opening import open_index
 from idia_index.textfiles import counted
 from idia_index.wording import index_kind, names_origin
 

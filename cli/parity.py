@@ -21,9 +21,10 @@ from idia_index.cli.people import tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
-from idia_index.index import Index, open_index
+from idia_index.index import Index
 from idia_index.manifest import FORMAT
 from idia_index.name_pool import sample_names
+from idia_index.opening import open_index
 from idia_index.parity import Count, ParityReport, compare
 from idia_index.store import MANIFEST
 from idia_index.subjects import read_subjects

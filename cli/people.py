@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from idia_index.alike import alike_pairs
-from idia_index.audit import AuditResult
 from idia_index.cli.terminal import say
 from idia_index.index import Index
 from idia_index.name_lint import collisions
 from idia_index.protocols import Backend
+from idia_index.results import AuditResult
 from idia_index.subjects import Skipped, Subject
 from idia_index.textfiles import counted
 

@@ -20,7 +20,7 @@ from idia_index.cli.options import (
 from idia_index.cli.people import skipped_of, tell_rivals, tell_skipped
 from idia_index.cli.terminal import say
 from idia_index.decision import check_tau
-from idia_index.index import open_index
+from idia_index.opening import open_index
 from idia_index.report import audit_to_json, runners_up
 from idia_index.subjects import make_subject
 

@@ -22,7 +22,7 @@ from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.differences import MISSING
 from idia_index.errors import IdiaIndexError
-from idia_index.index import open_index
+from idia_index.opening import open_index
 from idia_index.replay import read_report, replay
 from idia_index.textfiles import counted
 from idia_index.wording import ANOTHER

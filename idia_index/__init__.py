@@ -4,7 +4,7 @@ from idia_index import _starting  # noqa: F401 (first: it is about the imports a
 from idia_index._version import __version__
 from idia_index.audit import audit
 from idia_index.build import build_index
-from idia_index.index import open_index
+from idia_index.opening import open_index
 from idia_index.registry import load_backend
 
 __all__ = ["__version__", "audit", "build_index", "load_backend", "open_index"]

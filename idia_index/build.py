@@ -16,10 +16,11 @@ from idia_index import embeddings
 from idia_index.ahead import one_behind
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.files import free_bytes
-from idia_index.index import Index, open_index
+from idia_index.index import Index
 from idia_index.lookup import KEY_BYTES, lookup_files
 from idia_index.manifest import BuildPlan, LookupEntry, Manifest, plan_to_json
 from idia_index.names import NameList, make_names, name_key
+from idia_index.opening import open_index
 from idia_index.prompts import PromptGrid
 from idia_index.protocols import Backend
 from idia_index.records import Float32

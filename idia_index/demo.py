@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idia_index.audit import AuditResult
 from idia_index.build import build_index
 from idia_index.errors import MissingExtraError
 from idia_index.evaluate import gather
@@ -18,6 +17,7 @@ from idia_index.evaluation.settings import Settings
 from idia_index.names import make_names
 from idia_index.protocols import Backend
 from idia_index.registry import load_backend
+from idia_index.results import AuditResult
 from idia_index.statistics import Rate
 from idia_index.study import (
     MODEL_DIR,

@@ -22,9 +22,10 @@ from idia_index import embeddings
 from idia_index.ahead import one_behind
 from idia_index.build import DEVICE, BuildProgress, library_versions, write_lookup
 from idia_index.errors import InputError
-from idia_index.index import Index, open_index
+from idia_index.index import Index
 from idia_index.manifest import FORMAT, Manifest, manifest_text
 from idia_index.names import NameList
+from idia_index.opening import open_index
 from idia_index.prompts import PromptGrid
 from idia_index.protocols import Backend
 from idia_index.records import Float32

@@ -13,10 +13,11 @@ from idia_index import embeddings
 from idia_index.errors import IdiaIndexError
 from idia_index.files import sha256_file
 from idia_index.image_cache import FILE, damaged
-from idia_index.index import Index, kind_of
+from idia_index.index import Index
 from idia_index.lookup import KEY_BYTES, lookup_files
 from idia_index.manifest import FileEntry, Manifest, PartEntry, ShardEntry
 from idia_index.names import name_key
+from idia_index.opening import kind_of
 from idia_index.protocols import Backend, Shard
 from idia_index.search import ScoredShard
 from idia_index.shard_files import ShardFiles

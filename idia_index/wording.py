@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from idia_index.audit import AuditResult, SubjectResult
 from idia_index.evaluation import evaluate_decisions
+from idia_index.results import AuditResult, SubjectResult
 from idia_index.rivals import may_be_named
 from idia_index.textfiles import counted
 

@@ -16,7 +16,6 @@ import idia_index.build
 import idia_index.candidates
 from idia_index import audit, build_index, open_index
 from idia_index.alike import alike_pairs
-from idia_index.audit import AuditResult
 from idia_index.candidates import with_candidates
 from idia_index.cli.main import cli
 from idia_index.errors import InputError
@@ -29,6 +28,7 @@ from idia_index.parity import compare
 from idia_index.protocols import Backend
 from idia_index.registry import load_backend
 from idia_index.report import audit_to_json, write_evaluation
+from idia_index.results import AuditResult
 from idia_index.study import ONNX_DIR, candidates, subjects, write_subjects
 from idia_index.subjects import Subject, read_subjects
 from idia_index.templates import JAIR2024, Template, make_templates

@@ -15,7 +15,6 @@ from PIL import Image
 from toy_backend import ToyBackend, word_vector
 
 from idia_index import audit, build_index
-from idia_index.audit import AuditResult
 from idia_index.errors import InputError
 from idia_index.evaluate import evaluate_all, gather
 from idia_index.evaluation.settings import Settings
@@ -28,6 +27,7 @@ from idia_index.report import (
     subjects_csv,
     write_evaluation,
 )
+from idia_index.results import AuditResult
 from idia_index.subjects import Subject, make_subject, read_subjects
 from idia_index.templates import JAIR2024
 from idia_index.votes import TIE

@@ -73,13 +73,23 @@ def test_the_core_imports_only_the_standard_library_numpy_and_pillow() -> None:
 
 def test_stages_import_neither_pipelines_nor_the_registry() -> None:
     # What opens an index by its kind, and what shows results, stand above the stages.
-    above = PIPELINES | PROTOCOLS | {"__init__", "index", "evaluation", "wording", "report",
-                                     "planning"}  # fmt: skip
+    above = PIPELINES | PROTOCOLS | {"__init__", "index", "opening", "results", "evaluation",
+                                     "wording", "report", "planning"}  # fmt: skip
     upper = [f"idia_index.{name}" for name in above - {"__init__", "protocols"}]
     for path in files("idia_index"):
         if path.stem not in above and path.parent.name == "idia_index":
             for name in imports(path):
                 assert not starts(name, *upper), f"{path}: {name}"
+
+
+def test_what_reads_results_imports_no_pipeline() -> None:
+    upper = [f"idia_index.{name}" for name in PIPELINES | {"registry", "opening"}]
+    readers = [*files("idia_index/evaluation"), *files("idia_index/report")]
+    for path in [*readers, ROOT / "idia_index" / "results.py", ROOT / "idia_index" / "wording.py"]:
+        for name in imports(path):
+            assert not starts(name, *upper), f"{path}: {name}"
+            in_report = path.parent.name == "report"
+            assert in_report or not starts(name, "idia_index.report"), f"{path}: {name}"
 
 
 @pytest.mark.parametrize("folder", ["backends", "indexes"])

@@ -16,10 +16,11 @@ from idia_index import build_index, certificate
 from idia_index.compact import compact
 from idia_index.errors import InputError
 from idia_index.grow import remove_names
-from idia_index.index import Index, open_index
+from idia_index.index import Index
 from idia_index.indexes import codecs
 from idia_index.manifest import seal
 from idia_index.names import make_names
+from idia_index.opening import open_index
 from idia_index.registry import index_kind
 from idia_index.repair import repair
 from idia_index.verify import verify

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from idia_index.audit import SubjectResult
+from idia_index.results import SubjectResult
 from idia_index.statistics import Rate
 from idia_index.subjects import MEMBER, NON_MEMBER
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from idia_index.audit import Prepared
 from idia_index.evaluation.baselines import MOST_SWAPPED, BlindScores, learned_scores
 from idia_index.evaluation.controls import Matched, OfferedTraits, match_controls, name_traits
 from idia_index.evaluation.draws import shuffled
@@ -17,6 +16,7 @@ from idia_index.evaluation.measured import Float64, Measured
 from idia_index.evaluation.pvalues import is_calibrated, p_value, rule_wins, score_names
 from idia_index.protocols import Backend
 from idia_index.records import Int64
+from idia_index.results import Prepared
 from idia_index.subjects import MEMBER, NON_MEMBER
 from idia_index.votes import count_votes
 
