@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from idia_index.errors import IdiaIndexError
+from idia_index.errors import InputError
 from idia_index.packing import Int32, plan_packs
 from idia_index.prompts import PromptGrid
 from idia_index.records import Float32
@@ -31,18 +31,18 @@ def _quiet(done: int) -> None:
     """Progress of a caller that wants none."""
 
 
-def unit_rows(vectors: Float32, what: str) -> Float32:
-    """Divides float32 [n, D] by its row norms.
+def unit_rows(vectors: Float32, backend: Backend, what: str) -> Float32:
+    """Divides float32 [n, D] that a backend gave by its row norms.
 
     Raises:
-        IdiaIndexError: a row is zero or not finite, as weights that are broken give it.
+        InputError: a row is zero or not finite, as weights that are broken give it.
     """
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     usable = np.isfinite(norms) & (norms > 0)
     if not usable.all():
-        raise IdiaIndexError(
-            f"the model's {what} embedding {int(np.argmin(usable))} has length "
-            f"{float(norms[np.argmin(usable)][0])}: its weights are broken; check the checkpoint"
+        raise InputError(
+            f"model {backend.model}: its {what} embedding {int(np.argmin(usable))} has length "
+            f"{float(norms[np.argmin(usable)][0])}, so its weights are broken; take an intact copy"
         )
     rows: Float32 = (vectors / norms).astype(np.float32, copy=False)
     return rows
@@ -56,7 +56,7 @@ def encode_images(
     out = np.empty((len(images), backend.fingerprint.dim), np.float32)
     for start in range(0, len(images), IMAGE_BATCH):
         batch = images[start : start + IMAGE_BATCH]
-        out[start : start + len(batch)] = unit_rows(backend.embed_images(batch), "image")
+        out[start : start + len(batch)] = unit_rows(backend.embed_images(batch), backend, "image")
         progress(len(batch))
     return out
 
@@ -71,7 +71,7 @@ def encode_texts(backend: Backend, texts: Sequence[str], progress: Progress = _q
         return _encode_whole(backend, texts, progress)
     tower = backend.text_tower
     tokens = text_tokens(tower.tokenizer, texts, tower.context_length)
-    return _encode_tokens(tower, tokens, backend.fingerprint.dim, progress)
+    return _encode_tokens(backend, tower, tokens, progress)
 
 
 def encode_grid(
@@ -88,7 +88,7 @@ def encode_grid(
         return _encode_whole(backend, texts, progress).reshape(shape)
     tower = backend.text_tower
     tokens = grid_tokens(tower.tokenizer, grid, start, stop, tower.context_length)
-    return _encode_tokens(tower, tokens, shape[2], progress).reshape(shape)
+    return _encode_tokens(backend, tower, tokens, progress).reshape(shape)
 
 
 def check_grid(backend: Backend, grid: PromptGrid, start: int, stop: int) -> None:
@@ -107,16 +107,18 @@ def _encode_whole(backend: Backend, texts: Sequence[str], progress: Progress) ->
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     for start in range(0, len(texts), TEXT_BATCH):
         rows = by_length[start : start + TEXT_BATCH]
-        out[rows] = unit_rows(backend.embed_texts([texts[i] for i in rows]), "text")
+        out[rows] = unit_rows(backend.embed_texts([texts[i] for i in rows]), backend, "text")
         progress(len(rows))
     return out
 
 
-def _encode_tokens(tower: PackTower, tokens: Int32, dim: int, progress: Progress) -> Float32:
-    out = np.empty((len(tokens), dim), np.float32)
+def _encode_tokens(
+    backend: Backend, tower: PackTower, tokens: Int32, progress: Progress
+) -> Float32:
+    out = np.empty((len(tokens), backend.fingerprint.dim), np.float32)
     nodes = max(tower.pack_nodes, tower.context_length)
     packs = plan_packs(tokens, nodes=nodes, batch=tower.pack_batch)
     for pack, vectors in tower.embed_packs(packs):
-        out[pack.rows] = unit_rows(vectors, "text")
+        out[pack.rows] = unit_rows(vectors, backend, "text")
         progress(len(pack.rows))
     return out

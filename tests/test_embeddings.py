@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from toy_backend import DIM, ToyBackend, word_vector
 
 from idia_index import embeddings
-from idia_index.errors import IdiaIndexError, InputError
+from idia_index.errors import InputError
 from idia_index.prompts import PromptGrid
 from idia_index.protocols import PackTower
 from idia_index.records import Float32, Pack
@@ -110,7 +110,7 @@ def test_broken_weights_are_noticed(value: float, monkeypatch: pytest.MonkeyPatc
     broken = np.ones((3, DIM), np.float32)
     broken[1] = value
     monkeypatch.setattr(ToyBackend, "embed_texts", lambda self, texts: broken)
-    with pytest.raises(IdiaIndexError, match=r"text embedding 1 .* weights are broken"):
+    with pytest.raises(InputError, match=r"model toy: its text embedding 1 .* weights are broken"):
         toy.encode_texts(["a", "b", "c"])
 
 
