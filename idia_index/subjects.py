@@ -190,6 +190,7 @@ class _Person:
 
     def add(self, path: Path, place: str) -> None:
         """Adds an image or the images of a folder; `place` says where it is named."""
+        path = path.absolute()  # reports are replayed from other folders, too
         if not _is_folder(path, place):
             self._add_image(path)
             return

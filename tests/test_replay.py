@@ -319,8 +319,11 @@ def test_relative_paths_and_files_left_out(
     found = gather(index, ToyBackend(model="toy"), read_subjects("people"), settings)
     origin = {"subjects": str((tmp_path / "people").resolve())}
     write_evaluation(found.with_origin(origin), settings, Path("out"))
-    told = run(monkeypatch, "out", "--json")
-    assert json.loads(told.stdout)["exact"], told.output
+    for here in (tmp_path, tmp_path / "people"):  # and from another folder than it was made in
+        monkeypatch.chdir(here)
+        told = run(monkeypatch, tmp_path / "out", "--json")
+        assert json.loads(told.stdout)["exact"], told.output
+    monkeypatch.chdir(tmp_path)
     make_images(tmp_path / "people" / "New_Person", 2)
     assert "subjects[New Person]" in found_by(run(monkeypatch, "out", "--json"))
 
