@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from idia_index.alike import alike_notes
 from idia_index.evaluation import Metrics, evaluate_decisions
 from idia_index.report import runners_up
 from idia_index.results import AuditResult, SubjectResult
@@ -74,12 +73,7 @@ def query_text(result: AuditResult, top: int | None) -> str:
         rows = [[shown(r["name"]), str(r["votes"]), f"{r['share']:.1%}"]
                 for r in runners_up(result, subject, top)]  # fmt: skip
         lines += ["", table(["name", "votes", "share"], rows)]
-    return "\n".join([*lines, "", *_notes(result)])
-
-
-def _notes(result: AuditResult) -> list[str]:
-    spellings = alike_notes((s.subject.name, s.spellings) for s in result.subjects)
-    return [f"- {note}" for note in (*notes(result), *spellings)]
+    return "\n".join([*lines, "", *map("- {}".format, notes(result))])
 
 
 def _names_shown(result: AuditResult, subject: SubjectResult) -> Callable[[str], str]:
@@ -120,7 +114,7 @@ def audit_text(result: AuditResult) -> str:
     metrics = evaluate_decisions(result.subjects)
     if metrics is not None:
         lines += ["", metrics_text(metrics)]
-    return "\n".join([*lines, "", *_notes(result)])
+    return "\n".join([*lines, "", *map("- {}".format, notes(result))])
 
 
 def metrics_text(metrics: Metrics) -> str:

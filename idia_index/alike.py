@@ -7,7 +7,7 @@ stops and commas. As two candidates, the last bits of their embeddings would dec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,17 +46,6 @@ def close(rows: Float32, others: Float32) -> list[tuple[int, int]]:
         (start + i, j)
         for start in range(0, len(rows), _BLOCK)
         for i, j in np.argwhere(rows[start : start + _BLOCK] @ others.T >= 1 - CLOSE).tolist()
-    ]
-
-
-def alike_notes(people: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
-    """What reports say of subjects' names and their `spellings`: a sentence, if there are any."""
-    said = [f"{name!r} ({', '.join(map(repr, others))})" for name, others in people if others]
-    if not said:
-        return []
-    return [
-        f"{len(said)} of the subjects' names are written otherwise among the candidates too; the "
-        f"model reads both alike, and they were one candidate: {', '.join(said)}."
     ]
 
 

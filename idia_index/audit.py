@@ -80,10 +80,9 @@ def prepare(
     folder = index.path if cached else None
     cache = ImageCache(folder, backend.fingerprint, f"{backend.name} on {backend.device}")
     encoded = encode_subjects(backend, subjects, cache, strict, progress)
-    bounds = np.searchsorted(encoded.owners, np.arange(len(subjects) + 1)).tolist()
     used = [
-        _using(subject, tuple(encoded.paths[start:stop]))
-        for subject, (start, stop) in zip(subjects, pairwise(bounds), strict=True)
+        _using(subject, tuple(encoded.paths[mine]))
+        for subject, mine in zip(subjects, _runs(encoded.owners, len(subjects)), strict=True)
     ]
     skipped = [
         subject.skipped + tuple(unread)
@@ -108,9 +107,8 @@ def conclude(
 ) -> AuditResult:
     """Votes and decisions of what was found, float32 and int64 [T, M]."""
     results = []
-    bounds = np.searchsorted(prepared.owners, np.arange(len(prepared.subjects) + 1)).tolist()
-    for number, subject in enumerate(prepared.subjects):
-        mine = slice(bounds[number], bounds[number + 1])
+    runs = _runs(prepared.owners, len(prepared.subjects))
+    for number, (subject, mine) in enumerate(zip(prepared.subjects, runs, strict=True)):
         winners, counts, _ = count_votes(predictions[:, mine])
         results.append(
             SubjectResult(
@@ -137,6 +135,12 @@ def describe(backend: Backend) -> dict[str, Any]:
         "device": backend.device,
         "precision": backend.fingerprint.precision,
     }
+
+
+def _runs(owners: Int64, subjects: int) -> list[slice]:
+    """The images of each subject, of their owners int64 [M], rising."""
+    bounds = np.searchsorted(owners, np.arange(subjects + 1)).tolist()
+    return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
 def _using(subject: Subject, images: tuple[Path, ...]) -> Subject:

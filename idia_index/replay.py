@@ -23,7 +23,7 @@ from idia_index.index import Index
 from idia_index.manifest import DAMAGED
 from idia_index.paper_studies import find_images, read_recipe, study_warnings
 from idia_index.protocols import Backend
-from idia_index.report.data import EVALUATION_FORMAT, evaluation_to_json
+from idia_index.report.data import EVALUATION_FORMAT, report_to_json
 from idia_index.subjects import Subject, read_subjects
 from idia_index.textfiles import shown
 
@@ -251,7 +251,5 @@ def _differences(recorded: Recorded, now: dict[str, Any], tolerance: float) -> l
 
 def _made_again(evidence: Evidence, settings: Settings) -> dict[str, Any]:
     """The content of report.json, as it reads from a file."""
-    data = evaluation_to_json(evidence, settings)
-    data["image_sha256"] = data["replay"].pop("image_sha256")
-    out: dict[str, Any] = json.loads(json.dumps(data))
+    out: dict[str, Any] = json.loads(json.dumps(report_to_json(evidence, settings)))
     return out

@@ -113,24 +113,35 @@ def _few_images(result: AuditResult) -> list[str]:
 
 def notes(result: AuditResult) -> list[str]:
     """What a reader must know to read the figures right, a sentence each."""
-    said = [
+    return [
         "An association is evidence that images of the person were in the training data together "
-        "with the name; it is no proof. Finding none does not show that the person was left out."
+        "with the name; it is no proof. Finding none does not show that the person was left out.",
+        _how_often_wrong(result),
+        *_few_images(result),
+        *_names_added_or_hidden(result),
+        *_how_computed(result),
+        *_left_out(result),
+        *_other_spellings(result),
     ]
+
+
+def _how_often_wrong(result: AuditResult) -> str:
     metrics = evaluate_decisions(result.subjects)
     fpr = metrics.false_positives if metrics else None
     if fpr is None or fpr.ci95 is None:
-        said.append(
+        return (
             "No subject here is a known non-member, so this audit does not measure how often "
             "the rule is wrong for this model."
         )
-    else:
-        said.append(
-            f"{counted(fpr.hits, 'false positive')} among {counted(fpr.total, 'non-member')}: "
-            "with 95 % confidence the false positive rate lies between "
-            f"{fpr.ci95[0]:.1%} and {fpr.ci95[1]:.1%}."
-        )
-    said += _few_images(result)
+    return (
+        f"{counted(fpr.hits, 'false positive')} among {counted(fpr.total, 'non-member')}: "
+        "with 95 % confidence the false positive rate lies between "
+        f"{fpr.ci95[0]:.1%} and {fpr.ci95[1]:.1%}."
+    )
+
+
+def _names_added_or_hidden(result: AuditResult) -> list[str]:
+    said = []
     added = [r.subject.name for r in result.subjects if not r.in_index]
     if added:
         were = ("of the subjects' names was", "of the subjects' names were")
@@ -143,7 +154,11 @@ def notes(result: AuditResult) -> list[str]:
             "Where another name was predicted more often than the person's own, other names are "
             "not shown: this tests a name, and looks for none."
         )
-    manifest = result.index.manifest
+    return said
+
+
+def _how_computed(result: AuditResult) -> list[str]:
+    said, manifest = [], result.index.manifest
     if manifest.approximate:
         found = (
             "How often it does is not known since the index was compacted."
@@ -154,13 +169,28 @@ def notes(result: AuditResult) -> list[str]:
             f"The index is of the approximate kind {manifest.plan.kind!r}: a prediction may "
             f"differ from the exact one. {found}"
         )
-    precisions = {
-        manifest.plan.fingerprint.precision,
-        str(result.backend["precision"]),
-    }
+    precisions = {manifest.plan.fingerprint.precision, str(result.backend["precision"])}
     if precisions != {"float32"}:
         said.append(f"Not all was computed in float32: {', '.join(sorted(precisions))}.")
-    if skipped := sum(len(r.skipped) for r in result.subjects):
-        were = ("file was", "files were")
-        said.append(f"{counted(skipped, *were)} left out, and listed with the reason.")
     return said
+
+
+def _left_out(result: AuditResult) -> list[str]:
+    skipped = sum(len(r.skipped) for r in result.subjects)
+    if not skipped:
+        return []
+    return [f"{counted(skipped, 'file was', 'files were')} left out, and listed with the reason."]
+
+
+def _other_spellings(result: AuditResult) -> list[str]:
+    said = [
+        f"{r.subject.name!r} ({', '.join(map(repr, r.spellings))})"
+        for r in result.subjects
+        if r.spellings
+    ]
+    if not said:
+        return []
+    return [
+        f"{len(said)} of the subjects' names are written otherwise among the candidates too; the "
+        f"model reads both alike, and they were one candidate: {', '.join(said)}."
+    ]

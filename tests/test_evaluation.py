@@ -69,13 +69,17 @@ def make_people(folder: Path, *, leak: bool = False, known: bool = True) -> Path
     return folder / "people.csv"
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Index, Path]:
-    """An index and a folder of people, shared by the tests that only read them."""
-    folder = tmp_path_factory.mktemp("world")
+def make_world(folder: Path) -> tuple[Index, Path]:
+    """An index of everybody's names, and a CSV of people whose truth is known."""
     names = make_names([name_of(i) for i in range(MEMBERS + NON_MEMBERS + CROWD)])
     index = build_index(folder / "index.idia", ToyBackend(model="toy"), names)
     return index, make_people(folder / "subjects")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Index, Path]:
+    """An index and a folder of people, shared by the tests that only read them."""
+    return make_world(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -14,12 +13,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from conftest import make_images
-from test_evaluation import CROWD, MEMBERS, NON_MEMBERS, SETTINGS, make_people, name_of
+from test_evaluation import MEMBERS, NON_MEMBERS, SETTINGS, make_world, name_of
 from toy_backend import ToyBackend
 
 from idia_index import build_index
 from idia_index.cli.main import cli
-from idia_index.differences import MISSING, differences
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.evaluate import gather
 from idia_index.evaluation.evidence import Evidence
@@ -39,10 +37,7 @@ Report = dict[str, Any]
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Index, Path]:
     """An index, and a CSV of people whose truth is known."""
-    folder = tmp_path_factory.mktemp("replayed")
-    names = make_names([name_of(i) for i in range(MEMBERS + NON_MEMBERS + CROWD)])
-    index = build_index(folder / "index.idia", ToyBackend(model="toy"), names)
-    return index, make_people(folder / "subjects")
+    return make_world(tmp_path_factory.mktemp("replayed"))
 
 
 @pytest.fixture(scope="module")
@@ -390,25 +385,3 @@ def test_results_of_other_people_are_not_asked(evidence: Evidence) -> None:
     for other in (evidence.take(order), evidence.take(order[1:])):
         settled = settle(evidence, shifted(other, 1e-6))
         assert settled.taken == 0 and settled.evidence is evidence
-
-
-def test_differences_of_documents() -> None:
-    before = {"a": [1, 2.0, True], "b": [{"name": "x", "v": 1}, {"name": "y", "v": 2}], "t": {}}
-    now = copy.deepcopy(before)
-    assert differences(before, now) == []
-    now["a"] = [1, 2.5, 1]
-    now["b"] = [{"name": "y", "v": 2}, {"name": "z", "v": 3}]
-    now["t"] = {"p/q": 1}
-    found = differences(before, now, tables=("t",))
-    assert [(d.where, d.what, d.recorded, d.recomputed) for d in found] == [
-        ("a[1]", "a", 2.0, 2.5),
-        ("a[2]", "a", True, 1),
-        ("b[z]", "b", MISSING, {"name": "z", "v": 3}),
-        ("b[x]", "b", {"name": "x", "v": 1}, MISSING),
-        ("t[p/q]", "t", MISSING, 1),
-    ]
-    assert not differences([0.1, 3], [0.1000009, 3], tolerance=1e-6)
-    assert differences([1], [2], tolerance=5)  # whole numbers are exact
-    assert differences([float("nan"), 10**400], [0.0, 1.0], tolerance=1e-6) != []
-    assert [d.where for d in differences(before["b"], before["b"][::-1])] == [": order"]
-    assert differences({"b": 1}, {"b": [{}]}, ignored=("b",)) == []

@@ -42,7 +42,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class RecordedIndex:
-    """What a results file keeps of the index: its manifest and the names that reports show.
+    """What a results file keeps of the index: its manifest and the names that won or were asked.
 
     Attributes:
         path: where the index was.

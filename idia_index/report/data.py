@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from idia_index._version import __version__
-from idia_index.alike import alike_notes
 from idia_index.evaluation.analysis import analyse, select
 from idia_index.evaluation.decisions import Metrics, evaluate_decisions
 from idia_index.evaluation.draws import ALGORITHM
@@ -44,10 +43,7 @@ def audit_to_json(result: AuditResult) -> dict[str, Any]:
         "backend": result.backend,
         "subjects": [_subject_json(result, r) for r in result.subjects],
         "metrics": metrics.to_json() if metrics else None,
-        "notes": [
-            *notes(result),
-            *alike_notes((r.subject.name, r.spellings) for r in result.subjects),
-        ],
+        "notes": notes(result),
     }
 
 
@@ -130,6 +126,17 @@ def evaluation_to_json(evidence: Evidence, settings: Settings) -> dict[str, Any]
             "also_measured": _also_measured(evidence, chosen),
         },
     }
+
+
+def report_to_json(evidence: Evidence, settings: Settings) -> dict[str, Any]:
+    """The content of report.json: `evaluation_to_json`'s, the images' hashes a part of their own.
+
+    Raises:
+        InputError: as `evaluation_to_json`.
+    """
+    data = evaluation_to_json(evidence, settings)
+    data["image_sha256"] = data["replay"].pop("image_sha256")
+    return data
 
 
 def _also_measured(evidence: Evidence, chosen: Evidence) -> list[dict[str, Any]]:

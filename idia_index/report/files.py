@@ -11,7 +11,7 @@ from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.recorded import write_results
 from idia_index.evaluation.settings import Settings
 from idia_index.files import private_folder, write_whole
-from idia_index.report.data import evaluation_to_json
+from idia_index.report.data import report_to_json
 from idia_index.report.page import report_html
 from idia_index.textfiles import json_text, printable
 
@@ -45,8 +45,7 @@ def write_evaluation(
     Raises:
         InputError: the settings do not fit, or the files cannot be written.
     """
-    data = evaluation_to_json(evidence, settings)
-    data["image_sha256"] = data["replay"].pop("image_sha256")
+    data = report_to_json(evidence, settings)
     _write(data, folder, include_images=include_images)
     write_results(evidence, folder)
     return data
