@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from idia_index.errors import InputError
-from idia_index.textfiles import shown
+from idia_index.support.text import shown
 
 START_TEXT = "<start_of_text>"
 END_TEXT = "<end_of_text>"

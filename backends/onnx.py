@@ -13,7 +13,6 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
-from idia_index.ahead import in_threads
 from idia_index.backends.clip_bpe import ClipTokenizer
 from idia_index.backends.onnx_format import (
     IMAGE_GRAPH,
@@ -27,8 +26,9 @@ from idia_index.backends.onnx_graph import OnnxGraph
 from idia_index.backends.onnx_io import image_ports, text_ports
 from idia_index.backends.onnx_runtime import CPU, OnnxDevice, pick_device, why_not
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.protocols import BACKEND_DTYPES, Backend, PackTower
-from idia_index.records import Fingerprint, Float32, Pack
+from idia_index.plugins import BACKEND_DTYPES, Backend, PackTower
+from idia_index.support.concurrency import in_threads
+from idia_index.types import Fingerprint, Float32, Pack
 
 # A GPU wants more work at a time than the pack size of the manifest, which is a CPU's.
 _CUDA_PACK_NODES, _CUDA_PACK_BATCH = 512, 64

@@ -20,7 +20,7 @@ from idia_index.backends.onnx_format import (
 from idia_index.backends.onnx_unfinished import unfinished
 from idia_index.backends.preprocessing import Preprocessing
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
-from idia_index.files import unwritable
+from idia_index.support.files import unwritable
 
 try:
     import torch

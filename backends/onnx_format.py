@@ -21,9 +21,9 @@ from idia_index.backends.clip_bpe import CLEANING
 from idia_index.backends.preprocessing import Preprocessing
 from idia_index.backends.weights_hash import weights_sha256
 from idia_index.errors import InputError
-from idia_index.files import read_regular
-from idia_index.records import MAX_DIM, Fingerprint
-from idia_index.textfiles import shown
+from idia_index.support.files import read_regular
+from idia_index.support.text import shown
+from idia_index.types import MAX_DIM, Fingerprint
 
 FORMAT = "idia-index/onnx/1"
 MANIFEST = "manifest.json"

@@ -13,7 +13,7 @@ from idia_index.backends.onnx_external import check_external_data
 from idia_index.backends.onnx_format import DATA_SUFFIX
 from idia_index.backends.onnx_io import GraphPorts, check_ports
 from idia_index.backends.onnx_runtime import OnnxDevice, open_session, run_session
-from idia_index.records import Float32
+from idia_index.types import Float32
 
 Feeds = Mapping[str, Any]
 

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from idia_index.errors import IdiaIndexError
-from idia_index.protocols import Backend
-from idia_index.records import Float32
+from idia_index.plugins import Backend
+from idia_index.types import Float32
 
 # Names and marks of many scripts, what cleaning changes, and lengths from one word to many.
 TEXTS = (

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from idia_index.backends.onnx_format import ALLOWED, MANIFEST
 from idia_index.errors import InputError
-from idia_index.locks import is_at, lock
+from idia_index.support.locks import is_at, lock
 
 _PREFIX = ".idia-index-export-"
 _NAME = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")

@@ -12,11 +12,11 @@ from idia_index.backends.fingerprints import preprocessing_string
 from idia_index.backends.preprocessing import Preprocessing
 from idia_index.backends.specs import SpecKind, pytorch_spec
 from idia_index.backends.weights_hash import weights_sha256
+from idia_index.encode.images import MAX_PIXELS
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
-from idia_index.images import MAX_PIXELS
-from idia_index.offline import is_offline
-from idia_index.protocols import Backend
-from idia_index.records import Fingerprint, Float32
+from idia_index.plugins import Backend
+from idia_index.support.offline import is_offline
+from idia_index.types import Fingerprint, Float32
 
 try:
     import torch

@@ -15,9 +15,9 @@ from typing import Any, Literal, cast
 import numpy as np
 from PIL import Image, ImageOps
 
+from idia_index.encode.images import MAX_PIXELS
 from idia_index.errors import InputError
-from idia_index.images import MAX_PIXELS
-from idia_index.records import Float32
+from idia_index.types import Float32
 
 Interpolation = Literal["bicubic", "bilinear"]
 ResizeMode = Literal["shortest", "longest", "squash"]

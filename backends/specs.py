@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from idia_index.errors import InputError
-from idia_index.textfiles import shown, shown_path
+from idia_index.support.text import shown, shown_path
 
 HUB_PREFIX = "hf-hub:"
 FOLDER_PREFIX = "local-dir:"

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from idia_index.errors import InputError
-from idia_index.textfiles import printable, shown
+from idia_index.support.text import printable, shown
 
 # What OpenAI's archives carry beside weights: numbers, and the causal mask.
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from idia_index.backends.torch_archives import archive_root, read_archive
 from idia_index.errors import InputError
-from idia_index.textfiles import printable, shown
+from idia_index.support.text import printable, shown
 
 # Wrappers that trainers leave in the names: DistributedDataParallel, torch.compile.
 _WRAPPERS = ("module.", "_orig_mod.")

@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from idia_index.backends.torch_products import linear, mlp
 from idia_index.backends.torch_text import PackedTextTower
-from idia_index.records import Int64, Pack
+from idia_index.types import Int64, Pack
 
 # Nodes that attend together. Measured with ViT-B-32 on AVX-512 cores: 16 to 64 are within 3 %.
 WINDOW = 32

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from idia_index.errors import InputError
-from idia_index.protocols import BACKEND_DTYPES
+from idia_index.plugins import BACKEND_DTYPES
 
 # In the order of choice where none is asked for.
 DEVICE_TYPES = ("cuda", "mps", "cpu")

@@ -68,7 +68,7 @@ def _block_refusal(block: nn.Module) -> str | None:
 
 
 class PackedTextTower(nn.Module):
-    """Text embeddings of packs (see `idia_index.records.Pack`).
+    """Text embeddings of packs (see `idia_index.types.Pack`).
 
     Args:
         model: an open_clip `CLIP`, or a `CustomTextCLIP` with a `TextTransformer`, for which

@@ -12,16 +12,16 @@ import torch
 from open_clip.hf_model import HFTextEncoder
 from torch import Tensor, nn
 
-from idia_index.ahead import in_threads
 from idia_index.backends.open_clip_tokenizers import ClipBpe, count_tokens
 from idia_index.backends.torch_cpu_text import CpuTextTower
 from idia_index.backends.torch_devices import products_in
 from idia_index.backends.torch_text import PackedTextTower, text_part
+from idia_index.encode.packs import PAD, plan_packs
 from idia_index.errors import InputError
-from idia_index.packing import PAD, plan_packs
-from idia_index.protocols import PackTower, Tokenizer
-from idia_index.records import Float32, Pack
-from idia_index.textfiles import shown
+from idia_index.plugins import PackTower, Tokenizer
+from idia_index.support.concurrency import in_threads
+from idia_index.support.text import shown
+from idia_index.types import Float32, Pack
 
 # Two prompts that share a prefix and differ in length, so that a tree has a branch.
 PROBES = ("a photo of a person", "a photo of two people in the street")

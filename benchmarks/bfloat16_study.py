@@ -14,10 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from idia_index.backends.open_clip import OpenClipBackend
-from idia_index.parity import compare
+from idia_index.pipelines.parity import compare
+from idia_index.prompts.templates import JAIR2024
 from idia_index.study.subjects import MODEL_DIR, candidates, write_subjects
-from idia_index.subjects import read_subjects
-from idia_index.templates import JAIR2024
+from idia_index.subjects.subjects import read_subjects
 
 
 def main() -> None:

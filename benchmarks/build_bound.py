@@ -17,9 +17,9 @@ import torch
 
 from idia_index.backends.torch_devices import weights_dtype
 from idia_index.backends.torch_products import has_onednn, linear
-from idia_index.packing import cut_runs, sort_prompts
-from idia_index.prompts import PromptGrid
-from idia_index.tokens import grid_tokens
+from idia_index.encode.packs import cut_runs, sort_prompts
+from idia_index.encode.tokens import grid_tokens
+from idia_index.prompts.grid import PromptGrid
 
 REPEATS = 12
 

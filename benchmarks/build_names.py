@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from idia_index.name_pool import Draw, NamePool, WeightedNames, draw_names, load_pool
-from idia_index.names import name_key
-from idia_index.paper_studies import read_recipe
+from idia_index.pipelines.studies import read_recipe
+from idia_index.prompts.names import name_key
+from idia_index.prompts.sampling import Draw, NamePool, WeightedNames, draw_names, load_pool
 
 CANDIDATES = 1000
 COMMON = 1000

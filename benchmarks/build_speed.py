@@ -31,13 +31,14 @@ from build_bound import bound_seconds, measure_work, product_rates, seconds
 from build_names import cross_names, notebook_names
 from onnx_common import random_checkpoint
 
-from idia_index import embeddings, load_backend
+from idia_index import load_backend
 from idia_index.backends.onnx_export import export_model
-from idia_index.packing import plan_packs
-from idia_index.prompts import PromptGrid
-from idia_index.protocols import Backend
-from idia_index.templates import JAIR2024
-from idia_index.tokens import grid_tokens
+from idia_index.encode import embeddings
+from idia_index.encode.packs import plan_packs
+from idia_index.encode.tokens import grid_tokens
+from idia_index.plugins import Backend
+from idia_index.prompts.grid import PromptGrid
+from idia_index.prompts.templates import JAIR2024
 
 PUBLISHED_BATCHES = (32, 64, 128, 256, 512)
 SAMPLE = 512  # prompts that the slow peers encode: their rate does not depend on the number

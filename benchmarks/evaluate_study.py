@@ -21,14 +21,14 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from idia_index import build_index
-from idia_index.demo import study_backend
-from idia_index.evaluate import gather
+from idia_index.encode.images import load_image
 from idia_index.evaluation.settings import Settings
-from idia_index.images import load_image
-from idia_index.names import make_names
+from idia_index.pipelines.demo import study_backend
+from idia_index.pipelines.evaluate import gather
+from idia_index.prompts.names import make_names
 from idia_index.report import evaluation_to_json
 from idia_index.study import candidates, write_subjects
-from idia_index.subjects import MEMBER, NON_MEMBER, Subject, read_subjects
+from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject, read_subjects
 
 
 def quiet(stage: str, done: int, total: int) -> None:

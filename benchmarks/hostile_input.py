@@ -28,13 +28,13 @@ LARGE = 40
 RUN = (sys.executable, "-m", "idia_index.cli")
 MODEL = "from idia_index.study import ONNX_DIR, candidates; print(ONNX_DIR, *candidates(), sep='|')"
 READ = (
-    "import sys; from idia_index.names import read_names; n = read_names(sys.argv[1]); "
+    "import sys; from idia_index.prompts.names import read_names; n = read_names(sys.argv[1]); "
     "print(len(n), 'names,', n.duplicate_count, 'left out')"
 )
 
-LINT = READ.replace("; print", "; from idia_index.name_lint import lint_names as l; print").replace(
-    "'left out'", "'left out,', len(l(n, ['abcdefghijklmnopqrstuvwxy'])), 'findings listed'"
-)
+LINT = READ.replace(
+    "; print", "; from idia_index.prompts.lint import lint_names as l; print"
+).replace("'left out'", "'left out,', len(l(n, ['abcdefghijklmnopqrstuvwxy'])), 'findings listed'")
 
 
 def measured(*command: object) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from idia_index import open_index
-from idia_index.build import SHARD_BYTES, library_versions, write_lookup
-from idia_index.index import Index
-from idia_index.manifest import BuildPlan, Manifest
-from idia_index.protocols import Backend
-from idia_index.records import Fingerprint, Float32
+from idia_index.pipelines.build import SHARD_BYTES, library_versions, write_lookup
+from idia_index.plugins import Backend
 from idia_index.registry import index_kind
-from idia_index.store import Store
+from idia_index.search.index import Index
+from idia_index.store.directory import Store
+from idia_index.store.manifest_json import BuildPlan, Manifest
+from idia_index.types import Fingerprint, Float32
 
 
 class RowsAgain(Backend):

@@ -27,14 +27,14 @@ from idia_index.errors import InputError
 WORKER = """
 import hashlib, sys, time
 import numpy as np
-import idia_index.build
-from idia_index.grow import add_names
-from idia_index.names import make_names
-from idia_index.protocols import Backend
-from idia_index.records import Fingerprint
-from idia_index.templates import JAIR2024
+import idia_index.pipelines.build
+from idia_index.pipelines.change import add_names
+from idia_index.prompts.names import make_names
+from idia_index.plugins import Backend
+from idia_index.types import Fingerprint
+from idia_index.prompts.templates import JAIR2024
 
-idia_index.build.SHARD_BYTES = 16 * 4 * 21 * 10
+idia_index.pipelines.build.SHARD_BYTES = 16 * 4 * 21 * 10
 
 
 class Words(Backend):
@@ -62,7 +62,7 @@ def names(start, stop):
 path, action, kind = sys.argv[1:]
 print("ready", flush=True)
 if action == "build":
-    idia_index.build.build_index(path, Words(), names(0, 60), kind=kind, resume=True)
+    idia_index.pipelines.build.build_index(path, Words(), names(0, 60), kind=kind, resume=True)
 else:
     add_names(path, Words(), names(50, 120))
 print("done", flush=True)

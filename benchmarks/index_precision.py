@@ -19,13 +19,13 @@ import numpy as np
 from index_data import RowsInMemory, random_fingerprint, unit_rows
 
 from idia_index import build_index
-from idia_index.demo import study_backend
-from idia_index.names import make_names
-from idia_index.protocols import Backend
-from idia_index.records import Float32
+from idia_index.pipelines.demo import study_backend
+from idia_index.plugins import Backend
+from idia_index.prompts.names import make_names
+from idia_index.prompts.templates import JAIR2024, Template, make_templates
 from idia_index.study import candidates, subjects, write_subjects
-from idia_index.subjects import read_subjects
-from idia_index.templates import JAIR2024, Template, make_templates
+from idia_index.subjects.subjects import read_subjects
+from idia_index.types import Float32
 
 KINDS = ("float16", "bfloat16", "int8", "bfloat16-exact", "int8-exact", "flat")
 PORTRAITS = 10

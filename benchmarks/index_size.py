@@ -25,7 +25,7 @@ import numpy as np
 from index_data import RowsAgain, unit_rows, write_index
 
 from idia_index import open_index
-from idia_index.records import Fingerprint, Float32, Int64
+from idia_index.types import Fingerprint, Float32, Int64
 
 SEED = 20260102
 IMAGES = 30

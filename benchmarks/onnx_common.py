@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from idia_index.name_pool import WeightedNames, load_pool, sample_names
-from idia_index.offline import send_nothing
+from idia_index.prompts.sampling import WeightedNames, load_pool, sample_names
+from idia_index.support.offline import send_nothing
 
 send_nothing()  # before ONNX Runtime is imported
 import onnxruntime as ort  # noqa: E402

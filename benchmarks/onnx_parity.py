@@ -25,7 +25,7 @@ from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_export import export_model
 from idia_index.backends.onnx_probe import TEXTS, probe_images
 from idia_index.backends.open_clip import OpenClipBackend
-from idia_index.templates import JAIR2024
+from idia_index.prompts.templates import JAIR2024
 
 ARCHITECTURES = (
     "ViT-B-32",

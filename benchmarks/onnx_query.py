@@ -24,7 +24,7 @@ import onnx_common
 from PIL import Image
 
 from idia_index.backends.onnx_threads import usable_cores
-from idia_index.templates import JAIR2024
+from idia_index.prompts.templates import JAIR2024
 
 IMAGES, NAMES, ROUNDS, SAMPLE = 30, 1000, 7, 64
 

@@ -25,10 +25,10 @@ from safetensors.numpy import load_file, save_file
 from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_export import export_model
 from idia_index.backends.open_clip import OpenClipBackend
-from idia_index.parity import compare
+from idia_index.pipelines.parity import compare
+from idia_index.prompts.templates import JAIR2024
 from idia_index.study.subjects import MODEL_DIR, candidates, write_subjects
-from idia_index.subjects import read_subjects
-from idia_index.templates import JAIR2024
+from idia_index.subjects.subjects import read_subjects
 
 WEIGHTS = "open_clip_model.safetensors"
 

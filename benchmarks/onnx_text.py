@@ -25,16 +25,16 @@ import onnx_common
 import open_clip
 import torch
 
-from idia_index import embeddings
 from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_export import export_model
 from idia_index.backends.onnx_threads import usable_cores
 from idia_index.backends.open_clip import OpenClipBackend
-from idia_index.packing import plan_packs
-from idia_index.prompts import PromptGrid
-from idia_index.records import Pack
-from idia_index.templates import JAIR2024
-from idia_index.tokens import grid_tokens
+from idia_index.encode import embeddings
+from idia_index.encode.packs import plan_packs
+from idia_index.encode.tokens import grid_tokens
+from idia_index.prompts.grid import PromptGrid
+from idia_index.prompts.templates import JAIR2024
+from idia_index.types import Pack
 
 # Nodes of a tree, and trees of a pack; a sample of the packs of each is timed.
 PACKS = ((64, 4), (96, 4), (128, 1), (128, 2), (128, 4), (192, 2), (256, 1))

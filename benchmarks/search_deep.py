@@ -2,9 +2,9 @@
 
     python benchmarks/search_deep.py [--images 2048] [--names 1000] [--dim 64] [--top 64]
 
-All similarities of an image by one product in float64 (`idia_index.dense`), and contenders compared
-pair by pair, as where names are many; both in one run, in turn, with the same bits. The peer is
-NumPy's float32 product and a stable sort. Medians of some rounds.
+All similarities of an image by one product in float64 (`idia_index.search.exhaustive`), and
+contenders compared pair by pair, as where names are many; both in one run, in turn, with the same
+bits. The peer is NumPy's float32 product and a stable sort. Medians of some rounds.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from index_data import shards, unit_rows, write_index
 
-from idia_index import dense
-from idia_index.records import Float32, Int64
+from idia_index.search import exhaustive as dense
+from idia_index.types import Float32, Int64
 
 SEED = 20260103
 TEMPLATES = 21

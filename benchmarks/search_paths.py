@@ -23,8 +23,8 @@ import torch
 from index_data import unit_rows
 
 from idia_index.indexes import products
-from idia_index.records import Float32
-from idia_index.threads import workers
+from idia_index.support.threads import workers
+from idia_index.types import Float32
 
 RUN = 1560  # names of a shard of 21 templates x 512 dimensions
 

@@ -29,11 +29,11 @@ import numpy as np
 import torch
 from index_data import RowsInMemory, shards, unit_rows, write_index
 
-from idia_index.build import SHARD_BYTES
-from idia_index.certificate import Looks
-from idia_index.index import Index
-from idia_index.records import Float32, Int64
-from idia_index.threads import workers
+from idia_index.pipelines.build import SHARD_BYTES
+from idia_index.search.certify import Looks
+from idia_index.search.index import Index
+from idia_index.support.threads import workers
+from idia_index.types import Float32, Int64
 
 SEED = 20260101
 CHECKED = 300  # images whose names are compared with those of float64 products

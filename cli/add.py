@@ -10,10 +10,10 @@ from idia_index.cli.options import DIRECTORY, backend_of, override_options, prog
 from idia_index.cli.progress import Progress
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
-from idia_index.grow import Grown, add_names, add_templates
-from idia_index.names import read_names
-from idia_index.opening import open_index
-from idia_index.templates import read_templates
+from idia_index.pipelines.change import Grown, add_names, add_templates
+from idia_index.prompts.names import read_names
+from idia_index.prompts.templates import read_templates
+from idia_index.search.open import open_index
 
 SHOWN = 10
 

@@ -22,14 +22,14 @@ from idia_index.cli.outputs import claim
 from idia_index.cli.people import skipped_of, tell_rivals, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
-from idia_index.decision import check_tau
-from idia_index.evaluate import evaluate_all, gather
+from idia_index.decide.decision import check_tau
 from idia_index.evaluation.draws import check_images
 from idia_index.evaluation.people import subject_tests
 from idia_index.evaluation.settings import Settings
-from idia_index.opening import open_index
+from idia_index.pipelines.evaluate import evaluate_all, gather
 from idia_index.report import audit_to_json, write_evaluation
-from idia_index.subjects import read_subjects
+from idia_index.search.open import open_index
+from idia_index.subjects.subjects import read_subjects
 
 
 @click.command(

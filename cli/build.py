@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from idia_index.build import build_index, check_room, is_built
 from idia_index.cli.options import (
     DIRECTORY,
     backend_for,
@@ -20,12 +19,13 @@ from idia_index.cli.options import (
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
-from idia_index.name_lint import lint_names
-from idia_index.name_pool import ORIGINS, sample_names
-from idia_index.names import NameList, make_names, read_names
+from idia_index.pipelines.build import build_index, check_room, is_built
+from idia_index.prompts.lint import lint_names
+from idia_index.prompts.names import NameList, make_names, read_names
+from idia_index.prompts.sampling import ORIGINS, sample_names
+from idia_index.prompts.templates import JAIR2024, read_templates
 from idia_index.registry import index_kind
-from idia_index.templates import JAIR2024, read_templates
-from idia_index.textfiles import shown
+from idia_index.support.text import shown
 
 FINDINGS_SHOWN = 10
 MANY = 1_000_000  # names, from which it takes seconds to draw them and look at them

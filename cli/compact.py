@@ -8,8 +8,8 @@ import click
 
 from idia_index.cli.options import DIRECTORY
 from idia_index.cli.terminal import say
-from idia_index.compact import compact
-from idia_index.textfiles import counted
+from idia_index.pipelines.compact import compact
+from idia_index.support.text import counted
 
 
 @click.command(epilog="\b\nExample:\n  idia-index compact people.idia")

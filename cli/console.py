@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from idia_index.decide.disclosure import may_be_named
+from idia_index.decide.results import AuditResult, SubjectResult
+from idia_index.decide.votes import TIE
 from idia_index.evaluation import Metrics, evaluate_decisions
 from idia_index.report import runners_up
-from idia_index.results import AuditResult, SubjectResult
-from idia_index.rivals import may_be_named
-from idia_index.statistics import Rate
-from idia_index.textfiles import counted
-from idia_index.votes import TIE
-from idia_index.wording import ANOTHER, notes, verdict
+from idia_index.report.text import ANOTHER, notes, verdict
+from idia_index.support.intervals import Rate
+from idia_index.support.text import counted
 
 SUBJECTS_SHOWN = 40
 

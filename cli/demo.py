@@ -11,11 +11,11 @@ from idia_index.cli.options import DIRECTORY, json_option, progress_option, writ
 from idia_index.cli.outputs import claim
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
-from idia_index.demo import run_demo, study_backend
 from idia_index.evaluation import evaluate_decisions
 from idia_index.evaluation.settings import Settings
-from idia_index.offline import go_offline
+from idia_index.pipelines.demo import run_demo, study_backend
 from idia_index.report import audit_to_json, write_evaluation
+from idia_index.support.offline import go_offline
 
 
 @click.command(epilog="\b\nExample:\n  idia-index demo --out idia-demo")

@@ -22,15 +22,15 @@ from idia_index.cli.people import skipped_of, tell_rivals, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
-from idia_index.evaluate import gather
 from idia_index.evaluation.draws import check_images
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.recorded import read_results
 from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES, Settings
-from idia_index.number_lists import numbers
-from idia_index.opening import open_index
+from idia_index.pipelines.evaluate import gather
 from idia_index.report import evaluation_to_json, write_evaluation
-from idia_index.subjects import read_subjects
+from idia_index.search.open import open_index
+from idia_index.subjects.subjects import read_subjects
+from idia_index.support.number_lists import numbers
 
 
 @click.command(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from idia_index.cli.console import pairs, table, warning_lines
-from idia_index.textfiles import counted
-from idia_index.wording import STAND_OUT, uniform_text
+from idia_index.report.text import STAND_OUT, uniform_text
+from idia_index.support.text import counted
 
 
 def evaluation_text(data: dict[str, Any]) -> str:

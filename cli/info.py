@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from idia_index.build import DEVICE
 from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, write_json
 from idia_index.cli.terminal import say
-from idia_index.opening import open_index
-from idia_index.textfiles import counted
-from idia_index.wording import index_kind, names_origin
+from idia_index.pipelines.build import DEVICE
+from idia_index.report.text import index_kind, names_origin
+from idia_index.search.open import open_index
+from idia_index.support.text import counted
 
 
 @click.command(epilog="\b\nExample:\n  idia-index info people.idia")

@@ -11,12 +11,12 @@ from types import TracebackType
 
 import click
 
-from idia_index import _starting
 from idia_index._version import __version__
+from idia_index.cli import _starting
 from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError
-from idia_index.offline import go_offline, is_offline
-from idia_index.textfiles import shown_path
+from idia_index.support.offline import go_offline, is_offline
+from idia_index.support.text import shown_path
 
 # Each verb with the line that the list of commands shows; its module is imported when it runs,
 # so that the list itself is there at once.

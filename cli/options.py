@@ -11,11 +11,11 @@ import click
 
 from idia_index.backends.specs import is_export, pytorch_spec
 from idia_index.errors import InputError
-from idia_index.index import Index
-from idia_index.manifest import BuildPlan
-from idia_index.protocols import BACKEND_DTYPES, Backend
+from idia_index.plugins import BACKEND_DTYPES, Backend
 from idia_index.registry import load_backend
-from idia_index.textfiles import json_text, shown
+from idia_index.search.index import Index
+from idia_index.store.manifest_json import BuildPlan
+from idia_index.support.text import json_text, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 

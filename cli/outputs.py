@@ -7,8 +7,8 @@ from pathlib import Path
 
 from idia_index.cli.terminal import say
 from idia_index.report import check_folder
-from idia_index.subjects import Subject
-from idia_index.textfiles import shown_path
+from idia_index.subjects.subjects import Subject
+from idia_index.support.text import shown_path
 
 
 def claim(out: Path | None, subjects: Sequence[Subject] = (), source: Path | None = None) -> None:

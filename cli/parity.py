@@ -21,15 +21,15 @@ from idia_index.cli.people import tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
-from idia_index.index import Index
-from idia_index.manifest import FORMAT
-from idia_index.name_pool import sample_names
-from idia_index.opening import open_index
-from idia_index.parity import Count, ParityReport, compare
-from idia_index.store import MANIFEST
-from idia_index.subjects import read_subjects
-from idia_index.templates import JAIR2024
-from idia_index.textfiles import shown, shown_path
+from idia_index.pipelines.parity import Count, ParityReport, compare
+from idia_index.prompts.sampling import sample_names
+from idia_index.prompts.templates import JAIR2024
+from idia_index.search.index import Index
+from idia_index.search.open import open_index
+from idia_index.store.directory import MANIFEST
+from idia_index.store.manifest_json import FORMAT
+from idia_index.subjects.subjects import read_subjects
+from idia_index.support.text import shown, shown_path
 
 DECISION_FLIPPED = 3
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from idia_index.alike import alike_pairs
 from idia_index.cli.terminal import say
-from idia_index.index import Index
-from idia_index.name_lint import collisions
-from idia_index.protocols import Backend
-from idia_index.results import AuditResult
-from idia_index.subjects import Skipped, Subject
-from idia_index.textfiles import counted
+from idia_index.decide.results import AuditResult
+from idia_index.plugins import Backend
+from idia_index.prompts.lint import collisions
+from idia_index.search.index import Index
+from idia_index.subjects.identity import alike_pairs
+from idia_index.subjects.subjects import Skipped, Subject
+from idia_index.support.text import counted
 
 SKIPPED_SHOWN = 20
 RIVALS_SHOWN = 20  # an index of other hands may hold a name in ten million spellings

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from idia_index.audit import audit
 from idia_index.cli.console import query_text
 from idia_index.cli.options import (
     DIRECTORY,
@@ -19,10 +18,11 @@ from idia_index.cli.options import (
 )
 from idia_index.cli.people import skipped_of, tell_rivals, tell_skipped
 from idia_index.cli.terminal import say
-from idia_index.decision import check_tau
-from idia_index.opening import open_index
+from idia_index.decide.decision import check_tau
+from idia_index.pipelines.audit import audit
 from idia_index.report import audit_to_json, runners_up
-from idia_index.subjects import make_subject
+from idia_index.search.open import open_index
+from idia_index.subjects.subjects import make_subject
 
 
 @click.command(

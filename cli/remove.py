@@ -8,9 +8,9 @@ import click
 
 from idia_index.cli.options import DIRECTORY
 from idia_index.cli.terminal import say
-from idia_index.grow import remove_names
-from idia_index.names import read_names
-from idia_index.textfiles import counted
+from idia_index.pipelines.change import remove_names
+from idia_index.prompts.names import read_names
+from idia_index.support.text import counted
 
 SHOWN = 10
 

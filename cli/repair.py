@@ -9,8 +9,8 @@ import click
 from idia_index.cli.options import DIRECTORY, load_as_built, override_options, progress_option
 from idia_index.cli.progress import Progress
 from idia_index.cli.terminal import say
-from idia_index.repair import repair
-from idia_index.store import Store
+from idia_index.pipelines.repair import repair
+from idia_index.store.directory import Store
 
 
 @click.command(epilog="\b\nExample:\n  idia-index repair people.idia")

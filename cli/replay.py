@@ -20,12 +20,12 @@ from idia_index.cli.options import (
 )
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
-from idia_index.differences import MISSING
 from idia_index.errors import IdiaIndexError
-from idia_index.opening import open_index
-from idia_index.replay import read_report, replay
-from idia_index.textfiles import counted
-from idia_index.wording import ANOTHER
+from idia_index.pipelines.replay import read_report, replay
+from idia_index.report.text import ANOTHER
+from idia_index.search.open import open_index
+from idia_index.support.json_diff import MISSING
+from idia_index.support.text import counted
 
 SHOWN = 3
 LONGEST = 100

@@ -13,10 +13,10 @@ from idia_index.cli.outputs import claim
 from idia_index.cli.people import skipped_of, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
-from idia_index.demo import study_backend
 from idia_index.errors import InputError
 from idia_index.evaluation.settings import Settings
-from idia_index.paper_studies import (
+from idia_index.pipelines.demo import study_backend
+from idia_index.pipelines.studies import (
     STUDIES,
     Recipe,
     read_recipe,

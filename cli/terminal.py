@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from idia_index.textfiles import printable
+from idia_index.support.text import printable
 
 
 def say(text: str = "", *, err: bool = False) -> None:

@@ -17,9 +17,9 @@ from idia_index.cli.options import (
 from idia_index.cli.progress import Progress
 from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError
-from idia_index.mends import BACKUP, can_be_repaired
-from idia_index.store import Store
-from idia_index.verify import Finding, verify
+from idia_index.pipelines.verify import Finding, verify
+from idia_index.store.directory import Store
+from idia_index.store.remedies import BACKUP, can_be_repaired
 
 
 @click.command(

@@ -6,8 +6,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.offline import go_offline, is_offline, send_nothing
-from idia_index.protocols import Backend, IndexKind
+from idia_index.plugins import Backend, IndexKind
+from idia_index.support.offline import go_offline, is_offline, send_nothing
 
 BACKENDS = "idia_index.backends"
 INDEXES = "idia_index.indexes"

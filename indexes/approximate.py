@@ -18,8 +18,8 @@ import numpy as np
 
 from idia_index.errors import InputError, MissingExtraError
 from idia_index.indexes.faiss_layout import Bytes, check_hnsw, check_ivf, check_pq
-from idia_index.protocols import IndexKind, Shard
-from idia_index.records import Float32, Int64
+from idia_index.plugins import IndexKind, Shard
+from idia_index.types import Float32, Int64
 
 try:
     import faiss

@@ -5,7 +5,7 @@ and the library's path, so equal rows may get unequal similarities and ties woul
 random. Here a fast search only proposes contenders; each is scored once more in float64 from
 its stored row, and contenders are fetched until no other row can reach the k-th place. For
 libraries that give their best k and not all scores; where all scores can be had, see
-`idia_index.search`.
+`idia_index.search.rerank`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from idia_index.indexes.products import rounding_bound
-from idia_index.records import Float32, Int64
+from idia_index.types import Float32, Int64
 
 # (queries [M, D], k) -> rounded similarities [M, k], falling, and rows [M, k]
 Propose = Callable[[Float32, int], tuple[Float32, Int64]]

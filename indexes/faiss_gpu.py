@@ -15,8 +15,8 @@ import numpy as np
 from idia_index.errors import IdiaIndexError, MissingExtraError
 from idia_index.indexes.exact import Propose, exact_topk
 from idia_index.indexes.flat import FlatKind, FloatShard
-from idia_index.protocols import IndexKind, Shard
-from idia_index.records import Float32, Int64
+from idia_index.plugins import IndexKind, Shard
+from idia_index.types import Float32, Int64
 
 try:
     import faiss

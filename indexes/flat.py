@@ -14,10 +14,10 @@ import numpy as np
 from idia_index.errors import InputError, MissingExtraError
 from idia_index.indexes.faiss_layout import FLAT_HEADER, Reader, flat_header
 from idia_index.indexes.products import float_scores, product, rounding_bound
-from idia_index.protocols import IndexKind
-from idia_index.records import Float32, Int64
-from idia_index.scores import Scores
-from idia_index.search import ScoredShard
+from idia_index.plugins import IndexKind
+from idia_index.search.bounds import Scores
+from idia_index.search.rerank import ScoredShard
+from idia_index.types import Float32, Int64
 
 try:
     import faiss

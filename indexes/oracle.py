@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from idia_index.errors import InputError
-from idia_index.protocols import IndexKind, Shard
-from idia_index.records import Float32, Int64
+from idia_index.plugins import IndexKind, Shard
+from idia_index.types import Float32, Int64
 
 # NumPy reads a header by evaluating it; this is the only one that is written here.
 _HEADER = re.compile(

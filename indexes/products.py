@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from idia_index.records import Float32
-from idia_index.scores import Float64, Places, Scores
+from idia_index.search.bounds import Float64, Places, Scores
+from idia_index.types import Float32
 
 # (queries [M, D], rows [n, D]) -> [M, n], float32
 Product = Callable[[Any, Any], Any]

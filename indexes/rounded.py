@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from idia_index.errors import InputError
 from idia_index.indexes.codecs import BFloat16, Codec, Coded, Float16, Int8
-from idia_index.protocols import IndexKind
-from idia_index.records import Float32, Int64
-from idia_index.scores import Float64, Scores
-from idia_index.search import ScoredShard
+from idia_index.plugins import IndexKind
+from idia_index.search.bounds import Float64, Scores
+from idia_index.search.rerank import ScoredShard
+from idia_index.types import Float32, Int64
 
 FORMAT = "idia-index/rows/1"
 _ALIGN = 64

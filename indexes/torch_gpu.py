@@ -18,8 +18,8 @@ import numpy as np
 from idia_index.errors import MissingExtraError
 from idia_index.indexes.flat import FlatKind, FloatShard
 from idia_index.indexes.products import rounding_bound, torch_view
-from idia_index.records import Float32
-from idia_index.scores import Scores
+from idia_index.search.bounds import Scores
+from idia_index.types import Float32
 
 try:
     import torch

@@ -11,8 +11,8 @@ from PIL import Image
 from toy_backend import ToyBackend
 
 import idia_index.registry
-from idia_index.names import NameList, make_names
-from idia_index.offline import send_nothing
+from idia_index.prompts.names import NameList, make_names
+from idia_index.support.offline import send_nothing
 
 # No test may reach for a hub; whatever tries must fail at once and not wait for a network.
 os.environ["HF_HUB_OFFLINE"] = "1"

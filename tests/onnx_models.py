@@ -18,7 +18,7 @@ from PIL import Image
 from idia_index.backends.onnx_export import export_model
 from idia_index.backends.onnx_format import MANIFEST, list_files, manifest_text, read_manifest
 from idia_index.backends.open_clip import OpenClipBackend
-from idia_index.records import Float32
+from idia_index.types import Float32
 
 DIM = 24
 _VISION = {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8}

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from idia_index.protocols import Backend
-from idia_index.records import Fingerprint, Float32
-from idia_index.templates import Template, make_templates
+from idia_index.plugins import Backend
+from idia_index.prompts.templates import Template, make_templates
+from idia_index.types import Fingerprint, Float32
 
 
 class TableBackend(Backend):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from idia_index.ahead import in_threads, one_ahead, one_behind
+from idia_index.support.concurrency import in_threads, one_ahead, one_behind
 
 
 def test_items_come_in_order_and_none_is_lost() -> None:

@@ -12,26 +12,26 @@ from click.testing import CliRunner
 from table_backend import TableBackend, clustered, unit
 from toy_backend import ToyBackend
 
-import idia_index.build
-import idia_index.candidates
+import idia_index.pipelines.build
+import idia_index.subjects.candidates
 from idia_index import audit, build_index, open_index
-from idia_index.alike import alike_pairs
-from idia_index.candidates import with_candidates
 from idia_index.cli.main import cli
+from idia_index.decide.results import AuditResult
 from idia_index.errors import InputError
-from idia_index.evaluate import evaluate_all, gather
 from idia_index.evaluation.recorded import read_results
 from idia_index.evaluation.settings import Settings
-from idia_index.grow import add_templates, remove_names
-from idia_index.names import make_names, name_key
-from idia_index.parity import compare
-from idia_index.protocols import Backend
+from idia_index.pipelines.change import add_templates, remove_names
+from idia_index.pipelines.evaluate import evaluate_all, gather
+from idia_index.pipelines.parity import compare
+from idia_index.plugins import Backend
+from idia_index.prompts.names import make_names, name_key
+from idia_index.prompts.templates import JAIR2024, Template, make_templates
 from idia_index.registry import load_backend
 from idia_index.report import audit_to_json, write_evaluation
-from idia_index.results import AuditResult
 from idia_index.study import ONNX_DIR, candidates, subjects, write_subjects
-from idia_index.subjects import Subject, read_subjects
-from idia_index.templates import JAIR2024, Template, make_templates
+from idia_index.subjects.candidates import with_candidates
+from idia_index.subjects.identity import alike_pairs
+from idia_index.subjects.subjects import Subject, read_subjects
 
 PAIRS = [
     ("Conan O\u2019Brien", "Conan O'Brien"),
@@ -183,7 +183,7 @@ def test_any_number_of_spellings_is_found_up_to_a_bound(
     made = with_candidates(index, clip, ["Jane D" + 9 * "o" + "e", candidates()[61]])
     assert made.spellings == [tuple(spelled), ()] and made.name_ids == [60, 61]
     assert len(made.index) == 62 and made.index.name(61) == candidates()[61]
-    monkeypatch.setattr(idia_index.candidates, "MOST", 8)
+    monkeypatch.setattr(idia_index.subjects.candidates, "MOST", 8)
     with pytest.raises(InputError, match="more than 8 candidates are 'Jane Doooo"):
         with_candidates(index, clip, ["Jane D" + 9 * "o" + "e"])
 
@@ -193,7 +193,7 @@ def test_one_templates_nearest_rows_and_a_view_without_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     backend = TableBackend(clustered(np.random.default_rng(3), 3, 90, 24))
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", 2 * 24 * 4 * 40)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", 2 * 24 * 4 * 40)
     names = make_names(backend.names)
     build_index(tmp_path / "i", backend, names, backend.templates[:2], kind=kind).close()
     add_templates(tmp_path / "i", backend, backend.templates[2:])

@@ -15,11 +15,13 @@ from PIL import Image
 from toy_backend import ToyBackend, word_vector
 
 from idia_index import audit, build_index
+from idia_index.decide.results import AuditResult
+from idia_index.decide.votes import TIE
 from idia_index.errors import InputError
-from idia_index.evaluate import evaluate_all, gather
 from idia_index.evaluation.settings import Settings
-from idia_index.index import Index
-from idia_index.names import NameList
+from idia_index.pipelines.evaluate import evaluate_all, gather
+from idia_index.prompts.names import NameList
+from idia_index.prompts.templates import JAIR2024
 from idia_index.report import (
     audit_to_json,
     report_html,
@@ -27,10 +29,8 @@ from idia_index.report import (
     subjects_csv,
     write_evaluation,
 )
-from idia_index.results import AuditResult
-from idia_index.subjects import Subject, make_subject, read_subjects
-from idia_index.templates import JAIR2024
-from idia_index.votes import TIE
+from idia_index.search.index import Index
+from idia_index.subjects.subjects import Subject, make_subject, read_subjects
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from toy_backend import DIM, ToyBackend, word_vector
 
-import idia_index.build
+import idia_index.pipelines.build
 from idia_index import build_index, open_index
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.manifest import seal
-from idia_index.names import NameList
-from idia_index.templates import JAIR2024, make_templates
+from idia_index.prompts.names import NameList
+from idia_index.prompts.templates import JAIR2024, make_templates
+from idia_index.store.manifest_json import seal
 
 # Small shards, so that a few names make several.
 SHARD = DIM * 4 * len(JAIR2024) * 8
@@ -24,7 +24,7 @@ SHARD = DIM * 4 * len(JAIR2024) * 8
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", SHARD)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", SHARD)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -15,18 +15,18 @@ import pytest
 from test_build import SHARD, files
 from toy_backend import ToyBackend
 
-import idia_index.build
+import idia_index.pipelines.build
 from idia_index import build_index, open_index
 from idia_index.errors import InputError
-from idia_index.locks import writer_lock
-from idia_index.names import NameList, make_names
-from idia_index.records import Float32
-from idia_index.store import Store
+from idia_index.prompts.names import NameList, make_names
+from idia_index.store.directory import Store
+from idia_index.support.locks import writer_lock
+from idia_index.types import Float32
 
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", SHARD)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", SHARD)
 
 
 class StopsError(Exception):
@@ -79,11 +79,11 @@ def test_resume_where_nothing_is_starts(tmp_path: Path, toy: ToyBackend, names: 
 KILLED = """
 import sys
 sys.path.insert(0, {tests!r})
-import idia_index.build
+import idia_index.pipelines.build
 from toy_backend import ToyBackend
-from idia_index.names import make_names
+from idia_index.prompts.names import make_names
 import time
-idia_index.build.SHARD_BYTES = {shard}
+idia_index.pipelines.build.SHARD_BYTES = {shard}
 class Slow(ToyBackend):
     def embed_texts(self, texts):
         time.sleep(0.004)
@@ -136,7 +136,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from toy_backend import ToyBackend
 from idia_index import build_index
-from idia_index.names import make_names
+from idia_index.prompts.names import make_names
 from idia_index.errors import IdiaIndexError
 try:
     build_index({str(tmp_path / "i")!r}, ToyBackend(model="toy"),

@@ -9,7 +9,7 @@ import pytest
 from conftest import make_images
 
 from idia_index.cli.main import _run as run_command
-from idia_index.opening import open_index
+from idia_index.search.open import open_index
 from idia_index.study import MODEL_DIR, ONNX_DIR
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from idia_index.backends.clip_bpe import CLEANING, ClipTokenizer, merges_text
 from idia_index.errors import InputError
-from idia_index.name_pool import sample_names
+from idia_index.prompts.sampling import sample_names
 
 open_clip_tokenizer = pytest.importorskip("open_clip.tokenizer")
 

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from toy_backend import DIM, ToyBackend
 
-import idia_index.build
+import idia_index.pipelines.build
 from idia_index import build_index, open_index
-from idia_index.compact import compact
-from idia_index.grow import add_names, remove_names
-from idia_index.names import make_names
-from idia_index.templates import JAIR2024
-from idia_index.verify import verify
+from idia_index.pipelines.change import add_names, remove_names
+from idia_index.pipelines.compact import compact
+from idia_index.pipelines.verify import verify
+from idia_index.prompts.names import make_names
+from idia_index.prompts.templates import JAIR2024
 
 ROOT = Path(__file__).parents[1]
 READERS = 8
@@ -70,7 +70,7 @@ def steps() -> list:  # type: ignore[type-arg]
 
 
 def small_shards() -> None:
-    idia_index.build.SHARD_BYTES = DIM * 4 * 3 * 8
+    idia_index.pipelines.build.SHARD_BYTES = DIM * 4 * 3 * 8
 
 
 def grow(path: str) -> None:
@@ -88,7 +88,9 @@ def base(folder: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _shards_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", idia_index.build.SHARD_BYTES)
+    monkeypatch.setattr(
+        idia_index.pipelines.build, "SHARD_BYTES", idia_index.pipelines.build.SHARD_BYTES
+    )
 
 
 def test_readers_see_one_state_or_another_while_it_grows(tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ def test_readers_see_one_state_or_another_while_it_grows(tmp_path: Path) -> None
 def test_of_two_writers_the_second_is_told_to_wait(tmp_path: Path) -> None:
     path = base(tmp_path / "i")
     hold = (
-        "import sys; from idia_index.locks import writer_lock; from pathlib import Path\n"
+        "import sys; from idia_index.support.locks import writer_lock; from pathlib import Path\n"
         "with writer_lock(Path(sys.argv[1]) / 'lock'):\n"
         "    print('held', flush=True); sys.stdin.read()"
     )

@@ -11,9 +11,9 @@ from toy_backend import DIM, ToyBackend
 
 from idia_index import build_index, open_index
 from idia_index.cli.main import _run as run_command
-from idia_index.grow import remove_names
-from idia_index.names import NameList, make_names
-from idia_index.templates import JAIR2024
+from idia_index.pipelines.change import remove_names
+from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.templates import JAIR2024
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
 BACKUP = "copy the file from a backup"

@@ -22,8 +22,8 @@ def test_the_name_swap_is_that_of_the_report(
 ) -> None:
     monkeypatch.setattr("idia_index.cli.demo.go_offline", lambda: None)
     monkeypatch.setattr("idia_index.cli.demo.study_backend", lambda: ToyBackend(model="toy"))
-    monkeypatch.setattr("idia_index.demo.shown_people", lambda: PEOPLE)
-    monkeypatch.setattr("idia_index.demo.candidates", lambda: [s.name for s in PEOPLE])
+    monkeypatch.setattr("idia_index.pipelines.demo.shown_people", lambda: PEOPLE)
+    monkeypatch.setattr("idia_index.pipelines.demo.candidates", lambda: [s.name for s in PEOPLE])
     out = tmp_path / "out"
     assert run_command(["demo", "--out", str(out), "--json"], debug=True) == 0
     told = json.loads(capfd.readouterr().out)["study"]["name_swap"]

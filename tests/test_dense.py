@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 from table_backend import TableBackend, unit
 
-import idia_index.build
-from idia_index import build_index, dense, open_index
+import idia_index.pipelines.build
+from idia_index import build_index, open_index
 from idia_index.errors import IdiaIndexError
-from idia_index.grow import remove_names
-from idia_index.names import make_names
+from idia_index.pipelines.change import remove_names
+from idia_index.prompts.names import make_names
+from idia_index.search import exhaustive as dense
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """3 x 600 names in five shards, a third of them another's double, ten removed."""
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", 3 * 48 * 4 * 130)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", 3 * 48 * 4 * 130)
     random = np.random.default_rng(0)
     rows = unit(random, 3, 600, 48)
     rows[:, 400:] = rows[:, random.integers(0, 400, 200)]

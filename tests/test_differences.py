@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from idia_index.differences import MISSING, differences
+from idia_index.support.json_diff import MISSING, differences
 
 
 def test_differences_of_documents() -> None:

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_backend import DIM, ToyBackend, word_vector
 
-from idia_index import embeddings
+from idia_index.encode import embeddings
 from idia_index.errors import InputError
-from idia_index.prompts import PromptGrid
-from idia_index.protocols import PackTower
-from idia_index.records import Float32, Pack
-from idia_index.templates import JAIR2024, make_templates
+from idia_index.plugins import PackTower
+from idia_index.prompts.grid import PromptGrid
+from idia_index.prompts.templates import JAIR2024, make_templates
+from idia_index.types import Float32, Pack
 
 START, END = 1, 2
 

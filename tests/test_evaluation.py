@@ -21,19 +21,19 @@ from idia_index.cli.evaluate import command as evaluate_command
 from idia_index.cli.evaluation_text import evaluation_text
 from idia_index.cli.main import cli
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.evaluate import gather
 from idia_index.evaluation.analysis import analyse, select
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.people import p_value_summary
 from idia_index.evaluation.recorded import read_results
-from idia_index.evaluation.recorded_people import as_recorded, check_images
 from idia_index.evaluation.settings import Settings
-from idia_index.index import Index
-from idia_index.names import make_names
-from idia_index.number_lists import numbers
-from idia_index.replay import check_index, compare, read_report
+from idia_index.pipelines.evaluate import gather
+from idia_index.pipelines.recorded_people import as_recorded, check_images
+from idia_index.pipelines.replay import check_index, compare, read_report
+from idia_index.prompts.names import make_names
 from idia_index.report import evaluation_to_json, write_evaluation
-from idia_index.subjects import Subject, read_subjects
+from idia_index.search.index import Index
+from idia_index.subjects.subjects import Subject, read_subjects
+from idia_index.support.number_lists import numbers
 
 MEMBERS, NON_MEMBERS, CROWD, IMAGES = 24, 36, 120, 5
 SETTINGS = Settings(sizes=(1, 3, 5), draws=4, min_images=5)

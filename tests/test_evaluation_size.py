@@ -16,15 +16,15 @@ from idia_index import build_index
 from idia_index.cli.evaluation_text import evaluation_text
 from idia_index.cli.main import cli
 from idia_index.errors import InputError
-from idia_index.evaluate import gather
 from idia_index.evaluation import name_tests, recorded
 from idia_index.evaluation.baselines import OMITTED
 from idia_index.evaluation.pvalues import score_names
 from idia_index.evaluation.settings import Settings
-from idia_index.index import Index
-from idia_index.names import make_names
+from idia_index.pipelines.evaluate import gather
+from idia_index.prompts.names import make_names
 from idia_index.report import evaluation_to_json, report_html, write_evaluation
-from idia_index.subjects import Subject
+from idia_index.search.index import Index
+from idia_index.subjects.subjects import Subject
 
 SETTINGS = Settings(sizes=(1, 2), draws=2, min_images=2)
 TRUTHS = ("member", "non_member")
@@ -57,7 +57,7 @@ def test_baselines_are_computed_where_truth_is_known_and_a_report_asked_for(
     index: Index, toy: ToyBackend, people: list[Subject], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert gather(index, toy, people, SETTINGS).blind is not None
-    monkeypatch.setattr("idia_index.evaluate.blind_scores", refuse)
+    monkeypatch.setattr("idia_index.pipelines.evaluate.blind_scores", refuse)
     assert gather(index, toy, people, SETTINGS, baselines=False).blind is None
     assert gather(index, toy, people[::2], SETTINGS).blind is None  # members alone
     unknown = [Subject(person.name, person.images, None, None) for person in people]
@@ -72,7 +72,7 @@ def test_an_audit_without_a_report_computes_no_baselines(
     table = "".join(f"{p.name},{p.images[0].parent},{p.membership}\n" for p in people)
     (tmp_path / "people.csv").write_text(f"name,path,membership\n{table}")
     monkeypatch.setattr("idia_index.cli.audit.backend_of", lambda *_: ToyBackend(model="toy"))
-    monkeypatch.setattr("idia_index.evaluate.blind_scores", refuse)
+    monkeypatch.setattr("idia_index.pipelines.evaluate.blind_scores", refuse)
     arguments = ["audit", str(index.path), str(tmp_path / "people.csv"), "--json"]
     done = CliRunner().invoke(cli, arguments)
     assert done.exit_code == 0 and json.loads(done.stdout)["metrics"]["tp"] >= 0

@@ -14,7 +14,7 @@ pytest.importorskip("onnxruntime")
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "fuzz"))
 from interrupts import CLI, Work
 
-from idia_index.verify import verify
+from idia_index.pipelines.verify import verify
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from toy_backend import DIM, ToyBackend
 
-import idia_index.build
+import idia_index.pipelines.build
 from idia_index import build_index, open_index
-from idia_index.compact import compact
 from idia_index.errors import InputError
-from idia_index.grow import add_names, add_templates, remove_names
-from idia_index.index import Index
-from idia_index.names import NameList, make_names
-from idia_index.templates import JAIR2024, make_templates
-from idia_index.verify import verify
+from idia_index.pipelines.change import add_names, add_templates, remove_names
+from idia_index.pipelines.compact import compact
+from idia_index.pipelines.verify import verify
+from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.templates import JAIR2024, make_templates
+from idia_index.search.index import Index
 
 DATA = Path(__file__).parent / "data"
 TEMPLATES = JAIR2024[:3]
@@ -24,7 +24,7 @@ TEMPLATES = JAIR2024[:3]
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", DIM * 4 * len(TEMPLATES) * 8)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", DIM * 4 * len(TEMPLATES) * 8)
 
 
 def queries(count: int = 50) -> np.ndarray:
@@ -120,7 +120,7 @@ def test_adding_templates_encodes_only_those(
     done = add_templates(tmp_path / "i", toy, TEMPLATES[2:])
     assert sorted(texts) == sorted(TEMPLATES[2].fill(n) for n in names)
     monkeypatch.undo()
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", DIM * 4 * len(TEMPLATES) * 8)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", DIM * 4 * len(TEMPLATES) * 8)
     same(done.index, list(names), tmp_path / "whole", toy)
     twice = (TEMPLATES[0], TEMPLATES[0])
     with pytest.raises(InputError, match="repeats the one of"):

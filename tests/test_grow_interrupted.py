@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from toy_backend import DIM, ToyBackend
 
-import idia_index.build
+import idia_index.pipelines.build
 from idia_index import build_index, open_index
-from idia_index.build import BuildProgress
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.grow import add_names, add_templates, remove_names
-from idia_index.names import NameList, make_names
-from idia_index.repair import repair
-from idia_index.store import Store
-from idia_index.templates import JAIR2024
-from idia_index.verify import verify
+from idia_index.pipelines.build import BuildProgress
+from idia_index.pipelines.change import add_names, add_templates, remove_names
+from idia_index.pipelines.repair import repair
+from idia_index.pipelines.verify import verify
+from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.templates import JAIR2024
+from idia_index.store.directory import Store
 
 TEMPLATES = JAIR2024[:3]
 ROOT = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", DIM * 4 * len(TEMPLATES) * 8)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", DIM * 4 * len(TEMPLATES) * 8)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -110,10 +110,10 @@ FULL = """
 import resource, signal, sys
 sys.path.insert(0, {tests!r})
 from toy_backend import ToyBackend
-import idia_index.build
+import idia_index.pipelines.build
 from idia_index.errors import IdiaIndexError
-from idia_index.grow import add_names
-from idia_index.names import make_names
+from idia_index.pipelines.change import add_names
+from idia_index.prompts.names import make_names
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 try:

@@ -14,16 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_backend import ToyBackend
 
-import idia_index.textfiles
-from idia_index.embeddings import check_grid
+import idia_index.support.text
+from idia_index.encode.embeddings import check_grid
 from idia_index.errors import InputError
-from idia_index.names import name_key, read_names
-from idia_index.prompts import PromptGrid
+from idia_index.prompts.grid import PromptGrid
+from idia_index.prompts.names import name_key, read_names
+from idia_index.prompts.templates import Template, read_templates
 from idia_index.registry import load_backend
 from idia_index.study import ONNX_DIR
-from idia_index.subjects import make_subject, read_subjects
-from idia_index.templates import Template, read_templates
-from idia_index.textfiles import printable
+from idia_index.subjects.subjects import make_subject, read_subjects
+from idia_index.support.text import printable
 
 # Bytes of lists: what is meant, and what is not.
 PARTS = st.one_of(
@@ -163,7 +163,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, reader: o
 def test_a_list_that_is_read_whole_has_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idia_index.textfiles, "MAX_WHOLE", 1000)
+    monkeypatch.setattr(idia_index.support.text, "MAX_WHOLE", 1000)
     (tmp_path / "t.txt").write_text("".join(f"{'a' * i} {{0}}\n" for i in range(60)))
     with pytest.raises(InputError, match=r"t\.txt: more than 1,000 characters"):
         read_templates(tmp_path / "t.txt")

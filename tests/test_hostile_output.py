@@ -25,13 +25,13 @@ from toy_backend import ToyBackend
 from idia_index import audit, build_index
 from idia_index.cli.main import _run as run_command
 from idia_index.cli.terminal import say
-from idia_index.index import Index
+from idia_index.prompts.templates import JAIR2024
 from idia_index.report import audit_to_json, subjects_csv
 from idia_index.report.markup import bullets, name_html, page, pairs, paragraph
+from idia_index.search.index import Index
 from idia_index.study import subjects, write_subjects
-from idia_index.subjects import make_subject
-from idia_index.templates import JAIR2024
-from idia_index.textfiles import check_text, json_text, printable
+from idia_index.subjects.subjects import make_subject
+from idia_index.support.text import check_text, json_text, printable
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
 
@@ -196,7 +196,7 @@ def test_an_index_of_hostile_names_from_end_to_end(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Made without the checks that a build makes of names, as a stranger would."""
-    monkeypatch.setattr("idia_index.build.make_names", lambda names: names)
+    monkeypatch.setattr("idia_index.pipelines.build.make_names", lambda names: names)
     index = build_index(tmp_path / "i", ToyBackend(model="toy"), HOSTILE, JAIR2024[:3])
     folder = make_images(tmp_path / "people" / "=Cmd_|_Esc", 4)
     (folder / "bell \x07 \x1b[31m.png").write_bytes(b"")

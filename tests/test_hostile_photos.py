@@ -20,15 +20,15 @@ from PIL import Image
 from toy_backend import ToyBackend
 
 from idia_index.cli.main import _run as run_command
+from idia_index.encode.image_cache import ImageCache
+from idia_index.encode.images import FORMATS, load_image
+from idia_index.encode.memory_budget import Room
 from idia_index.errors import InputError
-from idia_index.image_cache import ImageCache
-from idia_index.image_room import Room
-from idia_index.images import FORMATS, load_image
-from idia_index.parity import compare
-from idia_index.records import Float32
-from idia_index.subject_images import Encoded, encode_subjects
-from idia_index.subjects import Subject, read_subjects
-from idia_index.templates import JAIR2024
+from idia_index.pipelines.parity import compare
+from idia_index.prompts.templates import JAIR2024
+from idia_index.subjects.subject_images import Encoded, encode_subjects
+from idia_index.subjects.subjects import Subject, read_subjects
+from idia_index.types import Float32
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
 
@@ -139,7 +139,7 @@ def test_memory_is_bounded_and_the_order_stays(sides: list[int], size: int) -> N
             most = max(most, self._used)
 
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
-        patch.setattr("idia_index.subject_images.Room", lambda: Measured(size))
+        patch.setattr("idia_index.subjects.subject_images.Room", lambda: Measured(size))
         paths = []
         for number, side in enumerate(sides):
             paths.append(Path(folder, f"{number:03d}.png"))
@@ -157,7 +157,7 @@ def test_an_error_does_not_wait_for_those_who_wait_for_room(tmp_path: Path) -> N
     paths[0].write_bytes(b"")
     cache = ImageCache(None, ToyBackend(model="toy").fingerprint, "")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("idia_index.subject_images.Room", lambda: Room(1))
+        patch.setattr("idia_index.subjects.subject_images.Room", lambda: Room(1))
         with pytest.raises(InputError, match="an empty file"):
             encode_subjects(ToyBackend(model="toy"), [Subject("A", tuple(paths))], cache, True)
 
@@ -165,16 +165,16 @@ def test_an_error_does_not_wait_for_those_who_wait_for_room(tmp_path: Path) -> N
 STRICT = """
 import sys
 sys.path.insert(0, {tests!r})
-import idia_index.subject_images
-from idia_index.image_room import Room
-from idia_index.subjects import Subject
+import idia_index.subjects.subject_images
+from idia_index.encode.memory_budget import Room
+from idia_index.subjects.subjects import Subject
 from pathlib import Path
 from toy_backend import ToyBackend
-idia_index.subject_images.Room = lambda: Room(1)
+idia_index.subjects.subject_images.Room = lambda: Room(1)
 toy = ToyBackend(model="toy")
-cache = idia_index.subject_images.ImageCache(None, toy.fingerprint, "")
+cache = idia_index.subjects.subject_images.ImageCache(None, toy.fingerprint, "")
 paths = tuple(sorted(Path({folder!r}).iterdir()))
-idia_index.subject_images.encode_subjects(toy, [Subject("A", paths)], cache, True)
+idia_index.subjects.subject_images.encode_subjects(toy, [Subject("A", paths)], cache, True)
 """
 
 
@@ -239,7 +239,7 @@ def test_unreadable_files_and_folders_are_listed(tmp_path: Path) -> None:
     code = (
         "import sys; from toy_backend import ToyBackend\n"
         "from test_hostile_photos import encode\n"
-        "from idia_index.subjects import make_subject\n"
+        "from idia_index.subjects.subjects import make_subject\n"
         "subject = make_subject('A B', [sys.argv[1]])\n"
         "skipped = encode(ToyBackend(model='toy'), list(subject.images)).skipped[0]\n"
         "print(*(s.reason for s in (*subject.skipped, *skipped)), sep='\\n')"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import idia_index.images
+import idia_index.encode.images
+from idia_index.encode.images import load_image
 from idia_index.errors import InputError
-from idia_index.images import load_image
 
 
 def gradient(mode: str = "RGB") -> Image.Image:
@@ -83,7 +83,7 @@ def test_huge_images_are_refused_before_they_are_decoded(
     Image.new("1", (30_000, 30_000)).save(tmp_path / "bomb.png")
     with pytest.raises(InputError, match=r"bomb\.png: more than 100,000,000 pixels"):
         load_image(tmp_path / "bomb.png")
-    monkeypatch.setattr(idia_index.images, "MAX_PIXELS", 20)
+    monkeypatch.setattr(idia_index.encode.images, "MAX_PIXELS", 20)
     gradient().save(tmp_path / "small.png")
     with pytest.raises(InputError, match=r"more than 20 pixels \(4 x 6\)"):
         load_image(tmp_path / "small.png")

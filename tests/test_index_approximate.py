@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 from table_backend import TableBackend, clustered, unit
 
-import idia_index.build
+import idia_index.pipelines.build
 from idia_index import build_index, open_index
-from idia_index.compact import _write
 from idia_index.errors import IdiaIndexError
-from idia_index.grow import remove_names
-from idia_index.index import Index
-from idia_index.names import make_names
-from idia_index.records import Float32, Int64
+from idia_index.pipelines.change import remove_names
+from idia_index.pipelines.compact import _write
+from idia_index.pipelines.verify import verify
+from idia_index.prompts.names import make_names
 from idia_index.registry import index_kind
-from idia_index.store import Store
-from idia_index.verify import verify
+from idia_index.search.index import Index
+from idia_index.store.directory import Store
+from idia_index.types import Float32, Int64
 
 KINDS = ["ivf", "pq", "hnsw"]
 
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", 2 * 32 * 4 * 500)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", 2 * 32 * 4 * 500)
 
 
 def built(folder: Path, kind: str) -> tuple[TableBackend, Index]:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from table_backend import TableBackend, unit
 
-import idia_index.build
+import idia_index.pipelines.build
 from idia_index import build_index, open_index
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.names import make_names
+from idia_index.prompts.names import make_names
 from idia_index.registry import index_kind
 
 pytest.importorskip("faiss")
@@ -19,7 +19,7 @@ pytest.importorskip("faiss")
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", 2 * 32 * 4 * 100)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", 2 * 32 * 4 * 100)
     backend = TableBackend(unit(np.random.default_rng(0), 2, 250, 32))
     build_index(tmp_path / "i", backend, make_names(backend.names), backend.templates)
     return tmp_path / "i"

@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 from toy_backend import DIM, ToyBackend
 
-import idia_index.build
+import idia_index.pipelines.build
 from idia_index import build_index, open_index
 from idia_index.cli.options import load_as_built
+from idia_index.encode.image_cache import ImageCache
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.files import sha256_file
-from idia_index.grow import add_names, remove_names
-from idia_index.image_cache import ImageCache
-from idia_index.manifest import MAX_BYTES, parse_manifest, seal
-from idia_index.names import make_names
-from idia_index.templates import JAIR2024
-from idia_index.verify import verify
+from idia_index.pipelines.change import add_names, remove_names
+from idia_index.pipelines.verify import verify
+from idia_index.prompts.names import make_names
+from idia_index.prompts.templates import JAIR2024
+from idia_index.store.manifest_json import MAX_BYTES, parse_manifest, seal
+from idia_index.support.files import sha256_file
 
 ROOT = Path(__file__).parents[1]
 NAMES = make_names([f"First{i % 7} Last{i}" for i in range(40)])
@@ -35,7 +35,7 @@ Data = dict[str, Any]
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", DIM * 4 * 3 * 16)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", DIM * 4 * 3 * 16)
 
 
 def make(folder: Path, kind: str = "flat") -> Path:
@@ -345,7 +345,7 @@ def test_what_is_remembered_stays_when_it_is_as_much_as_may_be(
     toy, keys = ToyBackend(model="toy"), [bytes([i]) * 32 for i in range(9)]
     rows = np.repeat(queries()[:1], 9, axis=0)
     record = 32 + rows[0].nbytes + 16
-    monkeypatch.setattr("idia_index.image_cache.MAX_BYTES", 5 * record + 7)
+    monkeypatch.setattr("idia_index.encode.image_cache.MAX_BYTES", 5 * record + 7)
     for part in (slice(0, 4), slice(4, 8), slice(8, 9)):
         ImageCache(tmp_path, toy.fingerprint, "toy").put(keys[part], rows[part])
     cache = ImageCache(tmp_path, toy.fingerprint, "toy")

@@ -10,13 +10,13 @@ from conftest import make_images
 from toy_backend import ToyBackend
 
 from idia_index import build_index, open_index
-from idia_index.audit import audit
-from idia_index.compact import compact
-from idia_index.image_cache import FILE, SWITCH
-from idia_index.names import NameList
-from idia_index.subjects import make_subject
-from idia_index.templates import JAIR2024
-from idia_index.verify import verify
+from idia_index.encode.image_cache import FILE, SWITCH
+from idia_index.pipelines.audit import audit
+from idia_index.pipelines.compact import compact
+from idia_index.pipelines.verify import verify
+from idia_index.prompts.names import NameList
+from idia_index.prompts.templates import JAIR2024
+from idia_index.subjects.subjects import make_subject
 
 
 @pytest.fixture

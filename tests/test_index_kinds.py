@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idia_index.errors import IdiaIndexError
-from idia_index.protocols import IndexKind, Shard
+from idia_index.plugins import IndexKind, Shard
 from idia_index.registry import INDEXES, available, index_kind
-from idia_index.search import merge_topk
+from idia_index.search.rerank import merge_topk
 
 # The others do not promise the plain answer: see test_index_approximate.
 APPROXIMATE = {"ivf", "pq", "hnsw"}

@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 from table_backend import TableBackend, clustered, unit
 
-import idia_index.build
-from idia_index import build_index, certificate
-from idia_index.compact import compact
+import idia_index.pipelines.build
+from idia_index import build_index
 from idia_index.errors import InputError
-from idia_index.grow import remove_names
-from idia_index.index import Index
 from idia_index.indexes import codecs
-from idia_index.manifest import seal
-from idia_index.names import make_names
-from idia_index.opening import open_index
+from idia_index.pipelines.change import remove_names
+from idia_index.pipelines.compact import compact
+from idia_index.pipelines.repair import repair
+from idia_index.pipelines.verify import verify
+from idia_index.prompts.names import make_names
 from idia_index.registry import index_kind
-from idia_index.repair import repair
-from idia_index.verify import verify
+from idia_index.search import certify as certificate
+from idia_index.search.index import Index
+from idia_index.search.open import open_index
+from idia_index.store.manifest_json import seal
 
 ROUNDED = ["float16", "bfloat16", "int8"]
 QUERIES = 1000
@@ -31,7 +32,7 @@ QUERIES = 1000
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", 2 * 64 * 4 * 700)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", 2 * 64 * 4 * 700)
 
 
 @pytest.fixture(params=["with torch", "without torch"])

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from toy_backend import ToyBackend
 
-import idia_index.build
-import idia_index.lookup
-import idia_index.stored_names
+import idia_index.pipelines.build
+import idia_index.store.name_lookup
+import idia_index.store.stored_names
 from idia_index import build_index, open_index
 from idia_index.errors import InputError
-from idia_index.grow import add_names, remove_names
-from idia_index.lookup import BLOCK, KEY_BYTES, Lookup, key_hash, lookup_files
-from idia_index.manifest import FileEntry, LookupEntry
-from idia_index.names import make_names
-from idia_index.templates import make_templates
+from idia_index.pipelines.change import add_names, remove_names
+from idia_index.prompts.names import make_names
+from idia_index.prompts.templates import make_templates
+from idia_index.store.manifest_json import FileEntry, LookupEntry
+from idia_index.store.name_lookup import BLOCK, KEY_BYTES, Lookup, key_hash, lookup_files
 
 MANY = 100_000
 
@@ -91,10 +91,10 @@ def test_of_two_names_with_one_hash_each_is_found(
     tmp_path: Path, toy: ToyBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a hash of few values has it, keys are compared; several lookups, shards and removals."""
-    for module in (idia_index.lookup, idia_index.stored_names):
+    for module in (idia_index.store.name_lookup, idia_index.store.stored_names):
         monkeypatch.setattr(module, "key_hash", lambda key: len(key) % 3)
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", 16 * 4 * 4)
-    monkeypatch.setattr(idia_index.stored_names, "SHARDS_KEPT", 2)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", 16 * 4 * 4)
+    monkeypatch.setattr(idia_index.store.stored_names, "SHARDS_KEPT", 2)
     names = [f"First{i} Last{i * i}" for i in range(60)]
     build_index(tmp_path / "i", toy, make_names(names[:30]), make_templates(["{0}"])).close()
     for run in (names[30:41], names[41:]):
@@ -110,15 +110,15 @@ def test_of_two_names_with_one_hash_each_is_found(
 def test_each_file_of_names_is_read_once_however_many_are_asked_for(
     tmp_path: Path, toy: ToyBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", 16 * 4 * 4)
-    monkeypatch.setattr(idia_index.stored_names, "SHARDS_KEPT", 2)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", 16 * 4 * 4)
+    monkeypatch.setattr(idia_index.store.stored_names, "SHARDS_KEPT", 2)
     names = [f"First{i} Last{i}" for i in range(60)]
     build_index(tmp_path / "i", toy, make_names(names), make_templates(["{0}"])).close()
     index = open_index(tmp_path / "i")
     read: list[str] = []
-    one = idia_index.stored_names._read_names
+    one = idia_index.store.stored_names._read_names
     monkeypatch.setattr(
-        idia_index.stored_names,
+        idia_index.store.stored_names,
         "_read_names",
         lambda folder, shard: (read.append(shard.names.file), one(folder, shard))[1],
     )

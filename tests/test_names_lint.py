@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idia_index import name_lint
-from idia_index.name_lint import Collision, collisions, lint_names, loose_key
-from idia_index.names import make_names, name_key
+from idia_index.prompts import lint as name_lint
+from idia_index.prompts.lint import Collision, collisions, lint_names, loose_key
+from idia_index.prompts.names import make_names, name_key
 
 MANY = 1 << 17
 SPELLINGS = ["Zoë O'Brien", "zoe o’brien", "ZOE OBRIEN", "Zoe_O-Brien", "Zoe\u0308 O'Brien"]

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idia_index import name_pool
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.name_pool import (
+from idia_index.prompts import sampling as name_pool
+from idia_index.prompts.names import name_key
+from idia_index.prompts.sampling import (
     ALGORITHM,
     ORIGINS,
     Draw,
@@ -26,7 +27,6 @@ from idia_index.name_pool import (
     parse_pool,
     sample_names,
 )
-from idia_index.names import name_key
 
 
 def _slow_names(pool: NamePool, n: int, draw: Draw) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from conftest import make_images
 
 from idia_index.errors import InputError
-from idia_index.subjects import make_subject
+from idia_index.subjects.subjects import make_subject
 
 
 def test_a_folder_of_several_people_is_refused_with_the_mend(tmp_path: Path) -> None:

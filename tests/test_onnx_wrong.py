@@ -25,7 +25,7 @@ from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_external import check_external_data
 from idia_index.backends.onnx_probe import probe_images
 from idia_index.errors import InputError
-from idia_index.names import make_names
+from idia_index.prompts.names import make_names
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,8 @@ from torch.nn import functional as F  # noqa: E402, N812
 from idia_index.backends import torch_products  # noqa: E402
 from idia_index.backends.torch_cpu_text import CpuTextTower  # noqa: E402
 from idia_index.backends.torch_text import PackedTextTower, pack_refusal  # noqa: E402
-from idia_index.packing import PAD, plan_packs  # noqa: E402
-from idia_index.records import Pack  # noqa: E402
+from idia_index.encode.packs import PAD, plan_packs  # noqa: E402
+from idia_index.types import Pack  # noqa: E402
 
 CONTEXT, START, END = 12, 18, 19
 TEXT = {"context_length": CONTEXT, "vocab_size": 20}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idia_index.packing import PAD, plan_packs, sort_prompts
-from idia_index.records import Pack
+from idia_index.encode.packs import PAD, plan_packs, sort_prompts
+from idia_index.types import Pack
 
 START, END = 98, 99
 

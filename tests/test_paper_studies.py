@@ -12,10 +12,10 @@ from toy_backend import ToyBackend
 
 from idia_index.cli.main import cli
 from idia_index.errors import InputError
-from idia_index.name_pool import load_pool
-from idia_index.names import name_key
-from idia_index.paper_studies import candidate_names, find_images, read_recipe
-from idia_index.subjects import MEMBER, NON_MEMBER
+from idia_index.pipelines.studies import candidate_names, find_images, read_recipe
+from idia_index.prompts.names import name_key
+from idia_index.prompts.sampling import load_pool
+from idia_index.subjects.subjects import MEMBER, NON_MEMBER
 
 
 def test_the_recipes_are_those_of_the_paper() -> None:

@@ -13,13 +13,13 @@ from conftest import make_images
 from PIL import Image
 from toy_backend import ToyBackend
 
-from idia_index import parity
 from idia_index.errors import InputError
-from idia_index.parity import Closeness, compare
-from idia_index.protocols import Backend
-from idia_index.records import Fingerprint, Float32
-from idia_index.subjects import Subject, make_subject
-from idia_index.templates import make_templates
+from idia_index.pipelines import parity
+from idia_index.pipelines.parity import Closeness, compare
+from idia_index.plugins import Backend
+from idia_index.prompts.templates import make_templates
+from idia_index.subjects.subjects import Subject, make_subject
+from idia_index.types import Fingerprint, Float32
 
 TEMPLATES = make_templates(["{0}", "a photo of {0}", "{0} smiling at the camera"])
 NAMES = [f"First{i % 7} Last{i}" for i in range(40)]

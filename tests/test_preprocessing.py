@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from idia_index.backends.preprocessing import Preprocessing
+from idia_index.encode.images import load_image
 from idia_index.errors import InputError
-from idia_index.images import load_image
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 MODES = ("RGB", "L", "LA", "P", "PA", "RGBA", "CMYK", "I;16", "1", "I", "F", "YCbCr", "LAB", "HSV")

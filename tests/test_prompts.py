@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idia_index.errors import InputError
-from idia_index.names import make_names
-from idia_index.prompts import Prompt, PromptGrid
-from idia_index.templates import make_templates
+from idia_index.prompts.grid import Prompt, PromptGrid
+from idia_index.prompts.names import make_names
+from idia_index.prompts.templates import make_templates
 
 TEMPLATES = make_templates(["{0}", "a photo of {0}", "{name} at a gala"])
 

@@ -18,18 +18,18 @@ from toy_backend import ToyBackend
 
 from idia_index import build_index
 from idia_index.cli.main import cli
+from idia_index.encode.image_cache import ImageCache
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.evaluate import gather
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.recorded import read_results
-from idia_index.evaluation.rounding import SIMILARITY, settle
 from idia_index.evaluation.settings import Settings
-from idia_index.image_cache import ImageCache
-from idia_index.index import Index
-from idia_index.names import make_names
-from idia_index.replay import NOT_COMPARED, compare, read_report
+from idia_index.pipelines.evaluate import gather
+from idia_index.pipelines.replay import NOT_COMPARED, compare, read_report
+from idia_index.pipelines.rounding import SIMILARITY, settle
+from idia_index.prompts.names import make_names
 from idia_index.report import evaluation_to_json, write_evaluation
-from idia_index.subjects import read_subjects
+from idia_index.search.index import Index
+from idia_index.subjects.subjects import read_subjects
 
 Report = dict[str, Any]
 

@@ -16,14 +16,14 @@ from PIL import Image
 from toy_backend import ToyBackend
 
 from idia_index import audit, build_index, open_index
-from idia_index.compact import compact
-from idia_index.evaluate import evaluate_all, gather
 from idia_index.evaluation.settings import Settings
-from idia_index.grow import remove_names
-from idia_index.names import make_names
+from idia_index.pipelines.change import remove_names
+from idia_index.pipelines.compact import compact
+from idia_index.pipelines.evaluate import evaluate_all, gather
+from idia_index.prompts.names import make_names
 from idia_index.report import evaluation_to_json, report_html, write_evaluation
-from idia_index.subjects import Subject, read_subjects
-from idia_index.wording import index_kind, notes
+from idia_index.report.text import index_kind, notes
+from idia_index.subjects.subjects import Subject, read_subjects
 
 HOSTILE = [
     "<script>alert(1)</script> Smith",

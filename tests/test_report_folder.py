@@ -11,9 +11,9 @@ from toy_backend import ToyBackend
 from idia_index import build_index
 from idia_index.cli.main import _run as run_command
 from idia_index.errors import InputError
-from idia_index.names import make_names
+from idia_index.prompts.names import make_names
 from idia_index.report.folder import FILES, check_folder
-from idia_index.subjects import read_subjects
+from idia_index.subjects.subjects import read_subjects
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
 

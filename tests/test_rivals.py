@@ -13,12 +13,12 @@ from toy_backend import ToyBackend
 from idia_index import audit, build_index
 from idia_index.cli.console import query_text
 from idia_index.cli.main import _run as run_command
-from idia_index.index import Index
-from idia_index.names import NameList
+from idia_index.decide.disclosure import may_be_named
+from idia_index.decide.results import AuditResult
+from idia_index.prompts.names import NameList
 from idia_index.report import audit_to_json, report_html, runners_up
-from idia_index.results import AuditResult
-from idia_index.rivals import may_be_named
-from idia_index.subjects import make_subject
+from idia_index.search.index import Index
+from idia_index.subjects.subjects import make_subject
 
 
 @pytest.fixture

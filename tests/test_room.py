@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from toy_backend import DIM, ToyBackend
 
-import idia_index.build
+import idia_index.pipelines.build
 from idia_index import build_index
 from idia_index.cli.main import _run as run_command
 from idia_index.errors import InputError
-from idia_index.files import free_bytes
-from idia_index.names import NameList
-from idia_index.templates import JAIR2024
+from idia_index.prompts.names import NameList
+from idia_index.prompts.templates import JAIR2024
+from idia_index.support.files import free_bytes
 
 
 def have(monkeypatch: pytest.MonkeyPatch, room: int | None) -> None:
-    monkeypatch.setattr(idia_index.build, "free_bytes", lambda path: room)
+    monkeypatch.setattr(idia_index.pipelines.build, "free_bytes", lambda path: room)
 
 
 def refuse(*_: object, **__: object) -> Any:
@@ -69,7 +69,7 @@ def test_no_name_is_drawn_for_an_index_that_cannot_fit(
 def test_names_whose_prompts_were_looked_at_are_counted(
     tmp_path: Path, toy: ToyBackend, names: NameList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", len(JAIR2024) * DIM * 4 * 15)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", len(JAIR2024) * DIM * 4 * 15)
     seen: list[tuple[int, int]] = []
     build_index(tmp_path / "i", toy, names, checking=lambda *done: seen.append(done))
     assert seen == [(15, 40), (30, 40)]
@@ -80,7 +80,7 @@ def test_many_names_are_announced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("idia_index.cli.build.MANY", 50)
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", len(JAIR2024) * DIM * 4 * 20)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", len(JAIR2024) * DIM * 4 * 20)
     build = ["build", str(tmp_path / "i"), "--backend", "toy", "--model", "toy"]
     assert run_command([*build, "--sample-names", "60", "--progress"], debug=False) == 0
     lines = capsys.readouterr().err.splitlines()

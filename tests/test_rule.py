@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from idia_index.decision import decide
+from idia_index.decide.decision import decide
+from idia_index.decide.votes import count_votes, majority_vote
 from idia_index.errors import InputError
-from idia_index.votes import count_votes, majority_vote
 
 
 def plain_winner(predictions: list[int]) -> int:

@@ -9,18 +9,19 @@ import pytest
 from numpy.typing import NDArray
 from table_backend import TableBackend, unit
 
-import idia_index.build
-from idia_index import build_index, open_index, scan
+import idia_index.pipelines.build
+from idia_index import build_index, open_index
 from idia_index.errors import IdiaIndexError
-from idia_index.index import Index
-from idia_index.names import make_names
+from idia_index.prompts.names import make_names
+from idia_index.search import scan
+from idia_index.search.index import Index
 
 T, N, D, M = 3, 600, 48, 40
 
 
 def opened(folder: Path, monkeypatch: pytest.MonkeyPatch, rows: NDArray[np.float32]) -> Index:
     """An index of five shards."""
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", T * D * 4 * 130)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", T * D * 4 * 130)
     backend = TableBackend(rows)
     build_index(folder / "i", backend, make_names(backend.names), backend.templates)
     return open_index(folder / "i")

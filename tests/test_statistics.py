@@ -16,7 +16,7 @@ from idia_index.cli.main import cli
 from idia_index.errors import InputError
 from idia_index.evaluation.controls import NameTraits, OfferedTraits, match_controls
 from idia_index.evaluation.pvalues import adjusted, passing
-from idia_index.planning import (
+from idia_index.pipelines.planning import (
     Wanted,
     controls_needed,
     images_needed,
@@ -24,7 +24,7 @@ from idia_index.planning import (
     members_needed,
     plan,
 )
-from idia_index.statistics import (
+from idia_index.support.intervals import (
     Rate,
     clopper_pearson,
     hypergeometric_at_least,

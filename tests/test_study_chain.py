@@ -14,10 +14,10 @@ import open_clip
 import torch
 
 from idia_index import audit, build_index, load_backend
-from idia_index.names import make_names
+from idia_index.prompts.names import make_names
+from idia_index.prompts.templates import JAIR2024
 from idia_index.study import MODEL_DIR, ONNX_DIR, candidates, render, subjects, write_subjects
-from idia_index.subjects import read_subjects
-from idia_index.templates import JAIR2024
+from idia_index.subjects.subjects import read_subjects
 
 IMAGES = 30
 # Two names that are closer are told apart by which library multiplied, not by the model.

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idia_index.errors import InputError
-from idia_index.templates import JAIR2024, Template, make_templates, read_templates
+from idia_index.prompts.templates import JAIR2024, Template, make_templates, read_templates
 
 # Typed from the paper's repository, in its order; deliberately not read from the package.
 PAPER = [

@@ -16,11 +16,11 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
 
-from idia_index import embeddings  # noqa: E402
 from idia_index.backends.open_clip import OpenClipBackend  # noqa: E402
-from idia_index.prompts import PromptGrid  # noqa: E402
+from idia_index.encode import embeddings  # noqa: E402
+from idia_index.prompts.grid import PromptGrid  # noqa: E402
+from idia_index.prompts.templates import JAIR2024, make_templates  # noqa: E402
 from idia_index.study import MODEL_DIR, candidates  # noqa: E402
-from idia_index.templates import JAIR2024, make_templates  # noqa: E402
 
 TOLERANCE = 1e-5
 

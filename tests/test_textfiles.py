@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idia_index import textfiles
 from idia_index.errors import InputError
-from idia_index.textfiles import check_text, iter_blocks, read_lines, shown, shown_path
+from idia_index.support import text as textfiles
+from idia_index.support.text import check_text, iter_blocks, read_lines, shown, shown_path
 
 
 def _write(folder: Path, data: bytes) -> Path:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from threadpoolctl import threadpool_info
 
-from idia_index.threads import one_blas_thread
+from idia_index.support.threads import one_blas_thread
 
 
 def blas_threads() -> list[int]:

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from toy_backend import DIM, ToyBackend
 
-import idia_index.build
+import idia_index.pipelines.build
 from idia_index import build_index, open_index
-from idia_index.compact import compact
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.grow import add_names, remove_names
-from idia_index.manifest import seal
-from idia_index.names import NameList, make_names
-from idia_index.repair import repair
-from idia_index.templates import JAIR2024
-from idia_index.verify import verify
+from idia_index.pipelines.change import add_names, remove_names
+from idia_index.pipelines.compact import compact
+from idia_index.pipelines.repair import repair
+from idia_index.pipelines.verify import verify
+from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.templates import JAIR2024
+from idia_index.store.manifest_json import seal
 
 TEMPLATES = JAIR2024[:3]
 FLIPS = 300
@@ -27,7 +27,7 @@ FLIPS = 300
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idia_index.build, "SHARD_BYTES", DIM * 4 * len(TEMPLATES) * 16)
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", DIM * 4 * len(TEMPLATES) * 16)
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_rows_that_are_no_rows_of_the_model_are_found(folder: Path, toy: ToyBack
         file = copy / shard["parts"][0]["file"]["file"]
         index._kind.write_shard(file, rows * np.float32(change))
         data = json.loads((copy / "manifest.json").read_text())
-        data["shards"][0]["parts"][0]["file"]["sha256"] = idia_index.files.sha256_file(file)
+        data["shards"][0]["parts"][0]["file"]["sha256"] = idia_index.support.files.sha256_file(file)
         data.pop("sha256")
         (copy / "manifest.json").write_text(seal(data))
         (finding,) = verify(copy, toy)

@@ -13,11 +13,11 @@ from toy_backend import ToyBackend
 
 from idia_index import audit, build_index
 from idia_index.cli.main import _run as run_command
-from idia_index.index import Index
-from idia_index.names import make_names
-from idia_index.subjects import MEMBER, NON_MEMBER, Subject
-from idia_index.textfiles import counted
-from idia_index.wording import notes
+from idia_index.prompts.names import make_names
+from idia_index.report.text import notes
+from idia_index.search.index import Index
+from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
+from idia_index.support.text import counted
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from idia_index.protocols import Backend
-from idia_index.records import Fingerprint, Float32
+from idia_index.plugins import Backend
+from idia_index.types import Fingerprint, Float32
 
 DIM = 16
 

@@ -13,19 +13,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-import idia_index.build
+import idia_index.pipelines.build
 from idia_index import build_index, open_index
-from idia_index.audit import audit
-from idia_index.compact import compact
 from idia_index.errors import IdiaIndexError
-from idia_index.files import sha256_file
-from idia_index.grow import add_names, add_templates, remove_names
-from idia_index.manifest import MAX_BYTES, seal
-from idia_index.names import make_names
-from idia_index.repair import repair
-from idia_index.subjects import Subject
-from idia_index.templates import JAIR2024
-from idia_index.verify import verify
+from idia_index.pipelines.audit import audit
+from idia_index.pipelines.change import add_names, add_templates, remove_names
+from idia_index.pipelines.compact import compact
+from idia_index.pipelines.repair import repair
+from idia_index.pipelines.verify import verify
+from idia_index.prompts.names import make_names
+from idia_index.prompts.templates import JAIR2024
+from idia_index.store.manifest_json import MAX_BYTES, seal
+from idia_index.subjects.subjects import Subject
+from idia_index.support.files import sha256_file
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from toy_backend import DIM, ToyBackend
@@ -103,7 +103,7 @@ def _changed(folder: Path) -> None:
 
 def index_target(kind: str, folder: Path) -> Target:
     """An index of a kind: several shards and parts, removed names, lookups, notes, a cache."""
-    idia_index.build.SHARD_BYTES = DIM * 4 * 3 * 16
+    idia_index.pipelines.build.SHARD_BYTES = DIM * 4 * 3 * 16
     names = make_names([f"First{i % 7} Last{i}" for i in range(40)])
     build_index(folder, TOY, names[:30], JAIR2024[:3], kind=kind)
     add_names(folder, TOY, make_names(names[30:]))

@@ -17,22 +17,22 @@ from typing import Any
 import numpy as np
 import seeds
 
+from idia_index.encode.image_cache import ImageCache, damaged
+from idia_index.encode.images import load_image
 from idia_index.errors import IdiaIndexError
 from idia_index.evaluation.recorded import read_results
-from idia_index.evaluation.recorded_people import as_at_source, as_recorded, check_images
-from idia_index.image_cache import ImageCache, damaged
-from idia_index.images import load_image
-from idia_index.lookup import Lookup, key_hash
-from idia_index.manifest import _END, _SEAL, parse_manifest, seal
-from idia_index.manifest_records import FileEntry, LookupEntry
-from idia_index.name_lint import lint_names
-from idia_index.names import read_names
-from idia_index.number_lists import numbers
-from idia_index.replay import check_index, read_report, read_source
-from idia_index.store import Store
-from idia_index.stored_names import StoredNames
-from idia_index.subjects import read_subjects
-from idia_index.templates import read_templates
+from idia_index.pipelines.recorded_people import as_at_source, as_recorded, check_images
+from idia_index.pipelines.replay import check_index, read_report, read_source
+from idia_index.prompts.lint import lint_names
+from idia_index.prompts.names import read_names
+from idia_index.prompts.templates import read_templates
+from idia_index.store.directory import Store
+from idia_index.store.manifest import FileEntry, LookupEntry
+from idia_index.store.manifest_json import _END, _SEAL, parse_manifest, seal
+from idia_index.store.name_lookup import Lookup, key_hash
+from idia_index.store.stored_names import StoredNames
+from idia_index.subjects.subjects import read_subjects
+from idia_index.support.number_lists import numbers
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _image(folder: Path, data: bytes) -> None:
 def _report(folder: Path, data: bytes) -> None:
     from types import SimpleNamespace
 
-    from idia_index.replay import _reading
+    from idia_index.pipelines.replay import _reading
 
     recorded = read_report(_put(folder, "report.json", data))
     with _reading(recorded):
@@ -254,7 +254,7 @@ def _format_1() -> list[bytes]:
 
 
 def _lookup_seed() -> list[bytes]:
-    from idia_index.lookup import lookup_files
+    from idia_index.store.name_lookup import lookup_files
 
     return [b"".join(lookup_files([f"first{i % 7} last{i}" for i in range(20)]))]
 
@@ -269,7 +269,7 @@ def _results_seed() -> list[bytes]:
 
 
 def _cache_seed() -> list[bytes]:
-    from idia_index.image_cache import _sum
+    from idia_index.encode.image_cache import _sum
 
     row = np.zeros(seeds.DIM, np.float32)
     row[3] = 1

@@ -15,15 +15,15 @@ from PIL import Image
 
 from idia_index import build_index
 from idia_index.evaluation.settings import Settings
-from idia_index.grow import add_names, add_templates, remove_names
 from idia_index.indexes.approximate import HnswKind, IvfKind, PqKind
 from idia_index.indexes.flat import FlatKind
 from idia_index.indexes.oracle import OracleKind
 from idia_index.indexes.rounded import BFloat16ExactKind, Int8Kind
-from idia_index.names import make_names
-from idia_index.records import Float32
+from idia_index.pipelines.change import add_names, add_templates, remove_names
+from idia_index.prompts.names import make_names
+from idia_index.prompts.templates import JAIR2024
 from idia_index.report.data import EVALUATION_FORMAT
-from idia_index.templates import JAIR2024
+from idia_index.types import Float32
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from toy_backend import DIM, ToyBackend

@@ -20,8 +20,8 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from idia_index.names import clean_name, name_key
-from idia_index.textfiles import check_text
+from idia_index.prompts.names import clean_name, name_key
+from idia_index.support.text import check_text
 
 Table = dict[str, int]
 """Name -> weight, a whole number of 1 or more."""

@@ -34,9 +34,9 @@ from idia_index.evaluation.protocol import (
 from idia_index.evaluation.roc import LOW_RATES, make_roc, tpr_at_fpr
 from idia_index.evaluation.settings import Settings
 from idia_index.evaluation.surfaces import sensitivity
-from idia_index.records import Int64
-from idia_index.statistics import Rate
-from idia_index.subjects import MEMBER, NON_MEMBER
+from idia_index.subjects.subjects import MEMBER, NON_MEMBER
+from idia_index.support.intervals import Rate
+from idia_index.types import Int64
 
 Bool = NDArray[np.bool_]
 

@@ -9,9 +9,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from idia_index.name_pool import ORIGINS, load_pool
-from idia_index.names import name_key
-from idia_index.records import Int64
+from idia_index.prompts.names import name_key
+from idia_index.prompts.sampling import ORIGINS, load_pool
+from idia_index.types import Int64
 
 ENOUGH = 99
 """Controls that make a matching good enough; with fewer the next, looser one is tried."""

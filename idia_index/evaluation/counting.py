@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from idia_index.records import Float32, Int64
+from idia_index.types import Float32, Int64
 
 Bool = NDArray[np.bool_]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from idia_index.results import SubjectResult
-from idia_index.statistics import Rate
-from idia_index.subjects import MEMBER, NON_MEMBER
+from idia_index.decide.results import SubjectResult
+from idia_index.subjects.subjects import MEMBER, NON_MEMBER
+from idia_index.support.intervals import Rate
 
 
 @dataclass(frozen=True)

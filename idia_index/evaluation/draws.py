@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.errors import InputError
-from idia_index.textfiles import shown
+from idia_index.support.text import shown
 
 ALGORITHM = "idia-index draws/1"
 """Names the way of drawing; a change that draws other images gets another number."""

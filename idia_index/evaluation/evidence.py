@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from idia_index.decision import check_tau, decide
+from idia_index.decide.decision import check_tau, decide
+from idia_index.decide.results import AuditResult, SubjectResult
 from idia_index.evaluation.baselines import BlindScores
 from idia_index.evaluation.measured import Measured
 from idia_index.evaluation.name_tests import ControlTests
-from idia_index.records import Int64
-from idia_index.results import AuditResult, SubjectResult
+from idia_index.types import Int64
 
 _Number = TypeVar("_Number", bound=np.generic)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from idia_index.decide.results import Prepared
 from idia_index.evaluation.draws import shuffled
 from idia_index.evaluation.measured import Measured
-from idia_index.index import Index
-from idia_index.records import Float32, Int64
-from idia_index.results import Prepared
+from idia_index.search.index import Index
+from idia_index.types import Float32, Int64
 
 DEPTH = 64
 """Names kept of a search: deep enough that a pool of a tenth leaves 1 in 850 predictions open."""

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from idia_index.records import Float32, Int64
+from idia_index.types import Float32, Int64
 
 Float64 = NDArray[np.float64]
 

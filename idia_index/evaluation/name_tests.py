@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from idia_index.decide.results import Prepared
+from idia_index.decide.votes import count_votes
 from idia_index.evaluation.baselines import MOST_SWAPPED, BlindScores, learned_scores
 from idia_index.evaluation.controls import Matched, OfferedTraits, match_controls, name_traits
 from idia_index.evaluation.draws import shuffled
 from idia_index.evaluation.measure import mean_image_embeddings, mean_text_embeddings
 from idia_index.evaluation.measured import Float64, Measured
 from idia_index.evaluation.pvalues import is_calibrated, p_value, rule_wins, score_names
-from idia_index.protocols import Backend
-from idia_index.records import Int64
-from idia_index.results import Prepared
-from idia_index.subjects import MEMBER, NON_MEMBER
-from idia_index.votes import count_votes
+from idia_index.plugins import Backend
+from idia_index.subjects.subjects import MEMBER, NON_MEMBER
+from idia_index.types import Int64
 
 OFFERED = 4000
 """Candidates that controls are chosen from; of a larger index a seeded sample."""

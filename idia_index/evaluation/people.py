@@ -10,7 +10,7 @@ import numpy as np
 from idia_index.evaluation.analysis import pairs_json
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.pvalues import adjusted, passing, uniform_distance
-from idia_index.subjects import MEMBER, NON_MEMBER
+from idia_index.subjects.subjects import MEMBER, NON_MEMBER
 
 FDR = 0.05
 

@@ -15,8 +15,8 @@ from idia_index.errors import InputError
 from idia_index.evaluation.counting import correct_templates
 from idia_index.evaluation.draws import draw_images, resamples
 from idia_index.evaluation.measured import Float64, Measured
-from idia_index.records import Int64
-from idia_index.statistics import share_interval
+from idia_index.support.intervals import share_interval
+from idia_index.types import Int64
 
 PAPER_SIZES = (*range(1, 30, 2), 30)
 BOOTSTRAP = 2000

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from idia_index.evaluation.counting import correct_templates
 from idia_index.evaluation.measured import Float64
-from idia_index.records import Int64
+from idia_index.types import Int64
 
 REFERENCE = 20
 """Other people needed to say how much a name attracts images of anybody."""

@@ -18,19 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index._version import __version__
-from idia_index.decision import decide
+from idia_index.decide.decision import decide
+from idia_index.decide.results import AuditResult, SubjectResult
+from idia_index.decide.votes import count_votes
 from idia_index.errors import InputError
 from idia_index.evaluation.baselines import BlindScores
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.measured import Measured
 from idia_index.evaluation.name_tests import ControlTests
-from idia_index.files import write_whole
-from idia_index.manifest import Manifest, manifest_text, parse_manifest
-from idia_index.results import AuditResult, SubjectResult
-from idia_index.subjects import Skipped, Subject
-from idia_index.templates import Template, make_templates
-from idia_index.textfiles import shown
-from idia_index.votes import count_votes
+from idia_index.prompts.templates import Template, make_templates
+from idia_index.store.manifest_json import Manifest, manifest_text, parse_manifest
+from idia_index.subjects.subjects import Skipped, Subject
+from idia_index.support.files import write_whole
+from idia_index.support.text import shown
 
 FORMAT = "idia-index/results/1"
 FILE = "results.npz"

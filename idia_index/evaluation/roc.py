@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from idia_index.evaluation.draws import resamples
 from idia_index.evaluation.measured import Float64
-from idia_index.statistics import Rate, people_needed, upper_bound
+from idia_index.support.intervals import Rate, people_needed, upper_bound
 
 BOOTSTRAP = 1000
 LOW_RATES = (0.01, 0.001)

@@ -7,8 +7,8 @@ from typing import Any
 
 from idia_index.errors import InputError
 from idia_index.evaluation.protocol import PAPER_SIZES
-from idia_index.subjects import Subject
-from idia_index.textfiles import counted
+from idia_index.subjects.subjects import Subject
+from idia_index.support.text import counted
 
 PAPER_IMAGES = 30
 PAPER_DRAWS = 20

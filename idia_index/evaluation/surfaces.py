@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.protocol import Drawn, full_correct
-from idia_index.records import Int64
-from idia_index.statistics import hypergeometric_at_least
+from idia_index.support.intervals import hypergeometric_at_least
+from idia_index.types import Int64
 
 Bool = NDArray[np.bool_]
 SURE = 0.95

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from idia_index._version import __version__
+from idia_index.decide.disclosure import may_be_named
+from idia_index.decide.results import AuditResult, SubjectResult
+from idia_index.decide.votes import TIE
 from idia_index.evaluation.analysis import analyse, select
 from idia_index.evaluation.decisions import Metrics, evaluate_decisions
 from idia_index.evaluation.draws import ALGORITHM
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.people import p_value_summary, subject_tests
 from idia_index.evaluation.settings import Settings
-from idia_index.results import AuditResult, SubjectResult
-from idia_index.rivals import may_be_named
-from idia_index.votes import TIE
-from idia_index.wording import leak_warnings, notes, uniform_warnings, verdict
+from idia_index.report.text import leak_warnings, notes, uniform_warnings, verdict
 
 AUDIT_FORMAT = "idia-index/audit/1"
 EVALUATION_FORMAT = "idia-index/evaluation/1"

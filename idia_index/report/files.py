@@ -10,10 +10,10 @@ from idia_index.errors import InputError
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.recorded import write_results
 from idia_index.evaluation.settings import Settings
-from idia_index.files import private_folder, write_whole
 from idia_index.report.data import report_to_json
 from idia_index.report.page import report_html
-from idia_index.textfiles import json_text, printable
+from idia_index.support.files import private_folder, write_whole
+from idia_index.support.text import json_text, printable
 
 _COLUMNS = (
     "name", "images", "correct_prompts", "inferred_member", "membership", "training_count",

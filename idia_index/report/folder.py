@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from idia_index.errors import InputError
-from idia_index.subjects import Subject
-from idia_index.textfiles import shown, shown_path
+from idia_index.subjects.subjects import Subject
+from idia_index.support.text import shown, shown_path
 
 FILES = ("report.json", "subjects.csv", "curves.csv", "index.html", "results.npz")
 

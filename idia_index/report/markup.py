@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from idia_index.textfiles import printable
+from idia_index.support.text import printable
 
 STYLE = """
 :root { color-scheme: light }

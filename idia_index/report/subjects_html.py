@@ -9,9 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from idia_index.encode.images import decode_image, open_image
 from idia_index.errors import InputError
-from idia_index.files import sha256_of
-from idia_index.images import decode_image, open_image
 from idia_index.report.markup import (
     bullets,
     name_html,
@@ -20,7 +19,8 @@ from idia_index.report.markup import (
     percent,
     table,
 )
-from idia_index.wording import ANOTHER
+from idia_index.report.text import ANOTHER
+from idia_index.support.files import sha256_of
 
 ROLE = {"member": "member", "non_member": "non-member", None: "not known"}
 VOTES_SHOWN = 200

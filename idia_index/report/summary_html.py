@@ -7,8 +7,8 @@ from html import escape
 from typing import Any
 
 from idia_index.report.markup import bullets, interval, name_html, p_text, pairs, paragraph, percent
-from idia_index.textfiles import counted
-from idia_index.wording import STAND_OUT, index_kind, names_origin
+from idia_index.report.text import STAND_OUT, index_kind, names_origin
+from idia_index.support.text import counted
 
 
 def verdict_html(data: dict[str, Any]) -> str:

@@ -15,8 +15,8 @@ from idia_index.report.markup import (
     percent,
     table,
 )
-from idia_index.textfiles import counted
-from idia_index.wording import uniform_text
+from idia_index.report.text import uniform_text
+from idia_index.support.text import counted
 
 RATE_COLUMNS = [("", "l"), ("people", "n"), ("rate", "n"), ("95% interval", "n"), ("", "l")]
 

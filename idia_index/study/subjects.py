@@ -15,10 +15,10 @@ from pathlib import Path
 from PIL import Image
 
 from idia_index.errors import InputError
-from idia_index.files import private, private_folder, write_whole
 from idia_index.study.population import DATA, Person, read_people
 from idia_index.study.portrait import draw_person
 from idia_index.study.streams import ATTACK_SETS
+from idia_index.support.files import private, private_folder, write_whole
 
 MODEL_DIR = DATA / "model"
 ONNX_DIR = DATA / "onnx"

@@ -1,0 +1,1 @@
+"""Predictions to votes to a decision, and what of it may be disclosed."""

@@ -1,0 +1,105 @@
+"""What an audit is computed from and what it finds, as the stages after it read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from idia_index.decide.decision import Decision
+from idia_index.prompts.templates import Template
+from idia_index.search.index import Index
+from idia_index.store.manifest_json import Manifest
+from idia_index.subjects.subjects import Skipped, Subject
+from idia_index.types import Float32, Int64
+
+
+@dataclass(frozen=True)
+class SubjectResult:
+    """What the model says of one subject.
+
+    Attributes:
+        subject: the person; `images` are those that were used.
+        name_id: the id of the subject's name among the candidates.
+        in_index: whether the name is one of the index's, or was encoded on the fly.
+        predictions: name ids int64 [T, M].
+        similarities: cosine similarity float32 [T, M] of each prediction.
+        winners: name ids int64 [T]; -1 for a tie.
+        counts: images that voted for the most frequent name, int64 [T].
+        decision: correct prompts and what is inferred.
+        skipped: files that were left out, and why.
+        spellings: candidates that the model cannot tell from the name, and that were one with it.
+    """
+
+    subject: Subject
+    name_id: int
+    in_index: bool
+    predictions: Int64
+    similarities: Float32
+    winners: Int64
+    counts: Int64
+    decision: Decision
+    skipped: tuple[Skipped, ...]
+    spellings: tuple[str, ...] = ()
+
+
+class SearchedIndex(Protocol):
+    """What a result needs of the index it came from; a recorded result has it without the index."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def manifest(self) -> Manifest: ...
+    @property
+    def templates(self) -> tuple[Template, ...]: ...
+    def name(self, name_id: int) -> str:
+        """The candidate name of an id."""
+
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """An audit of several subjects.
+
+    Attributes:
+        index: the index as it was searched, with the names that were encoded on the fly.
+        backend: what `--backend`, device and precision the images were encoded with.
+        tau: correct prompts from which a subject is inferred to be in the training data.
+        subjects: the results, in the order of the subjects.
+    """
+
+    index: SearchedIndex
+    backend: dict[str, Any]
+    tau: int
+    subjects: tuple[SubjectResult, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Subjects whose images are encoded and whose names are candidates.
+
+    Attributes:
+        index: the index with every subject's name in it, in one spelling.
+        backend: as `describe` gives it.
+        subjects: P people; `images` are those that could be read.
+        name_ids: id of each subject's name, [P].
+        in_index: whether it is the index's own, or was encoded on the fly.
+        spellings: candidates of the index that are the name to the model alone.
+        embeddings: float32 [M, D], unit rows, the images of a subject together.
+        owners: int64 [M], the subject of each image, rising.
+        skipped: files of each subject that were left out.
+        image_sha256: SHA-256 of each image file as it was when it was decoded, by its path.
+    """
+
+    index: Index
+    backend: dict[str, Any]
+    subjects: tuple[Subject, ...]
+    name_ids: list[int]
+    in_index: list[bool]
+    spellings: list[tuple[str, ...]]
+    embeddings: Float32
+    owners: Int64
+    skipped: list[tuple[Skipped, ...]]
+    image_sha256: Mapping[str, str]

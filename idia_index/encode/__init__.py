@@ -1,0 +1,1 @@
+"""Prompts to tokens to packs to text embeddings, and photos to image embeddings."""

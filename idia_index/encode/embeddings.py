@@ -1,0 +1,124 @@
+"""Tokens -> packs -> text embeddings, and images -> image embeddings: unit rows, one place.
+
+Everything that a backend returns passes through here, so that normalising and checking are
+the same for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from idia_index.encode.packs import Int32, plan_packs
+from idia_index.encode.tokens import grid_tokens, text_tokens
+from idia_index.errors import InputError
+from idia_index.prompts.grid import PromptGrid
+from idia_index.types import Float32
+
+if TYPE_CHECKING:  # the protocols offer these functions as methods
+    from idia_index.plugins import Backend, PackTower
+
+IMAGE_BATCH = 32
+TEXT_BATCH = 256
+
+Progress = Callable[[int], None]
+
+
+def _quiet(done: int) -> None:
+    """Progress of a caller that wants none."""
+
+
+def unit_rows(vectors: Float32, backend: Backend, what: str) -> Float32:
+    """Divides float32 [n, D] that a backend gave by its row norms.
+
+    Raises:
+        InputError: a row is zero or not finite, as weights that are broken give it.
+    """
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    usable = np.isfinite(norms) & (norms > 0)
+    if not usable.all():
+        raise InputError(
+            f"model {backend.model}: its {what} embedding {int(np.argmin(usable))} has length "
+            f"{float(norms[np.argmin(usable)][0])}, so its weights are broken; take an intact copy"
+        )
+    rows: Float32 = (vectors / norms).astype(np.float32, copy=False)
+    return rows
+
+
+def encode_images(
+    backend: Backend, images: Sequence[Image.Image], progress: Progress = _quiet
+) -> Float32:
+    """Image embeddings float32 [n, D], unit rows; `progress` gets the count of each batch."""
+    backend.expect_images(len(images))
+    out = np.empty((len(images), backend.fingerprint.dim), np.float32)
+    for start in range(0, len(images), IMAGE_BATCH):
+        batch = images[start : start + IMAGE_BATCH]
+        out[start : start + len(batch)] = unit_rows(backend.embed_images(batch), backend, "image")
+        progress(len(batch))
+    return out
+
+
+def encode_texts(backend: Backend, texts: Sequence[str], progress: Progress = _quiet) -> Float32:
+    """Text embeddings float32 [n, D], unit rows, in the order of `texts`.
+
+    Raises:
+        InputError: a text is past the context length of the model.
+    """
+    if backend.text_tower is None:
+        return _encode_whole(backend, texts, progress)
+    tower = backend.text_tower
+    tokens = text_tokens(tower.tokenizer, texts, tower.context_length)
+    return _encode_tokens(backend, tower, tokens, progress)
+
+
+def encode_grid(
+    backend: Backend, grid: PromptGrid, start: int, stop: int, progress: Progress = _quiet
+) -> Float32:
+    """Text embeddings float32 [T, stop - start, D], unit rows, of a run of the grid's names.
+
+    Raises:
+        InputError: a prompt is past the context length of the model.
+    """
+    shape = (len(grid.templates), stop - start, backend.fingerprint.dim)
+    if backend.text_tower is None:
+        texts = [text for t in range(shape[0]) for text in grid.texts(t, slice(start, stop))]
+        return _encode_whole(backend, texts, progress).reshape(shape)
+    tower = backend.text_tower
+    tokens = grid_tokens(tower.tokenizer, grid, start, stop, tower.context_length)
+    return _encode_tokens(backend, tower, tokens, progress).reshape(shape)
+
+
+def check_grid(backend: Backend, grid: PromptGrid, start: int, stop: int) -> None:
+    """Raises InputError for a prompt of a run that the model cannot read whole.
+
+    Tokens only, so that a long build finds it out before it begins. A backend without a
+    `text_tower` finds it out while encoding.
+    """
+    if (tower := backend.text_tower) is not None:
+        grid_tokens(tower.tokenizer, grid, start, stop, tower.context_length)
+
+
+def _encode_whole(backend: Backend, texts: Sequence[str], progress: Progress) -> Float32:
+    """Through `embed_texts`, texts of similar length together so that little is padding."""
+    out = np.empty((len(texts), backend.fingerprint.dim), np.float32)
+    by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    for start in range(0, len(texts), TEXT_BATCH):
+        rows = by_length[start : start + TEXT_BATCH]
+        out[rows] = unit_rows(backend.embed_texts([texts[i] for i in rows]), backend, "text")
+        progress(len(rows))
+    return out
+
+
+def _encode_tokens(
+    backend: Backend, tower: PackTower, tokens: Int32, progress: Progress
+) -> Float32:
+    out = np.empty((len(tokens), backend.fingerprint.dim), np.float32)
+    nodes = max(tower.pack_nodes, tower.context_length)
+    packs = plan_packs(tokens, nodes=nodes, batch=tower.pack_batch)
+    for pack, vectors in tower.embed_packs(packs):
+        out[pack.rows] = unit_rows(vectors, backend, "text")
+        progress(len(pack.rows))
+    return out

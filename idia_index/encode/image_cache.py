@@ -1,0 +1,116 @@
+"""Image embeddings that were computed before, found by what the image file holds.
+
+They are data about people, so they are kept where the index is and nowhere else, for its owner
+only, and `compact` forgets them. A record is the SHA-256 of the image file together with the
+model's fingerprint, the embedding, and a checksum of both; a record that was damaged is as good
+as none. Set `IDIA_INDEX_IMAGE_CACHE=off` to keep none.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idia_index.support.files import private, read_regular
+from idia_index.types import Fingerprint, Float32
+
+FILE = "images.cache"
+SWITCH = "IDIA_INDEX_IMAGE_CACHE"
+MAX_BYTES = 256 << 20  # 86,000 images at 768 dimensions; what comes after is not remembered
+
+
+class ImageCache:
+    """The embeddings of one model that an index directory remembers."""
+
+    def __init__(self, folder: Path | None, fingerprint: Fingerprint, how: str) -> None:
+        """`how` says what else changes an embedding's last bits, such as backend and device.
+
+        Without a folder nothing is remembered.
+        """
+        self._path = (folder or Path()) / FILE
+        self._on = folder is not None and os.environ.get(SWITCH, "").lower() != "off"
+        model = json.dumps([asdict(fingerprint), how], sort_keys=True)
+        self._model = hashlib.sha256(model.encode()).digest()
+        self._dim = fingerprint.dim
+        self._record = np.dtype([("key", "V32"), ("row", "<f4", fingerprint.dim), ("sum", "V16")])
+        self._rows = self._read() if self._on else {}
+
+    def key(self, sha256: str) -> bytes | None:
+        """What finds an image file's embedding; None where nothing is remembered."""
+        return hashlib.sha256(self._model + sha256.encode()).digest() if self._on else None
+
+    def get(self, key: bytes | None) -> Float32 | None:
+        """The embedding float32 [D] of a key, None if it is not known."""
+        return None if key is None else self._rows.get(key)
+
+    def put(self, keys: Sequence[bytes | None], rows: Float32) -> None:
+        """Remembers float32 [n, D]; what cannot be written is not remembered."""
+        pairs = [(key, row) for key, row in zip(keys, rows, strict=True) if key is not None]
+        if not self._on or not pairs:
+            return
+        self._rows.update(pairs)
+        records = np.zeros(len(pairs), self._record)
+        for place, (key, row) in enumerate(pairs):
+            records[place] = (np.void(key), row, np.void(_sum(key, row)))
+        try:
+            with open(self._path, "ab", opener=private) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                # Records of another length, or half of one, are of no use to anybody.
+                size = os.fstat(file.fileno()).st_size
+                if size % self._record.itemsize:
+                    file.truncate(0)
+                    size = 0
+                room = max(0, MAX_BYTES - size) // self._record.itemsize
+                file.write(records[:room].tobytes())
+        except OSError:
+            return
+
+    def _read(self) -> dict[bytes, Float32]:
+        try:
+            data = read_regular(self._path, MAX_BYTES)
+        except OSError:
+            return {}
+        size = self._record.itemsize
+        records: NDArray[np.void] = np.frombuffer(data[: len(data) // size * size], self._record)
+        found = {}
+        for record in records:
+            key, row = record["key"].tobytes(), np.array(record["row"])
+            if record["sum"].tobytes() == _sum(key, row) and _is_unit(row):
+                found[key] = row
+        return found
+
+
+def damaged(folder: Path, dim: int) -> str | None:
+    """What is wrong with a directory's remembered embeddings, None if nothing is."""
+    path = folder / FILE
+    record = np.dtype([("key", "V32"), ("row", "<f4", dim), ("sum", "V16")])
+    try:
+        data = read_regular(path, MAX_BYTES)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"cannot be read ({error.strerror}); it is not used, delete it"
+    if len(data) % record.itemsize:
+        return "does not end with a whole record; delete it"
+    for number, item in enumerate(np.frombuffer(data, record)):
+        row = np.array(item["row"])
+        if item["sum"].tobytes() != _sum(item["key"].tobytes(), row) or not _is_unit(row):
+            return f"record {number} was changed; it is not used, delete the file"
+    return None
+
+
+def _is_unit(row: Float32) -> bool:
+    """Whether a row can be an embedding; a checksum is no proof, whoever wrote it."""
+    return abs(float(np.linalg.norm(row.astype(np.float64))) - 1) < 1e-3
+
+
+def _sum(key: bytes, row: Float32) -> bytes:
+    return hashlib.blake2b(key + row.tobytes(), digest_size=16).digest()

@@ -1,0 +1,1 @@
+"""Whole jobs, from their inputs to their results."""

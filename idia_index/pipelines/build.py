@@ -1,0 +1,250 @@
+"""The build pipeline: names and templates -> text embeddings -> an index on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from idia_index.encode import embeddings
+from idia_index.errors import IdiaIndexError, InputError
+from idia_index.plugins import Backend
+from idia_index.prompts.grid import PromptGrid
+from idia_index.prompts.names import NameList, make_names, name_key
+from idia_index.prompts.templates import JAIR2024, Template
+from idia_index.registry import index_kind
+from idia_index.search.index import Index
+from idia_index.search.open import open_index
+from idia_index.store.directory import Store
+from idia_index.store.manifest_json import BuildPlan, LookupEntry, Manifest, plan_to_json
+from idia_index.store.name_lookup import KEY_BYTES, lookup_files
+from idia_index.support.concurrency import one_behind
+from idia_index.support.files import free_bytes
+from idia_index.support.text import shown_path
+from idia_index.types import Float32
+
+SHARD_BYTES = 64 << 20
+_VERSIONS = ("idia-index", "numpy", "pillow", "torch", "open_clip_torch", "onnxruntime")
+DEVICE = "device"  # beside the versions: what the texts were encoded on
+_FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu12")
+
+# (prompts done, prompts in all)
+BuildProgress = Callable[[int, int], None]
+
+
+def _quiet(done: int, total: int) -> None:
+    """Progress of a caller that wants none."""
+
+
+def library_versions(device: str | None = None) -> dict[str, str]:
+    """Versions of what computes, of those that are installed, and the device if it is known."""
+    found = {"python": platform.python_version()}
+    for name in (*_VERSIONS, *_FAISS):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found if device is None else {**found, DEVICE: device}
+
+
+def is_built(path: str | os.PathLike[str]) -> bool:
+    """Whether a finished index is there."""
+    return Store(Path(path)).is_finished()
+
+
+def build_index(
+    path: str | os.PathLike[str],
+    backend: Backend,
+    names: Sequence[str],
+    templates: Sequence[Template] = JAIR2024,
+    *,
+    kind: str = "flat",
+    pool: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    progress: BuildProgress = _quiet,
+    checking: BuildProgress = _quiet,
+) -> Index:
+    """Encodes every template x name and writes an index directory.
+
+    Shards are written as they are finished; the manifest, last. A build that was interrupted
+    leaves no index, and goes on from its last whole shard when called again with `resume`. One
+    that fails before there is any leaves nothing.
+
+    Args:
+        path: the index directory to make.
+        backend: the model.
+        names: N candidate names; plain strings are taken as `names.make_names` takes them, a name
+            that is given twice once.
+        templates: the prompt templates.
+        kind: index kind.
+        pool: what replays `names`, if they were sampled; kept in the manifest.
+        resume: go on with an unfinished build of the same arguments; start if there is none.
+        progress: called with prompts done and prompts in all.
+        checking: called before that with names whose prompts were looked at, and names in all,
+            where that takes long.
+
+    Raises:
+        InputError: a name cannot be one, something is in the way, `resume` does not fit what was
+            begun, a prompt is past the model's context length, or the disk has no room for the
+            index or cannot be written.
+        MissingExtraError: the packages of the index kind are not installed.
+    """
+    store = Store(Path(path))
+    grid = PromptGrid(templates, names if isinstance(names, NameList) else make_names(names))
+    plan = _plan(backend, grid, kind, pool)
+    if resume and store.is_finished():
+        index = _finished(store, plan)
+        if store.left_notes():
+            with store.writing():
+                store.tidy()
+        return index
+    _check_free(store, plan, resume)
+    check_room(path, backend, len(grid.names), len(grid.templates), kind)
+    for run in grid.runs(plan.shard_names):
+        if run.start:
+            checking(run.start, len(grid.names))
+        embeddings.check_grid(backend, grid, run.start, run.stop)
+    made = store.create()
+    with store.writing():
+        _check_free(store, plan, resume)  # nobody else began meanwhile
+        with _leaving_nothing(store, made):
+            store.write_plan(plan)
+            _write(store, plan, backend, grid, progress)
+    return _finished(store, plan)
+
+
+def check_room(
+    path: str | os.PathLike[str], backend: Backend, names: int, templates: int, kind: str
+) -> None:
+    """Raises InputError if the disk of `path` cannot hold an index of so many names.
+
+    What lies at `path` already, of a build that is gone on with, is room too. A kind that does
+    not say how large its rows are is not judged by them.
+    """
+    row = templates * index_kind(kind).row_bytes(backend.fingerprint.dim)
+    needed, room = names * (row + KEY_BYTES), free_bytes(Path(path))
+    if room is not None and needed > room:
+        raise InputError(
+            f"{shown_path(path)}: {names:,} names x {templates} templates of the kind {kind!r} "
+            f"take {_size(needed)} at least, and {_size(room)} are free there; take "
+            "fewer names or templates, another disk, or a smaller kind (--index float16 or int8)"
+        )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.2f} MB"
+
+
+@contextmanager
+def _leaving_nothing(store: Store, made: Sequence[Path]) -> Iterator[None]:
+    """A model or a disk that fails before the first shard is finished leaves no folder behind."""
+    new = store.read_plan() is None
+    try:
+        yield
+    except (IdiaIndexError, OSError):
+        if new and not store.notes.shards():
+            store.abandon(made)
+        raise
+
+
+def _plan(
+    backend: Backend, grid: PromptGrid, kind: str, pool: Mapping[str, Any] | None
+) -> BuildPlan:
+    digest = hashlib.sha256()
+    for run in grid.runs(1 << 16):
+        digest.update(("\n".join(grid.names[run]) + "\n").encode())
+    row = len(grid.templates) * backend.fingerprint.dim * 4
+    return BuildPlan(
+        kind=kind,
+        exact=index_kind(kind).exact,
+        backend=backend.name,
+        model=backend.model,
+        load_options=dict(backend.load_options),
+        fingerprint=backend.fingerprint,
+        templates=tuple(template.text for template in grid.templates),
+        shard_names=max(1, SHARD_BYTES // row),
+        names_sha256=digest.hexdigest(),
+        candidates=len(grid.names),
+        pool=pool,
+    )
+
+
+def _check_free(store: Store, plan: BuildPlan, resume: bool) -> None:
+    """Raises InputError unless the directory is new, empty, or this build's own."""
+    if store.is_finished():
+        raise InputError(
+            f"{store.path}: an index is there already; choose another directory or remove it"
+        )
+    begun = store.read_plan()
+    if begun is None:
+        if store.holds_other_files():
+            raise InputError(f"{store.path}: not empty and not an index; choose another directory")
+        return
+    if not resume:
+        raise InputError(
+            f"{store.path}: an unfinished build is there; go on with it by adding --resume, "
+            "or remove the directory"
+        )
+    _check_same(store, begun, plan)
+
+
+def _check_same(store: Store, begun: BuildPlan, plan: BuildPlan) -> None:
+    old, new = plan_to_json(begun), plan_to_json(plan)
+    # Where the model's file lies may change; what it is may not.
+    differing = [field for field in old if field != "model" and old[field] != new[field]]
+    if differing:
+        raise InputError(
+            f"{store.path}: was begun with other arguments ({', '.join(differing)}); "
+            "give the same, or choose another directory"
+        )
+
+
+def _finished(store: Store, plan: BuildPlan) -> Index:
+    index = open_index(store.path)
+    _check_same(store, index.manifest.plan, plan)
+    return index
+
+
+def _write(
+    store: Store, plan: BuildPlan, backend: Backend, grid: PromptGrid, progress: BuildProgress
+) -> None:
+    kind = index_kind(plan.kind)
+    done = store.notes.shards()
+    templates, total = len(grid.templates), len(grid)
+    prompts = 0
+
+    def advance(count: int) -> None:
+        nonlocal prompts
+        prompts += count
+        progress(prompts, total)
+
+    def write(number: int, run: slice, rows: Float32) -> None:
+        done[number] = store.write_shard(number, run.start, list(grid.names[run]), rows, kind)
+
+    with one_behind() as later:  # a shard is written while the next is encoded
+        for number, run in enumerate(grid.runs(plan.shard_names)):
+            if number in done:
+                advance(templates * (run.stop - run.start))
+                continue
+            rows = embeddings.encode_grid(backend, grid, run.start, run.stop, advance)
+            later(partial(write, number, run, rows))
+    shards = tuple(done[number] for number in sorted(done))
+    lookup = write_lookup(store, len(shards), 0, grid.names)
+    store.finish(Manifest(plan, shards, library_versions(backend.device), (lookup,)))
+
+
+def write_lookup(store: Store, number: int, first: int, names: Iterable[str]) -> LookupEntry:
+    """Writes what finds the names of a run that begins with stored id `first`."""
+    keys, sums = lookup_files(name_key(name) for name in names)
+    return LookupEntry(
+        first,
+        len(keys) // KEY_BYTES,
+        store.write_file(f"{number:06d}.keys", keys),
+        store.write_file(f"{number:06d}.sums", sums),
+    )

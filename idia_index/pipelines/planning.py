@@ -1,0 +1,173 @@
+"""How many non-members, members, control names and images a wanted claim needs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from idia_index.errors import InputError
+from idia_index.evaluation.controls import MOST_CONTROLS
+from idia_index.support.intervals import incomplete_beta, people_needed
+
+MOST_IMAGES = 1000
+MOST_ERRORS = 1_000_000  # the search for a bound takes as long as there are errors
+LEAST_MARGIN = 0.0001  # fifty million members and more; below it, rounding decides
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A claim.
+
+    Attributes:
+        fpr: "the false positive rate is below this", one-sided at `confidence`.
+        errors: false positives to be prepared for among the non-members.
+        tpr: the true positive rate expected.
+        margin: how far its two-sided interval may reach to either side.
+        subjects: people tested without known truth.
+        known: how many of them are expected to stand out.
+        fdr: false discovery rate among those that are reported.
+        hit_rate: share of a member's images whose prediction is the true name, in one prompt.
+        rival_rate: share for the most frequent other name.
+        confidence: of all of it.
+    """
+
+    fpr: float = 0.01
+    errors: int = 0
+    tpr: float = 0.8
+    margin: float = 0.05
+    subjects: int = 1
+    known: int = 1
+    fdr: float = 0.05
+    hit_rate: float = 0.3
+    rival_rate: float = 0.1
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        for name in ("fpr", "tpr", "margin", "fdr", "hit_rate", "confidence"):
+            value = getattr(self, name)
+            if not 0 < value < 1:
+                raise InputError(f"{_option(name)} {value}: give a share between 0 and 1")
+        if self.margin < LEAST_MARGIN:
+            raise InputError(f"--margin {self.margin:g}: give at least {LEAST_MARGIN}")
+        if not 0 <= self.rival_rate <= 1 - self.hit_rate:
+            raise InputError(
+                f"--rival-rate {self.rival_rate}: with a hit rate of {self.hit_rate} give 0 to "
+                f"{1 - self.hit_rate:g}"
+            )
+        if self.errors > MOST_ERRORS:
+            raise InputError(f"--errors {self.errors}: give at most {MOST_ERRORS:,}")
+        if self.errors < 0 or not 1 <= self.known <= self.subjects:
+            raise InputError(
+                f"errors {self.errors}, known {self.known}, subjects {self.subjects}: errors are "
+                "0 or more, known 1 to the number of subjects"
+            )
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def members_needed(tpr: float, margin: float, confidence: float = 0.95) -> int:
+    """Members from which on the exact interval around `tpr` reaches no further than `margin`.
+
+    With this number, and with every larger one, it lies within `tpr` - `margin` and `tpr` +
+    `margin` where as many are found as `tpr` makes expected, to the nearest whole number.
+    Smaller numbers may do too, where little is rounded, and then the next one may not.
+    """
+    # Rounding moves the hits by one half at most. Where even that is enough, what follows is.
+    low, high = 0, 1
+    while not _within(high, 0.5, (tpr, margin, confidence)):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _within(middle, 0.5, (tpr, margin, confidence)):
+            high = middle
+        else:
+            low = middle
+    while high > 1 and _within(high - 1, 0.0, (tpr, margin, confidence)):
+        high -= 1
+    return high
+
+
+def _within(people: int, slack: float, claim: tuple[float, float, float]) -> bool:
+    """Whether the interval of a rate stays within a margin, at a confidence.
+
+    Args:
+        people: how many there are.
+        slack: hits more, and fewer, that must do too; with any, hits are not rounded.
+        claim: the rate, the margin and the confidence.
+    """
+    rate, margin, confidence = claim
+    hits = rate * people if slack else round(rate * people)
+    most, fewest = min(hits + slack, people), max(hits - slack, 0)
+    level = (1 - confidence) / 2
+    # The bounds themselves need not be known: seeing so few, or so many, must be rare there.
+    return _few(most, people, rate + margin) <= level and (
+        _few(people - fewest, people, 1 - rate + margin) <= level
+    )
+
+
+def _few(hits: float, people: int, rate: float) -> float:
+    """P(X <= hits) for X ~ Binomial(people, rate)."""
+    if rate >= 1:
+        return 0.0
+    return 1.0 if hits >= people else incomplete_beta(people - hits, hits + 1, 1 - rate)
+
+
+def controls_needed(subjects: int, known: int, fdr: float) -> int | None:
+    """Fewest control names of a person with which `known` of `subjects` can pass together.
+
+    The smallest p-value that K controls allow is 1 / (K + 1), and `known` people with it pass
+    Benjamini-Hochberg at rate `fdr` if it is at most fdr * known / subjects. None where that takes
+    more than `MOST_CONTROLS`, which an audit never uses.
+    """
+    needed = math.ceil(subjects / (fdr * known) - 1e-9) - 1
+    return needed if needed <= MOST_CONTROLS else None
+
+
+def known_needed(subjects: int, fdr: float) -> int | None:
+    """Fewest of `subjects` who can pass together with `MOST_CONTROLS`; None: not even all."""
+    known = math.ceil(subjects / (fdr * (MOST_CONTROLS + 1)) - 1e-9)
+    return known if known <= subjects else None
+
+
+def images_needed(hit_rate: float, rival_rate: float, confidence: float = 0.95) -> int | None:
+    """Fewest images with which the true name beats its strongest rival in a prompt.
+
+    Exact for one rival: images vote for the true name, the rival, or somebody else whose votes
+    are spread, independently; a tie is no win. Every larger number of images up to that where
+    the chance is surely enough does too. None where `MOST_IMAGES` are too few.
+    """
+    if hit_rate <= rival_rate:
+        return None
+    lead = {0: 1.0}
+    needed: int | None = None
+    for images in range(1, MOST_IMAGES + 1):
+        after: dict[int, float] = {}
+        for value, p in lead.items():
+            for step, share in ((1, hit_rate), (-1, rival_rate), (0, 1 - hit_rate - rival_rate)):
+                after[value + step] = after.get(value + step, 0.0) + p * share
+        # What is too rare to matter would make this quadratic in the number of images.
+        lead = {value: p for value, p in after.items() if p > 1e-12}
+        wins = sum(p for value, p in lead.items() if value > 0)
+        if wins >= confidence:
+            needed = images if needed is None else needed
+            if wins >= (1 + confidence) / 2:
+                return needed
+        else:
+            needed = None
+    return needed
+
+
+def plan(wanted: Wanted) -> dict[str, Any]:
+    """What a claim needs, as JSON data."""
+    bound = people_needed(wanted.fpr, wanted.errors, wanted.confidence)
+    return {
+        "format": "idia-index/plan/1",
+        "wanted": {name: getattr(wanted, name) for name in wanted.__dataclass_fields__},
+        "non_members": bound,
+        "members": members_needed(wanted.tpr, wanted.margin, wanted.confidence),
+        "control_names": controls_needed(wanted.subjects, wanted.known, wanted.fdr),
+        "images": images_needed(wanted.hit_rate, wanted.rival_rate, wanted.confidence),
+    }

@@ -1,0 +1,172 @@
+"""Two measurements of the same people: what may differ because float32 rounds otherwise elsewhere.
+
+Another processor, batch or library moves a cosine similarity in its last digits. That may turn a
+prediction between two names that are as good as equally close, and a p-value by one control name.
+Nothing else may differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idia_index.decide.decision import decide
+from idia_index.decide.votes import count_votes
+from idia_index.evaluation.baselines import BlindScores
+from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.measured import Measured
+from idia_index.evaluation.name_tests import ControlTests
+
+SIMILARITY = 1e-5
+"""What float32 may move a cosine similarity by; measured are some 1e-7 between the backends."""
+
+RIDGE = 1e-4
+"""The same for the scores of a classifier fitted to image embeddings."""
+
+TURNED = 2e-4
+"""Share of predictions within smaller pools, or of votes of control names, that may be turned:
+how close the second name came is not kept of them."""
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A measurement with another one's rounding.
+
+    Attributes:
+        evidence: the measurement, with the other's numbers where only rounding parts them.
+        taken: how many numbers were taken from the other.
+    """
+
+    evidence: Evidence
+    taken: int
+
+
+def settle(now: Evidence, before: Evidence) -> Settled:
+    """`now` with the numbers of `before` where the two differ by rounding alone.
+
+    Numbers that differ by more stay as `now` has them, so that nothing in `before` has to be
+    believed. If `before` is of other people or images, nothing is taken.
+    """
+    if not _same_people(now, before):
+        return Settled(now, 0)
+    taking = _Taking()
+    measured = _measured(now, before.measured, taking)
+    blind = now.blind
+    if blind is not None and before.blind is not None:
+        blind = _blind(blind, before.blind, taking)
+    evidence = replace(
+        _decided(now, measured),
+        measured=measured,
+        controls=_controls(now.controls, before.controls, taking),
+        blind=blind,
+    )
+    return Settled(evidence, taking.taken)
+
+
+def _same_people(now: Evidence, before: Evidence) -> bool:
+    pairs = [(now.measured, before.measured), (now.controls, before.controls)]
+    if now.blind is not None and before.blind is not None:
+        pairs.append((now.blind, before.blind))
+    return (
+        [r.subject.name for r in now.audit.subjects]
+        == [r.subject.name for r in before.audit.subjects]
+        and np.array_equal(now.measured.name_ids, before.measured.name_ids)
+        and np.array_equal(now.measured.offsets, before.measured.offsets)
+        and np.array_equal(now.controls.offsets, before.controls.offsets)
+        and all(
+            value.shape == np.shape(getattr(b, name))
+            for a, b in pairs
+            for name, value in vars(a).items()
+            if isinstance(value, np.ndarray)
+        )
+    )
+
+
+class _Taking:
+    """Takes numbers of another measurement, and counts them."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def where(self, allowed: Array, now: Array, before: Array) -> Array:
+        allowed = allowed & (now != before)
+        self.taken += int(allowed.sum())
+        return np.where(allowed, before, now).astype(now.dtype)
+
+    def near(self, now: Array, before: Array, tolerance: float) -> Array:
+        return self.where(np.abs(before - now) <= tolerance, now, before)
+
+    def few(self, now: Array, before: Array, step: int | None = None) -> Array:
+        """Whole numbers of which hardly any differ, and by `step` at most."""
+        differ = now != before
+        if differ.sum() > max(1, TURNED * now.size):
+            return now
+        return self.where(differ if step is None else abs(now - before) <= step, now, before)
+
+
+def _measured(now: Evidence, before: Measured, taking: _Taking) -> Measured:
+    mine = now.measured
+    own = before.predictions == mine.name_ids[mine.owners]
+    gap = mine.top - np.where(own, mine.true, mine.second)
+    is_name = (before.predictions >= 0) & (before.predictions < len(now.audit.index))
+    return replace(
+        mine,
+        predictions=taking.where(
+            is_name & (gap <= 2 * SIMILARITY), mine.predictions, before.predictions
+        ),
+        top=taking.near(mine.top, before.top, SIMILARITY),
+        second=taking.near(mine.second, before.second, SIMILARITY),
+        true=taking.near(mine.true, before.true, SIMILARITY),
+        pool_predictions=taking.few(mine.pool_predictions, before.pool_predictions),
+        pool_unknown=taking.near(mine.pool_unknown, before.pool_unknown, TURNED),
+    )
+
+
+def _decided(now: Evidence, measured: Measured) -> Evidence:
+    """The same audit with these predictions."""
+    subjects = []
+    for person, result in enumerate(now.audit.subjects):
+        here = measured.of(person)
+        winners, counts, _ = count_votes(measured.predictions[:, here])
+        subjects.append(
+            replace(
+                result,
+                predictions=measured.predictions[:, here],
+                similarities=measured.top[:, here],
+                winners=winners,
+                counts=counts,
+                decision=decide(winners, result.name_id, now.audit.tau),
+            )
+        )
+    return replace(now, audit=replace(now.audit, subjects=tuple(subjects)))
+
+
+def _controls(now: ControlTests, before: ControlTests, taking: _Taking) -> ControlTests:
+    ranks = before.p_values * (now.counts + 1)
+    is_rank = (np.abs(ranks - np.rint(ranks)) < 1e-6) & (ranks > 0.5)
+    one_name = np.abs(ranks - now.p_values * (now.counts + 1)) < 1.5
+    return replace(
+        now,
+        p_values=taking.where(is_rank & one_name, now.p_values, before.p_values),
+        wins=taking.few(now.wins, before.wins, 1),
+    )
+
+
+def _blind(now: BlindScores, before: BlindScores, taking: _Taking) -> BlindScores:
+    margin, correct = now.swapped_margin, now.swapped_correct
+    if margin is not None and before.swapped_margin is not None:
+        margin = taking.near(margin, before.swapped_margin, SIMILARITY)
+    if correct is not None and before.swapped_correct is not None:
+        correct = taking.few(correct, before.swapped_correct, 1)
+    return BlindScores(
+        name_only=taking.near(now.name_only, before.name_only, SIMILARITY),
+        image_free=taking.near(now.image_free, before.image_free, SIMILARITY),
+        image_only=taking.near(now.image_only, before.image_only, RIDGE),
+        swapped_margin=margin,
+        swapped_correct=correct,
+    )

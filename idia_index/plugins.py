@@ -1,0 +1,206 @@
+"""What a plugin implements: a backend (texts and images in, vectors out) and an index kind.
+
+A plugin's own part is small on purpose. A backend returns raw vectors; tokenising into packs,
+normalising and checking happen once, in `idia_index.encode.embeddings`, for all of them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from PIL import Image
+
+from idia_index.encode import embeddings
+from idia_index.encode.images import ImageSource, load_image
+from idia_index.errors import IdiaIndexError
+from idia_index.support.concurrency import one_ahead
+from idia_index.types import Fingerprint, Float32, Int64, Pack
+
+
+class Tokenizer(Protocol):
+    """Turns texts into tokens, without the two special tokens and without truncation."""
+
+    @property
+    def start(self) -> int:
+        """Id of the start-of-text token."""
+        ...
+
+    @property
+    def end(self) -> int:
+        """Id of the end-of-text token."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokens of each text, as the model's own tokenizer gives them."""
+        ...
+
+
+class PackTower(ABC):
+    """A causal text tower, which runs packs (see `idia_index.types.Pack`).
+
+    Attributes:
+        tokenizer: the model's tokenizer.
+        context_length: most tokens of a prompt, the two special tokens counted.
+        pack_nodes: most nodes of one tree, as suits the device.
+        pack_batch: trees computed at a time, as suits the device.
+    """
+
+    tokenizer: Tokenizer
+    context_length: int
+    pack_nodes: int = 256
+    pack_batch: int = 1
+
+    @abstractmethod
+    def embed_pack(self, pack: Pack) -> Float32:
+        """Text embeddings float32 [p, D] at `pack.reads`, not normalised."""
+
+    def embed_packs(self, packs: Iterable[Pack]) -> Iterator[tuple[Pack, Float32]]:
+        """Each pack with its text embeddings; the next is planned while one is computed.
+
+        A tower that computes several packs at a time does so here; their order is free.
+        """
+        return ((pack, self.embed_pack(pack)) for pack in one_ahead(packs))
+
+
+class Backend(ABC):
+    """A model that embeds texts and images; a plugin subclasses it.
+
+    The constructor takes `model` (the SPEC of the command line), `device` (None: the best
+    there is) and `dtype` (a name of `BACKEND_DTYPES`), keywords all, and raises an
+    `IdiaIndexError` for what it cannot load.
+
+    Attributes:
+        name: the plugin's name, as `--backend` takes it.
+        model: the SPEC it was loaded from, local paths absolute, so that it loads anywhere.
+        load_options: keywords beside `model` and `device` that load it the same way again.
+        device: what the model runs on, as people are shown it ("cpu (2 threads)").
+        text_tower: the text tower where it is causal, so that texts go through packs; None
+            sends whole texts to `embed_texts`.
+    """
+
+    name: ClassVar[str]
+    model: str
+    load_options: Mapping[str, Any] = MappingProxyType({})
+    device: str
+    text_tower: PackTower | None = None
+
+    @classmethod
+    def self_test(cls) -> str:
+        """Tries the backend's libraries, without a model, and says what they run on.
+
+        Raises an `IdiaIndexError` that says what does not work. `idia-index doctor` shows both.
+        """
+        return "imports"
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> Fingerprint:
+        """What the model is, exactly."""
+
+    def expect_images(self, count: int) -> None:  # noqa: B027 (not every backend need)
+        """Told that about `count` images are being read for `embed_images`.
+
+        A backend may load what it needs for them meanwhile; it need not do anything.
+        """
+
+    @abstractmethod
+    def embed_images(self, images: Sequence[Image.Image]) -> Float32:
+        """Image embeddings float32 [n, D], not normalised.
+
+        The images come as `idia_index.encode.images.load_image` gives them: upright, in the mode of
+        their file. Resizing before or after the conversion to RGB changes pixels, so a
+        backend does both in the order that its model was trained with.
+        """
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32:
+        """Text embeddings float32 [n, D], not normalised.
+
+        Called only without a `text_tower`. Raises `InputError` for a text past the context
+        length: cutting it silently would answer for another prompt.
+        """
+        raise TypeError(f"backend {self.name!r} has neither a text_tower nor embed_texts")
+
+    def encode_texts(self, texts: Sequence[str]) -> Float32:
+        """Text embeddings float32 [n, D], unit rows, in the order of `texts`."""
+        return embeddings.encode_texts(self, texts)
+
+    def encode_images(self, images: Sequence[ImageSource]) -> Float32:
+        """Image embeddings float32 [n, D], unit rows, of paths or PIL images.
+
+        Raises `InputError` for a file that is not a readable image.
+        """
+        return embeddings.encode_images(self, [load_image(image) for image in images])
+
+
+BACKEND_DTYPES = ("float32", "float16", "bfloat16")
+
+
+class Shard(ABC):
+    """The stored text embeddings [T, n, D] of all T templates for one run of n names."""
+
+    @abstractmethod
+    def search(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
+        """The k most similar names of each template for each query.
+
+        Args:
+            queries: float32 [M, D], unit rows.
+            k: 1 or more.
+
+        Returns:
+            similarities float32 [T, M, k], falling, and rows int64 [T, M, k] of this shard;
+            equal similarities stand in the order of their rows. Where k exceeds n, the rest
+            has similarity -inf and row -1.
+        """
+
+    @abstractmethod
+    def text_embeddings(self, template: int, rows: Int64) -> Float32:
+        """Rows of one template, float32 [len(rows), D]."""
+
+
+class IndexKind(ABC):
+    """A way to store and search shards; a plugin subclasses it. Instances hold no state.
+
+    Attributes:
+        name: the plugin's name, as `--index` takes it.
+        exact: whether the answers are those of float32 cosine similarity; an index of a kind
+            that is not exact says so in every report.
+        suffix: file name suffix of a shard.
+        read_share: the leading share of a shard's file that a search reads through.
+    """
+
+    name: ClassVar[str]
+    exact: ClassVar[bool]
+    suffix: ClassVar[str]
+    read_share: ClassVar[float] = 1.0
+
+    def row_bytes(self, dim: int) -> int:
+        """Bytes on disk of a row of `dim` numbers, at least; 0 where the kind does not say."""
+        return 0
+
+    def self_test(self) -> str:
+        """Searches a little, and says what runs it; raises `IdiaIndexError` if it does not work."""
+        rows = np.eye(4, dtype=np.float32)[None]
+        _, found = self.in_memory(rows).search(rows[0], 1)
+        if found.ravel().tolist() != [0, 1, 2, 3]:
+            raise IdiaIndexError(f"the index kind {self.name!r} gives wrong answers here")
+        return "searches on the CPU"
+
+    @abstractmethod
+    def write_shard(self, path: Path, text_embeddings: Float32) -> None:
+        """Writes float32 [T, n, D] unit rows to a new file."""
+
+    @abstractmethod
+    def open_shard(self, path: Path, shape: tuple[int, int, int]) -> Shard:
+        """Opens a file of T, n, D rows, mapped into memory where the format allows.
+
+        Raises `InputError`, naming the file, if it does not hold that many rows.
+        """
+
+    @abstractmethod
+    def in_memory(self, text_embeddings: Float32) -> Shard:
+        """A shard of float32 [T, n, D] unit rows that is on no disk (names added on the fly)."""

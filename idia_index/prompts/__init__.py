@@ -1,0 +1,1 @@
+"""Names and templates, and the grid of prompts that they make."""

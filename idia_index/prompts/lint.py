@@ -1,0 +1,180 @@
+"""What to tell people about their names before an audit: nothing here changes a name."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idia_index.prompts.names import NameList, name_key, repeats
+from idia_index.support.text import shown
+
+MAX_FINDINGS = 1000
+"""Findings of one kind that are listed; one more says how many there are in all."""
+
+_BLOCK = 1 << 16
+
+T = TypeVar("T")
+
+# Left out of a `loose_key`: what people write in more than one way, or leave out.
+_LOOSE = dict.fromkeys(map(ord, " _-.,'`\u00b4\u2018\u2019\u02bc\u2010\u2011\u2013\u200c\u200d"))
+# Accents of Latin, Greek and Cyrillic only: the marks of other scripts are vowels.
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a name that a person should look at.
+
+    Attributes:
+        kind: "duplicate", "collision", "lookalike", "underscore", "brace" or "markup".
+        value: the name.
+        place: where it stands.
+        message: what is the matter and what to do, in one line.
+    """
+
+    kind: str
+    value: str
+    place: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Collision:
+    """A subject whose name is a candidate's in another spelling.
+
+    Attributes:
+        subject: the subject's name.
+        candidate: the candidate's name, not equal to it.
+        name_id: the candidate's position.
+        same_name: True if they differ in case, white space or the composition of accents only
+            (equal `name_key`), False if in accents, hyphens or the like too (equal `loose_key`).
+    """
+
+    subject: str
+    candidate: str
+    name_id: int
+    same_name: bool
+
+
+def loose_key(name: str) -> str:
+    """The name without case, accents, spaces, hyphens, apostrophes, commas and full stops."""
+    if name.isascii():
+        return name.lower().translate(_LOOSE)
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", name))
+    return plain.casefold().translate(_LOOSE)
+
+
+def collisions(candidates: Iterable[str], subject_names: Iterable[str]) -> Iterator[Collision]:
+    """Subjects whose name is spelled otherwise among the candidates, in candidate order.
+
+    A subject in that state would compete with itself: the candidate's spelling can win its vote.
+    A name that is equal to the subject's is no collision, but a further spelling still is. There
+    may be as many as candidates: they come one by one.
+    """
+    wanted: dict[str, list[str]] = {}
+    for subject in dict.fromkeys(subject_names):
+        wanted.setdefault(loose_key(subject), []).append(subject)
+    for name_id, (candidate, key) in enumerate(_with_keys(candidates)):
+        for subject in wanted.get(key, ()):
+            if subject != candidate:
+                same_name = name_key(subject) == name_key(candidate)
+                yield Collision(subject, candidate, name_id, same_name)
+
+
+def lint_names(names: NameList, subject_names: Iterable[str] = ()) -> list[Finding]:
+    """Everything worth a look in a list of candidates, given the names of the subjects.
+
+    Prompts past the context length are not among it: only the model's tokens can tell.
+    """
+    findings = _capped("duplicate", names.duplicate_count, _duplicates(names))
+    hits, total = _counted(collisions(names, subject_names))
+    findings += _capped("collision", total, (_collision(names, hit) for hit in hits))
+    pairs = _lookalikes(names)
+    shown_pairs = pairs[:MAX_FINDINGS].tolist()
+    findings += _capped("lookalike", len(pairs), (_lookalike(names, *pair) for pair in shown_pairs))
+    for kind, pattern, message in _ODDITIES:
+        odd, total = _counted(_matching(names, pattern))
+        each = (Finding(kind, names[i], names.place(i), message) for i in odd)
+        findings += _capped(kind, total, each)
+    return findings
+
+
+_ODDITIES = (
+    ("underscore", re.compile("_"), "has an underscore in it: write a space if that is meant"),
+    ("brace", re.compile("[{}]"), "has a brace in it: it goes into prompts as it is"),
+    ("markup", re.compile("[&<>]"), "has markup in it, which CLIP may rewrite: write plain text"),
+)
+
+
+def _counted(items: Iterable[T]) -> tuple[list[T], int]:
+    """The first that are listed, and how many there are: all of them could fill memory."""
+    each = iter(items)
+    listed = list(islice(each, MAX_FINDINGS))
+    return listed, len(listed) + sum(1 for _ in each)
+
+
+def _capped(kind: str, total: int, findings: Iterable[Finding]) -> list[Finding]:
+    listed = list(islice(findings, MAX_FINDINGS))
+    if total > len(listed):
+        message = f"{total} findings of this kind in all: the first {len(listed)} are listed"
+        listed.append(Finding(kind, "", "", message))
+    return listed
+
+
+def _duplicates(names: NameList) -> Iterator[Finding]:
+    for duplicate in names.duplicates:
+        yield Finding(
+            "duplicate",
+            duplicate.name,
+            f"{names.source}, line {duplicate.line}",
+            f"is the same name as {shown(duplicate.kept)} of line {duplicate.kept_line}, which "
+            "was kept: remove it",
+        )
+
+
+def _collision(names: NameList, hit: Collision) -> Finding:
+    return Finding(
+        "collision",
+        hit.candidate,
+        names.place(hit.name_id),
+        f"is spelled otherwise than the subject {shown(hit.subject)} and would compete with it: "
+        "write both alike or remove it",
+    )
+
+
+def _with_keys(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each name with its `loose_key`, made for many at a time: no step of it crosses a line."""
+    items = iter(names)
+    while block := list(islice(items, _BLOCK)):
+        yield from zip(block, loose_key("\n".join(block)).split("\n"), strict=True)
+
+
+def _matching(names: NameList, pattern: re.Pattern[str]) -> Iterator[int]:
+    start = 0
+    for block in names.blocks():
+        if pattern.search("\n".join(block)):
+            yield from (i for i, name in enumerate(block, start) if pattern.search(name))
+        start += len(block)
+
+
+def _lookalikes(names: NameList) -> NDArray[np.int64]:
+    hashes = array("q", (hash(key) for _, key in _with_keys(names)))
+    return repeats(np.frombuffer(hashes, dtype=np.int64), lambda i: loose_key(names[i]))
+
+
+def _lookalike(names: NameList, later: int, first: int) -> Finding:
+    return Finding(
+        "lookalike",
+        names[later],
+        names.place(later),
+        f"differs from {shown(names[first])} of {names.place(first)} in accents, hyphens, spaces "
+        "or the like only: remove one if they are one person",
+    )

@@ -1,0 +1,271 @@
+"""Candidate names: files of them, what counts as the same name, and what to warn about.
+
+Two names are the same if their `name_key` is equal: they differ at most in case, white space or
+the composition of accents. CLIP lower-cases, collapses white space and composes accents, so both
+would have one embedding and tie for ever, and the later could never win.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import SupportsIndex, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idia_index.errors import InputError
+from idia_index.support.text import check_text, iter_blocks, shown, shown_path
+
+MAX_DUPLICATES_LISTED = 1000
+"""Duplicates that are listed one by one; all are counted, so a file of them cannot fill memory."""
+
+_BLOCK = 1 << 16
+
+
+def clean_name(name: str) -> str:
+    """The name with white space collapsed to single spaces; nothing else changes."""
+    return " ".join(name.split())
+
+
+def name_key(name: str) -> str:
+    """What the same name has in common: Unicode NFC, case folded, white space collapsed."""
+    return _fold(clean_name(name))
+
+
+def folder_to_name(folder: str) -> str:
+    """The name that a folder of images is called after: `First_Last` is `First Last`.
+
+    Raises `InputError` for a folder name that leaves no name or that `check_text` refuses.
+    """
+    check_text(folder, "folder of images")
+    name = clean_name(folder.replace("_", " "))
+    if not name:
+        raise InputError(f"folder {shown(folder)} names nobody: call it First_Last")
+    return name
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """A name that was removed because an earlier one has the same `name_key`.
+
+    Attributes:
+        name, line: the one removed, and its line (or item) number, from 1.
+        kept, kept_line: the one kept.
+    """
+
+    name: str
+    line: int
+    kept: str
+    kept_line: int
+
+
+class NameList(Sequence[str]):
+    """Names in the order of their source, each once, made by `read_names` or `make_names`.
+
+    Held as one UTF-8 text and two arrays and decoded where read: ten million names of 14 letters
+    take 310 MB, less than half of what a list of them would need.
+
+    Attributes:
+        source: the file, or what the caller called it, as messages show it.
+        duplicates: what was removed, in order; at most `MAX_DUPLICATES_LISTED` of them.
+        duplicate_count: how many were removed.
+        blanks: number of blank lines skipped.
+        respaced: number of names whose white space was collapsed, removed ones too.
+    """
+
+    def __init__(self, source: str, packed: _Packed, counts: _Counts) -> None:
+        self.source = source
+        self.duplicates = counts.duplicates
+        self.duplicate_count = counts.duplicate_count
+        self.blanks = counts.blanks
+        self.respaced = counts.respaced
+        self._packed = packed
+
+    def __len__(self) -> int:
+        return len(self._packed.ends)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> str | list[str]:
+        if not isinstance(index, slice):
+            return self._packed.name(range(len(self))[index])
+        start, stop, step = index.indices(len(self))
+        if step == 1:
+            return self._packed.run(start, stop)
+        return [self._packed.name(i) for i in range(start, stop, step)]
+
+    def __iter__(self) -> Iterator[str]:
+        for block in self.blocks():
+            yield from block
+
+    def blocks(self, size: int = _BLOCK) -> Iterator[list[str]]:
+        """The names in runs of `size`, which is much faster than one by one."""
+        for start in range(0, len(self), size):
+            yield self[start : start + size]
+
+    def place(self, index: int) -> str:
+        """Where a name stands in its source, for messages."""
+        return f"{self.source}, line {self._packed.lines[index]}"
+
+
+def read_names(path: str | os.PathLike[str]) -> NameList:
+    """Names of a UTF-8 file, one a line, in file order.
+
+    Blank lines are skipped and counted, white space is collapsed and counted, and a name with the
+    `name_key` of an earlier one is removed and listed; the first spelling stays.
+
+    Raises `InputError` for a file that `iter_blocks` refuses or that holds no name.
+    """
+    source = shown_path(path)
+    builder = _Builder()
+    for block in iter_blocks(path):
+        builder.add(block)
+    if not len(builder):
+        raise InputError(f"{source} holds no name: write one a line")
+    return builder.finish(source)
+
+
+def make_names(names: Iterable[str], source: str = "names") -> NameList:
+    """A `NameList` of names that come from elsewhere; `source` says where, for messages.
+
+    Raises `InputError` for a name that is empty or that `check_text` refuses, or for no names.
+    """
+    builder = _Builder()
+    items = iter(names)
+    seen = 0
+    while block := list(islice(items, _BLOCK)):
+        for number, name in enumerate(block, seen + 1):
+            check_text(name, f"{source}, line {number}")
+            if not name or name.isspace():
+                raise InputError(f"{source}, line {number} is empty: give a name")
+        builder.add(block)
+        seen += len(block)
+    if not len(builder):
+        raise InputError(f"{source} holds no name: give at least one")
+    return builder.finish(source)
+
+
+def repeats(hashes: NDArray[np.int64], key_of: Callable[[int], str]) -> NDArray[np.int64]:
+    """Positions with the key of an earlier one: int64 [p, 2], (later, first), by the later one.
+
+    Args:
+        hashes: int64 [n], a hash of each key. Equal hashes are only a hint: keys are compared.
+        key_of: the key at a position, asked for where hashes are equal and nowhere else.
+    """
+    order = np.argsort(hashes, kind="stable")
+    ranked = hashes[order]
+    again = np.concatenate(([False], ranked[1:] == ranked[:-1], [False]))
+    begins = ~again[:-1] & again[1:]
+    places = np.flatnonzero(begins | again[:-1])
+    pairs = array("q")  # a list of ten million pairs would take a gigabyte
+    first: dict[str, int] = {}
+    for start in range(0, len(places), _BLOCK):
+        block = places[start : start + _BLOCK]
+        for new, position in zip(begins[block].tolist(), order[block].tolist(), strict=True):
+            if new:
+                first = {}
+            kept = first.setdefault(key_of(position), position)
+            if kept != position:
+                pairs.extend((position, kept))
+    found = np.array(pairs, np.int64).reshape(-1, 2)
+    return found[np.argsort(found[:, 0])]
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """What reading left out or changed: see `NameList`."""
+
+    duplicates: tuple[Duplicate, ...]
+    duplicate_count: int
+    blanks: int
+    respaced: int
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """Names as UTF-8 `text`, one a line; `ends` int64 [n], where each ends; `lines` int64 [n]."""
+
+    text: bytes
+    ends: NDArray[np.int64]
+    lines: NDArray[np.int64]
+
+    def name(self, index: int) -> str:
+        return self.text[self._start(index) : int(self.ends[index])].decode("utf-8")
+
+    def run(self, start: int, stop: int) -> list[str]:
+        if stop <= start:
+            return []
+        return self.text[self._start(start) : int(self.ends[stop - 1])].decode("utf-8").split("\n")
+
+    def without(self, removed: NDArray[np.int64]) -> _Packed:
+        keep = np.ones(len(self.ends), dtype=np.bool_)
+        keep[removed] = False
+        lengths = np.diff(self.ends, prepend=-1)
+        letters = np.frombuffer(self.text, dtype=np.uint8)[np.repeat(keep, lengths)]
+        return _Packed(letters.tobytes(), np.cumsum(lengths[keep]) - 1, self.lines[keep])
+
+    def _start(self, index: int) -> int:
+        return int(self.ends[index - 1]) + 1 if index else 0
+
+
+class _Builder:
+    """Collects lines into a `NameList`; memory is that of the list and of one hash a name."""
+
+    def __init__(self) -> None:
+        self._text = bytearray()
+        self._hashes = array("q")
+        self._lines = array("q")
+        self._line = 0
+        self._blanks = 0
+        self._respaced = 0
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def add(self, block: list[str]) -> None:
+        """Adds a run of lines, blank ones too."""
+        names = [clean_name(line) for line in block]
+        full = [(number, name) for number, name in enumerate(names, self._line + 1) if name]
+        self._line += len(block)
+        self._blanks += len(block) - len(full)
+        self._respaced += sum(
+            1 for line, name in zip(block, names, strict=True) if name and line != name
+        )
+        if full:
+            joined = "\n".join(name for _, name in full)
+            self._text += joined.encode("utf-8") + b"\n"
+            self._hashes.extend(map(hash, _fold(joined).split("\n")))
+            self._lines.extend(number for number, _ in full)
+
+    def finish(self, source: str) -> NameList:
+        """The list, without the names that repeat an earlier one."""
+        text = bytes(self._text)
+        self._text.clear()
+        ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == 0x0A)
+        packed = _Packed(text, ends, np.frombuffer(self._lines, dtype=np.int64))
+        hashes = np.frombuffer(self._hashes, dtype=np.int64)
+        pairs = repeats(hashes, lambda index: _fold(packed.name(index)))
+        lines = self._lines
+        listed = tuple(
+            Duplicate(packed.name(later), lines[later], packed.name(first), lines[first])
+            for later, first in pairs[:MAX_DUPLICATES_LISTED].tolist()
+        )
+        counts = _Counts(listed, len(pairs), self._blanks, self._respaced)
+        if len(pairs):
+            packed = packed.without(pairs[:, 0])
+        return NameList(source, packed, counts)
+
+
+def _fold(text: str) -> str:
+    # Unicode's canonical caseless match; it maps no character to or from a newline or a space,
+    # so that a run of lines can be folded at once.
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())

@@ -1,0 +1,196 @@
+"""What reports say in words: verdicts and cautions, the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from idia_index.decide.disclosure import may_be_named
+from idia_index.decide.results import AuditResult, SubjectResult
+from idia_index.evaluation import evaluate_decisions
+from idia_index.support.text import counted
+
+ASSOCIATED = "the model associates this face with this name"
+STAND_OUT = ("person stands out", "people stand out")
+NOT_ASSOCIATED = "no association of this face with this name was found"
+ANOTHER = "another name"  # where a rival is not named: see `rivals.may_be_named`
+
+
+def verdict(result: SubjectResult) -> str:
+    """What may be said of one subject, in the only words that reports use for it."""
+    return ASSOCIATED if result.decision.inferred_member else NOT_ASSOCIATED
+
+
+def index_kind(summary: Mapping[str, Any]) -> str:
+    """An index's kind, and how sure its names are; of `Manifest.summary`."""
+    if summary["exact"]:
+        return f"{summary['kind']}, exact"
+    if not summary["approximate"]:
+        return f"{summary['kind']}, rounded; names in doubt are encoded again, exactly"
+    recall = summary["recall_at_1"]
+    known = "not known since it was compacted" if recall is None else f"{recall:.1%}"
+    return f"{summary['kind']}, approximate; recall at 1 {known}"
+
+
+def names_origin(pool: Mapping[str, Any] | None) -> str:
+    """Where the names of a build come from, of the recipe in its manifest; None: none was drawn."""
+    if pool is None:
+        return "a list; none was drawn"
+    how = "by frequency" if pool.get("weighted") else "every name equally likely"
+    return f"{pool.get('pool')}: {pool.get('n')} drawn with seed {pool.get('seed')}, {how}"
+
+
+def leak_warnings(baselines: Mapping[str, Any] | None) -> list[str]:
+    """What must stand first if members can be told from non-members without their faces."""
+    if baselines is None or not baselines["gate"]:
+        return []
+    fired = [row for row in baselines["rows"] if row["fires"]]
+    said = "; ".join(f"{row['what'].split(':')[0]}: AUC {row['auc']:.2f}" for row in fired)
+    return [
+        "The split leaks: members can be told from non-members nearly as well without matching a "
+        f"face to its name ({said}; the attack: AUC {baselines['attack_auc']:.2f}). The rates "
+        "below are no evidence that the model knows these faces. Take non-members whose names and "
+        "photographs come from where the members' come from."
+    ]
+
+
+UNEVEN = 0.05
+"""P-value of the Kolmogorov-Smirnov test from which down p-values are warned of."""
+
+
+def uniform_text(uniform: Mapping[str, Any]) -> str:
+    """What the spread of non-members' p-values says of all p-values; of `non_members_uniform`."""
+    count, p = uniform["non_members"], uniform["ks_p_value"]
+    found = (
+        f"{uniform['at_most_0.05']:,} of {count:,} are at most 0.05, where {count / 20:.3g} are "
+        f"expected; Kolmogorov-Smirnov p = {p:.2g}"
+    )
+    if p < UNEVEN:
+        return (
+            "The p-values of known non-members are not spread evenly, as they should be "
+            f"({found}). So the control names may not be like the true names here, and p-values of "
+            "the others too small or too large: take who stands out by them with care. One such "
+            "test in twenty fails by chance."
+        )
+    return (
+        f"The p-values of known non-members are spread as evenly as chance allows ({found}): no "
+        "sign that p-values are too small or too large. Among few non-members only a gross one "
+        "would show."
+    )
+
+
+def uniform_warnings(summary: Mapping[str, Any]) -> list[str]:
+    """What must stand first if p-values of non-members are not what p-values should be."""
+    uniform = summary["non_members_uniform"]
+    return [uniform_text(uniform)] if uniform and uniform["ks_p_value"] < UNEVEN else []
+
+
+VERY_FEW, FEW = 3, 15  # images, of the 30 that the protocol takes
+
+
+def _few_images(result: AuditResult) -> list[str]:
+    """How much less verdicts of few images are worth; docs/statistics.md has the figures."""
+    images = [len(r.subject.images) for r in result.subjects]
+    very_few = sum(count < VERY_FEW for count in images)
+    few = sum(VERY_FEW <= count < FEW for count in images)
+    have = ("of the people tested has", "of the people tested have")
+    said = []
+    if very_few:
+        said.append(
+            f"{counted(very_few, *have)} fewer than {VERY_FEW} images. With one image no vote can "
+            "tie, so that chance associates more: in the controlled study 2.3% of non-members, and "
+            "none of 120 with 30 images. Of two, those that differ tie, and fewer members are "
+            "found. Conclude nothing from so few images."
+        )
+    if few:
+        said.append(
+            f"{counted(few, *have)} fewer than {FEW} images, where the protocol takes 30: fewer "
+            "members are found (in the controlled study 29% with 3 images, 44% with 5, 61% with "
+            "30)."
+        )
+    return said
+
+
+def notes(result: AuditResult) -> list[str]:
+    """What a reader must know to read the figures right, a sentence each."""
+    return [
+        "An association is evidence that images of the person were in the training data together "
+        "with the name; it is no proof. Finding none does not show that the person was left out.",
+        _how_often_wrong(result),
+        *_few_images(result),
+        *_names_added_or_hidden(result),
+        *_how_computed(result),
+        *_left_out(result),
+        *_other_spellings(result),
+    ]
+
+
+def _how_often_wrong(result: AuditResult) -> str:
+    metrics = evaluate_decisions(result.subjects)
+    fpr = metrics.false_positives if metrics else None
+    if fpr is None or fpr.ci95 is None:
+        return (
+            "No subject here is a known non-member, so this audit does not measure how often "
+            "the rule is wrong for this model."
+        )
+    return (
+        f"{counted(fpr.hits, 'false positive')} among {counted(fpr.total, 'non-member')}: "
+        "with 95 % confidence the false positive rate lies between "
+        f"{fpr.ci95[0]:.1%} and {fpr.ci95[1]:.1%}."
+    )
+
+
+def _names_added_or_hidden(result: AuditResult) -> list[str]:
+    said = []
+    added = [r.subject.name for r in result.subjects if not r.in_index]
+    if added:
+        were = ("of the subjects' names was", "of the subjects' names were")
+        said.append(
+            f"{counted(len(added), *were)} not among the index's candidates, but encoded for this "
+            f"audit to compete with them: {', '.join(added)}."
+        )
+    if not all(may_be_named(r.predictions, r.name_id) for r in result.subjects):
+        said.append(
+            "Where another name was predicted more often than the person's own, other names are "
+            "not shown: this tests a name, and looks for none."
+        )
+    return said
+
+
+def _how_computed(result: AuditResult) -> list[str]:
+    said, manifest = [], result.index.manifest
+    if manifest.approximate:
+        found = (
+            "How often it does is not known since the index was compacted."
+            if manifest.recall is None
+            else f"It finds the exact name of {manifest.recall:.1%} of random directions."
+        )
+        said.append(
+            f"The index is of the approximate kind {manifest.plan.kind!r}: a prediction may "
+            f"differ from the exact one. {found}"
+        )
+    precisions = {manifest.plan.fingerprint.precision, str(result.backend["precision"])}
+    if precisions != {"float32"}:
+        said.append(f"Not all was computed in float32: {', '.join(sorted(precisions))}.")
+    return said
+
+
+def _left_out(result: AuditResult) -> list[str]:
+    skipped = sum(len(r.skipped) for r in result.subjects)
+    if not skipped:
+        return []
+    return [f"{counted(skipped, 'file was', 'files were')} left out, and listed with the reason."]
+
+
+def _other_spellings(result: AuditResult) -> list[str]:
+    said = [
+        f"{r.subject.name!r} ({', '.join(map(repr, r.spellings))})"
+        for r in result.subjects
+        if r.spellings
+    ]
+    if not said:
+        return []
+    return [
+        f"{len(said)} of the subjects' names are written otherwise among the candidates too; the "
+        f"model reads both alike, and they were one candidate: {', '.join(said)}."
+    ]

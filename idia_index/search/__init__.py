@@ -1,0 +1,1 @@
+"""An open index: per-template nearest names, exact, with their certificates."""

@@ -1,0 +1,258 @@
+"""From contenders to answers: certified by one pass, compared exactly, or encoded again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idia_index.errors import InputError
+from idia_index.search.bounds import Float64, Scores
+from idia_index.search.rerank import (
+    RERANK_BLOCK,
+    ScoredShard,
+    merge_topk,
+    rank,
+    similarity,
+    without_removed,
+)
+from idia_index.search.scan import TIE, Contenders, Tile, reaching_kth
+from idia_index.support.threads import workers
+from idia_index.types import Float32, Int64
+
+# Prompts that may be encoded again for each answer, an image in a template, and for a few of them
+# together. Honest indexes have needed 0.2 to 10 (docs/robustness.md); one that says that its rows
+# are far off, or whose rows are all alike, could ask for all of its prompts.
+AGAIN = 64
+AGAIN_FEW = 1 << 17
+
+# (templates [n], stored ids [n], rising) -> their rows, float32 [n, D]
+Rows = Callable[[Int64, Int64], Float32]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a search found, and how it knows.
+
+    Attributes:
+        similarities: float32 [T, M, k], falling; of certified answers, those of stored rows.
+        name_ids: int64 [T, M, k].
+        certified: bool [T, M], where one look at the stored rows proved the name; None for an
+            approximate kind, which proves nothing.
+        encoded: prompts that were encoded again to decide the others.
+    """
+
+    similarities: Float32
+    name_ids: Int64
+    certified: NDArray[np.bool_] | None = None
+    encoded: int = 0
+
+    @classmethod
+    def empty(cls, templates: int, k: int) -> Answer:
+        """The answer for no images."""
+        shape = (templates, 0, k)
+        return cls(np.empty(shape, np.float32), np.empty(shape, np.int64), np.ones(shape[:2], bool))
+
+    @classmethod
+    def joined(cls, first: Answer, second: Answer) -> Answer:
+        """The answer for the images of two, where both know what was certified."""
+        assert first.certified is not None and second.certified is not None
+        return cls(
+            np.concatenate([first.similarities, second.similarities], axis=1),
+            np.concatenate([first.name_ids, second.name_ids], axis=1),
+            np.concatenate([first.certified, second.certified], axis=1),
+            first.encoded + second.encoded,
+        )
+
+    def with_ids(self, name_ids: Int64) -> Answer:
+        """The same with other ids."""
+        return replace(self, name_ids=name_ids)
+
+
+@dataclass
+class Looks:
+    """How the answers of an index that stores less than float32 became certain.
+
+    Attributes:
+        answers: images x templates that were searched.
+        certified: those that one look at the stored rows decided.
+        encoded: prompts that were encoded again to decide the others.
+    """
+
+    answers: int = 0
+    certified: int = 0
+    encoded: int = 0
+
+    def count(self, answer: Answer) -> None:
+        """Adds an answer's."""
+        assert answer.certified is not None
+        self.answers += answer.certified.size
+        self.certified += int(answer.certified.sum())
+        self.encoded += answer.encoded
+
+
+def first_replaced(answer: Answer, first: Answer) -> Answer:
+    """An answer of k names of which another one, of one name, knows the first."""
+    winner = first.name_ids
+    rest = answer.name_ids != winner
+    # The winner moves to the front; where it was not among them, the last falls out.
+    place = np.where(rest.all(axis=2), rest.shape[2] - 1, np.argmin(rest, axis=2))
+    order = np.argsort(np.arange(rest.shape[2]) != place[:, :, None], axis=2, kind="stable")
+    ids = np.take_along_axis(answer.name_ids, order, axis=2)
+    similarities = np.take_along_axis(answer.similarities, order, axis=2)
+    ids[:, :, :1] = winner
+    # None of the others is more similar than the winner, whatever their stored rows say.
+    similarities = np.minimum(similarities, first.similarities)
+    similarities[:, :, :1] = first.similarities
+    return Answer(similarities, ids, first.certified, first.encoded)
+
+
+@dataclass
+class Proposals:
+    """The contenders of a search.
+
+    Attributes:
+        queries: float32 [M, D].
+        k: names asked for.
+        pairs: contenders of each template.
+        similarities: of each template's pairs, float32 [c], those of stored rows.
+        encoded: by template, rows encoded again, of the ids that `doubtful` gives.
+    """
+
+    queries: Float32
+    k: int
+    pairs: Sequence[Contenders]
+    similarities: Sequence[Float32]
+    encoded: dict[int, Float32] = field(default_factory=dict)
+
+
+def compare(queries: Float32, k: int, pairs: Sequence[Contenders], rows: Rows) -> Proposals:
+    """Contenders with the similarities of their stored rows, which are read shard by shard."""
+    counts = [len(part.ids) for part in pairs]
+    images = np.concatenate([part.queries for part in pairs])
+    ids = np.concatenate([part.ids for part in pairs])
+    templates = np.repeat(np.arange(len(pairs)), counts)
+    found = np.empty(len(ids), np.float32)
+    order = np.argsort(ids, kind="stable")
+
+    def some(start: int) -> None:
+        block = order[start : start + RERANK_BLOCK]
+        found[block] = similarity(queries[images[block]], rows(templates[block], ids[block]))
+
+    with ThreadPoolExecutor(workers()) as pool:
+        list(pool.map(some, range(0, len(ids), RERANK_BLOCK)))
+    return Proposals(queries, k, pairs, np.split(found, np.cumsum(counts)[:-1]))
+
+
+def narrowed(proposals: Proposals, errors: Float64) -> Proposals:
+    """Without the pairs that their stored rows rule out, each off by at most errors [T]."""
+    m, kept_pairs, kept_similarities = len(proposals.queries), [], []
+    for pairs, found, error in zip(
+        proposals.pairs, proposals.similarities, errors + TIE, strict=True
+    ):
+        similarities = found.astype(np.float64)
+        kept = reaching_kth(
+            pairs.queries, similarities - error, similarities + error, m, proposals.k
+        )
+        kept_pairs.append(Contenders(pairs.queries[kept], pairs.ids[kept]))
+        kept_similarities.append(found[kept])
+    return replace(proposals, pairs=kept_pairs, similarities=kept_similarities)
+
+
+def _in_doubt(pairs: Contenders, m: int, k: int) -> NDArray[np.bool_]:
+    """Pairs, bool [c], of images whose answer the scores leave open."""
+    counts = np.bincount(pairs.queries, minlength=m)
+    # The order among several is as open as who is among them.
+    return np.asarray(counts[pairs.queries] > 1) if k == 1 else np.ones(len(pairs.ids), np.bool_)
+
+
+def doubtful(proposals: Proposals) -> dict[int, Int64]:
+    """By template, the stored ids, rising, whose prompts must be encoded again."""
+    m, k = len(proposals.queries), proposals.k
+    found = {
+        template: np.unique(pairs.ids[_in_doubt(pairs, m, k)])
+        for template, pairs in enumerate(proposals.pairs)
+    }
+    return {template: ids for template, ids in found.items() if len(ids)}
+
+
+def check_doubt(doubt: Mapping[int, Int64], proposals: Proposals, error: float, file: str) -> None:
+    """Raises InputError where more prompts are in doubt than are encoded again for a search.
+
+    Args:
+        doubt: what `doubtful` gave of the proposals.
+        proposals: the contenders.
+        error: the most that a stored row is off.
+        file: where the index says so, for the message.
+    """
+    answers = len(proposals.queries) * proposals.k * len(proposals.pairs)
+    wanted, most = sum(map(len, doubt.values())), max(AGAIN_FEW, AGAIN * answers)
+    if wanted > most:
+        raise InputError(
+            f"{file}: {wanted:,} prompts would have to be encoded again to decide {answers:,} "
+            f"answers, more than {most:,}: stored rows are off by up to {error:.2g}, or too much "
+            "alike; look for damage with: idia-index verify, or build with --index bfloat16-exact"
+        )
+
+
+def settle(proposals: Proposals) -> Answer:
+    """Ranks the contenders."""
+    m, k = len(proposals.queries), proposals.k
+    similarities, ids, certified = [], [], []
+    for template, pairs in enumerate(proposals.pairs):
+        scores = proposals.similarities[template]
+        doubt = _in_doubt(pairs, m, k)
+        if template in proposals.encoded:
+            scores = scores.copy()
+            known = np.unique(pairs.ids[doubt])
+            rows = proposals.encoded[template][np.searchsorted(known, pairs.ids[doubt])]
+            scores[doubt] = similarity(proposals.queries[pairs.queries[doubt]], rows)
+        best = rank(pairs, scores, m, k)
+        similarities.append(best[0])
+        ids.append(best[1])
+        sure = np.ones(m, np.bool_)
+        sure[pairs.queries[doubt]] = False
+        certified.append(sure)
+    encoded = sum(len(rows) for rows in proposals.encoded.values())
+    return Answer(np.stack(similarities), np.stack(ids), np.stack(certified), encoded)
+
+
+def merged(
+    tiles: Iterable[Tile], queries: Float32, k: int, templates: int
+) -> tuple[Float32, Int64]:
+    """The answer of kinds that search each shard by themselves.
+
+    Returns:
+        similarities float32 [T, M, k] and stored ids int64 [T, M, k].
+    """
+    by_template: dict[int, list[tuple[Float32, Int64]]] = {t: [] for t in range(templates)}
+    for tile in tiles:
+        similarities, rows = without_removed(tile.shard.search, tile.removed, queries, k)
+        ids = np.where(rows >= 0, rows + tile.first, -1)
+        for t in range(len(tile.errors)):
+            part = (similarities[t : t + 1], ids[t : t + 1])
+            by_template[tile.first_template + t].append(part)
+    best = [merge_topk(by_template[t], k) for t in range(templates)]
+    return np.concatenate([b[0] for b in best]), np.concatenate([b[1] for b in best])
+
+
+class MemoryShard(ScoredShard):
+    """Float32 rows [T, n, D] that are on no disk: names that were added to a view."""
+
+    def __init__(self, text_embeddings: Float32) -> None:
+        self._rows = np.ascontiguousarray(text_embeddings, np.float32)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        t, n, dim = self._rows.shape
+        return t, n, dim
+
+    def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
+        exact = self._rows[templates, rows].astype(np.float64) @ queries.T.astype(np.float64)
+        return Scores.of_array(exact.transpose(2, 0, 1).astype(np.float32), 2.0**-24)
+
+    def text_embeddings(self, template: int, rows: Int64) -> Float32:
+        return np.array(self._rows[template][rows], np.float32)

@@ -1,0 +1,132 @@
+"""The k best names from all similarities: the shorter way where k is no small share of the names.
+
+Comparing contenders pair by pair takes some twenty times as long a pair as a product of all of
+them in float64, which rounds a little differently. Where that could show in the similarity,
+rounded to float32, the pair is compared as everywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+from idia_index.errors import IdiaIndexError
+from idia_index.search.bounds import Float64
+from idia_index.search.rerank import similarity
+from idia_index.search.scan import MOST, Tile, not_unit
+from idia_index.support.threads import workers
+from idia_index.types import Float32, Int64
+
+PER_NAME = 32  # names for each that is asked for, up to which this way is the shorter one
+MOST_NAMES = 1 << 16
+_BLOCK = 1 << 17  # similarities ranked at a time: they stay in the processor's cache
+_PRODUCT = 32  # so many blocks are one product
+
+
+def is_shorter(names: int, k: int) -> bool:
+    """Whether k of so many names are best found this way."""
+    return k > 1 and names <= min(PER_NAME * k, MOST_NAMES)
+
+
+def dense_topk(
+    tiles: Sequence[Tile], queries: Float32, k: int, templates: int
+) -> tuple[Float32, Int64]:
+    """The k best names of each image in each template, by their stored rows.
+
+    Returns:
+        similarities float32 [T, M, k], falling, and stored ids int64 [T, M, k]; equal
+        similarities stand in the order of their ids.
+    """
+    similarities = np.empty((templates, len(queries), k), np.float32)
+    ids = np.empty(similarities.shape, np.int64)
+    doubled = queries.astype(np.float64)
+
+    def finish(template: int, part: slice, exact: Float64, stored: Int64, rows: Float32) -> None:
+        with np.errstate(all="ignore"):  # rows that are no numbers are found by their similarities
+            found = _rounded(exact, queries[part], rows)
+        if not found.max() <= max(_longest(tile, template) for tile in tiles):
+            raise _wrong(tiles, template)
+        similarities[template, part], places = _best(found, k)
+        ids[template, part] = stored[places]
+
+    with ThreadPoolExecutor(workers()) as pool:
+        before: list[Future[None]] = []
+        for template in range(templates):
+            stored, rows = _rows(tiles, template)
+            columns = rows.T.astype(np.float64)
+            step = max(1, _BLOCK // len(stored))
+            for start in range(0, len(queries), _PRODUCT * step):
+                # One large product: small ones wait for each other's threads.
+                with np.errstate(all="ignore"):  # rows that are no numbers are found by the result
+                    exact = doubled[start : start + _PRODUCT * step] @ columns
+                now = [
+                    pool.submit(
+                        finish, template, slice(start + i, min(start + i + step, len(queries))),
+                        exact[i : i + step], stored, rows,
+                    )
+                    for i in range(0, len(exact), step)
+                ]  # fmt: skip
+                for job in before:
+                    job.result()
+                before = now
+        for job in before:
+            job.result()
+    return similarities, ids
+
+
+def _rows(tiles: Sequence[Tile], template: int) -> tuple[Int64, Float32]:
+    """Stored ids int64 [n], rising, and rows float32 [n, D] of a template, none removed."""
+    ids, rows = [], []
+    for tile in tiles:
+        if _has(tile, template):
+            left = np.setdiff1d(np.arange(tile.count), tile.removed, assume_unique=True)
+            ids.append(left + tile.first)
+            rows.append(tile.shard.text_embeddings(template - tile.first_template, left))
+    return np.concatenate(ids), np.concatenate(rows)
+
+
+def _wrong(tiles: Sequence[Tile], template: int) -> IdiaIndexError:
+    """The error of a template that has a similarity too large, naming the file it is in."""
+    for tile in tiles:
+        _, rows = _rows([tile], template) if _has(tile, template) else (None, np.eye(1))
+        longest = _longest(tile, template)
+        if not (np.linalg.norm(rows.astype(np.float64), axis=1) <= longest).all():
+            return not_unit(tile, template)
+    return IdiaIndexError("image embeddings are not of unit length")
+
+
+def _longest(tile: Tile, template: int) -> float:
+    """The most that a row of a template can be long, rounded as it may be; 0 if there is none."""
+    lost = tile.errors[template - tile.first_template] if _has(tile, template) else -MOST
+    return MOST + float(lost)
+
+
+def _has(tile: Tile, template: int) -> bool:
+    return tile.first_template <= template < tile.first_template + len(tile.errors)
+
+
+def _rounded(exact: Float64, queries: Float32, rows: Float32) -> Float32:
+    """Products float64 [M, n], which are overwritten, as `search.similarity` rounds them."""
+    # Twice what a sum in float64 can be off, whatever its order: a dot product's bound.
+    longest = np.linalg.norm(queries, axis=1).max() * np.linalg.norm(rows, axis=1).max()
+    off = 2.1 * rows.shape[1] * 2.0**-53 * float(longest)
+    exact += off
+    found: Float32 = exact.astype(np.float32)
+    exact -= 2 * off
+    m, n = np.nonzero(found != exact.astype(np.float32))
+    found[m, n] = similarity(queries[m], rows[n])
+    return found
+
+
+def _best(found: Float32, k: int) -> tuple[Float32, Int64]:
+    """The k largest of each row, falling, and their places; equal ones in order of their places."""
+    bits = found.view(np.int32)
+    # Whole numbers in the falling order of the floats: what is above zero, from its bits.
+    falling = np.where(bits < 0, bits & 0x7FFFFFFF, -bits).astype(np.int64)
+    falling <<= 32
+    falling |= np.arange(found.shape[1])
+    best = np.sort(np.partition(falling, k - 1, axis=1)[:, :k], axis=1)
+    places = best & 0xFFFFFFFF
+    return np.take_along_axis(found, places, axis=1), places

@@ -1,0 +1,281 @@
+"""An index that is open: its names, its shards, and the search of every template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from copy import copy
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from idia_index.encode import embeddings
+from idia_index.errors import IdiaIndexError, InputError
+from idia_index.plugins import Backend, IndexKind
+from idia_index.prompts.names import name_key
+from idia_index.prompts.templates import Template, make_templates
+from idia_index.search import exhaustive as dense
+from idia_index.search.certify import (
+    Answer,
+    Looks,
+    MemoryShard,
+    check_doubt,
+    compare,
+    doubtful,
+    first_replaced,
+    merged,
+    narrowed,
+    settle,
+)
+from idia_index.search.rows import IndexedRows
+from idia_index.search.scan import ContendersError, find_contenders
+from idia_index.store.directory import MANIFEST, Store
+from idia_index.store.manifest_json import Manifest
+from idia_index.store.shards import ShardFiles
+from idia_index.store.stored_names import StoredNames
+from idia_index.types import Float32, Int64
+
+
+class Index:
+    """Text embeddings of T templates x N candidate names, searched template by template.
+
+    Attributes:
+        templates: the T templates; template ids are their positions.
+        names: the N candidate names; name ids are their positions.
+        manifest: what the index was built from.
+        extra_names: candidates that were added to this view and are on no disk.
+        looks: of a view made by `deciding_with`, how its answers became certain.
+    """
+
+    def __init__(
+        self, store: Store, manifest: Manifest, kind: IndexKind, files: ShardFiles
+    ) -> None:
+        """Opened by `open_index`."""
+        self.manifest = manifest
+        self.templates: tuple[Template, ...] = make_templates(manifest.plan.templates)
+        self.extra_names: tuple[str, ...] = ()
+        self._stored_names = StoredNames(store.path, manifest)
+        self._rows = IndexedRows(store.path, manifest, self._stored_names, files)
+        self._store = store
+        self._kind = kind
+        self._backend: Backend | None = None
+        self.looks = Looks()
+
+    @property
+    def path(self) -> Path:
+        """The index directory."""
+        return self._store.path
+
+    def close(self) -> None:
+        """Lets go of its files, which a writer may then remove."""
+        self._rows.close()
+
+    @property
+    def stored_names(self) -> StoredNames:
+        """The candidate names on disk, without those of this view."""
+        return self._stored_names
+
+    @property
+    def names(self) -> Sequence[str]:
+        """All N candidate names, those of this view last."""
+        if not self.extra_names:
+            return self._stored_names
+        return [*self._stored_names, *self.extra_names]
+
+    def name(self, name_id: int) -> str:
+        """The candidate name of an id; raises IndexError out of range."""
+        stored = len(self._stored_names)
+        if name_id < stored:
+            return self._stored_names[name_id]
+        return self.extra_names[name_id - stored]
+
+    def __len__(self) -> int:
+        """Number of candidate names, N."""
+        return len(self._stored_names) + len(self.extra_names)
+
+    def search(self, image_embeddings: ArrayLike, k: int = 1) -> tuple[Float32, Int64]:
+        """The k most similar candidate names for each image, in each template on its own.
+
+        Of an index that stores float32 rows these are the exact ones; of one that stores less,
+        the exact ones of what it stores. A view made by `deciding_with` puts float32's name
+        first; `certified_search` gives float32's order of all k.
+
+        Args:
+            image_embeddings: float32 [M, D], unit rows.
+            k: 1 to N.
+
+        Returns:
+            similarities float32 [T, M, k], falling, and name ids int64 [T, M, k], never -1; equal
+            similarities stand in the order of their name ids.
+
+        Raises:
+            InputError: k is out of range, or the embeddings are not [M, D] finite numbers.
+            IdiaIndexError: an index kind found fewer than k names.
+        """
+        queries = self._queries(image_embeddings, k)
+        if self._backend is None or self.manifest.plan.exact or not self._rows.scored:
+            answer = self._answer(queries, k, None)
+        else:
+            answer = self._answer(queries, 1, self._backend)
+            self.looks.count(answer)
+            if k > 1:
+                answer = first_replaced(self._answer(queries, k, None), answer)
+        return answer.similarities, answer.name_ids
+
+    def certified_search(
+        self, image_embeddings: ArrayLike, k: int = 1, *, backend: Backend
+    ) -> Answer:
+        """`search` with the names of float32 rows, whatever precision the index stores.
+
+        Where the stored rows' measured error leaves several names possible, their prompts are
+        encoded again. An approximate kind cannot be certified, and says so in the answer.
+
+        Args:
+            image_embeddings: float32 [M, D], unit rows.
+            k: 1 to N.
+            backend: the model that the index was built with.
+
+        Raises:
+            InputError: as `search`, or the model is another one, or the stored rows leave so
+                many names possible that most of the index would have to be encoded again.
+        """
+        self.check_backend(backend)
+        return self._answer(self._queries(image_embeddings, k), k, backend)
+
+    def _queries(self, image_embeddings: ArrayLike, k: int) -> Float32:
+        queries = np.ascontiguousarray(image_embeddings, np.float32)
+        dim = self.manifest.plan.fingerprint.dim
+        if queries.ndim != 2 or queries.shape[1] != dim:
+            raise InputError(f"image embeddings are {queries.shape}, the index takes [M, {dim}]")
+        if not np.isfinite(queries).all():
+            raise InputError("image embeddings hold values that are not finite")
+        if not 1 <= k <= len(self):
+            raise InputError(f"k is {k}, but the index has {len(self)} names: choose 1 to that")
+        return queries
+
+    def _answer(self, queries: Float32, k: int, backend: Backend | None) -> Answer:
+        if not len(queries):
+            return Answer.empty(len(self.templates), k)
+        if not self._rows.scored:
+            similarities, ids = merged(self._rows.tiles(False), queries, k, len(self.templates))
+            if ids.min() < 0:  # a vote for nobody would count as one for the last name
+                raise IdiaIndexError(
+                    f"{self.path}: the index kind {self._kind.name!r} found fewer than {k} names "
+                    "for an image; ask for fewer, or build with --index flat"
+                )
+            return Answer(similarities, self._stored_names.name_ids(ids))
+        if (backend is None or self.manifest.plan.exact) and dense.is_shorter(len(self), k):
+            similarities, ids = dense.dense_topk(
+                list(self._rows.tiles(False)), queries, k, len(self.templates)
+            )
+            sure = np.zeros(ids.shape[:2], np.bool_)  # one look at scores decided none
+            return Answer(similarities, self._stored_names.name_ids(ids), sure)
+        try:
+            pairs = find_contenders(
+                self._rows.tiles(backend is not None), queries, k, len(self.templates)
+            )
+        except ContendersError:
+            if len(queries) == 1:
+                raise
+            half = len(queries) // 2
+            parts = (queries[:half], queries[half:])
+            return Answer.joined(*(self._answer(part, k, backend) for part in parts))
+        proposals = compare(queries, k, pairs, self._rows.of_pairs)
+        if backend is not None and not self.manifest.plan.exact:
+            errors = self._rows.errors()
+            proposals = narrowed(proposals, errors)
+            doubt = doubtful(proposals)
+            check_doubt(doubt, proposals, float(errors.max()), str(self.path / MANIFEST))
+            proposals.encoded = {t: self._encode(backend, t, ids) for t, ids in doubt.items()}
+        answer = settle(proposals)
+        return answer.with_ids(self._stored_names.name_ids(answer.name_ids))
+
+    def _encode(self, backend: Backend, template: int, stored_ids: Int64) -> Float32:
+        names = [self.name(i) for i in self._stored_names.name_ids(stored_ids).tolist()]
+        return embeddings.encode_texts(backend, [self.templates[template].fill(n) for n in names])
+
+    def nearest(self, template: int, rows: Float32, k: int) -> tuple[Float32, Int64]:
+        """The k candidates of one template whose stored rows are the most similar to unit rows.
+
+        Args:
+            template: its id.
+            rows: float32 [n, D].
+            k: 1 to N.
+
+        Returns:
+            similarities float32 [n, k], falling, and name ids int64 [n, k]; an approximate kind
+            may miss some.
+        """
+        similarities, ids = self._rows.nearest(template, rows, k)
+        return similarities, self._stored_names.name_ids(ids)
+
+    def stored_error(self, template: int) -> float:
+        """The most that a stored row of a template is off."""
+        return float(self._rows.errors()[template])
+
+    def stored_rows(self, template: int, stored_ids: Int64) -> Float32:
+        """Stored text embeddings float32 [n, D] of one template for stored ids int64 [n]."""
+        return self._rows.of_template(template, stored_ids)
+
+    def text_embeddings(self, template: int, name_ids: ArrayLike) -> Float32:
+        """Text embeddings float32 [n, D], unit rows, of one template for n name ids.
+
+        Raises:
+            InputError: an id is out of range.
+        """
+        ids = np.asarray(name_ids, np.int64).reshape(-1)
+        if not 0 <= template < len(self.templates):
+            raise InputError(f"template {template}: the index has {len(self.templates)}, from 0")
+        if len(ids) and not 0 <= ids.min() <= ids.max() < len(self):
+            raise InputError(f"name ids go from 0 to {len(self) - 1}, not {ids.min()}..{ids.max()}")
+        return self.stored_rows(template, self._stored_names.stored_ids(ids))
+
+    def with_names(self, names: Sequence[str], text_embeddings: Float32) -> Index:
+        """A view with more candidates, float32 [T, len(names), D]; nothing is written."""
+        view = copy(self)
+        view.extra_names = (*self.extra_names, *names)
+        in_memory = MemoryShard if self._rows.scored else self._kind.in_memory
+        view._rows = self._rows.and_of(len(names), in_memory(text_embeddings))
+        return view
+
+    def without(self, name_ids: ArrayLike) -> Index:
+        """A view without some stored candidates, int64 [n], as if removed; nothing is written."""
+        view = copy(self)
+        view._stored_names = self._stored_names.without(np.asarray(name_ids, np.int64))
+        view._rows = self._rows.among(view._stored_names)
+        return view
+
+    def deciding_with(self, backend: Backend) -> Index:
+        """A view whose searches put float32's name first, whatever precision the index stores.
+
+        Raises:
+            InputError: the index was built with another model.
+        """
+        self.check_backend(backend)
+        view = copy(self)
+        view._backend = backend
+        return view
+
+    def find(self, names: Iterable[str]) -> dict[str, int]:
+        """Ids of the candidates that are the same names (see `names.name_key`).
+
+        Returns a dict from each given name that was found to its id.
+        """
+        keys = {name: name_key(name) for name in names}
+        found = self._stored_names.find(keys.values())
+        for place, name in enumerate(self.extra_names, len(self._stored_names)):
+            found.setdefault(name_key(name), place)
+        return {name: found[key] for name, key in keys.items() if key in found}
+
+    def check_backend(self, backend: Backend) -> None:
+        """Raises InputError, naming what differs, if the index was built with another model."""
+        differences = self.manifest.plan.fingerprint.differences(backend.fingerprint)
+        if differences:
+            raise InputError(
+                f"{self.path}: built with another model than {backend.model!r} "
+                f"({'; '.join(differences)}); use the model it was built with, or build again"
+            )
+
+    def check_shards(self) -> None:
+        """Compares all shards with their SHA-256; raises InputError for one that differs."""
+        self._rows.check()

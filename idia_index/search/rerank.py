@@ -1,0 +1,119 @@
+"""Per-template search: the contenders that a scan leaves, compared once more, exactly.
+
+Where there is one contender, its score alone has decided: the answer is certified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from idia_index.plugins import Shard
+from idia_index.search.bounds import Float64
+from idia_index.search.scan import Contenders, ScoredRows, Tile, find_contenders
+from idia_index.types import Float32, Int64
+
+RERANK_BLOCK = 1024  # rows compared exactly at a time: they stay in the cache too
+
+
+class ScoredShard(ScoredRows, Shard):
+    """A shard that is searched by way of its scores, and compared exactly."""
+
+    def rows(self, templates: Int64, rows: Int64) -> Float32:
+        """Rows of several templates, float32 [c, D], as `text_embeddings` gives each."""
+        return _row_by_template(self, templates, rows)
+
+    def lost(self) -> Float64:
+        """The most that a row differs from one of unit length, float64 [T]."""
+        return np.zeros(self.shape[0])
+
+    def search(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
+        t, n, _ = self.shape
+        tile = Tile(self, n, 0, 0, self.lost())
+        kept = min(k, n)
+        similarities = np.full((t, len(queries), k), -np.inf, np.float32)
+        rows = np.full((t, len(queries), k), -1, np.int64)
+        for template, found in enumerate(find_contenders([tile], queries, kept, t)):
+            vectors = self.text_embeddings(template, found.ids)
+            similarities[template, :, :kept], rows[template, :, :kept] = rank(
+                found, similarity(queries[found.queries], vectors), len(queries), kept
+            )
+        return similarities, rows
+
+
+def rows_of(shard: Shard, templates: Int64, rows: Int64) -> Float32:
+    """Rows of several templates of any shard, float32 [c, D]."""
+    if isinstance(shard, ScoredShard):
+        return shard.rows(templates, rows)
+    return _row_by_template(shard, templates, rows)
+
+
+def _row_by_template(shard: Shard, templates: Int64, rows: Int64) -> Float32:
+    order = np.argsort(templates, kind="stable")
+    runs = np.split(order, np.flatnonzero(np.diff(templates[order])) + 1)
+    found = [shard.text_embeddings(int(templates[run[0]]), rows[run]) for run in runs if len(run)]
+    out = np.concatenate(found)
+    out[order] = out.copy()
+    return out
+
+
+def similarity(queries: Float32, rows: Float32) -> Float32:
+    """Cosine similarities float32 [c] of queries [c, D] with rows [c, D], pair by pair.
+
+    Summed in float64, each pair on its own: far more accurate than the float32 that it is
+    rounded to, so equal rows get equal similarities.
+    """
+    out = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), RERANK_BLOCK):
+        part = slice(start, start + RERANK_BLOCK)
+        out[part] = (queries[part].astype(np.float64) * rows[part]).sum(axis=1)
+    return out
+
+
+def rank(found: Contenders, similarities: Float32, m: int, k: int) -> tuple[Float32, Int64]:
+    """The k best of each image's contenders, given the similarity float32 [c] of each pair.
+
+    Returns:
+        similarities float32 [M, k], falling, and stored ids int64 [M, k]; equal similarities
+        stand in the order of their ids.
+    """
+    order = np.lexsort((found.ids, -similarities, found.queries))
+    starts = np.searchsorted(found.queries, np.arange(m))
+    best = order[starts[:, None] + np.arange(k)]
+    return similarities[best], found.ids[best]
+
+
+def merge_topk(found: Sequence[tuple[Float32, Int64]], k: int) -> tuple[Float32, Int64]:
+    """The k best of several searches of different names.
+
+    Args:
+        found: per shard, in the order of their name ids, similarities float32 [T, M, k] and
+            name ids int64 [T, M, k]; -inf and -1 where a shard has fewer than k names.
+        k: how many to keep.
+
+    Returns:
+        similarities float32 [T, M, k], falling, and name ids int64 [T, M, k]; equal
+        similarities stand in the order of their name ids.
+    """
+    if len(found) == 1:
+        return found[0]
+    similarities = np.concatenate([part for part, _ in found], axis=2)
+    ids = np.concatenate([part for _, part in found], axis=2)
+    # A stable sort keeps equal ones in the order of the shards, which is that of the ids.
+    best = np.argsort(-similarities, axis=2, kind="stable")[:, :, :k]
+    return np.take_along_axis(similarities, best, axis=2), np.take_along_axis(ids, best, axis=2)
+
+
+def without_removed(
+    search: Callable[[Float32, int], tuple[Float32, Int64]],
+    removed: Int64,
+    queries: Float32,
+    k: int,
+) -> tuple[Float32, Int64]:
+    """A shard's own search, asked for more so that k are left when removed rows are taken out."""
+    similarities, rows = search(queries, k + len(removed))
+    gone = np.isin(rows, removed)
+    similarities[gone], rows[gone] = -np.inf, -1
+    order = np.argsort(gone | (rows < 0), axis=2, kind="stable")[:, :, :k]
+    return np.take_along_axis(similarities, order, axis=2), np.take_along_axis(rows, order, axis=2)

@@ -1,0 +1,292 @@
+"""One pass over the shards, and proof of which rows can be the answer.
+
+A matrix product rounds, and stored rows may be rounded too, so a score is known only to within a
+bound. One pass keeps for each image every row whose score could still be among the k best, its
+*contenders*. Products that were added up in another order have other scores and bounds, but the
+same answer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from threading import Lock
+
+import numpy as np
+
+from idia_index.errors import IdiaIndexError, InputError
+from idia_index.plugins import Shard
+from idia_index.search.bounds import Float64, Places, Scores
+from idia_index.support.threads import one_blas_thread, workers
+from idia_index.types import Float32, Int64
+
+ROW_BLOCK = 4096  # rows and
+QUERY_BLOCK = 2048  # images of one product: enough that Python between products costs little
+SCORE_BLOCK = 1 << 19  # scores of several templates in one product: they stay in the cache
+# Two similarities that differ by less may be equal once they are rounded to float32.
+TIE = 2.0**-23
+# Pairs of an image and a name that are kept, 40 bytes each; there are few, but for names whose
+# embeddings are all but equal, as a broken model or a hostile index has them.
+MOST_PAIRS = 1 << 23
+MOST = 1 + 1e-3  # unit rows have no larger similarity; not-a-number has none
+
+
+class ContendersError(IdiaIndexError):
+    """More names are all but equally similar to the images than can be compared at a time."""
+
+
+class ScoredRows(ABC):
+    """Rows that can be scored a run at a time, with a bound on how wrong the scores are."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int, int]:
+        """T, n and D."""
+
+    @abstractmethod
+    def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
+        """Approximate similarities of a run of rows of a run of templates, with queries [M, D].
+
+        They are those of the rows that `text_embeddings` gives, to the bound that stands beside
+        them. May run in any thread.
+        """
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A shard's part as a search sees it.
+
+    Attributes:
+        shard: the part.
+        count: its rows.
+        first: stored id of its first row.
+        first_template: id of its first template.
+        errors: float64 [t], the most that a stored row differs from the one that counts.
+        removed: rows that are not to be found, rising.
+        file: where its rows are kept, for messages.
+    """
+
+    shard: Shard
+    count: int
+    first: int
+    first_template: int
+    errors: Float64
+    removed: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
+    file: str = "a shard"
+
+
+def not_unit(tile: Tile, template: int) -> InputError:
+    """What to raise where a similarity is larger than those of unit rows, or no number."""
+    return InputError(
+        f"{tile.file}: a row of template {template} is not of unit length; find the damage with: "
+        "idia-index verify"
+    )
+
+
+@dataclass(frozen=True)
+class Contenders:
+    """Of one template: pairs of an image and a name that may be among the image's k best.
+
+    Sorted by image, then by id. An image's k best are all among its pairs.
+
+    Attributes:
+        queries: int64 [c], the image of each pair.
+        ids: int64 [c], the stored id of each pair.
+    """
+
+    queries: Int64
+    ids: Int64
+
+
+def find_contenders(
+    tiles: Iterable[Tile], queries: Float32, k: int, templates: int
+) -> list[Contenders]:
+    """Of each template, what may be among the k best names of each image.
+
+    Args:
+        tiles: parts whose shards are `ScoredRows`; each is asked for when its turn comes, and
+            left alone once the one after the next is asked for.
+        queries: float32 [M, D], unit rows.
+        k: 1 to the number of names.
+        templates: T.
+
+    Raises:
+        ContendersError: fewer images may have few enough.
+    """
+    # The very same arrays for every part, so that what is made of them need be made once.
+    blocks = [queries[i : i + QUERY_BLOCK] for i in range(0, len(queries), QUERY_BLOCK)]
+    scan = _Scan(blocks, k, templates)
+    with one_blas_thread(), ThreadPoolExecutor(workers()) as pool:
+        before: list[Future[None]] = []
+        for tile in tiles:
+            assert isinstance(tile.shard, ScoredRows)
+            now = [pool.submit(scan.scan, tile, run) for run in scan.runs(tile.shard.shape)]
+            _wait(before)
+            before = now
+        _wait(before)
+    return scan.contenders()
+
+
+def _wait(jobs: Sequence[Future[None]]) -> None:
+    for job in jobs:
+        job.result()
+
+
+# Template, image and stored id of each, and the least and the most that its similarity can be.
+_Pairs = tuple[Int64, Int64, Int64, Float64, Float64]
+
+
+class _Scan:
+    """The pass over all parts: a floor under each image's k-th best, and what reaches it.
+
+    Threads may work on one template at the same time: a floor that one of them lowers again is
+    still a floor, and `contenders` starts from the pairs alone.
+    """
+
+    def __init__(self, blocks: Sequence[Float32], k: int, templates: int) -> None:
+        self._blocks = blocks
+        self._k = k
+        self._floor = np.full((sum(map(len, blocks)), templates), -np.inf)
+        self._found: list[_Pairs] = []
+        self._count = 0
+        self._most = max(MOST_PAIRS, 2 * k * self._floor.size)
+        self._lock = Lock()
+
+    def runs(self, shape: tuple[int, int, int]) -> list[slice]:
+        """The templates of a part [t, n, D], in runs that are scored at a time."""
+        t, n, _ = shape
+        count = 1  # only whole templates lie one after the other
+        if n <= ROW_BLOCK:
+            count = max(1, SCORE_BLOCK // (n * max(map(len, self._blocks))))
+        return [slice(start, min(start + count, t)) for start in range(0, t, count)]
+
+    def scan(self, tile: Tile, templates: slice) -> None:
+        """Looks at all rows of a run of a part's templates."""
+        shard = tile.shard
+        assert isinstance(shard, ScoredRows)
+        count = tile.count
+        stored = tile.errors[templates] + TIE
+        for start in range(0, count, ROW_BLOCK):
+            rows = slice(start, min(start + ROW_BLOCK, count))
+            gone = tile.removed[(tile.removed >= start) & (tile.removed < rows.stop)] - start
+            for number, block in enumerate(self._blocks):
+                scores = shard.scores(templates, rows, block)
+                scores = replace(scores, error=scores.error + stored)
+                first_template = tile.first_template + templates.start
+                best = scores.best()
+                everywhere = np.indices(best.shape)
+                places = (everywhere[0], everywhere[1])
+                highest = scores.highest(best, places)
+                right = (scores.lowest(best, places) <= MOST).all(axis=0)  # no number is not
+                if not right.all():
+                    raise not_unit(tile, first_template + int(right.argmin()))
+                first = (number * QUERY_BLOCK, first_template, tile.first + start)
+                self._keep(scores, best, highest, gone, first)
+
+    def _keep(
+        self, scores: Scores, best: Float64, highest: Float64, gone: Int64,
+        first: tuple[int, int, int],
+    ) -> None:  # fmt: skip
+        m, t = highest.shape
+        floor = self._floor[first[0] : first[0] + m, first[1] : first[1] + t]
+        mine, templates = np.nonzero(highest >= floor)
+        reach = (mine, templates)
+        products = scores.rows(reach) if len(mine) else np.empty((0, self._k), np.float32)
+        if not products.size:
+            return
+        products[:, gone] = -np.inf
+        if products.shape[1] - len(gone) >= self._k:
+            known = self._k == 1 and not len(gone)
+            kth = best[reach] if known else _kth_largest(products, self._k).astype(np.float64)
+            floor[reach] = np.maximum(floor[reach], scores.lowest(kth, reach))
+        self._add(scores, products, reach, floor[reach], first)
+
+    def _add(
+        self, scores: Scores, products: Float32, reach: Places, floor: Float64,
+        first: tuple[int, int, int],
+    ) -> None:  # fmt: skip
+        with np.errstate(over="ignore"):
+            least = scores.reaching(floor, reach).astype(np.float32)
+        which, rows = _at_least(products, least)
+        places = (reach[0][which], reach[1][which])
+        chosen = products[which, rows].astype(np.float64)
+        low, high = scores.lowest(chosen, places), scores.highest(chosen, places)
+        found = (places[1] + first[1], places[0] + first[0], rows + first[2], low, high)
+        with self._lock:
+            self._found.append(found)
+            self._count += len(which)
+            if self._count > 2 * self._most:
+                self._narrow()
+
+    def _narrow(self) -> None:
+        """Lets go of pairs that later ones have overtaken, so that memory is bounded."""
+        found = self._joined()
+        templates, queries, _, low, high = found
+        places = templates * len(self._floor) + queries
+        kept = reaching_kth(places, low, high, self._floor.size, self._k)
+        if len(kept) > self._most:
+            raise ContendersError(
+                f"{len(kept):,} pairs of an image and a name are all but equally similar: names "
+                "have the same embedding; look at the index with: idia-index verify"
+            )
+        self._found = [(templates[kept], queries[kept], found[2][kept], low[kept], high[kept])]
+        self._count = len(kept)
+
+    def _joined(self) -> _Pairs:
+        templates, queries, ids, low, high = zip(*self._found, strict=True)
+        return (
+            np.concatenate(templates), np.concatenate(queries), np.concatenate(ids),
+            np.concatenate(low), np.concatenate(high),
+        )  # fmt: skip
+
+    def contenders(self) -> list[Contenders]:
+        """What is left of each template when every part has been seen."""
+        templates, queries, ids, low, high = self._joined()
+        order = np.argsort(templates.astype(np.int32), kind="stable")
+        bounds = np.searchsorted(templates[order], np.arange(1, self._floor.shape[1]))
+        return [
+            self._left(queries[mine], ids[mine], low[mine], high[mine])
+            for mine in np.split(order, bounds)
+        ]
+
+    def _left(self, queries: Int64, ids: Int64, low: Float64, high: Float64) -> Contenders:
+        kept = reaching_kth(queries, low, high, len(self._floor), self._k)
+        kept = kept[np.lexsort((ids[kept], queries[kept]))]
+        return Contenders(queries[kept], ids[kept])
+
+
+def reaching_kth(queries: Int64, low: Float64, high: Float64, m: int, k: int) -> Int64:
+    """Which pairs can be among their image's k best, int64 rising.
+
+    Args:
+        queries: int64 [c], the image of each pair.
+        low: float64 [c], the least that a pair's similarity can be.
+        high: float64 [c], the most.
+        m: images.
+        k: names wanted.
+    """
+    order = np.lexsort((-low, queries))
+    ranked = queries[order]
+    kth = np.minimum(np.searchsorted(ranked, np.arange(m)) + k - 1, len(order) - 1)
+    floor = np.where(ranked[kth] == np.arange(m), low[order[kth]], -np.inf)
+    return np.flatnonzero(high >= floor[queries])
+
+
+def _kth_largest(products: Float32, k: int) -> Float32:
+    if k == 1:
+        best: Float32 = products.max(axis=1)
+        return best
+    place = products.shape[1] - k
+    kth: Float32 = np.partition(products, place, axis=1)[:, place]
+    return kth
+
+
+def _at_least(products: Float32, least: Float32) -> tuple[Int64, Int64]:
+    """Rows and columns of the products [c, n] that reach their row's `least`, or nearly."""
+    with np.errstate(over="ignore"):  # below the least float there is minus infinity
+        below = np.nextafter(least, np.float32(-np.inf))  # it was rounded to float32
+    below = np.maximum(below, np.finfo(np.float32).min)  # removed rows are below that
+    which, rows = np.divmod(np.flatnonzero(products >= below[:, None]), products.shape[1])
+    return which, rows

@@ -1,0 +1,1 @@
+"""The index directory: manifest, shards, names, and what is pending."""

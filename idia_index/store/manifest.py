@@ -1,0 +1,225 @@
+"""The manifest's records: what an index is, its shards, their files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from idia_index.types import Fingerprint
+
+FORMAT = "idia-index/index/2"
+PROBES = 12
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file of an index: its plain name, size in bytes, and SHA-256."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Probes:
+    """What one shard of an approximate kind says to `PROBES` queries of each of its templates.
+
+    All are empty in `NO_PROBES`, of a shard that was written anew from rounded rows.
+
+    Attributes:
+        exact: the largest similarity there is.
+        answered: the similarity that it says its first name has.
+        hit: whether that name is the exact one.
+    """
+
+    exact: tuple[float, ...]
+    answered: tuple[float, ...]
+    hit: tuple[bool, ...]
+
+
+NO_PROBES = Probes((), (), ())
+
+
+@dataclass(frozen=True)
+class PartEntry:
+    """The text embeddings of a run of templates for a shard's names, in one file.
+
+    Attributes:
+        first_template: id of its first template.
+        file: the file, in the format of the index kind.
+        errors: for each of its templates, the longest difference between a float32 row as it
+            was encoded and as it is stored, measured when the shard was written; 0.0 for kinds
+            that store float32.
+        probes: what it answered when it was written; None for kinds that are not approximate.
+    """
+
+    first_template: int
+    file: FileEntry
+    errors: tuple[float, ...]
+    probes: Probes | None = None
+
+    @property
+    def templates(self) -> int:
+        """Number of its templates."""
+        return len(self.errors)
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """A run of names: the stored id of its first, how many, their file, their embeddings' files.
+
+    A shard has one part from its build and one more for each time that templates were added.
+    """
+
+    first: int
+    count: int
+    names: FileEntry
+    parts: tuple[PartEntry, ...]
+
+    def files(self) -> list[FileEntry]:
+        """All its files."""
+        return [self.names, *(part.file for part in self.parts)]
+
+
+@dataclass(frozen=True)
+class LookupEntry:
+    """The sorted name keys of a run of names (see `lookup`), and the sums that check them.
+
+    Attributes:
+        first, count: the stored ids of the names it covers.
+        keys: the file of keys.
+        sums: the file of the keys' checksums, block by block.
+    """
+
+    first: int
+    count: int
+    keys: FileEntry
+    sums: FileEntry
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """What a build was asked for; a build that resumes must be asked for the same.
+
+    In the manifest of an index that has grown it says what a build at once of the same names
+    and templates would have been asked for.
+
+    Attributes:
+        kind: index kind.
+        exact: whether its answers are those of float32 cosine similarity.
+        backend: name of the backend.
+        model: SPEC of the model, local paths absolute.
+        load_options: keywords beside the SPEC that load the model as it was loaded.
+        fingerprint: what the model is.
+        templates: the templates as given, in order.
+        shard_names: names of a full shard.
+        names_sha256: SHA-256 of all names, a line each.
+        candidates: how many names.
+        pool: what replays a sampled pool (origin, seed, weighting, SHA-256), None for a file.
+    """
+
+    kind: str
+    exact: bool
+    backend: str
+    model: str
+    load_options: Mapping[str, Any]
+    fingerprint: Fingerprint
+    templates: tuple[str, ...]
+    shard_names: int
+    names_sha256: str
+    candidates: int
+    pool: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A finished index.
+
+    Attributes:
+        plan: what it holds, and what model made it.
+        shards: its shards, in the order of their names' stored ids.
+        versions: versions of the libraries that wrote it last, and the device that encoded its
+            first texts.
+        lookups: finds names by their keys; empty in an index of format 1.
+        removed: the stored ids of the names that were removed and wait for `compact`, int64,
+            rising, in one file; None if there are none.
+        removed_count: how many they are.
+        history: what was done to it since it was built, oldest first.
+        format: the format it was read from.
+    """
+
+    plan: BuildPlan
+    shards: tuple[ShardEntry, ...]
+    versions: Mapping[str, str]
+    lookups: tuple[LookupEntry, ...] = ()
+    removed: FileEntry | None = None
+    removed_count: int = 0
+    history: tuple[Mapping[str, Any], ...] = ()
+    format: str = FORMAT
+
+    @property
+    def stored(self) -> int:
+        """Number of names on disk, removed ones too."""
+        return self.shards[-1].first + self.shards[-1].count
+
+    @property
+    def candidates(self) -> int:
+        """Number of candidate names."""
+        return self.stored - self.removed_count
+
+    @property
+    def next_number(self) -> int:
+        """The number that new files of a run of names are called by; none of it is in use."""
+        files = [file.file for file in self.files()]
+        return 1 + max(int(name.split(".")[0]) for name in files)
+
+    @property
+    def approximate(self) -> bool:
+        """Whether it is of an approximate kind, whose answers no bound proves."""
+        return any(part.probes is not None for shard in self.shards for part in shard.parts)
+
+    @property
+    def recall(self) -> float | None:
+        """Recall at 1 of an approximate kind, of random directions.
+
+        Names that were removed since count as if they were there. None for other kinds, and
+        where compacting wrote rows anew that had been rounded.
+        """
+        shards = [[part.probes for part in shard.parts] for shard in self.shards]
+        if any(probes is None or not probes.hit for parts in shards for probes in parts):
+            return None
+        exact, answered, hit = (
+            np.array([[v for p in parts if p for v in getattr(p, field)] for parts in shards])
+            for field in ("exact", "answered", "hit")
+        )
+        # The whole index answers what the shard says that claims the most.
+        place = answered.argmax(axis=0)
+        found = hit[place, np.arange(len(place))] & (place == exact.argmax(axis=0))
+        return float(found.mean())
+
+    def files(self) -> list[FileEntry]:
+        """All files of the index but the manifest."""
+        found = [file for shard in self.shards for file in shard.files()]
+        found += [file for lookup in self.lookups for file in (lookup.keys, lookup.sums)]
+        return found + ([self.removed] if self.removed else [])
+
+    def summary(self) -> dict[str, Any]:
+        """What reports state of an index."""
+        errors = [e for shard in self.shards for part in shard.parts for e in part.errors]
+        return {
+            "format": self.format,
+            "candidates": self.candidates,
+            "shards": len(self.shards),
+            "bytes": sum(file.bytes for file in self.files()),
+            **{k: v for k, v in asdict(self.plan).items() if k not in ("templates", "candidates")},
+            "templates": len(self.plan.templates),
+            "stored_error": max(errors, default=0.0),
+            "approximate": self.approximate,
+            "recall_at_1": self.recall,
+            "waiting_for_compact": self.removed_count,
+            "history": [dict(event) for event in self.history],
+            "versions": dict(self.versions),
+        }

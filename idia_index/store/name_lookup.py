@@ -1,0 +1,146 @@
+"""Finding a name's id without reading the names: sorted hashes of name keys, on disk.
+
+A keys file is the rising hashes, uint64 [n], followed by the ids that they belong to, int64 [n],
+counted from the first of the run. It is read in blocks of `BLOCK` entries; the sums file has for
+each block its first hash and the SHA-256 of its hashes and ids, 40 bytes, so that what is read
+is checked and nothing else need be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idia_index.errors import InputError
+from idia_index.store.manifest_json import LookupEntry
+from idia_index.support.files import read_regular, regular
+from idia_index.types import Int64
+
+BLOCK = 4096
+KEY_BYTES = 16  # of each name in a keys file
+
+_SUM = np.dtype([("hash", "<u8"), ("digest", "V32")])
+
+
+def key_hash(key: str) -> int:
+    """A hash of a `name_key` that is the same everywhere; equal ones are only a hint."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little")
+
+
+def lookup_files(keys: Iterable[str]) -> tuple[memoryview, bytes]:
+    """The keys file and the sums file of the names with these keys, in the order of their ids.
+
+    The keys are taken one by one: a name needs some 36 bytes, however long it is.
+    """
+    hashes = np.fromiter((key_hash(key) for key in keys), "<u8")
+    order, count = np.argsort(hashes, kind="stable").astype("<i8", copy=False), len(hashes)
+    file = np.empty(2 * count, "<u8")
+    ranked, ids = file[:count], file[count:]
+    np.take(hashes, order, out=ranked, mode="clip")  # that mode needs no copy
+    ids[:] = order.view("<u8")
+    starts = range(0, count, BLOCK)
+    sums = np.empty(len(starts), _SUM)
+    for place, start in enumerate(starts):
+        part = slice(start, start + BLOCK)
+        digest = hashlib.sha256(ranked[part].tobytes() + ids[part].tobytes()).digest()
+        sums[place] = (ranked[start], np.void(digest))
+    return file.view(np.uint8).data, sums.tobytes()
+
+
+class Lookup:
+    """The lookup of one run of names, its files opened when they are first needed."""
+
+    def __init__(self, folder: Path, entry: LookupEntry) -> None:
+        """Raises InputError if its files cannot be as long as the manifest says."""
+        self._entry = entry
+        self._keys = folder / entry.keys.file
+        self._sums_path = folder / entry.sums.file
+        for path, file, size in (
+            (self._keys, entry.keys, KEY_BYTES * entry.count),
+            (self._sums_path, entry.sums, _SUM.itemsize * -(-entry.count // BLOCK)),
+        ):
+            if file.bytes != size:
+                raise InputError(
+                    f"{path}: {file.bytes} bytes in the manifest, {size} for {entry.count} names; "
+                    "build the index again"
+                )
+
+    @cached_property
+    def _sums(self) -> NDArray[np.void]:
+        try:
+            data = read_regular(self._sums_path, self._entry.sums.bytes)
+        except OSError as error:
+            raise _unreadable(self._sums_path, error) from error
+        if hashlib.sha256(data).hexdigest() != self._entry.sums.sha256:
+            raise InputError(
+                f"{self._sums_path}: was changed after the build; mend it with: idia-index repair"
+            )
+        return np.frombuffer(data, _SUM)
+
+    def candidates(self, wanted: NDArray[np.uint64]) -> Iterator[tuple[Int64, Int64]]:
+        """Stored ids of names that may have these hashes, block by block; compare the keys.
+
+        Args:
+            wanted: uint64 [w], rising `key_hash`es. Each block is read once, and only if a hash
+                may be in it.
+
+        Yields:
+            int64 [c], places in `wanted`, and int64 [c], the stored id of each.
+
+        Raises:
+            InputError: a file of the lookup was changed.
+        """
+        firsts = self._sums["hash"]
+        # The last block that begins below a hash may still reach it.
+        first = np.maximum(np.searchsorted(firsts, wanted, side="left") - 1, 0)
+        stop = np.searchsorted(firsts, wanted, side="right")
+        blocks = np.arange(len(firsts))
+        starts = np.searchsorted(stop, blocks, side="right")
+        stops = np.searchsorted(first, blocks, side="right")
+        for number in np.flatnonzero(starts < stops).tolist():
+            hashes, ids = self._block(number)
+            mine = slice(int(starts[number]), int(stops[number]))
+            left = np.searchsorted(hashes, wanted[mine], side="left")
+            right = np.searchsorted(hashes, wanted[mine], side="right")
+            places = np.repeat(np.arange(mine.start, mine.stop), right - left)
+            before = np.repeat(np.cumsum(right - left) - right, right - left)
+            yield places, ids[np.arange(len(places)) - before] + self._entry.first
+
+    def _block(self, number: int) -> tuple[NDArray[np.uint64], Int64]:
+        start = number * BLOCK
+        count = min(BLOCK, self._entry.count - start)
+        try:
+            with open(self._keys, "rb", opener=regular) as file:
+                file.seek(8 * start)
+                hashes = file.read(8 * count)
+                file.seek(8 * (self._entry.count + start))
+                data = file.read(8 * count)
+        except OSError as error:
+            raise _unreadable(self._keys, error) from error
+        if hashlib.sha256(hashes + data).digest() != self._sums["digest"][number].tobytes():
+            raise InputError(
+                f"{self._keys}: was changed after the build; mend it with: idia-index repair"
+            )
+        ids, ranked = np.frombuffer(data, "<i8"), np.frombuffer(hashes, "<u8")
+        if ids.min() < 0 or ids.max() >= self._entry.count:
+            raise InputError(
+                f"{self._keys}: leads past its {self._entry.count} names; "
+                "mend it with: idia-index repair"
+            )
+        if not (ranked[1:] >= ranked[:-1]).all():  # every hash might seem to be every name's
+            raise InputError(
+                f"{self._keys}: holds hashes that do not rise; mend it with: idia-index repair"
+            )
+        return ranked, ids
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{path}: cannot be read ({error.strerror}); if the index was compacted meanwhile, "
+        "open it again"
+    )

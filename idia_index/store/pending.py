@@ -1,0 +1,136 @@
+"""Notes of the shards and parts that are whole on disk and that no manifest names yet.
+
+They are what a build or a change that was interrupted goes on from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from idia_index.errors import InputError
+from idia_index.store.manifest_json import (
+    DAMAGED,
+    MAX_BYTES,
+    FileEntry,
+    PartEntry,
+    ShardEntry,
+    part_from_json,
+    shard_from_json,
+)
+from idia_index.store.remedies import mend
+from idia_index.support.files import read_regular, write_whole
+
+_SHARD, _PART = ".shard.json", ".part.json"
+
+
+class ShardNotes:
+    """The notes in one index directory, each a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __bool__(self) -> bool:
+        return bool(self._files())
+
+    def shards(self) -> dict[int, ShardEntry]:
+        """Noted shards whose files are there, by number; others are to be written again."""
+        done = {}
+        for number, data in self._read(_SHARD):
+            try:
+                entry = shard_from_json(data)
+                for file in entry.files():
+                    check_size(self._folder, file)
+            except (InputError, *DAMAGED):
+                continue
+            done[number] = entry
+        return done
+
+    def parts(self) -> dict[int, PartEntry]:
+        """Noted parts whose files are there, by number; others are to be written again."""
+        done = {}
+        for number, data in self._read(_PART):
+            try:
+                entry = part_from_json(data)
+                check_size(self._folder, entry.file)
+            except (InputError, *DAMAGED):
+                continue
+            done[number] = entry
+        return done
+
+    def named_files(self) -> set[str]:
+        """The files that the noted shards and parts are made of, by name."""
+        return {file for files in self._named().values() for file in files}
+
+    def add_shard(self, number: int, entry: ShardEntry) -> None:
+        """Notes that a shard is whole; raises IdiaIndexError if that cannot be written."""
+        self._write(number, _SHARD, entry)
+
+    def add_part(self, number: int, entry: PartEntry) -> None:
+        """Notes that a part is whole; raises IdiaIndexError if that cannot be written."""
+        self._write(number, _PART, entry)
+
+    def drop_named(self, named: Collection[str]) -> None:
+        """Removes the notes all of whose files are among `named`, those of a manifest."""
+        for note, files in self._named().items():
+            if files <= set(named):
+                (self._folder / note).unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Removes all notes; the files that they name stay."""
+        for note in self._files():
+            note.unlink(missing_ok=True)
+
+    def _named(self) -> dict[str, set[str]]:
+        shards = {
+            _name(number, _SHARD): {file.file for file in entry.files()}
+            for number, entry in self.shards().items()
+        }
+        parts = {_name(number, _PART): {entry.file.file} for number, entry in self.parts().items()}
+        return shards | parts
+
+    def _read(self, suffix: str) -> Iterator[tuple[int, Any]]:
+        for file in sorted(self._folder.glob("*" + suffix)):
+            try:
+                yield int(file.name.split(".")[0]), json.loads(read_note(file))
+            except (InputError, *DAMAGED):
+                continue
+
+    def _write(self, number: int, suffix: str, entry: ShardEntry | PartEntry) -> None:
+        write_whole(self._folder / _name(number, suffix), json.dumps(asdict(entry)).encode())
+
+    def _files(self) -> list[Path]:
+        return [file for file in self._folder.glob("*.json") if is_shard_note(file.name)]
+
+
+def _name(number: int, suffix: str) -> str:
+    return f"{number:06d}{suffix}"
+
+
+def is_shard_note(name: str) -> bool:
+    """Whether a file of this name is a note."""
+    return name.endswith((_SHARD, _PART))
+
+
+def check_size(folder: Path, entry: FileEntry) -> None:
+    """Raises InputError if a file is not there or not as long as it was written."""
+    path = folder / entry.file
+    if path.is_symlink() or not path.is_file():
+        raise InputError(f"{path}: missing from the index; {mend(entry.file)}")
+    if path.stat().st_size != entry.bytes:
+        raise InputError(
+            f"{path}: has {path.stat().st_size} bytes, the manifest says {entry.bytes}; "
+            f"the file was cut or changed; {mend(entry.file)}"
+        )
+
+
+def read_note(path: Path) -> str:
+    """The text of a file that a build or a change left; raises InputError if it is unreadable."""
+    try:
+        return read_regular(path, MAX_BYTES).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        what = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({what}); remove it") from error

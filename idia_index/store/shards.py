@@ -1,0 +1,134 @@
+"""The shard files of an index: opened when they are needed, read ahead, let go of in time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+
+from idia_index.errors import InputError
+from idia_index.plugins import IndexKind, Shard
+from idia_index.store.manifest_json import Manifest, PartEntry
+from idia_index.support.files import sha256_file
+from idia_index.support.locks import Held
+
+STREAMED_BYTES = 512 << 20  # kept open of an index that is too large to stay mapped
+
+
+class ShardFiles:
+    """The parts of an index's shards, numbered by shard and by part."""
+
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        kind: IndexKind,
+        held: Held | None = None,
+        verify: bool = False,
+    ) -> None:
+        """`held` keeps the files on disk; `verify` compares each with its SHA-256 once."""
+        self._folder = folder
+        self._manifest = manifest
+        self._kind = kind
+        self._held = held
+        self._verify = verify
+        self._checked: set[str] = set()
+        self._open: OrderedDict[tuple[int, int], Shard] = OrderedDict()
+        self._open_bytes = 0
+        self._lock = threading.Lock()
+        self._order = [
+            (number, part)
+            for number, shard in enumerate(manifest.shards)
+            for part in range(len(shard.parts))
+        ]
+        total = sum(map(self._read_bytes, self._order))
+        # What stays mapped counts as this process's memory, though the system can take it back.
+        self._keep = total if total <= _memory() // 4 else STREAMED_BYTES
+
+    def order(self) -> Iterator[tuple[int, int]]:
+        """Shard and part numbers, each followed by its successor's being read ahead."""
+        for place, following in zip(self._order, [*self._order[1:], None], strict=True):
+            if following is not None and following not in self._open:
+                self._advise(following)
+            yield place
+
+    def open(self, number: int, part: int) -> Shard:
+        """A part, mapped.
+
+        Raises:
+            InputError: its file is gone, damaged, or was changed.
+        """
+        place = (number, part)
+        with self._lock:
+            if place in self._open:
+                self._open.move_to_end(place)
+                return self._open[place]
+            entry = self._entry(number, part)
+            path = self._folder / entry.file.file
+            if not path.is_file():
+                raise InputError(
+                    f"{path}: missing from the index; if it was compacted meanwhile, open it "
+                    "again, else mend it with: idia-index repair"
+                )
+            if self._verify:
+                self._check(path, entry)
+            dim = self._manifest.plan.fingerprint.dim
+            count = self._manifest.shards[number].count
+            self._open[place] = self._kind.open_shard(path, (entry.templates, count, dim))
+            self._open_bytes += self._read_bytes(place)
+            while self._open_bytes > self._keep and len(self._open) > 1:
+                gone, _ = self._open.popitem(last=False)
+                self._open_bytes -= self._read_bytes(gone)
+            return self._open[place]
+
+    def close(self) -> None:
+        """Lets go of all files."""
+        self._open.clear()
+        self._open_bytes = 0
+        if self._held is not None:
+            self._held.close()
+
+    def check(self) -> None:
+        """Compares all parts with their SHA-256; raises InputError for one that differs."""
+        for place in self._order:
+            entry = self._entry(*place)
+            self._checked.discard(entry.file.file)
+            self._check(self._folder / entry.file.file, entry)
+
+    def _entry(self, number: int, part: int) -> PartEntry:
+        return self._manifest.shards[number].parts[part]
+
+    def _read_bytes(self, place: tuple[int, int]) -> int:
+        """What a search reads through of a part's file."""
+        return int(self._entry(*place).file.bytes * self._kind.read_share)
+
+    def _check(self, path: Path, entry: PartEntry) -> None:
+        if entry.file.file in self._checked:
+            return
+        if sha256_file(path) != entry.file.sha256:
+            raise InputError(
+                f"{path}: was changed after the build; mend it with: idia-index repair"
+            )
+        self._checked.add(entry.file.file)
+
+    def _advise(self, place: tuple[int, int]) -> None:
+        """Asks the system to read what a search reads of a file; costs nothing if it is there."""
+        if not hasattr(os, "posix_fadvise"):
+            return
+        try:
+            handle = os.open(self._folder / self._entry(*place).file.file, os.O_RDONLY)
+        except OSError:
+            return  # whoever opens it says so
+        try:
+            os.posix_fadvise(handle, 0, self._read_bytes(place), os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(handle)
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 8 << 30

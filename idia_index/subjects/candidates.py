@@ -1,0 +1,111 @@
+"""Subjects' names -> candidates of an index, each in one spelling; what it lacks is encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from idia_index.encode.embeddings import encode_grid, encode_texts
+from idia_index.errors import InputError
+from idia_index.plugins import Backend
+from idia_index.prompts.grid import PromptGrid
+from idia_index.search.index import Index
+from idia_index.subjects.identity import CLOSE, Pair, alike_pairs, check_distinct, each_once
+from idia_index.support.text import shown
+from idia_index.types import Float32
+
+NEAREST = 8  # candidates looked at for each name; more where all of them are the name
+MOST = 512  # of an index of other hands, which may hold a name in any number of spellings
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """An index with every name of some people in it once.
+
+    Attributes:
+        index: a view without candidates that are another one, as if they had been removed, and
+            with the names that were none.
+        name_ids: int [P], id of each name in that view.
+        stored: bool [P], whether it is the index's own, or was encoded now.
+        spellings: [P], candidates of the index that are the name to the model alone.
+    """
+
+    index: Index
+    name_ids: list[int]
+    stored: list[bool]
+    spellings: list[tuple[str, ...]]
+
+
+def with_candidates(index: Index, backend: Backend, names: Sequence[str]) -> Candidates:
+    """Finds names among the candidates, in whatever spelling the model takes for them.
+
+    Where several candidates are one name, that with its `name_key` stays, or else the first.
+
+    Args:
+        index: the index.
+        backend: its model.
+        names: P names, each once.
+
+    Raises:
+        InputError: two of the names are one to the model, or too many candidates are.
+    """
+    found = index.find(names)
+    rows = _first_rows(index, backend, names, found)
+    check_distinct(backend, index.templates, names, rows)
+    others = _others(index, backend, dict(zip(names, rows, strict=True)), found)
+    spellings = [tuple(map(index.name, sorted(others[name]))) for name in names]
+    once = each_once(len(index), found, others)
+    view = index.without(once.gone) if len(once.gone) else index
+    if once.missing:
+        grid = PromptGrid(index.templates, once.missing)
+        view = view.with_names(once.missing, encode_grid(backend, grid, 0, len(once.missing)))
+    missing = set(once.missing)
+    stored = [name not in missing for name in names]
+    return Candidates(view, [once.name_ids[name] for name in names], stored, spellings)
+
+
+def _first_rows(
+    index: Index, backend: Backend, names: Sequence[str], found: dict[str, int]
+) -> Float32:
+    """Rows [P, D] of names in the first template: the index's where it has them in float32.
+
+    Most queries ask for a name that is there: they encode no text, which loads half of a model.
+    """
+    rows = np.empty((len(names), backend.fingerprint.dim), np.float32)
+    stored = np.array([index.manifest.plan.exact and name in found for name in names])
+    if stored.any():
+        ids = [found[name] for name, there in zip(names, stored, strict=True) if there]
+        rows[stored] = index.text_embeddings(0, ids)
+    if not stored.all():
+        others = [name for name, there in zip(names, stored, strict=True) if not there]
+        rows[~stored] = encode_texts(backend, [index.templates[0].fill(name) for name in others])
+    return rows
+
+
+def _others(
+    index: Index, backend: Backend, rows: dict[str, Float32], found: dict[str, int]
+) -> dict[str, set[int]]:
+    """By name, ids of the candidates that are it, but for the one that was `found`."""
+    others: dict[str, set[int]] = {}
+    waiting, k = list(rows), min(NEAREST, len(index))
+    while waiting:
+        similarities, ids = index.nearest(0, np.stack([rows[name] for name in waiting]), k)
+        near = similarities >= 1 - CLOSE - index.stored_error(0)
+        pairs: dict[Pair, set[int]] = {}
+        for name, mine, ok in zip(waiting, ids, near, strict=True):
+            for i in mine[ok & (mine != found.get(name, -1))].tolist():
+                pairs.setdefault((name, index.name(i)), set()).add(i)
+        alike = {name: {found[name]} if name in found else set() for name in waiting}
+        for pair in alike_pairs(backend, index.templates, list(pairs)):
+            alike[pair[0]] |= pairs[pair]
+        others |= {name: mine - {found.get(name, -1)} for name, mine in alike.items()}
+        waiting = [name for name, mine in alike.items() if len(mine) >= k < len(index)]
+        if waiting and k >= MOST:
+            raise InputError(
+                f"{index.path}: more than {MOST} candidates are {shown(waiting[0])} to the model, "
+                "written otherwise; remove them"
+            )
+        k = min(4 * k, len(index))
+    return others

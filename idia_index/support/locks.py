@@ -1,0 +1,117 @@
+"""One writer at a time, and no state of an index cleaned away while somebody reads it.
+
+Both are `flock` locks, which the kernel lets go of when a process dies. A reader holds the very
+manifest that it read: a writer replaces the manifest by another file, and may remove what only
+the old one needs once nobody holds the old one.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from idia_index.errors import InputError
+from idia_index.support.files import private, regular
+
+
+@contextmanager
+def writer_lock(path: Path) -> Iterator[None]:
+    """Holds the lock file at `path`.
+
+    Raises:
+        InputError: another process holds it, or it cannot be made.
+    """
+    try:
+        handle = _locked(path)
+    except OSError as error:
+        raise InputError(
+            f"{path.parent}: cannot be written ({error.strerror}); "
+            "free space or choose another place"
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_at(path: Path, handle: int) -> bool:
+    """Whether what is open is what the path names now."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _locked(path: Path) -> int:
+    while True:
+        handle = private(os.fspath(path), os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if is_at(path, handle):  # who held it may have removed it between the two calls
+                return handle
+        except BlockingIOError as error:
+            os.close(handle)
+            raise InputError(
+                f"{path.parent}: another process is writing this index; wait until it is done"
+            ) from error
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+class Held:
+    """A manifest file that is open and locked as somebody's who reads; `text` is what it says."""
+
+    def __init__(self, path: Path, most: int) -> None:
+        """Raises OSError or UnicodeDecodeError if it cannot be read, or has more bytes."""
+        while True:
+            self._handle = regular(os.fspath(path), os.O_RDONLY)
+            try:
+                lock(self._handle, fcntl.LOCK_SH)
+                # A writer may have replaced it between the two calls.
+                if os.path.samestat(stat := os.fstat(self._handle), path.stat()):
+                    if stat.st_size > most:
+                        raise OSError(errno.EFBIG, f"{stat.st_size:,} bytes, more than {most:,}")
+                    with os.fdopen(os.dup(self._handle), encoding="utf-8", newline="") as file:
+                        self.text = file.read()
+                    return
+            except BaseException:
+                os.close(self._handle)
+                self._handle = -1
+                raise
+            os.close(self._handle)
+
+    def close(self) -> None:
+        """Lets go of it."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", -1) >= 0:
+            self.close()
+
+
+def lock(handle: int, how: int) -> bool:
+    """Whether the lock was had; true as well on file systems that have none."""
+    try:
+        fcntl.flock(handle, how)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody reads this manifest file."""
+    handle = regular(os.fspath(path), os.O_RDONLY)
+    try:
+        return not lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(handle)

@@ -1,0 +1,93 @@
+"""Plain records that cross module borders. No behaviour beyond what their fields imply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idia_index.support.text import shown
+
+Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
+
+MAX_DIM = 1 << 16
+
+
+def _short(value: object) -> str:
+    """A field as a message may show it: an index may have been written by anybody."""
+    text = str(value)
+    return text if text.isprintable() and len(text) <= 300 else shown(text, 300)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a backend's model is, exactly.
+
+    Attributes:
+        architecture: name of the architecture ("ViT-B-32").
+        weights_sha256: SHA-256 of the weights file that the source model was loaded from.
+        tokenizer: kind of tokenizer, SHA-256 of its data, context length, as one string.
+        preprocessing: size, interpolation, resize mode, mean and deviation, as one string.
+        activation: activation of the towers ("gelu", "quick_gelu").
+        dim: length of an embedding.
+        precision: dtype that the towers compute in ("float32").
+    """
+
+    architecture: str
+    weights_sha256: str
+    tokenizer: str
+    preprocessing: str
+    activation: str
+    dim: int
+    precision: str
+
+    def differences(self, other: Fingerprint) -> list[str]:
+        """Fields in which two fingerprints describe different models, as readable strings.
+
+        Precision is not among them: an export in float16 is the same model, computed with
+        less accuracy, and reports state both precisions.
+        """
+        mine, theirs = asdict(self), asdict(other)
+        return [
+            f"{field}: {_short(mine[field])} != {_short(theirs[field])}"
+            for field in mine
+            if field != "precision" and mine[field] != theirs[field]
+        ]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Fingerprint:
+        """Reads what `dataclasses.asdict` wrote; raises KeyError or ValueError where it is not."""
+        fields = {field: data[field] for field in cls.__dataclass_fields__}
+        for field, value in fields.items():
+            if type(value) is not (int if field == "dim" else str):
+                raise ValueError(f"{field} of the model is {value!r:.80}")
+        if not 1 <= fields["dim"] <= MAX_DIM:
+            raise ValueError(f"the model has {fields['dim']!r:.80} dimensions")
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A run of prompts as B prefix trees of n nodes each, for a causal text tower.
+
+    A node stands for a token after a given prefix; prompts that share a prefix share its
+    nodes. Nodes past the end of a shorter tree are padding: they see only themselves and
+    nothing reads them.
+
+    Attributes:
+        ids: int64 [B, n], the token at each node.
+        positions: int64 [B, n], depth of each node, its position in the prompt.
+        mask: bool [B, n, n], mask[b, i, j] where j is i or an ancestor of i.
+        reads: int64 [p], the node of each prompt's end-of-text token, as b * n + i.
+        rows: int64 [p], the row of the result that each prompt's embedding goes to.
+    """
+
+    ids: Int64
+    positions: Int64
+    mask: NDArray[np.bool_]
+    reads: Int64
+    rows: Int64
