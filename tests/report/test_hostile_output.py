@@ -35,7 +35,7 @@ from idia_index.support.text import check_text, json_text, printable
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 HOSTILE = [
     "=HYPERLINK(\"http://x\";\"y\")",

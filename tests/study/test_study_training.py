@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("open_clip")
 torch = pytest.importorskip("torch")
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "study"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "study"))
 
 import study_rule  # noqa: E402
 import train  # noqa: E402

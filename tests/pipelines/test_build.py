@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_index import SHARD, files
 from toy_backend import DIM, ToyBackend, word_vector
 
 import idia_index.pipelines.build
@@ -18,17 +19,10 @@ from idia_index.prompts.names import NameList
 from idia_index.prompts.templates import JAIR2024, make_templates
 from idia_index.store.manifest_json import seal
 
-# Small shards, so that a few names make several.
-SHARD = DIM * 4 * len(JAIR2024) * 8
-
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", SHARD)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "lock"}
 
 
 def test_every_row_is_the_embedding_of_its_prompt(

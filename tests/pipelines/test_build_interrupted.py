@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_build import SHARD, files
+from small_index import SHARD, files
 from toy_backend import ToyBackend
 
 import idia_index.pipelines.build
@@ -99,7 +99,7 @@ def test_a_build_killed_at_any_moment_resumes_to_the_same_bytes(
 ) -> None:
     build_index(tmp_path / "whole", toy, names)
     path = tmp_path / "i"
-    script = KILLED.format(tests=str(Path(__file__).parent), shard=SHARD, path=str(path))
+    script = KILLED.format(tests=str(Path(__file__).parents[1]), shard=SHARD, path=str(path))
     random = np.random.default_rng(0)
     killed = 0
     for _ in range(6):
@@ -133,7 +133,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_index(
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from toy_backend import ToyBackend
 from idia_index import build_index
 from idia_index.prompts.names import make_names

@@ -28,7 +28,7 @@ from idia_index.prompts.templates import JAIR2024
 from idia_index.store.manifest_json import MAX_BYTES, parse_manifest, seal
 from idia_index.support.files import sha256_file
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NAMES = make_names([f"First{i % 7} Last{i}" for i in range(40)])
 Data = dict[str, Any]
 

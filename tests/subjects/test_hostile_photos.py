@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 from conftest import make_images
-from hostile import encoded, endless_jpeg, hostile_photos, photo
+from hostile_files import encoded, endless_jpeg, hostile_photos, photo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -182,7 +182,7 @@ def test_a_process_ends_with_its_error_though_images_wait_for_room(tmp_path: Pat
     """What is raised holds the frame that reads them, so that nothing frees it in time."""
     folder = make_images(tmp_path / "p", 60)
     (folder / "00.png").write_bytes(b"")
-    script = STRICT.format(tests=str(Path(__file__).parent), folder=str(folder))
+    script = STRICT.format(tests=str(Path(__file__).parents[1]), folder=str(folder))
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
@@ -250,7 +250,7 @@ def test_unreadable_files_and_folders_are_listed(tmp_path: Path) -> None:
             pytest.skip("run by root, who may read everything")
         command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent
+        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
     )
     (person / "locked").chmod(0o700)
     assert done.stdout.splitlines() == [

@@ -18,7 +18,7 @@ from idia_index.prompts.names import NameList, make_names
 from idia_index.prompts.templates import JAIR2024, make_templates
 from idia_index.search.index import Index
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 TEMPLATES = JAIR2024[:3]
 
 

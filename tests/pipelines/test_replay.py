@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from conftest import make_images
-from test_evaluation import MEMBERS, NON_MEMBERS, SETTINGS, make_world, name_of
 from toy_backend import ToyBackend
+from toy_world import MEMBERS, NON_MEMBERS, SETTINGS, make_world, name_of
 
 from idia_index import build_index
 from idia_index.cli.main import cli

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "fuzz"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "fuzz"))
 from interrupts import CLI, Work
 
 from idia_index.pipelines.verify import verify

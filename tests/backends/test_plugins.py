@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import make_images
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from idia_index.registry import INDEXES
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -324,6 +324,7 @@ def test_a_vocabulary_smaller_than_the_tokenizers(tmp_path: Path) -> None:
 def test_a_folder_with_several_weights_is_not_guessed(tmp_path: Path) -> None:
     cfg = helper.config()
     model = helper.build(cfg)
+    helper.register_tiny(tmp_path)
     folder = helper.save_folder(tmp_path / "m", cfg, model)
     weights = folder / "open_clip_model.safetensors"
     weights.rename(folder / "one.safetensors")

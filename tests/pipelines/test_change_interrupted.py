@@ -23,7 +23,7 @@ from idia_index.prompts.templates import JAIR2024
 from idia_index.store.directory import Store
 
 TEMPLATES = JAIR2024[:3]
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +131,9 @@ def test_a_full_disk_leaves_the_index_as_it_was(
     build_index(tmp_path / "i", toy, make_names(names[:10]), TEMPLATES, kind=kind)
     queries = np.eye(DIM, dtype=np.float32)
     before = open_index(tmp_path / "i").search(queries, 2)
-    script = FULL.format(tests=str(Path(__file__).parent), limit=limit, path=str(tmp_path / "i"))
+    script = FULL.format(
+        tests=str(Path(__file__).parents[1]), limit=limit, path=str(tmp_path / "i")
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert "cannot be written" in done.stdout, done.stderr
     assert len(done.stdout.splitlines()) == 1
