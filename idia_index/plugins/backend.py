@@ -1,25 +1,22 @@
-"""What a plugin implements: a backend (texts and images in, vectors out) and an index kind.
+"""What a backend implements: texts and images in, raw vectors out.
 
-A plugin's own part is small on purpose. A backend returns raw vectors; tokenising into packs,
-normalising and checking happen once, in `idia_index.encode.embeddings`, for all of them.
+A plugin's own part is small on purpose: tokenising into packs, normalising and checking happen
+once, in `idia_index.encode.embeddings`, for all of them.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
 from PIL import Image
 
 from idia_index.encode import embeddings
 from idia_index.encode.images import ImageSource, load_image
-from idia_index.errors import IdiaIndexError
 from idia_index.support.concurrency import one_ahead
-from idia_index.types import Fingerprint, Float32, Int64, Pack
+from idia_index.types import Fingerprint, Float32, Pack
 
 
 class Tokenizer(Protocol):
@@ -138,69 +135,3 @@ class Backend(ABC):
 
 
 BACKEND_DTYPES = ("float32", "float16", "bfloat16")
-
-
-class Shard(ABC):
-    """The stored text embeddings [T, n, D] of all T templates for one run of n names."""
-
-    @abstractmethod
-    def search(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
-        """The k most similar names of each template for each query.
-
-        Args:
-            queries: float32 [M, D], unit rows.
-            k: 1 or more.
-
-        Returns:
-            similarities float32 [T, M, k], falling, and rows int64 [T, M, k] of this shard;
-            equal similarities stand in the order of their rows. Where k exceeds n, the rest
-            has similarity -inf and row -1.
-        """
-
-    @abstractmethod
-    def text_embeddings(self, template: int, rows: Int64) -> Float32:
-        """Rows of one template, float32 [len(rows), D]."""
-
-
-class IndexKind(ABC):
-    """A way to store and search shards; a plugin subclasses it. Instances hold no state.
-
-    Attributes:
-        name: the plugin's name, as `--index` takes it.
-        exact: whether the answers are those of float32 cosine similarity; an index of a kind
-            that is not exact says so in every report.
-        suffix: file name suffix of a shard.
-        read_share: the leading share of a shard's file that a search reads through.
-    """
-
-    name: ClassVar[str]
-    exact: ClassVar[bool]
-    suffix: ClassVar[str]
-    read_share: ClassVar[float] = 1.0
-
-    def row_bytes(self, dim: int) -> int:
-        """Bytes on disk of a row of `dim` numbers, at least; 0 where the kind does not say."""
-        return 0
-
-    def self_test(self) -> str:
-        """Searches a little, and says what runs it; raises `IdiaIndexError` if it does not work."""
-        rows = np.eye(4, dtype=np.float32)[None]
-        _, found = self.in_memory(rows).search(rows[0], 1)
-        if found.ravel().tolist() != [0, 1, 2, 3]:
-            raise IdiaIndexError(f"the index kind {self.name!r} gives wrong answers here")
-        return "searches on the CPU"
-
-    @abstractmethod
-    def write_shard(self, path: Path, text_embeddings: Float32) -> None:
-        """Writes float32 [T, n, D] unit rows to a new file."""
-
-    @abstractmethod
-    def open_shard(self, path: Path, shape: tuple[int, int, int]) -> Shard:
-        """Opens a file of T, n, D rows, mapped into memory where the format allows.
-
-        Raises `InputError`, naming the file, if it does not hold that many rows.
-        """
-
-    @abstractmethod
-    def in_memory(self, text_embeddings: Float32) -> Shard:
-        """A shard of float32 [T, n, D] unit rows that is on no disk (names added on the fly)."""
