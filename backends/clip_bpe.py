@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from idia_index.errors import InputError
+from idia_index.errors import InputError, ModelError
 from idia_index.support.text import shown
 
 START_TEXT = "<start_of_text>"
@@ -118,7 +118,7 @@ class ClipTokenizer:
         try:
             return cls(merges, clean)
         except KeyError as error:
-            raise InputError(
+            raise ModelError(
                 f"{path}: joins {shown(error)}, which no merge makes; export the model again"
             ) from error
 
@@ -192,10 +192,10 @@ def _read_text(path: Path) -> str:
             with path.open("rb") as file:
                 data = file.read(MAX_MERGES_BYTES + 1)
         if len(data) > MAX_MERGES_BYTES:
-            raise InputError(f"{path}: more than {MAX_MERGES_BYTES:,} bytes; no merges of CLIP")
+            raise ModelError(f"{path}: more than {MAX_MERGES_BYTES:,} bytes; no merges of CLIP")
         return data.decode("utf-8")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: merges cannot be read ({error}); export the model again") from (
+        raise ModelError(f"{path}: merges cannot be read ({error}); export the model again") from (
             error
         )
 
@@ -207,10 +207,10 @@ def _parse_merges(text: str, path: Path) -> list[tuple[str, str]]:
             break
         parts = line.split()
         if len(parts) != 2:
-            raise InputError(f"{path}: line {number} is no pair of symbols; export the model again")
+            raise ModelError(f"{path}: line {number} is no pair of symbols; export the model again")
         merges.append((parts[0], parts[1]))
     if not merges:
-        raise InputError(f"{path}: holds no merges; export the model again")
+        raise ModelError(f"{path}: holds no merges; export the model again")
     return merges
 
 

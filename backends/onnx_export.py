@@ -19,7 +19,7 @@ from idia_index.backends.onnx_format import (
 )
 from idia_index.backends.onnx_unfinished import unfinished
 from idia_index.backends.preprocessing import Preprocessing
-from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
+from idia_index.errors import IdiaIndexError, InputError, MissingExtraError, ModelError
 from idia_index.support.files import unwritable
 
 try:
@@ -84,14 +84,14 @@ def _check_request(backend: OpenClipBackend, folder: Path, dtype: str) -> None:
     if os.path.lexists(folder):
         raise InputError(f"{folder} exists; name a directory that does not")
     if backend.packed_tower is None:
-        raise InputError(
+        raise ModelError(
             f"model {backend.model} cannot be exported: {backend.pack_refusal}; {_MEND}"
         )
     weights = next(backend.image_tower.parameters())
     # On a CPU bfloat16 may round the products alone, of weights that stay float32.
     precision = backend.fingerprint.precision
     if (weights.device.type, weights.dtype, precision) != ("cpu", torch.float32, "float32"):
-        raise InputError(
+        raise ModelError(
             f"model {backend.model} is loaded on {weights.device} in {precision}; "
             "load it with device cpu in float32 to export it"
         )
@@ -132,7 +132,7 @@ def _graph(what: str, backend: OpenClipBackend, write: Callable[[], None]) -> No
         while cause.__cause__ is not None:
             cause = cause.__cause__
         reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0][:200]
-        raise InputError(
+        raise ModelError(
             f"model {backend.model} cannot be exported: PyTorch's exporter fails on its "
             f"{what} tower ({reason}); {_MEND}"
         ) from error
@@ -146,7 +146,7 @@ def _write_tokenizer(backend: OpenClipBackend, folder: Path) -> str:
     path = folder / MERGES
     path.write_text(merges_text(merges), encoding="utf-8", newline="\n")
     if clean is None or ClipTokenizer.load(path, clean).vocabulary != tokenizer.encoder:
-        raise InputError(
+        raise ModelError(
             f"model {backend.model} cannot be exported: its tokenizer is not CLIP's own; {_MEND}"
         )
     return clean
@@ -156,7 +156,7 @@ def _preprocessing(backend: OpenClipBackend) -> Preprocessing:
     try:
         return Preprocessing.from_open_clip(backend.preprocessing)
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
+        raise ModelError(
             f"model {backend.model} cannot be exported: its preprocessing has {error}; {_MEND}"
         ) from error
 

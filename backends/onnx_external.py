@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from idia_index.errors import InputError
+from idia_index.errors import ModelError
 
 MAX_GRAPH_BYTES = 1 << 31  # protobuf's own limit
 MAX_DEPTH = 64
@@ -39,12 +39,12 @@ def check_external_data(path: Path, allowed: Collection[str]) -> None:
             raise ValueError(f"more than {MAX_GRAPH_BYTES:,} bytes")
         for location in _locations(memoryview(path.read_bytes()), "model", 0):
             if location not in allowed:
-                raise InputError(
+                raise ModelError(
                     f"{path}: takes weights from {location!r}, which is no file of the export; "
                     "export the model again"
                 )
     except (ValueError, IndexError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not an ONNX file ({error}); export the model again") from error
+        raise ModelError(f"{path}: not an ONNX file ({error}); export the model again") from error
 
 
 def _locations(data: memoryview, message: str, depth: int) -> Iterator[str]:

@@ -20,7 +20,7 @@ from typing import Any
 from idia_index.backends.clip_bpe import CLEANING
 from idia_index.backends.preprocessing import Preprocessing
 from idia_index.backends.weights_hash import weights_sha256
-from idia_index.errors import InputError
+from idia_index.errors import ModelError, RefusedError
 from idia_index.support.files import read_regular
 from idia_index.support.text import shown
 from idia_index.types import MAX_DIM, Fingerprint
@@ -114,13 +114,13 @@ def read_manifest(folder: Path) -> ExportManifest:
     path = folder / MANIFEST
     data = _read_json(folder, path)
     if data.get("format") != FORMAT:
-        raise InputError(
+        raise ModelError(
             f"{path}: format {shown(data.get('format'))}, this version reads {FORMAT!r}; {_MEND}"
         )
     try:
         return _parse(data)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError(
+        raise ModelError(
             f"{path}: damaged manifest ({type(error).__name__}: {shown(error, 300)[1:-1]}); {_MEND}"
         ) from error
 
@@ -129,17 +129,17 @@ def _read_json(folder: Path, path: Path) -> Mapping[str, Any]:
     try:
         data = json.loads(read_regular(path, MAX_MANIFEST_BYTES).decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(
+        raise ModelError(
             f"{folder} is no export, it has no {MANIFEST}; make one: idia-index export"
         ) from error
     except OSError as error:
         if error.errno == errno.EFBIG:
-            raise InputError(f"{path}: too large for the manifest of an export; {_MEND}") from error
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {_MEND}") from error
+            raise ModelError(f"{path}: too large for the manifest of an export; {_MEND}") from error
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); {_MEND}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: damaged manifest ({error}); {_MEND}") from error
+        raise ModelError(f"{path}: damaged manifest ({error}); {_MEND}") from error
     if not isinstance(data, dict):
-        raise InputError(f"{path}: damaged manifest (no object); {_MEND}")
+        raise ModelError(f"{path}: damaged manifest (no object); {_MEND}")
     return data
 
 
@@ -181,13 +181,13 @@ def verify_files(folder: Path, manifest: ExportManifest) -> None:
     for entry in manifest.files:
         path = folder / entry.file
         if path.is_symlink():
-            raise InputError(f"{path}: is a link, which is not followed; copy the file here")
+            raise RefusedError(f"{path}: is a link, which is not followed; copy the file here")
         if not path.is_file():
-            raise InputError(f"{path}: is missing; {_MEND}")
+            raise ModelError(f"{path}: is missing; {_MEND}")
         size = path.stat().st_size
         if size != entry.bytes:
-            raise InputError(f"{path}: has {size} bytes, the manifest says {entry.bytes}; {_MEND}")
+            raise ModelError(f"{path}: has {size} bytes, the manifest says {entry.bytes}; {_MEND}")
     for entry in manifest.files:
         path = folder / entry.file
         if weights_sha256(path) != entry.sha256:
-            raise InputError(f"{path}: was altered after the export (SHA-256); {_MEND}")
+            raise ModelError(f"{path}: was altered after the export (SHA-256); {_MEND}")

@@ -19,7 +19,7 @@ from idia_index.backends.onnx_format import DATA_SUFFIX, IMAGE_GRAPH, TEXT_GRAPH
 from idia_index.backends.onnx_io import IMAGE_INPUTS, OUTPUT, TEXT_INPUTS
 from idia_index.backends.onnx_towers import OnnxTextTower, fused_attention
 from idia_index.backends.torch_text import ImageTower
-from idia_index.errors import InputError
+from idia_index.errors import ModelError
 
 OPSET = 20
 # Below this a tensor stays in the graph file; a mapped file is read by the page.
@@ -138,7 +138,7 @@ def _store_halves(model: ir.Model, path: Path) -> None:
         with np.errstate(over="ignore"):
             halves = value.const_value.numpy().astype(np.float16)
         if not np.isfinite(halves).all():
-            raise InputError(
+            raise ModelError(
                 f"{path.name}: the weight {value.name} is beyond the range of float16; "
                 "export with --dtype float32"
             )

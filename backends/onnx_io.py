@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from idia_index.backends.preprocessing import Preprocessing
-from idia_index.errors import InputError
+from idia_index.errors import ModelError
 
 IMAGE_INPUTS = ("pixels",)
 TEXT_INPUTS = ("ids", "positions", "mask", "reads")
@@ -66,7 +66,7 @@ def check_ports(session: Any, expected: GraphPorts, path: Path) -> None:
     ):
         ports = {port.name: _port(port) for port in found}
         if ports != dict(wanted):
-            raise InputError(
+            raise ModelError(
                 f"{path}: {what} are {_shown(ports)}, expected {_shown(wanted)}; "
                 "export the model again"
             )

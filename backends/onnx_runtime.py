@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from idia_index.backends.onnx_threads import thread_count
-from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
+from idia_index.errors import (
+    IdiaIndexError,
+    InputError,
+    MissingExtraError,
+    ModelError,
+    install_command,
+)
 
 try:
     import onnxruntime as ort
@@ -84,7 +90,7 @@ def why_not(device: OnnxDevice) -> str | None:
     if device.provider not in ort.get_available_providers():
         return (
             f"this onnxruntime has no {device.provider} "
-            "(pip uninstall onnxruntime, then pip install 'idia-index[gpu]')"
+            f"(pip uninstall onnxruntime, then {install_command('gpu')})"
         )
     try:
         session = _session(_product_model(), device)
@@ -110,12 +116,12 @@ def open_session(path: Path, device: OnnxDevice, *, prepack: bool = True) -> Any
         session = _session(str(path), device, prepack=prepack)
     # ONNX Runtime's exceptions share no base class but Exception.
     except Exception as error:
-        raise InputError(
+        raise ModelError(
             f"{path}: ONNX Runtime {ort.__version__} cannot load it ({first_line(error)}); "
             "export the model again"
         ) from error
     if session.get_providers()[0] != device.provider:
-        raise IdiaIndexError(f"{path}: {device.provider} does not load it; try device cpu")
+        raise ModelError(f"{path}: {device.provider} does not load it; try device cpu")
     return session
 
 

@@ -13,7 +13,7 @@ from idia_index.backends.preprocessing import Preprocessing
 from idia_index.backends.specs import SpecKind, pytorch_spec
 from idia_index.backends.weights_hash import weights_sha256
 from idia_index.encode.images import MAX_PIXELS
-from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
+from idia_index.errors import IdiaIndexError, InputError, MissingExtraError, ModelError
 from idia_index.plugins import Backend
 from idia_index.support.offline import is_offline
 from idia_index.types import Fingerprint, Float32
@@ -127,7 +127,7 @@ class OpenClipBackend(Backend):
         """Refuses a model that has no embedding for some of CLIP's tokens."""
         rows = int(text_part(model).vocab_size)
         if isinstance(self.tokenizer, SimpleTokenizer) and self.tokenizer.vocab_size > rows:
-            raise InputError(
+            raise ModelError(
                 f"model {self.model}: {source.architecture} has {rows} tokens, its tokenizer "
                 f"{self.tokenizer.vocab_size}; name the architecture that it was trained with"
             )
@@ -161,7 +161,7 @@ class OpenClipBackend(Backend):
             return
         for name, value in self.clip.named_parameters():
             if not torch.isfinite(value).all():
-                raise InputError(
+                raise ModelError(
                     f"model {self.model}: {name!r} is past the range of float16; take bfloat16"
                 )
 
@@ -172,7 +172,7 @@ class OpenClipBackend(Backend):
         try:
             Preprocessing.from_open_clip(config)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
+            raise ModelError(
                 f"model {self.model}: its configuration preprocesses images with {error}; "
                 "mend its preprocess_cfg"
             ) from error

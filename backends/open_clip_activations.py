@@ -16,7 +16,7 @@ from typing import Any
 
 import open_clip
 
-from idia_index.errors import InputError
+from idia_index.errors import ModelError
 
 QUICK = "quick_gelu"
 PLAIN = "gelu"
@@ -78,7 +78,7 @@ def check_activation(model: str, architecture: str, computed: str, trained: str 
         if architecture and fitting in open_clip.list_models() and model.startswith(architecture)
         else f"set quick_gelu to {str(trained == QUICK).lower()} in its configuration"
     )
-    raise InputError(
+    raise ModelError(
         f"model {model}: its weights were trained with {_NAMES[trained]}, {architecture or 'it'} "
         f"computes {_NAMES.get(computed, computed)}; {mend}, or allow the mismatch "
         "(--allow-activation-mismatch) to repeat figures made with it"

@@ -16,7 +16,7 @@ from huggingface_hub.errors import (
 )
 from open_clip.pretrained import download_pretrained_from_url
 
-from idia_index.errors import InputError
+from idia_index.errors import ModelError
 
 # What open_clip pushes to a hub, and takes where no other file is named.
 HF_WEIGHTS_NAME = "open_clip_pytorch_model.bin"
@@ -43,12 +43,12 @@ def tag_weights(model: str, config: Mapping[str, Any], *, offline: bool) -> Path
     # open_clip's own folder for what it downloads by address.
     cached = Path.home() / ".cache" / "clip" / url.rpartition("/")[2]
     if offline and not cached.is_file():
-        raise InputError(_not_there(model, "not in the local cache", offline))
+        raise ModelError(_not_there(model, "not in the local cache", offline))
     try:
         return Path(download_pretrained_from_url(url))
     # As in hub_file; and what it downloads must have the published hash.
     except Exception as error:
-        raise InputError(_not_there(model, _reason(error), offline)) from error
+        raise ModelError(_not_there(model, _reason(error), offline)) from error
 
 
 def hub_file(model: str, repository: str, filename: str, *, offline: bool) -> Path:
@@ -61,7 +61,7 @@ def hub_file(model: str, repository: str, filename: str, *, offline: bool) -> Pa
     try:
         return _hub_path(repository, filename, offline)
     except Exception as error:
-        raise InputError(_not_there(model, _reason(error), offline)) from error
+        raise ModelError(_not_there(model, _reason(error), offline)) from error
 
 
 def hub_weights(model: str, repository: str, *, offline: bool) -> Path:
@@ -89,7 +89,7 @@ def _first(model: str, repository: str, filenames: list[str], offline: bool) -> 
         except EntryNotFoundError as error:
             # Found missing there; with the network gone the next file would be waited for too.
             if isinstance(error, LocalEntryNotFoundError) and not offline:
-                raise InputError(_not_there(model, _reason(error), offline)) from error
+                raise ModelError(_not_there(model, _reason(error), offline)) from error
         except Exception:  # noqa: BLE001 - the last file's error is the one to show
             break
     return hub_file(model, repository, filenames[-1], offline=offline)

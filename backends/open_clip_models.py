@@ -15,7 +15,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from idia_index.backends.torch_checkpoints import Checkpoint, check_fit, load_weights
-from idia_index.errors import InputError
+from idia_index.errors import ModelError, RefusedError
 
 MAX_LAYERS = 512
 _RANDOM_FILLS = {
@@ -70,18 +70,18 @@ def check_config(config: Mapping[str, Any], path: Path) -> None:
     """
     towers: list[Any] = [config.get("vision_cfg"), config.get("text_cfg")]
     if not all(isinstance(tower, Mapping) for tower in towers) or "embed_dim" not in config:
-        raise InputError(
+        raise ModelError(
             f"{path}: has no model_cfg with embed_dim, vision_cfg and text_cfg; take an intact copy"
         )
     for tower in (*towers, config.get("multimodal_cfg") or {}):
         layers = tower.get("layers", 0)
         counts = layers if isinstance(layers, list) else [layers]
         if not all(isinstance(count, int) and count <= MAX_LAYERS for count in counts):
-            raise InputError(f"{path}: a tower has {layers!r} layers; refused")
+            raise RefusedError(f"{path}: a tower has {layers!r} layers; refused")
     # timm would fetch a model of that name from elsewhere.
     name = str(config["vision_cfg"].get("timm_model_name") or "")
     if ":" in name or "/" in name:
-        raise InputError(f"{path}: names the model {name!r} to fetch; refused")
+        raise RefusedError(f"{path}: names the model {name!r} to fetch; refused")
 
 
 def _instance(
@@ -102,7 +102,7 @@ def _instance(
     # A configuration that is wrong fails in whatever module reads the wrong value.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(
+        raise ModelError(
             f"open_clip cannot build {architecture} from its configuration ({reason}); check the "
             "configuration and the version of open_clip_torch"
         ) from error

@@ -30,7 +30,7 @@ from idia_index.backends.open_clip_transformers import (
 )
 from idia_index.backends.specs import ModelSpec, SpecKind
 from idia_index.backends.torch_checkpoints import Checkpoint, read_checkpoint
-from idia_index.errors import InputError
+from idia_index.errors import ModelError, RefusedError
 
 CONFIG = "open_clip_config.json"
 _MAX_JSON = 1 << 24
@@ -93,7 +93,7 @@ def find_source(
         return _with_hugging_face(Source(spec.architecture, config, {}, spec.path, ""), True)
     entry = open_clip.get_pretrained_cfg(spec.architecture, spec.source)
     if not entry:
-        raise InputError(_unknown_tag(spec))
+        raise ModelError(_unknown_tag(spec))
     trained = activation_of_tag(entry)
     if not allow_mismatch:
         check_activation(text, spec.architecture, computed_activation(config), trained)
@@ -108,7 +108,7 @@ def _built_in(architecture: str) -> dict[str, Any]:
         lower = {name.lower(): name for name in names}
         close = difflib.get_close_matches(architecture.lower(), lower, n=5, cutoff=0.5)
         hint = ", ".join(lower[name] for name in close)
-        raise InputError(
+        raise ModelError(
             f"architecture {architecture!r} is unknown to open_clip; "
             + (f"close to it: {hint}" if hint else "see open_clip.list_models()")
         )
@@ -143,7 +143,7 @@ def _from_folder(folder: Path) -> Source:
         return _with_hugging_face(source, True, folder)
     if (folder / "config.json").is_file():
         return _from_transformers(folder)
-    raise InputError(
+    raise ModelError(
         f"{folder}: neither {CONFIG} nor config.json of a transformers CLIP model is in this "
         "folder; name the folder of a model"
     )
@@ -174,7 +174,7 @@ def _configured(path: Path, weights: Path) -> Source:
     config = config if isinstance(config, dict) else {}
     check_config(config, path)
     if not isinstance(preprocessing, dict):
-        raise InputError(f"{path}: its preprocess_cfg is no object; take an intact copy")
+        raise ModelError(f"{path}: its preprocess_cfg is no object; take an intact copy")
     return Source(architecture_name(config), config, preprocessing, weights, path.parent)
 
 
@@ -198,11 +198,11 @@ def read_json(path: Path) -> dict[str, Any]:
             raise ValueError(f"{path.stat().st_size} bytes")
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
+        raise ModelError(
             f"{path}: cannot be read as JSON ({error}); take an intact copy"
         ) from error
     if not isinstance(data, dict):
-        raise InputError(f"{path}: holds no JSON object; take an intact copy")
+        raise ModelError(f"{path}: holds no JSON object; take an intact copy")
     return data
 
 
@@ -215,7 +215,7 @@ def _weights_in(folder: Path, preferred: tuple[str, ...]) -> Path:
     )
     if len(found) != 1:
         what = f"{len(found)} weights files, none under a usual name" if found else "no weights"
-        raise InputError(f"{folder}: {what}; name the file {preferred[0]}")
+        raise ModelError(f"{folder}: {what}; name the file {preferred[0]}")
     return found[0]
 
 
@@ -242,13 +242,13 @@ def _hugging_face_folder(name: str, folder: Path | None, offline: bool, source: 
     else:
         path = _cached_config(name)
     if path is None:
-        raise InputError(
+        raise ModelError(
             f"{source.architecture} has the text tower of {name!r}, whose config.json and "
             "tokenizer are not in the local cache; load them once with network, or put them "
             f"into a folder with {CONFIG} and the weights, and write local-dir:FOLDER"
         )
     if "auto_map" in read_json(path):
-        raise InputError(f"{path}: would run code of its own (auto_map); refused")
+        raise RefusedError(f"{path}: would run code of its own (auto_map); refused")
     return path.parent
 
 

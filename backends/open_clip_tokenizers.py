@@ -11,7 +11,7 @@ from typing import Any
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
 from idia_index.backends.fingerprints import clip_bpe_string
-from idia_index.errors import InputError
+from idia_index.errors import ModelError, RefusedError
 
 DEFAULT_CONTEXT = 77
 # A configuration may come from anybody; what else it wants to hand to a tokenizer's loader
@@ -54,7 +54,7 @@ def build_tokenizer(text_config: Mapping[str, Any], source: str | Path, *, offli
     unknown = sorted(set(options) - _ALLOWED_OPTIONS)
     if unknown or options.get("clean", "lower") not in _CLEANINGS:
         what = unknown[0] if unknown else f"clean={options['clean']!r}"
-        raise InputError(
+        raise RefusedError(
             f"the model's configuration passes {what} to its tokenizer, which is refused; "
             "remove it from tokenizer_kwargs"
         )
@@ -75,7 +75,7 @@ def build_tokenizer(text_config: Mapping[str, Any], source: str | Path, *, offli
     # transformers raises OSError, ValueError, KeyError, ... for what it cannot find or read.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(
+        raise ModelError(
             f"the tokenizer {str(source)!r} of the model cannot be loaded ({reason}); "
             "put its files where the model is, or load it once with network"
         ) from error

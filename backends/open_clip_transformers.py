@@ -15,7 +15,7 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 
 from idia_index.backends.torch_checkpoints import Checkpoint
-from idia_index.errors import InputError
+from idia_index.errors import ModelError
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _EPS = 1e-5  # torch's, and both libraries', unless a configuration says otherwise
@@ -55,7 +55,7 @@ def clip_config(data: Mapping[str, Any], path: Path) -> dict[str, Any]:
         InputError: not a CLIP model, or one that open_clip has no counterpart of.
     """
     if data.get("model_type") != "clip":
-        raise InputError(
+        raise ModelError(
             f"{path}: model_type {data.get('model_type')!r} is not read, only 'clip'; convert the "
             "model to open_clip's format"
         )
@@ -63,7 +63,7 @@ def clip_config(data: Mapping[str, Any], path: Path) -> dict[str, Any]:
         return _translated(data, path)
     # Numbers that are none, or zero.
     except (TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
-        raise InputError(
+        raise ModelError(
             f"{path}: not a CLIP configuration ({error}); take an intact copy"
         ) from error
 
@@ -72,7 +72,7 @@ def _translated(data: Mapping[str, Any], path: Path) -> dict[str, Any]:
     text, vision = data.get("text_config") or {}, data.get("vision_config") or {}
     activations = {tower.get("hidden_act", "quick_gelu") for tower in (text, vision)}
     if len(activations) > 1 or not activations <= {"gelu", "quick_gelu"}:
-        raise InputError(f"{path}: activations {sorted(activations)} have no counterpart; refused")
+        raise ModelError(f"{path}: activations {sorted(activations)} have no counterpart; refused")
     width, heads = vision.get("hidden_size", 768), vision.get("num_attention_heads", 12)
     return {
         "embed_dim": data.get("projection_dim", 512),
@@ -124,7 +124,7 @@ def clip_preprocessing(data: Mapping[str, Any], size: int, path: Path) -> dict[s
     interpolation = _RESAMPLE.get(data.get("resample", 3))
     plain = all(data.get(step, True) for step in steps) and shortest == size and sides == {size}
     if not plain or interpolation is None:
-        raise InputError(
+        raise ModelError(
             f"{path}: not the preprocessing of CLIP (shortest side and centre crop of {size}); "
             "refused"
         )
@@ -147,7 +147,7 @@ def check_merges(folder: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     merges = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
     if merges != list(SimpleTokenizer().bpe_ranks):
-        raise InputError(f"{path}: not the merges of CLIP's tokenizer; such models are not read")
+        raise ModelError(f"{path}: not the merges of CLIP's tokenizer; such models are not read")
 
 
 def open_clip_weights(checkpoint: Checkpoint) -> Checkpoint:
@@ -170,7 +170,7 @@ def open_clip_weights(checkpoint: Checkpoint) -> Checkpoint:
 def _joined(weights: Mapping[str, Tensor], names: Iterable[str], path: Path) -> Tensor:
     for name in names:
         if name not in weights:
-            raise InputError(f"{path}: {name!r} is missing; take an intact copy")
+            raise ModelError(f"{path}: {name!r} is missing; take an intact copy")
     return torch.cat([weights[name] for name in names])
 
 

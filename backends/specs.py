@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from idia_index.errors import InputError
+from idia_index.errors import ModelError
 from idia_index.support.text import shown, shown_path
 
 HUB_PREFIX = "hf-hub:"
@@ -74,7 +74,7 @@ def parse_spec(text: str) -> ModelSpec:
         InputError: no SPEC, or a checkpoint or folder that does not exist.
     """
     if not text.strip() or "\0" in text:
-        raise InputError(f"model {shown(text, 300)} is not a model; write {FORMS}")
+        raise ModelError(f"model {shown(text, 300)} is not a model; write {FORMS}")
     if text.startswith(HUB_PREFIX):
         return _hub(text)
     if text.startswith(FOLDER_PREFIX):
@@ -83,12 +83,12 @@ def parse_spec(text: str) -> ModelSpec:
         return ModelSpec(SpecKind.EXPORT, "", text)
     architecture, slash, source = text.partition("/")
     if not architecture or not slash or not source:
-        raise InputError(_unnamed(text))
+        raise ModelError(_unnamed(text))
     path = _path(source)
     if _is_file(path):
         return ModelSpec(SpecKind.CHECKPOINT, architecture, str(path))
     if _looks_like_path(source):
-        raise InputError(_no_checkpoint(text, path))
+        raise ModelError(_no_checkpoint(text, path))
     return ModelSpec(SpecKind.TAG, architecture, source)
 
 
@@ -101,7 +101,7 @@ def pytorch_spec(
     """
     spec = parse_spec(text)
     if spec.kind is SpecKind.EXPORT:
-        raise InputError(f"{_shown(text)} is an ONNX export; {instead}")
+        raise ModelError(f"{_shown(text)} is an ONNX export; {instead}")
     return spec
 
 
@@ -114,20 +114,20 @@ def _hub(text: str) -> ModelSpec:
     source = text.removeprefix(HUB_PREFIX)
     organisation, _, name = source.partition("/")
     if not organisation or not name or "/" in name or ".." in source:
-        raise InputError(f"{shown(text, 300)} names no repository; write {HUB_PREFIX}ORG/NAME")
+        raise ModelError(f"{shown(text, 300)} names no repository; write {HUB_PREFIX}ORG/NAME")
     return ModelSpec(SpecKind.HUB, "", source)
 
 
 def _folder(text: str) -> ModelSpec:
     path = _path(text.removeprefix(FOLDER_PREFIX))
     if text == FOLDER_PREFIX:
-        raise InputError(f"model {shown(text, 300)} names no folder; write {FOLDER_PREFIX}FOLDER")
+        raise ModelError(f"model {shown(text, 300)} names no folder; write {FOLDER_PREFIX}FOLDER")
     if _is_file(path):
-        raise InputError(
+        raise ModelError(
             f"{_shown(path)} is a file, {FOLDER_PREFIX} takes a folder; write ARCH/{_shown(path)}"
         )
     if not _is_dir(path):
-        raise InputError(f"{_shown(path)}: no such folder; check the path after {FOLDER_PREFIX}")
+        raise ModelError(f"{_shown(path)}: no such folder; check the path after {FOLDER_PREFIX}")
     return ModelSpec(SpecKind.FOLDER, "", str(path))
 
 

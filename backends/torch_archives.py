@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from idia_index.errors import InputError
+from idia_index.errors import InputError, ModelError, RefusedError
 from idia_index.support.text import printable, shown
 
 # What OpenAI's archives carry beside weights: numbers, and the causal mask.
@@ -64,13 +64,13 @@ def check_members(archive: zipfile.ZipFile, path: Path) -> None:
     members = [m for m in archive.infolist() if m.filename.split("/")[1:2] != ["code"]]
     packed = next((m.filename for m in members if m.compress_type != zipfile.ZIP_STORED), None)
     if packed is not None:
-        raise InputError(
+        raise RefusedError(
             f"{path}: {shown(packed)} in it is compressed, which no checkpoint of PyTorch is; "
             "take an intact copy"
         )
     total, size = sum(member.file_size for member in members), path.stat().st_size
     if total > size:
-        raise InputError(
+        raise RefusedError(
             f"{path}: a zip of {size:,} bytes that would unpack to {total:,}; take an intact copy"
         )
 
@@ -97,7 +97,7 @@ def read_archive(path: Path, root: str) -> tuple[dict[str, Tensor], str | None]:
         raise
     # A damaged pickle fails in as many ways as there are opcodes; each means the same here.
     except Exception as error:
-        raise InputError(
+        raise ModelError(
             f"{path}: a TorchScript archive that cannot be read "
             f"({printable(str(error)[:160])}); take an intact copy"
         ) from error
@@ -140,7 +140,7 @@ class _Unpickler(pickle._Unpickler):
             ("torch.jit._pickle", "build_intlist"): _untagged,
         }
         if (module, name) not in known:
-            raise InputError(
+            raise RefusedError(
                 f"{self._archive.filename}: holds {shown(f'{module}.{name}')[1:-1]}, which is no "
                 "weight; refused"
             )

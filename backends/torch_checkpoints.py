@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from idia_index.backends.torch_archives import archive_root, read_archive
-from idia_index.errors import InputError
+from idia_index.errors import ModelError, RefusedError
 from idia_index.support.text import printable, shown
 
 # Wrappers that trainers leave in the names: DistributedDataParallel, torch.compile.
@@ -63,7 +63,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         InputError: the file is damaged, holds something else, or would run code.
     """
     if path.suffix.lower() in (".npz", ".npy"):
-        raise InputError(f"{path}: NumPy checkpoints are not read; convert it to safetensors")
+        raise ModelError(f"{path}: NumPy checkpoints are not read; convert it to safetensors")
     if _is_safetensors(path):
         return Checkpoint(path, _unwrapped(_read_safetensors(path), path))
     root = archive_root(path)
@@ -82,7 +82,7 @@ def _is_safetensors(path: Path) -> bool:
         with path.open("rb") as file:
             head = file.read(9)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the file") from error
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); check the file") from error
     return path.suffix.lower() == ".safetensors" or head[8:] == b"{"
 
 
@@ -93,7 +93,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         weights: dict[str, Tensor] = load_file(path)
     # SafetensorError, and what a damaged header does to the conversion after it.
     except Exception as error:
-        raise InputError(
+        raise ModelError(
             f"{path}: not a safetensors file that can be read ({_reason(error)}); "
             "take an intact copy"
         ) from error
@@ -109,11 +109,11 @@ def _read_pickle(path: Path) -> Any:
     except Exception as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
         if named and named[1] not in ("opcode", "was"):
-            raise InputError(
+            raise RefusedError(
                 f"{path}: holds {shown(named[1])}, which is no weight and could run code; refused, "
                 "none of it was run: save the state_dict alone, best as safetensors"
             ) from error
-        raise InputError(
+        raise ModelError(
             f"{path}: not a checkpoint that can be read ({_reason(error)}); take an intact copy"
         ) from error
 
@@ -128,16 +128,16 @@ def _reason(error: Exception) -> str:
 def _unwrapped(data: object, path: Path) -> dict[str, Tensor]:
     """Checks that `data` is tensors by name, and takes trainers' prefixes off."""
     if not isinstance(data, Mapping) or not data:
-        raise InputError(f"{path}: holds no weights by name; save the model's state_dict")
+        raise ModelError(f"{path}: holds no weights by name; save the model's state_dict")
     for name, value in data.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise InputError(
+            raise ModelError(
                 f"{path}: {shown(name)} is a {type(value).__name__}, not a tensor; save the "
                 "model's state_dict"
             )
         if value.dtype not in _DTYPES or value.layout != torch.strided or value.is_meta:
             what = "without numbers" if value.is_meta else f"of {value.dtype}, {value.layout}"
-            raise InputError(
+            raise ModelError(
                 f"{path}: {shown(name)} is a tensor {what}; save plain float32 or half precision"
             )
     weights: dict[str, Tensor] = dict(data)
@@ -220,7 +220,7 @@ def _check_names(
         found.append(f"{len(missing)} of {len(expected)} missing, the first is {missing[0]!r}")
     if unknown:
         found.append(f"{len(unknown)} unknown, the first is {shown(unknown[0])}")
-    raise InputError(
+    raise ModelError(
         f"{path}: not the weights of {architecture}: {'; '.join(found)}; name the architecture "
         "that the file was trained with"
     )
@@ -237,7 +237,7 @@ def _check_shapes(
     wrong = [name for name in weights if differs(name)]
     if wrong:
         name = wrong[0]
-        raise InputError(
+        raise ModelError(
             f"{path}: not the weights of {architecture}: {len(wrong)} of {len(expected)} have "
             f"another shape, the first is {name!r} with {list(weights[name].shape)} instead of "
             f"{list(expected[name].shape)}; name the architecture that the file was trained with"
@@ -251,7 +251,7 @@ def _check_held(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], p
     """
     for name, value in weights.items():
         if expected[name].is_floating_point() and not value.is_floating_point():
-            raise InputError(
+            raise ModelError(
                 f"{path}: {name!r} is of {value.dtype}, no floating point numbers; save the "
                 "weights as they were trained"
             )
@@ -259,7 +259,7 @@ def _check_held(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], p
             for value in weights.values()}  # fmt: skip
     asked = sum(value.numel() * value.element_size() for value in weights.values())
     if asked > 2 * sum(held.values()):  # some share theirs
-        raise InputError(
+        raise RefusedError(
             f"{path}: its tensors are views of {asked:,} bytes over {sum(held.values()):,}; "
             "save them as they are, best as safetensors"
         )
@@ -274,7 +274,7 @@ def _check_values(weights: Mapping[str, Tensor], path: Path) -> None:
     if broken:
         value = weights[broken[0]]
         count = int((~torch.isfinite(value)).sum())
-        raise InputError(
+        raise ModelError(
             f"{path}: {len(broken)} of {len(weights)} weights hold numbers that are not finite, "
             f"the first is {broken[0]!r} with {count} of {value.numel()}; take an intact copy"
         )

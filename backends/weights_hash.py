@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from idia_index.errors import InputError
+from idia_index.errors import ModelError
 
 MAX_ENTRIES = 1000
 _CHUNK = 1 << 22
@@ -43,7 +43,7 @@ def weights_sha256(path: Path) -> str:
         digest = _hash(path)
         unchanged = _stamp(path) == before
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the file") from error
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); check the file") from error
     if unchanged:
         _remember(str(path), {"stamp": before, "sha256": digest})
     return digest

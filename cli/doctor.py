@@ -12,7 +12,7 @@ import click
 
 from idia_index.cli.options import json_option, write_json
 from idia_index.cli.terminal import say
-from idia_index.errors import IdiaIndexError
+from idia_index.errors import IdiaIndexError, install_command
 from idia_index.registry import BACKENDS, INDEXES, available, load_plugin
 
 
@@ -77,5 +77,5 @@ def command(ctx: click.Context, as_json: bool) -> None:
         if enough:
             say("Ready: idia-index demo")
         else:
-            say("Not usable yet; the smallest set-up is: pip install 'idia-index[cpu]'")
+            say(f"Not usable yet; the smallest set-up is: {install_command('cpu')}")
     ctx.exit(0 if enough else 1)

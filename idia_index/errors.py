@@ -1,6 +1,11 @@
-"""Errors that people see: one line that names the value, the file and the mend."""
+"""Errors that people see: one line that names the value, the file and the fix.
+
+Programs branch on the class, never on the words.
+"""
 
 from __future__ import annotations
+
+import re
 
 
 class IdiaIndexError(Exception):
@@ -15,6 +20,26 @@ class InputError(IdiaIndexError):
     exit_code = 2
 
 
+class ModelError(InputError):
+    """A model that cannot be loaded, is broken, or is not the one that an index was built with."""
+
+
+class DamagedIndexError(InputError):
+    """An index whose files are missing, cut short, changed, or contradict each other."""
+
+
+class NoSpaceError(InputError):
+    """Not enough disk space for what is to be written."""
+
+
+class RefusedError(InputError):
+    """Refused for safety.
+
+    A file that could run code or exhaust the machine, a folder that holds another's files,
+    photos of several people given as one person's, or network access with `--offline`.
+    """
+
+
 class MissingExtraError(InputError):
     """A package of an optional extra is not installed.
 
@@ -27,5 +52,25 @@ class MissingExtraError(InputError):
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(
             f"{what} needs the package '{package}', which is not installed: "
-            f"pip install 'idia-index[{extra}]'"
+            f"{install_command(extra)}"
         )
+        self._arguments = (what, package, extra)
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
+        return type(self), self._arguments  # what pickling calls it with, not the message
+
+
+def install_command(extra: str) -> str:
+    """What installs an extra's packages, however idia-index itself was installed."""
+    # Only here: it takes longer to import than `idia-index --help` may wait.
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        needed = requires("idia-index") or []
+    except PackageNotFoundError:
+        needed = []
+    marked = re.compile(rf"""^(.*?)\s*;\s*extra\s*==\s*["']{extra}["']$""")
+    packages = [found.group(1) for line in needed if (found := marked.match(line))]
+    if not packages:
+        return f"pip install 'idia-index[{extra}]'"
+    return " ".join(["pip install", *(f"'{package}'" for package in packages)])

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from idia_index.errors import InputError, MissingExtraError
+from idia_index.errors import DamagedIndexError, MissingExtraError
 from idia_index.indexes.faiss_layout import Bytes, check_hnsw, check_ivf, check_pq
 from idia_index.plugins import IndexKind, Shard
 from idia_index.types import Float32, Int64
@@ -130,7 +130,7 @@ class ApproximateKind(IndexKind):
                     parts.append(self._ready(faiss.deserialize_index(data)))
         except (OSError, ValueError, KeyError, TypeError, RecursionError, RuntimeError) as error:
             message = str(error).strip().splitlines() or ["it is empty"]
-            raise InputError(
+            raise DamagedIndexError(
                 f"{path}: not a file of {self.name} of the rows that the manifest says "
                 f"({message[-1]}); build the index again"
             ) from error

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from idia_index.errors import IdiaIndexError, MissingExtraError
+from idia_index.errors import IdiaIndexError, MissingExtraError, install_command
 from idia_index.indexes.exact import Propose, exact_topk
 from idia_index.indexes.flat import FlatKind, FloatShard
 from idia_index.plugins import IndexKind, Shard
@@ -37,7 +37,7 @@ def _resources() -> Any:
     if not hasattr(faiss, "knn_gpu") or not hasattr(faiss, "StandardGpuResources"):
         raise IdiaIndexError(
             "the index kind 'faiss-gpu' needs FAISS with its GPU part: "
-            "pip install 'idia-index[gpu]', or serve the index with the kind 'torch' or 'flat'"
+            f"{install_command('gpu')}, or serve the index with the kind 'torch' or 'flat'"
         )
     try:
         resources = faiss.StandardGpuResources()

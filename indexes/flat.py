@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from idia_index.errors import InputError, MissingExtraError
+from idia_index.errors import DamagedIndexError, MissingExtraError
 from idia_index.indexes.faiss_layout import FLAT_HEADER, Reader, flat_header
 from idia_index.indexes.products import float_scores, product, rounding_bound
 from idia_index.plugins import IndexKind
@@ -86,7 +86,7 @@ class FlatKind(IndexKind):
             if not isinstance(index, faiss.IndexFlat) or (index.ntotal, index.d) != (t * n, dim):
                 raise ValueError("FAISS reads something else")
         except (OSError, ValueError, RuntimeError) as error:
-            raise InputError(
+            raise DamagedIndexError(
                 f"{path}: not a FAISS file of the rows that the manifest says "
                 f"({_last_line(error)}); build the index again"
             ) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from idia_index.errors import InputError
+from idia_index.errors import DamagedIndexError
 from idia_index.plugins import IndexKind, Shard
 from idia_index.types import Float32, Int64
 
@@ -73,7 +73,7 @@ class OracleKind(IndexKind):
                 raise ValueError(f"it has {size} bytes")
             vectors: Float32 = np.memmap(path, np.float32, "r", place, shape)
         except (OSError, ValueError) as error:
-            raise InputError(
+            raise DamagedIndexError(
                 f"{path}: not an .npy file of float32 {shape}, as the manifest says ({error}); "
                 "build the index again"
             ) from error

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from idia_index.errors import InputError
+from idia_index.errors import DamagedIndexError
 from idia_index.indexes.codecs import BFloat16, Codec, Coded, Float16, Int8
 from idia_index.plugins import IndexKind
 from idia_index.search.bounds import Float64, Scores
@@ -106,11 +106,11 @@ class RoundedKind(IndexKind):
             if header != _header(self.name, found):
                 raise ValueError(f"its first line is {line[:80]!r}")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InputError(
+            raise DamagedIndexError(
                 f"{path}: not a file of {self.name} rows ({error}); mend it with: idia-index repair"
             ) from error
         if found != tuple(shape):
-            raise InputError(
+            raise DamagedIndexError(
                 f"{path}: holds {found} rows, the manifest says {tuple(shape)}; "
                 "build the index again"
             )
@@ -122,14 +122,14 @@ class RoundedKind(IndexKind):
                 # Mapped so that a write, which nobody makes, would not reach the file.
                 arrays[name] = np.memmap(path, dtype, "c", place, size)
             except (OSError, ValueError) as error:
-                raise InputError(
+                raise DamagedIndexError(
                     f"{path}: is cut short ({error}); mend it with: idia-index repair"
                 ) from error
             place += arrays[name].nbytes
         for name in ("mean", "scale", "longest", "lost"):
             most = np.abs(arrays[name]).max()
             if not most <= MOST or (name != "mean" and arrays[name].min() < 0):
-                raise InputError(
+                raise DamagedIndexError(
                     f"{path}: its {name} holds numbers that it cannot; build the index again"
                 )
         return RoundedShard(self.codec, arrays)
@@ -139,7 +139,7 @@ class RoundedKind(IndexKind):
         for dtype, size in self._layout(shape).values():
             place += -place % _ALIGN + math.prod(size) * np.dtype(dtype).itemsize
         if path.stat().st_size != place:
-            raise InputError(
+            raise DamagedIndexError(
                 f"{path}: has {path.stat().st_size} bytes, {place} for {shape} rows; "
                 "build the index again"
             )

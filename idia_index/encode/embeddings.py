@@ -14,7 +14,7 @@ from PIL import Image
 
 from idia_index.encode.packs import Int32, plan_packs
 from idia_index.encode.tokens import grid_tokens, text_tokens
-from idia_index.errors import InputError
+from idia_index.errors import ModelError
 from idia_index.prompts.grid import PromptGrid
 from idia_index.types import Float32
 
@@ -40,7 +40,7 @@ def unit_rows(vectors: Float32, backend: Backend, what: str) -> Float32:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     usable = np.isfinite(norms) & (norms > 0)
     if not usable.all():
-        raise InputError(
+        raise ModelError(
             f"model {backend.model}: its {what} embedding {int(np.argmin(usable))} has length "
             f"{float(norms[np.argmin(usable)][0])}, so its weights are broken; take an intact copy"
         )

@@ -16,7 +16,7 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from idia_index.errors import InputError
+from idia_index.errors import InputError, RefusedError
 from idia_index.support.files import open_regular, sha256_of
 from idia_index.support.text import shown_path
 
@@ -150,7 +150,9 @@ def _check_scans(file: BinaryIO, name: str) -> None:
     scans = sum(block.count(b"\xff\xda") for block in iter(lambda: file.read(1 << 20), b""))
     file.seek(place)
     if scans > MAX_SCANS:
-        raise InputError(f"{name}: a JPEG of {scans:,} scans, made to keep a reader busy; {_MEND}")
+        raise RefusedError(
+            f"{name}: a JPEG of {scans:,} scans, made to keep a reader busy; {_MEND}"
+        )
 
 
 def _what_it_is(file: BinaryIO) -> str:

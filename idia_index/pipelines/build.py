@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from idia_index.encode import embeddings
-from idia_index.errors import IdiaIndexError, InputError
+from idia_index.errors import IdiaIndexError, InputError, NoSpaceError, RefusedError
 from idia_index.plugins import Backend
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import NameList, make_names, name_key
@@ -130,7 +130,7 @@ def check_room(
     row = templates * index_kind(kind).row_bytes(backend.fingerprint.dim)
     needed, room = names * (row + KEY_BYTES), free_bytes(Path(path))
     if room is not None and needed > room:
-        raise InputError(
+        raise NoSpaceError(
             f"{shown_path(path)}: {names:,} names x {templates} templates of the kind {kind!r} "
             f"take {_size(needed)} at least, and {_size(room)} are free there; take "
             "fewer names or templates, another disk, or a smaller kind (--index float16 or int8)"
@@ -178,13 +178,15 @@ def _plan(
 def _check_free(store: Store, plan: BuildPlan, resume: bool) -> None:
     """Raises InputError unless the directory is new, empty, or this build's own."""
     if store.is_finished():
-        raise InputError(
+        raise RefusedError(
             f"{store.path}: an index is there already; choose another directory or remove it"
         )
     begun = store.read_plan()
     if begun is None:
         if store.holds_other_files():
-            raise InputError(f"{store.path}: not empty and not an index; choose another directory")
+            raise RefusedError(
+                f"{store.path}: not empty and not an index; choose another directory"
+            )
         return
     if not resume:
         raise InputError(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from idia_index.encode import embeddings
-from idia_index.errors import InputError
+from idia_index.errors import InputError, ModelError
 from idia_index.pipelines.build import DEVICE, BuildProgress, library_versions, write_lookup
 from idia_index.plugins import Backend
 from idia_index.prompts.grid import PromptGrid
@@ -228,7 +228,7 @@ def check_model(index: Index, backend: Backend) -> None:
     index.check_backend(backend)
     mine, given = index.manifest.plan.fingerprint.precision, backend.fingerprint.precision
     if mine != given:
-        raise InputError(
+        raise ModelError(
             f"{index.path}: was encoded in {shown(mine)}, but the model is loaded in "
             f"{shown(given)}; load it as it was"
         )

@@ -10,7 +10,7 @@ from itertools import groupby
 import numpy as np
 
 from idia_index.encode.image_cache import FILE
-from idia_index.errors import InputError
+from idia_index.errors import DamagedIndexError
 from idia_index.pipelines.build import DEVICE, library_versions, write_lookup
 from idia_index.pipelines.change import changing
 from idia_index.registry import index_kind
@@ -118,7 +118,7 @@ def _write(
             names = index.stored_names[ids.start : ids.stop]
             rows = np.stack([index.text_embeddings(t, ids) for t in range(len(index.templates))])
             if not np.isfinite(rows).all():
-                raise InputError(
+                raise DamagedIndexError(
                     f"{index.path}: rows of shards {run} are no numbers; find the damage with: "
                     "idia-index verify"
                 )

@@ -16,7 +16,7 @@ from idia_index.decide.decision import Decision, check_tau, decide
 from idia_index.decide.votes import majority_vote
 from idia_index.encode import embeddings
 from idia_index.encode.image_cache import ImageCache
-from idia_index.errors import InputError
+from idia_index.errors import InputError, ModelError
 from idia_index.plugins import Backend
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import name_key
@@ -139,7 +139,7 @@ def compare(
     if not subjects:
         raise InputError("there is no subject: give at least one person")
     if different := first.fingerprint.differences(second.fingerprint):
-        raise InputError(
+        raise ModelError(
             f"the two are different models ({'; '.join(different)}); compare a model with its "
             "own export"
         )

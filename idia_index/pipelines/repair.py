@@ -8,7 +8,7 @@ from pathlib import Path
 
 from idia_index.encode import embeddings
 from idia_index.encode.image_cache import FILE
-from idia_index.errors import InputError
+from idia_index.errors import DamagedIndexError
 from idia_index.pipelines.build import DEVICE, BuildProgress, library_versions, write_lookup
 from idia_index.pipelines.change import Counter, check_model, operation
 from idia_index.pipelines.verify import Finding, open_index_as_is, verify
@@ -61,7 +61,7 @@ def repair(
         lost = [f for f in findings if f.part is None and not _is_lookup(manifest, f)]
         lost = [f for f in lost if f.file != FILE]
         if lost:
-            raise InputError(
+            raise DamagedIndexError(
                 f"{store.path / lost[0].file}: {lost[0].problem}; the model cannot give names "
                 "back: copy the file from a backup, or build the index again"
             )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from idia_index.errors import InputError
+from idia_index.errors import InputError, RefusedError
 from idia_index.subjects.subjects import Subject
 from idia_index.support.text import shown, shown_path
 
@@ -39,12 +39,12 @@ def check_folder(
         place = folder.resolve()
         for above in (place, *place.parents):
             if _begins(above / "manifest.json", _INDEX):
-                raise InputError(
+                raise RefusedError(
                     f"{where}: lies in the index or export {shown_path(above)}; "
                     "give --out a folder of its own"
                 )
         if source is not None and source.is_dir() and place.is_relative_to(source.resolve()):
-            raise InputError(
+            raise RefusedError(
                 f"{where}: lies in {shown_path(source)}, where every folder is a person with "
                 "photos; give --out a folder elsewhere"
             )
@@ -64,7 +64,7 @@ def _check_photos(place: Path, where: str, subjects: Iterable[Subject]) -> None:
     holders = {image.parent: subject.name for subject in subjects for image in subject.images}
     for holder, name in holders.items():
         if holder.resolve() == place:
-            raise InputError(
+            raise RefusedError(
                 f"{where}: holds photos of {shown(name)}; give --out a folder of its own"
             )
 
@@ -75,7 +75,7 @@ def _check_content(folder: Path, where: str) -> bool:
         return True
     for file in FILES:
         if (folder / file).exists():
-            raise InputError(
+            raise RefusedError(
                 f"{where}: holds {shown(file)}, which is of no report of this program; "
                 "give --out a new folder, or move it away"
             )

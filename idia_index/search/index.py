@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from idia_index.encode import embeddings
-from idia_index.errors import IdiaIndexError, InputError
+from idia_index.errors import IdiaIndexError, InputError, ModelError
 from idia_index.plugins import Backend, IndexKind
 from idia_index.prompts.names import name_key
 from idia_index.prompts.templates import Template, make_templates
@@ -271,7 +271,7 @@ class Index:
         """Raises InputError, naming what differs, if the index was built with another model."""
         differences = self.manifest.plan.fingerprint.differences(backend.fingerprint)
         if differences:
-            raise InputError(
+            raise ModelError(
                 f"{self.path}: built with another model than {backend.model!r} "
                 f"({'; '.join(differences)}); use the model it was built with, or build again"
             )

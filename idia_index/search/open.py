@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from idia_index.errors import InputError, MissingExtraError
+from idia_index.errors import DamagedIndexError, InputError, MissingExtraError
 from idia_index.plugins import IndexKind
 from idia_index.prompts.templates import make_templates
 from idia_index.registry import index_kind
@@ -55,9 +55,9 @@ def kind_of(manifest: Manifest, store: Store) -> IndexKind:
     except MissingExtraError:
         raise
     except InputError as error:
-        raise InputError(f"{file}: {error}") from error
+        raise DamagedIndexError(f"{file}: {error}") from error
     if plan.exact != kind.exact:
-        raise InputError(
+        raise DamagedIndexError(
             f"{file}: says exact: {plan.exact} of the kind {plan.kind!r}; build the index again"
         )
     return kind

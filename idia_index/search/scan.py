@@ -16,7 +16,7 @@ from threading import Lock
 
 import numpy as np
 
-from idia_index.errors import IdiaIndexError, InputError
+from idia_index.errors import DamagedIndexError, IdiaIndexError, InputError
 from idia_index.plugins import Shard
 from idia_index.search.bounds import Float64, Places, Scores
 from idia_index.support.threads import one_blas_thread, workers
@@ -79,7 +79,7 @@ class Tile:
 
 def not_unit(tile: Tile, template: int) -> InputError:
     """What to raise where a similarity is larger than those of unit rows, or no number."""
-    return InputError(
+    return DamagedIndexError(
         f"{tile.file}: a row of template {template} is not of unit length; find the damage with: "
         "idia-index verify"
     )

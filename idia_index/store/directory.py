@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from idia_index.errors import InputError
+from idia_index.errors import DamagedIndexError, InputError
 from idia_index.plugins import IndexKind
 from idia_index.store.manifest_json import (
     DAMAGED,
@@ -102,7 +102,9 @@ class Store:
             held = Held(file, MAX_BYTES)
         except (OSError, UnicodeDecodeError) as error:
             what = getattr(error, "strerror", None) or error
-            raise InputError(f"{file}: cannot be read ({what}); build the index again") from error
+            raise DamagedIndexError(
+                f"{file}: cannot be read ({what}); build the index again"
+            ) from error
         return parse_manifest(held.text, file), held
 
     def read_plan(self) -> BuildPlan | None:
@@ -113,7 +115,7 @@ class Store:
         try:
             return plan_from_json(json.loads(read_note(file)))
         except DAMAGED as error:
-            raise InputError(
+            raise DamagedIndexError(
                 f"{file}: damaged plan of a build ({error}); remove {self.path} and build again"
             ) from error
 

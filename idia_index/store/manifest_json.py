@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from idia_index.errors import InputError
+from idia_index.errors import DamagedIndexError, InputError
 from idia_index.store.manifest import (
     FORMAT,
     PROBES,
@@ -183,7 +183,7 @@ def parse_manifest(text: str, path: object) -> Manifest:
         data = json.loads(text)
         format_ = _of(str, data["format"])
         if format_ not in (FORMAT, FORMAT_1):
-            raise InputError(
+            raise DamagedIndexError(
                 f"{path}: format {shown(format_)}, this version reads {FORMAT!r} and older; "
                 "build the index again or use the version that wrote it"
             )
@@ -194,7 +194,7 @@ def parse_manifest(text: str, path: object) -> Manifest:
     except InputError:
         raise
     except DAMAGED as error:
-        raise InputError(
+        raise DamagedIndexError(
             f"{path}: damaged manifest ({type(error).__name__}: {error!s:.300}); "
             "build the index again"
         ) from error

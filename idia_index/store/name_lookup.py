@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from idia_index.errors import InputError
+from idia_index.errors import DamagedIndexError, InputError
 from idia_index.store.manifest_json import LookupEntry
 from idia_index.support.files import read_regular, regular
 from idia_index.types import Int64
@@ -65,7 +65,7 @@ class Lookup:
             (self._sums_path, entry.sums, _SUM.itemsize * -(-entry.count // BLOCK)),
         ):
             if file.bytes != size:
-                raise InputError(
+                raise DamagedIndexError(
                     f"{path}: {file.bytes} bytes in the manifest, {size} for {entry.count} names; "
                     "build the index again"
                 )
@@ -77,7 +77,7 @@ class Lookup:
         except OSError as error:
             raise _unreadable(self._sums_path, error) from error
         if hashlib.sha256(data).hexdigest() != self._entry.sums.sha256:
-            raise InputError(
+            raise DamagedIndexError(
                 f"{self._sums_path}: was changed after the build; mend it with: idia-index repair"
             )
         return np.frombuffer(data, _SUM)
@@ -123,17 +123,17 @@ class Lookup:
         except OSError as error:
             raise _unreadable(self._keys, error) from error
         if hashlib.sha256(hashes + data).digest() != self._sums["digest"][number].tobytes():
-            raise InputError(
+            raise DamagedIndexError(
                 f"{self._keys}: was changed after the build; mend it with: idia-index repair"
             )
         ids, ranked = np.frombuffer(data, "<i8"), np.frombuffer(hashes, "<u8")
         if ids.min() < 0 or ids.max() >= self._entry.count:
-            raise InputError(
+            raise DamagedIndexError(
                 f"{self._keys}: leads past its {self._entry.count} names; "
                 "mend it with: idia-index repair"
             )
         if not (ranked[1:] >= ranked[:-1]).all():  # every hash might seem to be every name's
-            raise InputError(
+            raise DamagedIndexError(
                 f"{self._keys}: holds hashes that do not rise; mend it with: idia-index repair"
             )
         return ranked, ids

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from idia_index.errors import InputError
+from idia_index.errors import DamagedIndexError, InputError
 from idia_index.store.manifest_json import (
     DAMAGED,
     MAX_BYTES,
@@ -119,9 +119,9 @@ def check_size(folder: Path, entry: FileEntry) -> None:
     """Raises InputError if a file is not there or not as long as it was written."""
     path = folder / entry.file
     if path.is_symlink() or not path.is_file():
-        raise InputError(f"{path}: missing from the index; {mend(entry.file)}")
+        raise DamagedIndexError(f"{path}: missing from the index; {mend(entry.file)}")
     if path.stat().st_size != entry.bytes:
-        raise InputError(
+        raise DamagedIndexError(
             f"{path}: has {path.stat().st_size} bytes, the manifest says {entry.bytes}; "
             f"the file was cut or changed; {mend(entry.file)}"
         )
@@ -133,4 +133,4 @@ def read_note(path: Path) -> str:
         return read_regular(path, MAX_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         what = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({what}); remove it") from error
+        raise DamagedIndexError(f"{path}: cannot be read ({what}); remove it") from error

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
-from idia_index.errors import InputError
+from idia_index.errors import DamagedIndexError
 from idia_index.plugins import IndexKind, Shard
 from idia_index.store.manifest_json import Manifest, PartEntry
 from idia_index.support.files import sha256_file
@@ -68,7 +68,7 @@ class ShardFiles:
             entry = self._entry(number, part)
             path = self._folder / entry.file.file
             if not path.is_file():
-                raise InputError(
+                raise DamagedIndexError(
                     f"{path}: missing from the index; if it was compacted meanwhile, open it "
                     "again, else mend it with: idia-index repair"
                 )
@@ -108,7 +108,7 @@ class ShardFiles:
         if entry.file.file in self._checked:
             return
         if sha256_file(path) != entry.file.sha256:
-            raise InputError(
+            raise DamagedIndexError(
                 f"{path}: was changed after the build; mend it with: idia-index repair"
             )
         self._checked.add(entry.file.file)

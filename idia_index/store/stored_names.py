@@ -15,7 +15,7 @@ from typing import overload
 
 import numpy as np
 
-from idia_index.errors import InputError
+from idia_index.errors import DamagedIndexError
 from idia_index.prompts.names import name_key
 from idia_index.store.manifest_json import FileEntry, Manifest, ShardEntry
 from idia_index.store.name_lookup import Lookup, key_hash
@@ -150,10 +150,10 @@ def _read_names(folder: Path, shard: ShardEntry) -> list[str]:
     try:
         text = _checked(path, shard.names).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 ({error}); build the index again") from error
+        raise DamagedIndexError(f"{path}: is not UTF-8 ({error}); build the index again") from error
     names = text.removesuffix("\n").split("\n")
     if len(names) != shard.count:
-        raise InputError(
+        raise DamagedIndexError(
             f"{path}: holds {len(names)} names, the manifest says {shard.count}; "
             "build the index again"
         )
@@ -165,14 +165,14 @@ def _read_removed(folder: Path, manifest: Manifest) -> Int64:
         return np.empty(0, np.int64)
     path = folder / manifest.removed.file
     if manifest.removed.bytes != 8 * manifest.removed_count:
-        raise InputError(
+        raise DamagedIndexError(
             f"{path}: has {manifest.removed.bytes} bytes, the manifest says "
             f"{manifest.removed_count} ids of 8; build the index again"
         )
     removed = np.frombuffer(_checked(path, manifest.removed), "<i8").astype(np.int64)
     rising = bool((np.diff(removed) > 0).all())
     if not (rising and removed[0] >= 0 and removed[-1] < manifest.stored):
-        raise InputError(
+        raise DamagedIndexError(
             f"{path}: holds ids that do not rise from 0 to {manifest.stored - 1}; "
             "build the index again"
         )
@@ -183,10 +183,10 @@ def _checked(path: Path, entry: FileEntry) -> bytes:
     try:
         data = read_regular(path, entry.bytes)
     except OSError as error:
-        raise InputError(
+        raise DamagedIndexError(
             f"{path}: cannot be read ({error.strerror}); if the index was compacted meanwhile, "
             "open it again"
         ) from error
     if hashlib.sha256(data).hexdigest() != entry.sha256:
-        raise InputError(f"{path}: was changed after the build; build the index again")
+        raise DamagedIndexError(f"{path}: was changed after the build; build the index again")
     return data

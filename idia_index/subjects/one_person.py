@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from idia_index.errors import InputError
+from idia_index.errors import RefusedError
 from idia_index.support.text import shown, shown_path
 
 _SHOWN = 3
@@ -28,7 +28,7 @@ def check_one_person(folder: Path, images: Iterable[Path]) -> None:
         return
     named = ", ".join(map(shown, beside[:_SHOWN]))
     more = f" and {len(beside) - _SHOWN:,} more" if len(beside) > _SHOWN else ""
-    raise InputError(
+    raise RefusedError(
         f"{shown_path(folder)}: its images lie in {len(beside):,} folders ({named}{more}), as "
         "those of several people do; test each person with idia-index audit, or, if all show one "
         "person, name these folders one by one"

@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from idia_index.errors import IdiaIndexError, InputError
+from idia_index.errors import IdiaIndexError, InputError, NoSpaceError
 
 _READ = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def sha256_file(path: Path) -> str:
@@ -149,7 +150,8 @@ def publish(part: Path, path: Path) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> IdiaIndexError:
-    """The error of a file that could not be written, with the mend."""
-    return InputError(
-        f"{path}: cannot be written ({error.strerror or error}); free space or choose another place"
-    )
+    """The error of a file that could not be written, with the remedy."""
+    said = f"{path}: cannot be written ({error.strerror or error})"
+    if error.errno in _FULL:
+        return NoSpaceError(f"{said}; free space or choose another place")
+    return InputError(f"{said}; check the rights, or choose another place")

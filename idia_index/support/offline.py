@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from idia_index.errors import InputError
+from idia_index.errors import RefusedError
 
 SWITCH = "IDIA_INDEX_OFFLINE"
 
@@ -60,7 +60,7 @@ def go_offline() -> None:
 
 def _forbid(event: str, arguments: tuple[Any, ...]) -> None:
     if event in _EVENTS and is_offline():
-        raise InputError(
+        raise RefusedError(
             f"offline: something tried to reach the network ({event}); leave out --offline, or "
             "name a model whose files are here"
         )

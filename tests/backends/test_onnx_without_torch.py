@@ -68,4 +68,6 @@ except MissingExtraError as error:
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True
     )
-    assert "needs the package 'onnxruntime'" in done.stdout and "idia-index[cpu]" in done.stdout
+    assert (
+        "needs the package 'onnxruntime'" in done.stdout and "pip install 'faiss-cpu" in done.stdout
+    )

@@ -353,4 +353,4 @@ def test_without_torch_the_line_names_the_pip_command() -> None:
         "except MissingExtraError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'idia-index[torch]'" in done.stdout and "'torch'" in done.stdout
+    assert "pip install 'open-clip-torch" in done.stdout and "'torch'" in done.stdout

@@ -143,7 +143,7 @@ def test_without_the_extra_the_page_is_whole_and_says_what_brings_figures(
     text = report_html(data)
     page = Page(text)
     check_nothing_is_fetched(page)
-    assert "pip install 'idia-index[report]'" in "".join(page.texts)
+    assert "pip install 'matplotlib" in "".join(page.texts)
     assert not [a for t, a in page.tags if t == "img"]
     curves = data["evaluation"]["curves"]
     assert f"{100 * curves['tpr']['mean'][1]:.1f}% &plusmn;" in text
