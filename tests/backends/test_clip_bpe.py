@@ -214,8 +214,8 @@ def test_merges_files(tmp_path: Path) -> None:
         ("a.txt", b"", "holds no merges"),
         ("a.txt", b"\xff\xfe\n", "merges cannot be read"),
         ("a.gz", b"no gzip", "merges cannot be read"),
-        ("a.gz", gzip.compress(b"#merges\ni n\n" * 99)[:20], "merges cannot be read"),
-        ("a.gz", gzip.compress(b"x" * ((16 << 20) + 1)), "more than 16,777,216 bytes"),
+        ("a.gz", gzip.compress(b"#merges\ni n\n" * 99, mtime=0)[:20], "merges cannot be read"),
+        ("a.gz", gzip.compress(b"x" * ((16 << 20) + 1), mtime=0), "more than 16,777,216 bytes"),
         ("a.txt", b"#merges\ni n\nqq zz\n", "qq"),
     ],
 )
