@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -20,29 +19,16 @@ from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.pipelines.build import build_index, check_room, is_built
+from idia_index.pipelines.candidates import Drawing, all_candidates
 from idia_index.prompts.lint import lint_names
-from idia_index.prompts.names import NameList, make_names, read_names
-from idia_index.prompts.sampling import ORIGINS, sample_names
+from idia_index.prompts.names import NameList, read_names
+from idia_index.prompts.sampling import ORIGINS
 from idia_index.prompts.templates import JAIR2024, read_templates
 from idia_index.registry import index_kind
 from idia_index.support.text import shown
 
 FINDINGS_SHOWN = 10
 MANY = 1_000_000  # names, from which it takes seconds to draw them and look at them
-
-
-def candidate_names(
-    listed: NameList | None, sample: int | None, seed: int, weighted: bool, origin: str
-) -> tuple[NameList, dict[str, Any] | None]:
-    """The listed and the drawn candidates, and what replays the drawn ones."""
-    if sample is None:
-        assert listed is not None
-        return listed, None
-    drawn = sample_names(sample, seed, weighted=weighted, origin=origin, exclude=listed or ())
-    if listed is None:
-        return make_names(drawn.names(), "sampled names"), drawn.recipe()
-    names = make_names([*listed, *drawn.names()], f"{listed.source} and sampled names")
-    return names, drawn.recipe()
 
 
 def _tell(names: NameList) -> None:
@@ -79,15 +65,30 @@ def _tell(names: NameList) -> None:
     "--sample-names",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Draw N further names from a pool.",
+    help="Draw N further names, as many female as male.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     metavar="N",
-    default=0,
-    show_default=True,
-    help="Seed of the drawn names.",
+    help="Seed of the drawn names; by default 42 with --top, as in the paper, else 0.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Draw as the paper did: pairs of the N most common first names of each sex and surnames "
+    "(the paper: 1000).",
+)
+@click.option(
+    "--first-names",
+    type=DIRECTORY,
+    help="First names in place of the package's, a CSV with name, sex and percent.",
+)
+@click.option(
+    "--surnames",
+    type=DIRECTORY,
+    help="Surnames in place of the package's: the US Census table, or one a line.",
 )
 @click.option("--weighted", is_flag=True, help="Draw common names more often.")
 @click.option("--origin", type=click.Choice(list(ORIGINS)), default="us", show_default=True)
@@ -107,7 +108,10 @@ def command(
     backend: str | None,
     names_file: Path | None,
     sample_names: int | None,
-    seed: int,
+    seed: int | None,
+    top: int | None,
+    first_names: Path | None,
+    surnames: Path | None,
     weighted: bool,
     origin: str,
     templates_file: Path | None,
@@ -122,7 +126,12 @@ def command(
 
     An interrupted build goes on with --resume.
     """
-    if names_file is None and sample_names is None:
+    drawing = None
+    if sample_names is not None:
+        drawing = Drawing(sample_names, seed, weighted, origin, top, first_names, surnames)
+    elif top or first_names or surnames:
+        raise InputError("--top, --first-names, --surnames: say how many names with --sample-names")
+    elif names_file is None:
         raise InputError(
             "there are no candidate names: give --names FILE, --sample-names N, or both"
         )
@@ -143,8 +152,11 @@ def command(
         check_room(index, loaded, total, len(templates), kind)
     if total >= MANY:
         say(f"note: {total:,} names are drawn and looked at first", err=True)
-    names, pool = candidate_names(listed, sample_names, seed, weighted, origin)
+    names, pool = all_candidates(listed, drawing)
     _tell(names)
+    if pool and pool.get("repeated"):
+        say(f"note: {len(pool['repeated'])} drawn names are candidates already, and count once",
+            err=True)  # fmt: skip
     with Stages(show_progress) as stages:
         built = build_index(
             index,

@@ -153,6 +153,12 @@ def study_warnings(recipe: Recipe, *, dry_run: bool) -> list[str]:
     return [*said, recipe.caution] if recipe.caution else said
 
 
+def dry_face(name: str) -> tuple[int, str]:
+    """Face seed and sex of the portraits that stand in for a person of a study."""
+    digest = hashlib.sha256(name.encode("utf-8")).digest()
+    return int.from_bytes(digest[:4], "little"), ("female", "male")[digest[4] % 2]
+
+
 def write_dry_images(recipe: Recipe, folder: Path, images: int, progress: StageProgress) -> None:
     """Writes generated portraits under the study's names; they show people who do not exist.
 
@@ -167,8 +173,7 @@ def write_dry_images(recipe: Recipe, folder: Path, images: int, progress: StageP
     for done, person in enumerate(people, 1):
         own = folder / person.name.replace(" ", "_")
         private_folder(own)
-        digest = hashlib.sha256(person.name.encode("utf-8")).digest()
-        seed, sex = int.from_bytes(digest[:4], "little"), ("female", "male")[digest[4] % 2]
+        seed, sex = dry_face(person.name)
         for number in range(images):
             file = own / f"{number:02d}.png"
             if not file.exists():

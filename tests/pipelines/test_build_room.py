@@ -58,7 +58,7 @@ def test_no_name_is_drawn_for_an_index_that_cannot_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     have(monkeypatch, 1 << 30)
-    monkeypatch.setattr("idia_index.cli.build.sample_names", refuse)
+    monkeypatch.setattr("idia_index.cli.build.all_candidates", refuse)
     build = ["build", str(tmp_path / "i"), "--backend", "toy", "--model", "toy"]
     assert run_command([*build, "--sample-names", "100000000"], debug=False) == 2
     err = capsys.readouterr().err
