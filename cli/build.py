@@ -25,7 +25,7 @@ from idia_index.prompts.names import NameList, read_names
 from idia_index.prompts.sampling import ORIGINS
 from idia_index.prompts.templates import JAIR2024, read_templates
 from idia_index.registry import index_kind
-from idia_index.support.text import shown
+from idia_index.support.text import counted, shown
 
 FINDINGS_SHOWN = 10
 MANY = 1_000_000  # names, from which it takes seconds to draw them and look at them
@@ -154,9 +154,8 @@ def command(
         say(f"note: {total:,} names are drawn and looked at first", err=True)
     names, pool = all_candidates(listed, drawing)
     _tell(names)
-    if pool and pool.get("repeated"):
-        say(f"note: {len(pool['repeated'])} drawn names are candidates already, and count once",
-            err=True)  # fmt: skip
+    if pool and (repeated := pool.get("repeated")):
+        say(f"note: drawn, and candidates already: {counted(len(repeated), 'name')}", err=True)
     with Stages(show_progress) as stages:
         built = build_index(
             index,

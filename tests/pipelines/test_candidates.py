@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from idia_index.errors import InputError
 from idia_index.pipelines.candidates import Drawing, all_candidates
 from idia_index.prompts.common_names import draw_common, packaged_names
 from idia_index.prompts.names import make_names
+from idia_index.search.open import open_index
 
 FIRSTS = "name,sex,percent\nAnn,f,3\nBea,f,2\nAl,m,2\nBob,m,1\nCy,m,9\n"
 
@@ -26,13 +26,14 @@ def test_an_index_records_how_its_names_were_drawn(tmp_path: Path) -> None:
              "--first-names", str(tmp_path / "firsts.csv"),
              "--surnames", str(tmp_path / "lasts.txt")]  # fmt: skip
     assert run_command(build, debug=False) == 0
-    plan = json.loads((tmp_path / "i" / "manifest.json").read_text())
-    names = (tmp_path / "i" / "names.txt").read_text().splitlines()
+    index = open_index(tmp_path / "i")
+    names = list(index.names)
     pairs = {
         f"{first} {last}" for first in ("Ann", "Bea", "Cy", "Al") for last in ("Smith", "Jones")
     }
     assert names[:2] == ["Cy Smith", "Jane Doe"] and set(names[2:]) == pairs - {"Cy Smith"}
-    pool = plan["pool"]
+    pool = index.manifest.plan.pool
+    assert pool is not None
     assert pool["algorithm"] == "jair2024 names/1" and pool["seed"] == 42 and pool["n"] == 8
     assert pool["repeated"] == ["Cy Smith"]
     assert pool["lists"]["first_names"]["list"].startswith("firsts.csv sha256:")
