@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pandas
 
@@ -22,8 +23,8 @@ def names(first_names: str, surnames: str, people: str, total: int, seed: int) -
     lasts = pandas.read_csv(surnames).dropna()
     lasts = lasts.SURNAME.str.title().rename("surname")
     everything = common.merge(lasts, how="cross")
-    with open(people, encoding="utf-8") as stream:
-        told = [line.rstrip("\n").replace("_", " ") for line in stream]
+    folders = Path(people).read_text(encoding="utf-8").splitlines()
+    told = [folder.replace("_", " ") for folder in folders]
     each = int((total - len(told)) / 2)
     drawn = everything.groupby("sex").sample(each, random_state=seed)
     return told + (drawn.name + " " + drawn.surname).tolist()
