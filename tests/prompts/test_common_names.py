@@ -66,8 +66,6 @@ def make_lists(folder: Path) -> tuple[Path, Path]:
     return first_file, last_file
 
 
-@pytest.mark.slow
-@pytest.mark.process
 @pytest.mark.parametrize("seed", [42, 0, 7])
 @pytest.mark.parametrize("people", [548, 530])
 def test_candidates_are_those_that_pandas_draws(tmp_path: Path, people: int, seed: int) -> None:
@@ -90,7 +88,6 @@ def test_candidates_are_those_that_pandas_draws(tmp_path: Path, people: int, see
     assert set(taken) <= set(sample.repeated)
 
 
-@pytest.mark.process
 def test_equal_numbers_are_ordered_as_by_numpys_quicksort() -> None:
     rng = np.random.default_rng(1)
     cases = [
