@@ -14,7 +14,7 @@ import numpy as np
 from idia_index import open_index
 from idia_index.pipelines.build import SHARD_BYTES, library_versions, write_lookup
 from idia_index.plugins import Backend
-from idia_index.registry import index_kind
+from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.store.directory import Store
 from idia_index.store.manifest_json import BuildPlan, Manifest
@@ -84,7 +84,7 @@ def _unseen(first: int, rows: Float32) -> None:
 
 def write_index(
     path: Path,
-    kind: str,
+    index_type: str,
     seed: int,
     shape: tuple[int, int, int],
     seen: Callable[[int, Float32], None] = _unseen,
@@ -94,10 +94,10 @@ def write_index(
     `seen` is called with each shard's rows, float32 [T, n, D], and the id of its first.
     """
     t, n, dim = shape
-    loaded, store = index_kind(kind), Store(path)
+    loaded, store = load_index_type(index_type), Store(path)
     size = max(1, SHARD_BYTES // (t * dim * 4))
     plan = BuildPlan(
-        kind=kind,
+        kind=index_type,
         exact=loaded.exact,
         backend="none",
         model="random unit rows",

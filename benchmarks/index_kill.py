@@ -1,6 +1,6 @@
 """Kills builds and adds with SIGKILL at random moments, and compares what they leave.
 
-    python benchmarks/index_kill.py [--kills 30] [--seed 0] [--kind flat]
+    python benchmarks/index_kill.py [--kills 30] [--seed 0] [--index flat]
 
 A process of its own builds an index (then: adds names to one) and is killed after a random part
 of the time that its work takes. A process that was done before does not count: it begins again
@@ -62,26 +62,27 @@ def names(start, stop):
 path, action, kind = sys.argv[1:]
 print("ready", flush=True)
 if action == "build":
-    idia_index.pipelines.build.build_index(path, Words(), names(0, 60), kind=kind, resume=True)
+    idia_index.pipelines.build.build_index(path, Words(), names(0, 60), index_type=kind,
+                                             resume=True)
 else:
     add_names(path, Words(), names(50, 120))
 print("done", flush=True)
 """
 
 
-def start(path: Path, action: str, kind: str) -> subprocess.Popen[str]:
+def start(path: Path, action: str, index_type: str) -> subprocess.Popen[str]:
     """A worker that has imported everything and begins to write."""
     process = subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(path), action, kind],
+        [sys.executable, "-c", WORKER, str(path), action, index_type],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     return process
 
 
-def finish(path: Path, action: str, kind: str) -> float:
+def finish(path: Path, action: str, index_type: str) -> float:
     """Runs a worker to its end, and says how long it wrote."""
-    process = start(path, action, kind)
+    process = start(path, action, index_type)
     began = time.perf_counter()
     out, errors = process.communicate()
     if out != "done\n":
@@ -109,7 +110,7 @@ def state(path: Path) -> int | None:
 
 
 def kill_working(
-    path: Path, action: str, kind: str, left: float, random: np.random.Generator
+    path: Path, action: str, index_type: str, left: float, random: np.random.Generator
 ) -> float:
     """Kills a worker while it writes; `left` is what its work takes at most.
 
@@ -120,7 +121,7 @@ def kill_working(
     if path.exists():
         shutil.copytree(path, kept)
     while True:
-        process = start(path, action, kind)
+        process = start(path, action, index_type)
         began = time.perf_counter()
         after = float(random.uniform(0, left))
         time.sleep(after)
@@ -136,7 +137,7 @@ def kill_working(
             shutil.copytree(kept, path)
 
 
-def attack(folder: Path, action: str, kind: str, kills: int, seed: int) -> list[float]:
+def attack(folder: Path, action: str, index_type: str, kills: int, seed: int) -> list[float]:
     """Kills an action again and again; each time from where the kill before left it.
 
     Returns the share of the work's time at which each kill came.
@@ -144,7 +145,7 @@ def attack(folder: Path, action: str, kind: str, kills: int, seed: int) -> list[
     base, whole, path = folder / "base", folder / f"whole-{action}", folder / action
     if action == "add":
         shutil.copytree(base, whole)
-    took = finish(whole, action, kind)
+    took = finish(whole, action, index_type)
     if action == "build":
         shutil.copytree(whole, base)
     expected, before = files(whole), None if action == "build" else len(open_index(base))
@@ -155,13 +156,13 @@ def attack(folder: Path, action: str, kind: str, kills: int, seed: int) -> list[
             left = took
             if action == "add":
                 shutil.copytree(base, path)
-        left = max(kill_working(path, action, kind, left, random), 0.1 * took)
+        left = max(kill_working(path, action, index_type, left, random), 0.1 * took)
         shares.append(1 - left / took)
         if state(path) not in (before, len(open_index(whole))):
             raise SystemExit(f"kill {number} of {action}: {state(path)} names")
         copy = folder / "copy"
         shutil.copytree(path, copy) if path.exists() else None
-        finish(copy, action, kind)
+        finish(copy, action, index_type)
         if files(copy) != expected:
             differing = sorted(set(files(copy).items()) ^ set(expected.items()))
             named = sorted({name for name, _ in differing})
@@ -175,11 +176,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kind", default="flat")
+    parser.add_argument("--index", default="flat")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for action in ("build", "add"):
-            shares = attack(Path(folder), action, options.kind, options.kills, options.seed)
+            shares = attack(Path(folder), action, options.index, options.kills, options.seed)
             print(
                 f"{action}: {len(shares)} of {options.kills} killed at work, "
                 f"{min(shares):.0%} to {max(shares):.0%} of the way through; every one as before "

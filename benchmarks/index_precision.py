@@ -27,7 +27,7 @@ from idia_index.study import candidates, subjects, write_subjects
 from idia_index.subjects.subjects import read_subjects
 from idia_index.types import Float32
 
-KINDS = ("float16", "bfloat16", "int8", "bfloat16-exact", "int8-exact", "flat")
+TYPES = ("float16", "bfloat16", "int8", "bfloat16-exact", "int8-exact", "flat")
 PORTRAITS = 10
 
 
@@ -37,15 +37,17 @@ def compare(
     """Builds an index of each kind, and compares all its names with those of the plain oracle."""
     listed = make_names(names)
     with tempfile.TemporaryDirectory() as folder:
-        oracle = build_index(Path(folder) / "o", backend, listed, templates, kind="numpy")
+        oracle = build_index(Path(folder) / "o", backend, listed, templates, index_type="numpy")
         expected = oracle.search(queries)[1]
-        for kind in KINDS:
-            index = build_index(Path(folder) / kind, backend, listed, templates, kind=kind)
+        for index_type in TYPES:
+            index = build_index(
+                Path(folder) / index_type, backend, listed, templates, index_type=index_type
+            )
             answer = index.certified_search(queries, backend=backend)
             differing = int((answer.name_ids != expected).sum())
             assert answer.certified is not None
             print(
-                f"  {kind}: {differing} of {expected.size:,} names differ; "
+                f"  {index_type}: {differing} of {expected.size:,} names differ; "
                 f"{answer.certified.mean():.2%} certified at the first look, "
                 f"{answer.encoded:,} prompts encoded again",
                 flush=True,

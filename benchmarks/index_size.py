@@ -1,6 +1,6 @@
 """An index far larger than memory: opened at once, searched exactly, in little memory.
 
-    python benchmarks/index_size.py FOLDER [--names 1000000] [--templates 21] [--kind float16]
+    python benchmarks/index_size.py FOLDER [--names 1000000] [--templates 21] [--index float16]
 
 Writes random unit rows (1,000,000 names x 21 templates x 512 in float16: 21.5 GB, removed in the
 end), and works out the exact names of 30 images in float64 while it does. A process of its own then
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--names", type=int, default=1_000_000)
     parser.add_argument("--templates", type=int, default=21)
     parser.add_argument("--dim", type=int, default=512)
-    parser.add_argument("--kind", default="float16")
+    parser.add_argument("--index", default="float16")
     parser.add_argument("--search", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.search:
@@ -146,7 +146,7 @@ def main() -> None:
     shutil.rmtree(options.folder, ignore_errors=True)
     best = Best(options.templates, images(options.dim))
     began = time.perf_counter()
-    write_index(options.folder, options.kind, SEED, shape, best.see).close()
+    write_index(options.folder, options.index, SEED, shape, best.see).close()
     print(f"written in {time.perf_counter() - began:.0f} s", flush=True)
     rate = disk_rate(options.folder, 4 << 30)
     let_go(options.folder)

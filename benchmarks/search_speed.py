@@ -1,12 +1,12 @@
 """Searches of an index against plain matrix products on arrays in memory, in the same run.
 
     python benchmarks/search_speed.py FOLDER [--names 100000] [--templates 21] [--images 30,300]
-        [--kinds flat,bfloat16-exact,int8-exact,bfloat16] [--rounds 5] [--processor-time]
+        [--types flat,bfloat16-exact,int8-exact,bfloat16] [--rounds 5] [--processor-time]
 
 Random unit rows; every round runs each contestant once, and ratios are taken within a round, so
 that other programs on the machine weigh on all alike. The peers compute every similarity and take
 the largest: `queries @ rows.T` and argmax in NumPy and PyTorch (float32), and PyTorch in bfloat16,
-whose names are not the exact ones. An index gives the exact names, proved: kinds that do not keep
+whose names are not the exact ones. An index gives the exact names, proved: types that do not keep
 the float32 rows get those of contenders from a stand-in for the model, and the run says how many.
 Where names are not those of the float64 product the run fails. With --processor-time seconds are
 those of all processors together, for machines that others use (set OMP_WAIT_POLICY=passive then, or
@@ -122,12 +122,12 @@ def compare(
         asked_half = asked.bfloat16()
         contestants["torch bfloat16"] = lambda: plain_torch(half, asked_half)
     known = exact_names(rows, queries[:CHECKED])
-    for kind, index in indexes.items():
+    for index_type, index in indexes.items():
         search, view = searcher(index, rows)
         if not (search(queries)[:, :CHECKED] == known).all():
             raise SystemExit(f"{index.path}: names differ from those of float64 products")
-        print(f"  {kind}: the exact names" + looked(view.looks))
-        contestants[kind] = partial(search, queries)
+        print(f"  {index_type}: the exact names" + looked(view.looks))
+        contestants[index_type] = partial(search, queries)
     clock = time.process_time if options.processor_time else time.perf_counter
     return interleaved(contestants, options.rounds, clock)
 
@@ -140,10 +140,10 @@ def looked(looks: Looks) -> str:
     return f", {share:.1%} certified by stored rows, {looks.encoded} prompts encoded again"
 
 
-def show(kind: str, times: dict[str, list[float]], index: Index, speed: float) -> None:
+def show(index_type: str, times: dict[str, list[float]], index: Index, speed: float) -> None:
     """Prints medians, ratios within rounds, and what was read."""
-    mine = times[kind]
-    parts = [f"  {kind}: {statistics.median(mine):.3f} s"]
+    mine = times[index_type]
+    parts = [f"  {index_type}: {statistics.median(mine):.3f} s"]
     for peer in ("numpy float32", "torch float32", "torch bfloat16"):
         if peer in times:
             ratios = [b / a for a, b in zip(mine, times[peer], strict=True)]
@@ -151,7 +151,7 @@ def show(kind: str, times: dict[str, list[float]], index: Index, speed: float) -
                 f"{peer} {statistics.median(times[peer]):.3f} s = "
                 f"{statistics.median(ratios):.2f} x ({min(ratios):.2f} to {max(ratios):.2f})"
             )
-    gigabytes = read_bytes(index, index._kind.read_share) / 1e9
+    gigabytes = read_bytes(index, index._index_type.read_share) / 1e9
     rate = gigabytes / statistics.median(mine)
     parts.append(f"{gigabytes:.2f} GB read, {rate:.1f} GB/s of {speed:.1f} GB/s measured")
     print("; ".join(parts), flush=True)
@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("--templates", type=int, default=21)
     parser.add_argument("--dim", type=int, default=512)
     parser.add_argument("--images", default="30,300")
-    parser.add_argument("--kinds", default="flat,bfloat16-exact,int8-exact")
+    parser.add_argument("--types", default="flat,bfloat16-exact,int8-exact")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--processor-time", action="store_true")
     options = parser.parse_args()
@@ -175,11 +175,11 @@ def main() -> None:
     for first, part in shards(SEED, shape, size):
         rows[:, first : first + part.shape[1]] = part
     indexes = {}
-    for kind in options.kinds.split(","):
-        path = options.folder / f"{kind}.idia"
+    for index_type in options.types.split(","):
+        path = options.folder / f"{index_type}.idia"
         shutil.rmtree(path, ignore_errors=True)
-        indexes[kind] = write_index(path, kind, SEED, shape)
-    rounded = any(kind.startswith(("bfloat16", "int8")) for kind in indexes)
+        indexes[index_type] = write_index(path, index_type, SEED, shape)
+    rounded = any(index_type.startswith(("bfloat16", "int8")) for index_type in indexes)
     half = torch.from_numpy(rows).bfloat16() if rounded else torch.empty(0)
     speed = bandwidth(rows)
     print(
@@ -190,8 +190,8 @@ def main() -> None:
         print(f"{count} images", flush=True)
         queries = unit_rows(np.random.default_rng(count), count, options.dim)
         times = compare(indexes, rows, queries, half, options)
-        for kind, index in indexes.items():
-            show(kind, times, index, speed)
+        for index_type, index in indexes.items():
+            show(index_type, times, index, speed)
     for index in indexes.values():
         index.close()
         shutil.rmtree(index.path)

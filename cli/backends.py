@@ -22,7 +22,7 @@ def origins(group: str) -> dict[str, str]:
 @click.command(epilog="\b\nExample:\n  idia-index backends")
 @json_option
 def command(as_json: bool) -> None:
-    """List backends and index kinds that are registered, and the package that brings each.
+    """List backends and index types that are registered, and the package that brings each.
 
     Nothing is imported, so this is quick, and does not say what works here: idia-index doctor
     tries each.

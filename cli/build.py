@@ -24,7 +24,7 @@ from idia_index.prompts.lint import lint_names
 from idia_index.prompts.names import NameList, read_names
 from idia_index.prompts.sampling import ORIGINS
 from idia_index.prompts.templates import JAIR2024, read_templates
-from idia_index.registry import index_kind
+from idia_index.registry import load_index_type
 from idia_index.support.text import counted, shown
 
 FINDINGS_SHOWN = 10
@@ -98,7 +98,7 @@ def _tell(names: NameList) -> None:
     type=DIRECTORY,
     help="Templates with {0} or {name}, one a line; by default the paper's 21.",
 )
-@click.option("--index", "kind", default="flat", show_default=True, help="Index kind.")
+@click.option("--index", "index_type", default="flat", show_default=True, help="Index type.")
 @click.option("--resume", is_flag=True, help="Go on with a build that was interrupted.")
 @model_options
 @progress_option
@@ -115,7 +115,7 @@ def command(
     weighted: bool,
     origin: str,
     templates_file: Path | None,
-    kind: str,
+    index_type: str,
     resume: bool,
     dtype: str,
     device: str | None,
@@ -137,7 +137,7 @@ def command(
         )
     listed = read_names(names_file) if names_file is not None else None
     templates = read_templates(templates_file) if templates_file else JAIR2024
-    index_kind(kind)  # what is wrong with it is said before a model is loaded
+    load_index_type(index_type)  # what is wrong with it is said before a model is loaded
     loaded = load_model(
         backend or backend_for(model),
         model=model,
@@ -149,7 +149,7 @@ def command(
     already = is_built(index)
     total = len(listed or ()) + (sample_names or 0)
     if not already:
-        check_room(index, loaded, total, len(templates), kind)
+        check_room(index, loaded, total, len(templates), index_type)
     if total >= MANY:
         say(f"note: {total:,} names are drawn and looked at first", err=True)
     names, pool = all_candidates(listed, drawing)
@@ -162,7 +162,7 @@ def command(
             loaded,
             names,
             templates,
-            kind=kind,
+            index_type=index_type,
             pool=pool,
             resume=resume,
             progress=partial(stages, "encoding prompts"),

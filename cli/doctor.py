@@ -58,9 +58,9 @@ def checks() -> list[Check]:
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Try every backend and index kind that is installed, and say what to do about the rest.
+    """Try every backend and index type that is installed, and say what to do about the rest.
 
-    Exits with 0 if at least one backend and one index kind work, else with 1.
+    Exits with 0 if at least one backend and one index type work, else with 1.
     """
     tried = checks()
     enough = all(

@@ -10,7 +10,7 @@ from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, write_json
 from idia_index.cli.terminal import say
 from idia_index.pipelines.build import DEVICE
-from idia_index.report.text import index_kind, names_origin
+from idia_index.report.text import index_type, names_origin
 from idia_index.search.open import open_index
 from idia_index.support.text import counted
 
@@ -30,7 +30,7 @@ def command(index: Path, as_json: bool) -> None:
     versions = dict(opened.manifest.versions)
     device = versions.pop(DEVICE, "not recorded")
     rows = {
-        "index": index_kind(summary),
+        "index": index_type(summary),
         "candidates": counted(len(opened), "name"),
         "templates": f"{len(opened.templates)} (first: {plan.templates[0]})",
         "on disk": f"{summary['bytes'] / 1e6:,.1f} MB in {counted(summary['shards'], 'shard')}",

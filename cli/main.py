@@ -37,7 +37,7 @@ VERBS = {
     "info": "Show what an index is and what it was built from.",
     "export": "Write a model as ONNX, to run without PyTorch.",
     "parity": "Compare two backends: tokens, embeddings, predictions, decisions.",
-    "backends": "List backends and index kinds.",
+    "backends": "List backends and index types.",
     "doctor": "Try what is installed, and say what to do about the rest.",
 }
 

@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.plugins import Backend, IndexKind
+from idia_index.plugins import Backend, IndexType
 from idia_index.support.offline import go_offline, is_offline, send_nothing
 
 BACKENDS = "idia_index.backends"
@@ -18,7 +18,7 @@ def available(group: str) -> dict[str, EntryPoint]:
     return {point.name: point for point in sorted(entry_points(group=group), key=lambda p: p.name)}
 
 
-_WHAT = {BACKENDS: "backend", INDEXES: "index kind"}
+_WHAT = {BACKENDS: "backend", INDEXES: "index type"}
 
 
 def load_plugin(group: str, name: str) -> Any:
@@ -77,7 +77,7 @@ def load_backend(
     return backend
 
 
-def index_kind(name: str) -> IndexKind:
-    """The index kind registered under `name`; raises as `load_plugin` does."""
-    loaded: type[IndexKind] = load_plugin(INDEXES, name)
+def load_index_type(name: str) -> IndexType:
+    """The index type registered under `name`; raises as `load_plugin` does."""
+    loaded: type[IndexType] = load_plugin(INDEXES, name)
     return loaded()

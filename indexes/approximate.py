@@ -18,7 +18,7 @@ import numpy as np
 
 from idia_index.errors import DamagedIndexError, MissingExtraError
 from idia_index.indexes.faiss_layout import Bytes, check_hnsw, check_ivf, check_pq
-from idia_index.plugins import IndexKind, Shard
+from idia_index.plugins import IndexType, SearchedShard
 from idia_index.types import Float32, Int64
 
 try:
@@ -42,7 +42,7 @@ def _one_thread() -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
-class ApproximateShard(Shard):
+class ApproximateShard(SearchedShard):
     """A FAISS index for each template."""
 
     def __init__(self, parts: list[Any]) -> None:
@@ -91,7 +91,7 @@ class ApproximateShard(Shard):
         return found
 
 
-class ApproximateKind(IndexKind):
+class ApproximateType(IndexType):
     """What the approximate kinds share."""
 
     exact = False
@@ -166,7 +166,7 @@ class ApproximateKind(IndexKind):
         return part
 
 
-class IvfKind(ApproximateKind):
+class IvfType(ApproximateType):
     """Float32 rows in lists around centroids; a quarter of the lists is searched."""
 
     name = "ivf"
@@ -184,7 +184,7 @@ class IvfKind(ApproximateKind):
         return part
 
 
-class PqKind(ApproximateKind):
+class PqType(ApproximateType):
     """A byte for every eight dimensions or so: the smallest, and the least exact."""
 
     name = "pq"
@@ -203,7 +203,7 @@ class PqKind(ApproximateKind):
         return part
 
 
-class HnswKind(ApproximateKind):
+class HnswType(ApproximateType):
     """Float32 rows in a graph of neighbours."""
 
     name = "hnsw"

@@ -22,7 +22,7 @@ from idia_index.indexes.products import (
     torch_if_installed,
     torch_view,
 )
-from idia_index.search.bounds import Float64, Scores
+from idia_index.plugins import Float64, Scores
 from idia_index.types import Float32
 
 Codes = NDArray[Any]

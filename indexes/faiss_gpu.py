@@ -14,8 +14,8 @@ import numpy as np
 
 from idia_index.errors import IdiaIndexError, MissingExtraError, install_command
 from idia_index.indexes.exact import Propose, exact_topk
-from idia_index.indexes.flat import FlatKind, FloatShard
-from idia_index.plugins import IndexKind, Shard
+from idia_index.indexes.flat import FlatType, FloatShard
+from idia_index.plugins import IndexType, SearchedShard
 from idia_index.types import Float32, Int64
 
 try:
@@ -36,8 +36,8 @@ def _resources() -> Any:
     """
     if not hasattr(faiss, "knn_gpu") or not hasattr(faiss, "StandardGpuResources"):
         raise IdiaIndexError(
-            "the index kind 'faiss-gpu' needs FAISS with its GPU part: "
-            f"{install_command('gpu')}, or serve the index with the kind 'torch' or 'flat'"
+            "the index type 'faiss-gpu' needs FAISS with its GPU part: "
+            f"{install_command('gpu')}, or serve the index as 'torch' or 'flat'"
         )
     try:
         resources = faiss.StandardGpuResources()
@@ -46,16 +46,14 @@ def _resources() -> Any:
     except (RuntimeError, AssertionError) as error:
         raise IdiaIndexError(
             f"FAISS does not work on the GPU here ({str(error).strip().splitlines()[-1]}); "
-            "serve the index with the kind 'torch' or 'flat'"
+            "serve the index as 'torch' or 'flat'"
         ) from error
     if found.ravel().tolist() != list(range(8)):
-        raise IdiaIndexError(
-            "FAISS gives wrong answers on the GPU here; serve the index with the kind 'flat'"
-        )
+        raise IdiaIndexError("FAISS gives wrong answers on the GPU here; serve the index as 'flat'")
     return resources
 
 
-class FaissGpuShard(Shard):
+class FaissGpuShard(SearchedShard):
     """Float32 rows [T, n, D], searched by FAISS's brute force on the device."""
 
     def __init__(self, rows: FloatShard) -> None:
@@ -93,25 +91,25 @@ class FaissGpuShard(Shard):
         return propose
 
 
-class FaissGpuKind(IndexKind):
+class FaissGpuType(IndexType):
     """Exact, float32, the files of the flat kind; needs a GPU and FAISS built for it."""
 
     name = "faiss-gpu"
     exact = True
-    suffix = FlatKind.suffix
+    suffix = FlatType.suffix
 
     def row_bytes(self, dim: int) -> int:
-        return FlatKind().row_bytes(dim)
+        return FlatType().row_bytes(dim)
 
     def self_test(self) -> str:
         super().self_test()
         return "searches on the GPU with FAISS (speed not measured)"
 
     def write_shard(self, path: Path, text_embeddings: Float32) -> None:
-        FlatKind().write_shard(path, text_embeddings)
+        FlatType().write_shard(path, text_embeddings)
 
     def open_shard(self, path: Path, shape: tuple[int, int, int]) -> FaissGpuShard:
-        return FaissGpuShard(FlatKind().open_shard(path, shape))
+        return FaissGpuShard(FlatType().open_shard(path, shape))
 
     def in_memory(self, text_embeddings: Float32) -> FaissGpuShard:
-        return FaissGpuShard(FlatKind().in_memory(text_embeddings))
+        return FaissGpuShard(FlatType().in_memory(text_embeddings))

@@ -1,4 +1,4 @@
-"""The default index kind: FAISS files, float32, exact, mapped from disk.
+"""The default index type: FAISS files, float32, exact, mapped from disk.
 
 FAISS keeps the rows; the products are PyTorch's or NumPy's, which the search can bound, run a
 thread each and stop at what it needs (`benchmarks/search_paths.py` has the measurements).
@@ -14,9 +14,7 @@ import numpy as np
 from idia_index.errors import DamagedIndexError, MissingExtraError
 from idia_index.indexes.faiss_layout import FLAT_HEADER, Reader, flat_header
 from idia_index.indexes.products import float_scores, product, rounding_bound
-from idia_index.plugins import IndexKind
-from idia_index.search.bounds import Scores
-from idia_index.search.rerank import ScoredShard
+from idia_index.plugins import IndexType, ScoredShard, Scores
 from idia_index.types import Float32, Int64
 
 try:
@@ -60,7 +58,7 @@ class FloatShard(ScoredShard):
         return np.array(self._vectors[template][rows], np.float32)
 
 
-class FlatKind(IndexKind):
+class FlatType(IndexType):
     """Exact inner product over float32 rows, one FAISS file a shard."""
 
     name = "flat"

@@ -1,4 +1,4 @@
-"""The oracle that other index kinds are tested against: NumPy, every similarity computed."""
+"""The oracle that other index types are tested against: NumPy, every similarity computed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from idia_index.errors import DamagedIndexError
-from idia_index.plugins import IndexKind, Shard
+from idia_index.plugins import IndexType, SearchedShard
 from idia_index.types import Float32, Int64
 
 # NumPy reads a header by evaluating it; this is the only one that is written here.
@@ -23,7 +23,7 @@ _HEADER = re.compile(
 _HEAD = 512
 
 
-class OracleShard(Shard):
+class OracleShard(SearchedShard):
     """Float32 [T, n, D], searched by one plain float64 product per template."""
 
     def __init__(self, vectors: Float32) -> None:
@@ -45,7 +45,7 @@ class OracleShard(Shard):
         return np.array(self._vectors[template][rows], np.float32)
 
 
-class OracleKind(IndexKind):
+class OracleType(IndexType):
     """Exact and simple; for tests and small indexes. One .npy file a shard."""
 
     name = "numpy"

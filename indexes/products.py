@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from idia_index.search.bounds import Float64, Places, Scores
+from idia_index.plugins import Float64, Places, Scores
 from idia_index.types import Float32
 
 # (queries [M, D], rows [n, D]) -> [M, n], float32

@@ -1,4 +1,4 @@
-"""Index kinds that search rounded rows: half or a quarter of the bytes, the same names.
+"""Index types that search rounded rows: half or a quarter of the bytes, the same names.
 
 A file is one line of JSON that says what follows, and then, each from a multiple of 64 bytes,
 for each template the mean, the scale and the longest row, the codes of all templates, and, of
@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 
 from idia_index.errors import DamagedIndexError
 from idia_index.indexes.codecs import BFloat16, Codec, Coded, Float16, Int8
-from idia_index.plugins import IndexKind
-from idia_index.search.bounds import Float64, Scores
-from idia_index.search.rerank import ScoredShard
+from idia_index.plugins import Float64, IndexType, ScoredShard, Scores
 from idia_index.types import Float32, Int64
 
 FORMAT = "idia-index/rows/1"
@@ -64,15 +62,11 @@ class RoundedShard(ScoredShard):
         found: Float32 = decoded * arrays["scale"][templates] + arrays["mean"][templates]
         return found
 
-    def lost(self) -> Float64:
-        lost: Float64 = self._arrays["lost"]
-        return super().lost() if self._rows is not None else lost
-
     def text_embeddings(self, template: int, rows: Int64) -> Float32:
         return self.rows(np.full(len(rows), template), rows)
 
 
-class RoundedKind(IndexKind):
+class RoundedType(IndexType):
     """What the kinds of rounded rows share.
 
     Attributes:
@@ -177,11 +171,11 @@ class RoundedKind(IndexKind):
         return arrays
 
 
-def _header(kind: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    return {"format": FORMAT, "kind": kind, "shape": list(shape)}
+def _header(index_type: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    return {"format": FORMAT, "kind": index_type, "shape": list(shape)}
 
 
-class Float16Kind(RoundedKind):
+class Float16Type(RoundedType):
     """Half the bytes; the rest is encoded again where they leave doubt, which is seldom."""
 
     name = "float16"
@@ -189,7 +183,7 @@ class Float16Kind(RoundedKind):
     codec = Float16()
 
 
-class BFloat16Kind(RoundedKind):
+class BFloat16Type(RoundedType):
     """Half the bytes, and products that processors with AMX make fast."""
 
     name = "bfloat16"
@@ -197,7 +191,7 @@ class BFloat16Kind(RoundedKind):
     codec = BFloat16()
 
 
-class Int8Kind(RoundedKind):
+class Int8Type(RoundedType):
     """A quarter of the bytes; more names are encoded again."""
 
     name = "int8"
@@ -205,7 +199,7 @@ class Int8Kind(RoundedKind):
     codec = Int8()
 
 
-class BFloat16ExactKind(RoundedKind):
+class BFloat16ExactType(RoundedType):
     """Float32 rows, found by way of bfloat16 ones: half the bytes read, half more on disk."""
 
     name = "bfloat16-exact"
@@ -215,7 +209,7 @@ class BFloat16ExactKind(RoundedKind):
     read_share = 1 / 3
 
 
-class Int8ExactKind(RoundedKind):
+class Int8ExactType(RoundedType):
     """Float32 rows, found by way of one byte each: a quarter of the bytes read."""
 
     name = "int8-exact"

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from idia_index.errors import MissingExtraError
-from idia_index.indexes.flat import FlatKind, FloatShard
+from idia_index.indexes.flat import FlatType, FloatShard
 from idia_index.indexes.products import rounding_bound, torch_view
-from idia_index.search.bounds import Scores
+from idia_index.plugins import Scores
 from idia_index.types import Float32
 
 try:
@@ -102,7 +102,7 @@ class TorchShard(FloatShard):
         return Scores.of_array(np.stack(found, axis=1), rounding_bound(queries.shape[1]))
 
 
-class TorchKind(FlatKind):
+class TorchType(FlatType):
     """Exact, float32, on a GPU where there is one."""
 
     name = "torch"

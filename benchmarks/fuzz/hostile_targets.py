@@ -30,7 +30,7 @@ from idia_index.support.files import sha256_file
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from toy_backend import DIM, ToyBackend
 
-KINDS = ("flat", "numpy", "float16", "bfloat16-exact", "int8", "ivf", "pq", "hnsw")
+TYPES = ("flat", "numpy", "float16", "bfloat16-exact", "int8", "ivf", "pq", "hnsw")
 TOY = ToyBackend(model="toy")
 
 Use = Callable[[Path], Any]
@@ -101,11 +101,11 @@ def _changed(folder: Path) -> None:
     repair(folder, TOY)
 
 
-def index_target(kind: str, folder: Path) -> Target:
+def index_target(index_type: str, folder: Path) -> Target:
     """An index of a kind: several shards and parts, removed names, lookups, notes, a cache."""
     idia_index.pipelines.build.SHARD_BYTES = DIM * 4 * 3 * 16
     names = make_names([f"First{i % 7} Last{i}" for i in range(40)])
-    build_index(folder, TOY, names[:30], JAIR2024[:3], kind=kind)
+    build_index(folder, TOY, names[:30], JAIR2024[:3], index_type=index_type)
     add_names(folder, TOY, make_names(names[30:]))
     remove_names(folder, make_names(names[3:5]))
     add_templates(folder, TOY, JAIR2024[3:4])
@@ -129,7 +129,7 @@ def index_target(kind: str, folder: Path) -> Target:
     (folder / "000051.part.json").write_text(json.dumps(note["parts"][0]))
     (folder / "pending.json").write_text('{"operation": "compact"}')
     shutil.copy(folder / "manifest.json", folder / "old-0.json")
-    return Target(kind, uses, {**expected, "changes": None}, _sign_index)
+    return Target(index_type, uses, {**expected, "changes": None}, _sign_index)
 
 
 def _sign_index(folder: Path) -> None:

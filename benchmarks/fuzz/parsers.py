@@ -26,6 +26,7 @@ from idia_index.pipelines.replay import check_index, read_report, read_source
 from idia_index.prompts.lint import lint_names
 from idia_index.prompts.names import read_names
 from idia_index.prompts.templates import read_templates
+from idia_index.search.rerank import search_shard
 from idia_index.store.directory import Store
 from idia_index.store.manifest import FileEntry, LookupEntry
 from idia_index.store.manifest_json import _END, _SEAL, parse_manifest, seal
@@ -108,14 +109,14 @@ def _store(folder: Path, data: bytes) -> None:
             continue
 
 
-def _shard(kind: str) -> Callable[[Path, bytes], object]:
+def _shard(index_type: str) -> Callable[[Path, bytes], object]:
     queries = np.eye(seeds.SHAPE[2], dtype=np.float32)[:2]
 
     def parse(folder: Path, data: bytes) -> None:
-        opened = seeds.KINDS[kind].open_shard(_put(folder, "shard", data), seeds.SHAPE)
+        opened = seeds.TYPES[index_type].open_shard(_put(folder, "shard", data), seeds.SHAPE)
         opened.text_embeddings(1, np.arange(seeds.SHAPE[1]))
         if zlib.crc32(data) % 8 == 0:
-            opened.search(queries, 2)
+            search_shard(opened, queries, 2)
 
     return parse
 
@@ -294,8 +295,8 @@ PARSERS = [
     Parser("manifest, format 2", _manifest, _file("manifest.json"), False),
     Parser("manifest, format 1", _manifest_1, _format_1, False),
     Parser("notes and plans", _store, _file("manifest.json"), False),
-    *(Parser(f"shard, {kind}", _shard(kind), lambda kind=kind: [seeds.shard(kind)])  # type: ignore[misc]
-      for kind in seeds.KINDS),
+    *(Parser(f"shard, {name}", _shard(name), lambda name=name: [seeds.shard(name)])  # type: ignore[misc]
+      for name in seeds.TYPES),
     Parser("keys and sums", _lookup, _lookup_seed),
     Parser("stored names and removed ids", _stored_names,
            lambda: [seeds.index_files()["000000.names.txt"] + np.arange(2, dtype="<i8").tobytes()]),

@@ -15,10 +15,10 @@ from PIL import Image
 
 from idia_index import build_index
 from idia_index.evaluation.settings import Settings
-from idia_index.indexes.approximate import HnswKind, IvfKind, PqKind
-from idia_index.indexes.flat import FlatKind
-from idia_index.indexes.oracle import OracleKind
-from idia_index.indexes.rounded import BFloat16ExactKind, Int8Kind
+from idia_index.indexes.approximate import HnswType, IvfType, PqType
+from idia_index.indexes.flat import FlatType
+from idia_index.indexes.oracle import OracleType
+from idia_index.indexes.rounded import BFloat16ExactType, Int8Type
 from idia_index.pipelines.change import add_names, add_templates, remove_names
 from idia_index.prompts.names import make_names
 from idia_index.prompts.templates import JAIR2024
@@ -29,9 +29,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from toy_backend import DIM, ToyBackend
 
 SHAPE = (2, 12, DIM)
-KINDS = {
-    kind.name: kind()
-    for kind in (FlatKind, OracleKind, Int8Kind, BFloat16ExactKind, IvfKind, PqKind, HnswKind)
+TYPES = {
+    index_type.name: index_type()
+    for index_type in (FlatType, OracleType, Int8Type, BFloat16ExactType, IvfType, PqType, HnswType)
 }
 
 
@@ -50,14 +50,14 @@ def index_files() -> dict[str, bytes]:
 
 
 @cache
-def shard(kind: str) -> bytes:
+def shard(index_type: str) -> bytes:
     """A shard file of `SHAPE` rows."""
     random = np.random.default_rng(0)
     rows: Float32 = random.standard_normal(SHAPE).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=2, keepdims=True)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "shard"
-        KINDS[kind].write_shard(path, rows)
+        TYPES[index_type].write_shard(path, rows)
         return path.read_bytes()
 
 

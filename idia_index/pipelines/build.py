@@ -18,7 +18,7 @@ from idia_index.plugins import Backend
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import NameList, make_names, name_key
 from idia_index.prompts.templates import JAIR2024, Template
-from idia_index.registry import index_kind
+from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.search.open import open_index
 from idia_index.store.directory import Store
@@ -64,7 +64,7 @@ def build_index(
     names: Sequence[str],
     templates: Sequence[Template] = JAIR2024,
     *,
-    kind: str = "flat",
+    index_type: str = "flat",
     pool: Mapping[str, Any] | None = None,
     resume: bool = False,
     progress: BuildProgress = _quiet,
@@ -82,7 +82,7 @@ def build_index(
         names: N candidate names; plain strings are taken as `names.make_names` takes them, a name
             that is given twice once.
         templates: the prompt templates.
-        kind: index kind.
+        index_type: name of the index type.
         pool: what replays `names`, if they were sampled; kept in the manifest.
         resume: go on with an unfinished build of the same arguments; start if there is none.
         progress: called with prompts done and prompts in all.
@@ -93,11 +93,11 @@ def build_index(
         InputError: a name cannot be one, something is in the way, `resume` does not fit what was
             begun, a prompt is past the model's context length, or the disk has no room for the
             index or cannot be written.
-        MissingExtraError: the packages of the index kind are not installed.
+        MissingExtraError: the packages of the index type are not installed.
     """
     store = Store(Path(path))
     grid = PromptGrid(templates, names if isinstance(names, NameList) else make_names(names))
-    plan = _plan(backend, grid, kind, pool)
+    plan = _plan(backend, grid, index_type, pool)
     if resume and store.is_finished():
         index = _finished(store, plan)
         if store.left_notes():
@@ -105,7 +105,7 @@ def build_index(
                 store.tidy()
         return index
     _check_free(store, plan, resume)
-    check_room(path, backend, len(grid.names), len(grid.templates), kind)
+    check_room(path, backend, len(grid.names), len(grid.templates), index_type)
     for run in grid.runs(plan.shard_names):
         if run.start:
             checking(run.start, len(grid.names))
@@ -120,20 +120,20 @@ def build_index(
 
 
 def check_room(
-    path: str | os.PathLike[str], backend: Backend, names: int, templates: int, kind: str
+    path: str | os.PathLike[str], backend: Backend, names: int, templates: int, index_type: str
 ) -> None:
     """Raises InputError if the disk of `path` cannot hold an index of so many names.
 
     What lies at `path` already, of a build that is gone on with, is room too. A kind that does
     not say how large its rows are is not judged by them.
     """
-    row = templates * index_kind(kind).row_bytes(backend.fingerprint.dim)
+    row = templates * load_index_type(index_type).row_bytes(backend.fingerprint.dim)
     needed, room = names * (row + KEY_BYTES), free_bytes(Path(path))
     if room is not None and needed > room:
         raise NoSpaceError(
-            f"{shown_path(path)}: {names:,} names x {templates} templates of the kind {kind!r} "
-            f"take {_size(needed)} at least, and {_size(room)} are free there; take "
-            "fewer names or templates, another disk, or a smaller kind (--index float16 or int8)"
+            f"{shown_path(path)}: {names:,} names x {templates} templates of the type "
+            f"{index_type!r} take at least {_size(needed)}, and {_size(room)} are free there; take "
+            "fewer names or templates, another disk, or a smaller index type (--index float16)"
         )
 
 
@@ -154,15 +154,15 @@ def _leaving_nothing(store: Store, made: Sequence[Path]) -> Iterator[None]:
 
 
 def _plan(
-    backend: Backend, grid: PromptGrid, kind: str, pool: Mapping[str, Any] | None
+    backend: Backend, grid: PromptGrid, index_type: str, pool: Mapping[str, Any] | None
 ) -> BuildPlan:
     digest = hashlib.sha256()
     for run in grid.runs(1 << 16):
         digest.update(("\n".join(grid.names[run]) + "\n").encode())
     row = len(grid.templates) * backend.fingerprint.dim * 4
     return BuildPlan(
-        kind=kind,
-        exact=index_kind(kind).exact,
+        kind=index_type,
+        exact=load_index_type(index_type).exact,
         backend=backend.name,
         model=backend.model,
         load_options=dict(backend.load_options),
@@ -216,7 +216,7 @@ def _finished(store: Store, plan: BuildPlan) -> Index:
 def _write(
     store: Store, plan: BuildPlan, backend: Backend, grid: PromptGrid, progress: BuildProgress
 ) -> None:
-    kind = index_kind(plan.kind)
+    index_type = load_index_type(plan.kind)
     done = store.notes.shards()
     templates, total = len(grid.templates), len(grid)
     prompts = 0
@@ -227,7 +227,7 @@ def _write(
         progress(prompts, total)
 
     def write(number: int, run: slice, rows: Float32) -> None:
-        done[number] = store.write_shard(number, run.start, list(grid.names[run]), rows, kind)
+        done[number] = store.write_shard(number, run.start, list(grid.names[run]), rows, index_type)
 
     with one_behind() as later:  # a shard is written while the next is encoded
         for number, run in enumerate(grid.runs(plan.shard_names)):

@@ -25,7 +25,7 @@ from idia_index.plugins import Backend
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import NameList
 from idia_index.prompts.templates import Template, make_templates, template_key
-from idia_index.registry import index_kind
+from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.search.open import open_index
 from idia_index.store.directory import Store
@@ -106,11 +106,11 @@ def _append(
         embeddings.check_grid(backend, grid, run.start, run.stop)
     store.begin({**operation("add", manifest), "names_sha256": digest(grid.names)})
     done, counter = store.notes.shards(), Counter(len(grid), progress)
-    kind, first_number = index_kind(manifest.plan.kind), manifest.next_number
+    index_type, first_number = load_index_type(manifest.plan.kind), manifest.next_number
 
     def write(number: int, run: slice, rows: Float32) -> None:
         first = manifest.stored + run.start
-        done[number] = store.write_shard(number, first, list(grid.names[run]), rows, kind)
+        done[number] = store.write_shard(number, first, list(grid.names[run]), rows, index_type)
 
     with one_behind() as later:  # a shard is written while the next is encoded
         for number, run in enumerate(runs, first_number):
@@ -205,7 +205,7 @@ def _append_templates(
         embeddings.check_grid(backend, grid, 0, len(grid.names))
     texts = tuple(t.text for t in templates)
     store.begin({**operation("templates", manifest), "templates": texts})
-    done, kind = store.notes.parts(), index_kind(manifest.plan.kind)
+    done, index_type = store.notes.parts(), load_index_type(manifest.plan.kind)
     counter = Counter(manifest.stored * len(templates), progress)
     shards = []
     for place, shard in enumerate(manifest.shards):
@@ -215,7 +215,7 @@ def _append_templates(
         else:
             grid = PromptGrid(templates, names.shard(place))
             rows = embeddings.encode_grid(backend, grid, 0, shard.count, counter)
-            done[number] = store.write_part(number, len(index.templates), rows, kind)
+            done[number] = store.write_part(number, len(index.templates), rows, index_type)
         shards.append(replace(shard, parts=(*shard.parts, done[number])))
     plan = replace(manifest.plan, templates=(*manifest.plan.templates, *texts))
     grown = replace(manifest, plan=plan, shards=tuple(shards))

@@ -13,7 +13,7 @@ from idia_index.encode.image_cache import FILE
 from idia_index.errors import DamagedIndexError
 from idia_index.pipelines.build import DEVICE, library_versions, write_lookup
 from idia_index.pipelines.change import changing
-from idia_index.registry import index_kind
+from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.store.directory import Store
 from idia_index.store.manifest import NO_PROBES
@@ -103,7 +103,7 @@ def _write(
     store: Store, index: Index, runs: list[tuple[list[int], bool]]
 ) -> tuple[list[ShardEntry], int]:
     """The shards of the new state, and the next number that is free."""
-    manifest, kind = index.manifest, index_kind(index.manifest.plan.kind)
+    manifest, index_type = index.manifest, load_index_type(index.manifest.plan.kind)
     number, shards, first = manifest.next_number, list[ShardEntry](), 0
     for run, keep in runs:
         if keep:
@@ -122,7 +122,7 @@ def _write(
                     f"{index.path}: rows of shards {run} are no numbers; find the damage with: "
                     "idia-index verify"
                 )
-            entry = store.write_shard(number, start, names, rows, kind)
+            entry = store.write_shard(number, start, names, rows, index_type)
             (part,) = entry.parts
             both = zip(part.errors, lost, strict=True)
             errors = tuple(float(f"{(a + b) * 1.00001:.6e}") for a, b in both)

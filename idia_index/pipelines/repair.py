@@ -15,7 +15,7 @@ from idia_index.pipelines.verify import Finding, open_index_as_is, verify
 from idia_index.plugins import Backend
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.templates import make_templates
-from idia_index.registry import index_kind
+from idia_index.registry import load_index_type
 from idia_index.store.directory import Store
 from idia_index.store.manifest_json import FORMAT, LookupEntry, Manifest, PartEntry, ShardEntry
 
@@ -108,7 +108,7 @@ def _encode(
     """The manifest with new files for bad parts, and the next number that is free."""
     index = open_index_as_is(store, manifest)
     check_model(index, backend)
-    kind, number = index_kind(manifest.plan.kind), manifest.next_number
+    index_type, number = load_index_type(manifest.plan.kind), manifest.next_number
     done, shards = store.notes.parts(), list(manifest.shards)
     prompts = sum(shards[s].count * shards[s].parts[p].templates for s, p in bad)
     counter = Counter(prompts, progress)
@@ -122,7 +122,7 @@ def _encode(
             templates = make_templates(manifest.plan.templates[part.first_template : stop])
             grid = PromptGrid(templates, index.stored_names.shard(shard))
             rows = embeddings.encode_grid(backend, grid, 0, entry.count, counter)
-            done[number] = store.write_part(number, part.first_template, rows, kind)
+            done[number] = store.write_part(number, part.first_template, rows, index_type)
         shards[shard] = _with_part(entry, place, done[number])
         number += 1
     return replace(manifest, shards=tuple(shards)), number

@@ -12,11 +12,10 @@ import numpy as np
 from idia_index.encode import embeddings
 from idia_index.encode.image_cache import FILE, damaged
 from idia_index.errors import IdiaIndexError
-from idia_index.plugins import Backend, Shard
+from idia_index.plugins import Backend, ScoredShard, Shard
 from idia_index.prompts.names import name_key
 from idia_index.search.index import Index
-from idia_index.search.open import kind_of
-from idia_index.search.rerank import ScoredShard
+from idia_index.search.open import type_of
 from idia_index.store.directory import Store
 from idia_index.store.manifest_json import FileEntry, Manifest, PartEntry, ShardEntry
 from idia_index.store.name_lookup import KEY_BYTES, lookup_files
@@ -102,8 +101,8 @@ def verify(
 
 def open_index_as_is(store: Store, manifest: Manifest) -> Index:
     """The index, whether or not all its files are whole."""
-    kind = kind_of(manifest, store)
-    return Index(store, manifest, kind, ShardFiles(store.path, manifest, kind))
+    index_type = type_of(manifest, store)
+    return Index(store, manifest, index_type, ShardFiles(store.path, manifest, index_type))
 
 
 def entries(manifest: Manifest) -> Iterator[tuple[FileEntry, int | None, int | None]]:
@@ -141,12 +140,12 @@ def _changed(path: Path, entry: FileEntry) -> str | None:
 
 
 def _rows(store: Store, manifest: Manifest) -> Iterator[Finding]:
-    kind, dim = kind_of(manifest, store), manifest.plan.fingerprint.dim
+    index_type, dim = type_of(manifest, store), manifest.plan.fingerprint.dim
     for number, shard in enumerate(manifest.shards):
         for place, part in enumerate(shard.parts):
             path = store.path / part.file.file
             try:
-                opened = kind.open_shard(path, (part.templates, shard.count, dim))
+                opened = index_type.open_shard(path, (part.templates, shard.count, dim))
                 problem = _bad_row(opened, part, shard)
             except IdiaIndexError as error:
                 problem = str(error)

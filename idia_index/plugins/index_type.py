@@ -9,11 +9,55 @@ from typing import ClassVar
 import numpy as np
 
 from idia_index.errors import IdiaIndexError
+from idia_index.plugins.scores import Scores
 from idia_index.types import Float32, Int64
 
 
 class Shard(ABC):
-    """The stored text embeddings [T, n, D] of all T templates for one run of n names."""
+    """The stored text embeddings [T, n, D] of all T templates for one run of n names.
+
+    A shard is one of two sorts: a `ScoredShard`, which the core searches, or a `SearchedShard`,
+    which searches itself.
+    """
+
+    @abstractmethod
+    def text_embeddings(self, template: int, rows: Int64) -> Float32:
+        """Rows of one template, float32 [len(rows), D]."""
+
+    def rows(self, templates: Int64, rows: Int64) -> Float32:
+        """Rows of several templates, float32 [c, D], as `text_embeddings` gives each."""
+        order = np.argsort(templates, kind="stable")
+        runs = np.split(order, np.flatnonzero(np.diff(templates[order])) + 1)
+        found = [self.text_embeddings(int(templates[r[0]]), rows[r]) for r in runs if len(r)]
+        out = np.concatenate(found)
+        out[order] = out.copy()
+        return out
+
+
+class ScoredShard(Shard):
+    """A shard whose rows are scored a run at a time, with a bound on how wrong the scores are.
+
+    The core searches it: one pass over the scores leaves few rows that can be the answer, and
+    these are compared exactly. An index type that stores less than float32 must be of this sort,
+    because only the bound makes its answers those of float32.
+    """
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int, int]:
+        """T, n and D."""
+
+    @abstractmethod
+    def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
+        """Approximate similarities of a run of rows of a run of templates, with queries [M, D].
+
+        They are those of the rows that `text_embeddings` gives, to the bound that stands beside
+        them. May run in any thread.
+        """
+
+
+class SearchedShard(Shard):
+    """A shard that finds the exact answer by itself, as with a library that returns only top-k."""
 
     @abstractmethod
     def search(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
@@ -24,23 +68,19 @@ class Shard(ABC):
             k: 1 or more.
 
         Returns:
-            similarities float32 [T, M, k], falling, and rows int64 [T, M, k] of this shard;
+            similarities float32 [T, M, k], descending, and rows int64 [T, M, k] of this shard;
             equal similarities stand in the order of their rows. Where k exceeds n, the rest
             has similarity -inf and row -1.
         """
 
-    @abstractmethod
-    def text_embeddings(self, template: int, rows: Int64) -> Float32:
-        """Rows of one template, float32 [len(rows), D]."""
 
-
-class IndexKind(ABC):
+class IndexType(ABC):
     """A way to store and search shards; a plugin subclasses it. Instances hold no state.
 
     Attributes:
         name: the plugin's name, as `--index` takes it.
-        exact: whether the answers are those of float32 cosine similarity; an index of a kind
-            that is not exact says so in every report.
+        exact: whether it stores the float32 rows; an index of a type that does not says so in
+            every report.
         suffix: file name suffix of a shard.
         read_share: the leading share of a shard's file that a search reads through.
     """
@@ -51,15 +91,21 @@ class IndexKind(ABC):
     read_share: ClassVar[float] = 1.0
 
     def row_bytes(self, dim: int) -> int:
-        """Bytes on disk of a row of `dim` numbers, at least; 0 where the kind does not say."""
+        """Bytes on disk of a row of `dim` numbers, at least; 0 where the type does not say."""
         return 0
 
     def self_test(self) -> str:
         """Searches a little, and says what runs it; raises `IdiaIndexError` if it does not work."""
         rows = np.eye(4, dtype=np.float32)[None]
-        _, found = self.in_memory(rows).search(rows[0], 1)
-        if found.ravel().tolist() != [0, 1, 2, 3]:
-            raise IdiaIndexError(f"the index kind {self.name!r} gives wrong answers here")
+        shard = self.in_memory(rows)
+        if isinstance(shard, SearchedShard):
+            found = shard.search(rows[0], 1)[1].ravel()
+        else:
+            assert isinstance(shard, ScoredShard)
+            scores = shard.scores(slice(0, 1), slice(0, 4), rows[0])
+            found = scores.rows((np.arange(4), np.zeros(4, np.int64))).argmax(axis=1)
+        if found.tolist() != [0, 1, 2, 3]:
+            raise IdiaIndexError(f"the index type {self.name!r} gives wrong answers here")
         return "searches on the CPU"
 
     @abstractmethod

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from idia_index.report.markup import bullets, interval, name_html, p_text, pairs, paragraph, percent
-from idia_index.report.text import STAND_OUT, index_kind, names_origin
+from idia_index.report.text import STAND_OUT, index_type, names_origin
 from idia_index.support.text import counted
 
 
@@ -81,7 +81,7 @@ def manifest_html(data: dict[str, Any]) -> str:
         ("tokenizer", print_["tokenizer"]),
         ("preprocessing", print_["preprocessing"]),
         ("images encoded by", f"{backend['name']} on {backend['device']}, {backend['precision']}"),
-        ("index", index_kind(index)),
+        ("index", index_type(index)),
         ("index folder", index["path"]),
         ("names", f"{index_names(data)}, SHA-256 {index['names_sha256']}"),
         ("names from", names_origin(index["pool"])),

@@ -21,7 +21,7 @@ def verdict(result: SubjectResult) -> str:
     return ASSOCIATED if result.decision.inferred_member else NOT_ASSOCIATED
 
 
-def index_kind(summary: Mapping[str, Any]) -> str:
+def index_type(summary: Mapping[str, Any]) -> str:
     """An index's kind, and how sure its names are; of `Manifest.summary`."""
     if summary["exact"]:
         return f"{summary['kind']}, exact"

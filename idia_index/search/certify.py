@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.errors import InputError
-from idia_index.search.bounds import Float64, Scores
+from idia_index.plugins import Float64, ScoredShard, Scores
 from idia_index.search.rerank import (
     RERANK_BLOCK,
-    ScoredShard,
     merge_topk,
     rank,
     similarity,
@@ -223,14 +222,14 @@ def settle(proposals: Proposals) -> Answer:
 def merged(
     tiles: Iterable[Tile], queries: Float32, k: int, templates: int
 ) -> tuple[Float32, Int64]:
-    """The answer of kinds that search each shard by themselves.
+    """The answer of index types whose shards search themselves.
 
     Returns:
         similarities float32 [T, M, k] and stored ids int64 [T, M, k].
     """
     by_template: dict[int, list[tuple[Float32, Int64]]] = {t: [] for t in range(templates)}
     for tile in tiles:
-        similarities, rows = without_removed(tile.shard.search, tile.removed, queries, k)
+        similarities, rows = without_removed(tile.shard, tile.removed, queries, k)
         ids = np.where(rows >= 0, rows + tile.first, -1)
         for t in range(len(tile.errors)):
             part = (similarities[t : t + 1], ids[t : t + 1])

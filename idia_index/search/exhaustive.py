@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from idia_index.errors import IdiaIndexError
-from idia_index.search.bounds import Float64
+from idia_index.plugins import Float64
 from idia_index.search.rerank import similarity
 from idia_index.search.scan import MOST, Tile, not_unit
 from idia_index.support.threads import workers

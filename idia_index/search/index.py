@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from idia_index.encode import embeddings
 from idia_index.errors import IdiaIndexError, InputError, ModelError
-from idia_index.plugins import Backend, IndexKind
+from idia_index.plugins import Backend, IndexType
 from idia_index.prompts.names import name_key
 from idia_index.prompts.templates import Template, make_templates
 from idia_index.search import exhaustive as dense
@@ -48,7 +48,7 @@ class Index:
     """
 
     def __init__(
-        self, store: Store, manifest: Manifest, kind: IndexKind, files: ShardFiles
+        self, store: Store, manifest: Manifest, index_type: IndexType, files: ShardFiles
     ) -> None:
         """Opened by `open_index`."""
         self.manifest = manifest
@@ -57,7 +57,7 @@ class Index:
         self._stored_names = StoredNames(store.path, manifest)
         self._rows = IndexedRows(store.path, manifest, self._stored_names, files)
         self._store = store
-        self._kind = kind
+        self._index_type = index_type
         self._backend: Backend | None = None
         self.looks = Looks()
 
@@ -110,7 +110,7 @@ class Index:
 
         Raises:
             InputError: k is out of range, or the embeddings are not [M, D] finite numbers.
-            IdiaIndexError: an index kind found fewer than k names.
+            IdiaIndexError: an index type found fewer than k names.
         """
         queries = self._queries(image_embeddings, k)
         if self._backend is None or self.manifest.plan.exact or not self._rows.scored:
@@ -160,7 +160,7 @@ class Index:
             similarities, ids = merged(self._rows.tiles(False), queries, k, len(self.templates))
             if ids.min() < 0:  # a vote for nobody would count as one for the last name
                 raise IdiaIndexError(
-                    f"{self.path}: the index kind {self._kind.name!r} found fewer than {k} names "
+                    f"{self.path}: the index type {self._kind.name!r} found fewer than {k} names "
                     "for an image; ask for fewer, or build with --index flat"
                 )
             return Answer(similarities, self._stored_names.name_ids(ids))
@@ -234,7 +234,7 @@ class Index:
         """A view with more candidates, float32 [T, len(names), D]; nothing is written."""
         view = copy(self)
         view.extra_names = (*self.extra_names, *names)
-        in_memory = MemoryShard if self._rows.scored else self._kind.in_memory
+        in_memory = MemoryShard if self._rows.scored else self._index_type.in_memory
         view._rows = self._rows.and_of(len(names), in_memory(text_embeddings))
         return view
 

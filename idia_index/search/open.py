@@ -1,4 +1,4 @@
-"""Opening an index directory: which kind reads it, and whether it may."""
+"""Opening an index directory: which index type reads it, and whether it may."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from idia_index.errors import DamagedIndexError, InputError, MissingExtraError
-from idia_index.plugins import IndexKind
+from idia_index.plugins import IndexType
 from idia_index.prompts.templates import make_templates
-from idia_index.registry import index_kind
+from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.store.directory import MANIFEST, Store
 from idia_index.store.manifest_json import Manifest
@@ -24,49 +24,52 @@ def open_index(
         path: the index directory.
         verify: compare each shard with its SHA-256 before it is first used. The manifest and
             names are always compared.
-        serve: another kind that reads the same files, such as "torch" or "faiss-gpu" for an
-            index of the kind "flat"; None for the kind that it was built as.
+        serve: another index type that reads the same files, such as "torch" or "faiss-gpu" for
+            an index of the type "flat"; None for the one that it was built as.
 
     Raises:
         InputError: there is no index, an unfinished one, a damaged one, or one whose files
             `serve` does not read.
-        MissingExtraError: the packages of its index kind are not installed.
+        MissingExtraError: the packages of its index type are not installed.
     """
     store = Store(Path(path))
     manifest, held = store.open_manifest()
-    kind = kind_of(manifest, store)
+    index_type = type_of(manifest, store)
     if serve is not None:
-        kind = _serving(path, kind, index_kind(serve))
-    return Index(store, manifest, kind, ShardFiles(store.path, manifest, kind, held, verify))
+        index_type = _serving(path, index_type, load_index_type(serve))
+    return Index(
+        store, manifest, index_type, ShardFiles(store.path, manifest, index_type, held, verify)
+    )
 
 
-def kind_of(manifest: Manifest, store: Store) -> IndexKind:
-    """The index kind that a manifest names.
+def type_of(manifest: Manifest, store: Store) -> IndexType:
+    """The index type that a manifest names.
 
     Raises:
         InputError: there is none of that name, or the manifest calls exact what is not, or its
             templates are none.
-        MissingExtraError: the packages of the kind are not installed.
+        MissingExtraError: the packages of the index type are not installed.
     """
     file, plan = store.path / MANIFEST, manifest.plan
     try:
-        kind = index_kind(plan.kind)
+        index_type = load_index_type(plan.kind)
         make_templates(plan.templates)
     except MissingExtraError:
         raise
     except InputError as error:
         raise DamagedIndexError(f"{file}: {error}") from error
-    if plan.exact != kind.exact:
+    if plan.exact != index_type.exact:
         raise DamagedIndexError(
-            f"{file}: says exact: {plan.exact} of the kind {plan.kind!r}; build the index again"
+            f"{file}: says exact: {plan.exact} of the index type {plan.kind!r}; "
+            "build the index again"
         )
-    return kind
+    return index_type
 
 
-def _serving(path: object, built: IndexKind, wanted: IndexKind) -> IndexKind:
+def _serving(path: object, built: IndexType, wanted: IndexType) -> IndexType:
     if (wanted.suffix, wanted.exact) != (built.suffix, True):
         raise InputError(
-            f"{path}: the kind {wanted.name!r} does not read the files of {built.name!r}; "
+            f"{path}: the index type {wanted.name!r} does not read the files of {built.name!r}; "
             f"build an index with --index {wanted.name}"
         )
     wanted.self_test()

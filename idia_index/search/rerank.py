@@ -5,57 +5,33 @@ Where there is one contender, its score alone has decided: the answer is certifi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from idia_index.plugins import Shard
-from idia_index.search.bounds import Float64
-from idia_index.search.scan import Contenders, ScoredRows, Tile, find_contenders
+from idia_index.plugins import ScoredShard, SearchedShard, Shard
+from idia_index.search.scan import Contenders, Tile, find_contenders
 from idia_index.types import Float32, Int64
 
 RERANK_BLOCK = 1024  # rows compared exactly at a time: they stay in the cache too
 
 
-class ScoredShard(ScoredRows, Shard):
-    """A shard that is searched by way of its scores, and compared exactly."""
-
-    def rows(self, templates: Int64, rows: Int64) -> Float32:
-        """Rows of several templates, float32 [c, D], as `text_embeddings` gives each."""
-        return _row_by_template(self, templates, rows)
-
-    def lost(self) -> Float64:
-        """The most that a row differs from one of unit length, float64 [T]."""
-        return np.zeros(self.shape[0])
-
-    def search(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
-        t, n, _ = self.shape
-        tile = Tile(self, n, 0, 0, self.lost())
-        kept = min(k, n)
-        similarities = np.full((t, len(queries), k), -np.inf, np.float32)
-        rows = np.full((t, len(queries), k), -1, np.int64)
-        for template, found in enumerate(find_contenders([tile], queries, kept, t)):
-            vectors = self.text_embeddings(template, found.ids)
-            similarities[template, :, :kept], rows[template, :, :kept] = rank(
-                found, similarity(queries[found.queries], vectors), len(queries), kept
-            )
-        return similarities, rows
-
-
-def rows_of(shard: Shard, templates: Int64, rows: Int64) -> Float32:
-    """Rows of several templates of any shard, float32 [c, D]."""
-    if isinstance(shard, ScoredShard):
-        return shard.rows(templates, rows)
-    return _row_by_template(shard, templates, rows)
-
-
-def _row_by_template(shard: Shard, templates: Int64, rows: Int64) -> Float32:
-    order = np.argsort(templates, kind="stable")
-    runs = np.split(order, np.flatnonzero(np.diff(templates[order])) + 1)
-    found = [shard.text_embeddings(int(templates[run[0]]), rows[run]) for run in runs if len(run)]
-    out = np.concatenate(found)
-    out[order] = out.copy()
-    return out
+def search_shard(shard: Shard, queries: Float32, k: int) -> tuple[Float32, Int64]:
+    """One shard's exact answer, of whichever sort it is; see `SearchedShard.search`."""
+    if isinstance(shard, SearchedShard):
+        return shard.search(queries, k)
+    assert isinstance(shard, ScoredShard)
+    t, n, _ = shard.shape
+    tile = Tile(shard, n, 0, 0, np.zeros(t))
+    kept = min(k, n)
+    similarities = np.full((t, len(queries), k), -np.inf, np.float32)
+    rows = np.full((t, len(queries), k), -1, np.int64)
+    for template, found in enumerate(find_contenders([tile], queries, kept, t)):
+        vectors = shard.text_embeddings(template, found.ids)
+        similarities[template, :, :kept], rows[template, :, :kept] = rank(
+            found, similarity(queries[found.queries], vectors), len(queries), kept
+        )
+    return similarities, rows
 
 
 def similarity(queries: Float32, rows: Float32) -> Float32:
@@ -106,13 +82,10 @@ def merge_topk(found: Sequence[tuple[Float32, Int64]], k: int) -> tuple[Float32,
 
 
 def without_removed(
-    search: Callable[[Float32, int], tuple[Float32, Int64]],
-    removed: Int64,
-    queries: Float32,
-    k: int,
+    shard: Shard, removed: Int64, queries: Float32, k: int
 ) -> tuple[Float32, Int64]:
     """A shard's own search, asked for more so that k are left when removed rows are taken out."""
-    similarities, rows = search(queries, k + len(removed))
+    similarities, rows = search_shard(shard, queries, k + len(removed))
     gone = np.isin(rows, removed)
     similarities[gone], rows[gone] = -np.inf, -1
     order = np.argsort(gone | (rows < 0), axis=2, kind="stable")[:, :, :k]

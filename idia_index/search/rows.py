@@ -8,10 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from idia_index.plugins import Shard
-from idia_index.search.bounds import Float64, Scores
+from idia_index.plugins import Float64, ScoredShard, Scores, Shard
 from idia_index.search.certify import compare, merged, settle
-from idia_index.search.rerank import ScoredShard, rows_of
 from idia_index.search.scan import Tile, find_contenders
 from idia_index.store.manifest_json import Manifest
 from idia_index.store.shards import ShardFiles
@@ -137,7 +135,7 @@ class IndexedRows:
             mine = slice(bounds[number], bounds[number + 1])
             rows = stored_ids[mine] - firsts[number]
             if number >= stored:
-                out[mine] = rows_of(self._added[number - stored][2], templates[mine], rows)
+                out[mine] = self._added[number - stored][2].rows(templates[mine], rows)
             else:
                 out[mine] = self._of_shard(number, templates[mine], rows)
         return out
@@ -145,13 +143,13 @@ class IndexedRows:
     def _of_shard(self, number: int, templates: Int64, rows: Int64) -> Float32:
         parts = self._manifest.shards[number].parts
         if len(parts) == 1:
-            return rows_of(self._files.open(number, 0), templates, rows)
+            return self._files.open(number, 0).rows(templates, rows)
         out = np.empty((len(rows), self._dim), np.float32)
         for part, entry in enumerate(parts):
             local = templates - entry.first_template
             mine = (local >= 0) & (local < entry.templates)
             if mine.any():
-                out[mine] = rows_of(self._files.open(number, part), local[mine], rows[mine])
+                out[mine] = self._files.open(number, part).rows(local[mine], rows[mine])
         return out
 
     def check(self) -> None:

@@ -8,7 +8,6 @@ same answer.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -17,8 +16,7 @@ from threading import Lock
 import numpy as np
 
 from idia_index.errors import DamagedIndexError, IdiaIndexError, InputError
-from idia_index.plugins import Shard
-from idia_index.search.bounds import Float64, Places, Scores
+from idia_index.plugins import Float64, Places, ScoredShard, Scores, Shard
 from idia_index.support.threads import one_blas_thread, workers
 from idia_index.types import Float32, Int64
 
@@ -35,23 +33,6 @@ MOST = 1 + 1e-3  # unit rows have no larger similarity; not-a-number has none
 
 class ContendersError(IdiaIndexError):
     """More names are all but equally similar to the images than can be compared at a time."""
-
-
-class ScoredRows(ABC):
-    """Rows that can be scored a run at a time, with a bound on how wrong the scores are."""
-
-    @property
-    @abstractmethod
-    def shape(self) -> tuple[int, int, int]:
-        """T, n and D."""
-
-    @abstractmethod
-    def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
-        """Approximate similarities of a run of rows of a run of templates, with queries [M, D].
-
-        They are those of the rows that `text_embeddings` gives, to the bound that stands beside
-        them. May run in any thread.
-        """
 
 
 @dataclass(frozen=True)
@@ -106,7 +87,7 @@ def find_contenders(
     """Of each template, what may be among the k best names of each image.
 
     Args:
-        tiles: parts whose shards are `ScoredRows`; each is asked for when its turn comes, and
+        tiles: parts whose shards are `ScoredShard`; each is asked for when its turn comes, and
             left alone once the one after the next is asked for.
         queries: float32 [M, D], unit rows.
         k: 1 to the number of names.
@@ -121,7 +102,7 @@ def find_contenders(
     with one_blas_thread(), ThreadPoolExecutor(workers()) as pool:
         before: list[Future[None]] = []
         for tile in tiles:
-            assert isinstance(tile.shard, ScoredRows)
+            assert isinstance(tile.shard, ScoredShard)
             now = [pool.submit(scan.scan, tile, run) for run in scan.runs(tile.shard.shape)]
             _wait(before)
             before = now
@@ -165,7 +146,7 @@ class _Scan:
     def scan(self, tile: Tile, templates: slice) -> None:
         """Looks at all rows of a run of a part's templates."""
         shard = tile.shard
-        assert isinstance(shard, ScoredRows)
+        assert isinstance(shard, ScoredShard)
         count = tile.count
         stored = tile.errors[templates] + TIE
         for start in range(0, count, ROW_BLOCK):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from idia_index.errors import DamagedIndexError, InputError
-from idia_index.plugins import IndexKind
+from idia_index.plugins import IndexType
 from idia_index.store.manifest_json import (
     DAMAGED,
     MAX_BYTES,
@@ -182,7 +182,7 @@ class Store:
         return FileEntry(name, len(data), hashlib.sha256(data).hexdigest())
 
     def write_shard(
-        self, number: int, first: int, names: list[str], rows: Float32, kind: IndexKind
+        self, number: int, first: int, names: list[str], rows: Float32, index_type: IndexType
     ) -> ShardEntry:
         """Writes one shard, float32 [T, n, D], and then the note that it is whole.
 
@@ -191,36 +191,36 @@ class Store:
         """
         stem = f"{number:06d}"
         file = self.write_file(f"{stem}.names.txt", ("\n".join(names) + "\n").encode())
-        part = self._write_rows(number, 0, rows, kind)
+        part = self._write_rows(number, 0, rows, index_type)
         entry = ShardEntry(first, len(names), file, (part,))
         self.notes.add_shard(number, entry)
         return entry
 
     def write_part(
-        self, number: int, first_template: int, rows: Float32, kind: IndexKind
+        self, number: int, first_template: int, rows: Float32, index_type: IndexType
     ) -> PartEntry:
         """Writes more templates of a shard, float32 [t, n, D], and the note that they are whole.
 
         Raises:
             IdiaIndexError: the disk is full, or the folder cannot be written to.
         """
-        part = self._write_rows(number, first_template, rows, kind)
+        part = self._write_rows(number, first_template, rows, index_type)
         self.notes.add_part(number, part)
         return part
 
     def _write_rows(
-        self, number: int, first_template: int, rows: Float32, kind: IndexKind
+        self, number: int, first_template: int, rows: Float32, index_type: IndexType
     ) -> PartEntry:
-        path = self.path / f"{number:06d}{kind.suffix}"
+        path = self.path / f"{number:06d}{index_type.suffix}"
         part = path.with_name(path.name + ".part")
         try:
             with open(part, "wb", opener=private):
                 pass  # made here, so that it is its owner's only from the start
-            kind.write_shard(part, rows)
+            index_type.write_shard(part, rows)
             with part.open("rb") as file:
                 os.fsync(file.fileno())
-            errors = stored_errors(kind, part, rows)
-            probes = probe(kind, part, first_template, rows)
+            errors = stored_errors(index_type, part, rows)
+            probes = probe(index_type, part, first_template, rows)
             publish(part, path)
             entry = FileEntry(path.name, path.stat().st_size, sha256_file(path))
         except OSError as error:

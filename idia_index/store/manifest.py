@@ -49,7 +49,7 @@ class PartEntry:
 
     Attributes:
         first_template: id of its first template.
-        file: the file, in the format of the index kind.
+        file: the file, in the format of the index type.
         errors: for each of its templates, the longest difference between a float32 row as it
             was encoded and as it is stored, measured when the shard was written; 0.0 for kinds
             that store float32.
@@ -108,7 +108,7 @@ class BuildPlan:
     and templates would have been asked for.
 
     Attributes:
-        kind: index kind.
+        kind: the index type; the field has this name on disk.
         exact: whether its answers are those of float32 cosine similarity.
         backend: name of the backend.
         model: SPEC of the model, local paths absolute.

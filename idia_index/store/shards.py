@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from idia_index.errors import DamagedIndexError
-from idia_index.plugins import IndexKind, Shard
+from idia_index.plugins import IndexType, Shard
 from idia_index.store.manifest_json import Manifest, PartEntry
 from idia_index.support.files import sha256_file
 from idia_index.support.locks import Held
@@ -24,14 +24,14 @@ class ShardFiles:
         self,
         folder: Path,
         manifest: Manifest,
-        kind: IndexKind,
+        index_type: IndexType,
         held: Held | None = None,
         verify: bool = False,
     ) -> None:
         """`held` keeps the files on disk; `verify` compares each with its SHA-256 once."""
         self._folder = folder
         self._manifest = manifest
-        self._kind = kind
+        self._index_type = index_type
         self._held = held
         self._verify = verify
         self._checked: set[str] = set()
@@ -76,7 +76,7 @@ class ShardFiles:
                 self._check(path, entry)
             dim = self._manifest.plan.fingerprint.dim
             count = self._manifest.shards[number].count
-            self._open[place] = self._kind.open_shard(path, (entry.templates, count, dim))
+            self._open[place] = self._index_type.open_shard(path, (entry.templates, count, dim))
             self._open_bytes += self._read_bytes(place)
             while self._open_bytes > self._keep and len(self._open) > 1:
                 gone, _ = self._open.popitem(last=False)
@@ -102,7 +102,7 @@ class ShardFiles:
 
     def _read_bytes(self, place: tuple[int, int]) -> int:
         """What a search reads through of a part's file."""
-        return int(self._entry(*place).file.bytes * self._kind.read_share)
+        return int(self._entry(*place).file.bytes * self._index_type.read_share)
 
     def _check(self, path: Path, entry: PartEntry) -> None:
         if entry.file.file in self._checked:

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from idia_index.errors import IdiaIndexError
-from idia_index.plugins import IndexKind
-from idia_index.search.rerank import ScoredShard
+from idia_index.plugins import IndexType, ScoredShard
 from idia_index.store.manifest import PROBES, Probes
 from idia_index.types import Float32
 
 
-def stored_errors(kind: IndexKind, path: Path, rows: Float32) -> tuple[float, ...]:
+def stored_errors(index_type: IndexType, path: Path, rows: Float32) -> tuple[float, ...]:
     """For each template of float32 [T, n, D], the longest row of what storing it lost.
 
     Rounded up to four digits, so that it stays a bound.
@@ -22,26 +21,26 @@ def stored_errors(kind: IndexKind, path: Path, rows: Float32) -> tuple[float, ..
     Raises:
         IdiaIndexError: a kind that is exact gives back other rows than it was given.
     """
-    shard = kind.open_shard(path, rows.shape)
+    shard = index_type.open_shard(path, rows.shape)
     errors = []
     for template, wanted in enumerate(rows):
         stored = shard.text_embeddings(template, np.arange(len(wanted)))
         lost = (stored.astype(np.float64) - wanted) ** 2
         longest = math.sqrt(float(lost.sum(axis=1).max()))
         errors.append(float(f"{longest * 1.001:.3e}"))
-    if kind.exact and any(errors):
-        raise IdiaIndexError(f"{path}: the index kind {kind.name!r} does not give back its rows")
+    if index_type.exact and any(errors):
+        raise IdiaIndexError(f"{path}: index type {index_type.name!r} does not return its rows")
     return tuple(errors)
 
 
-def probe(kind: IndexKind, path: Path, first_template: int, rows: Float32) -> Probes | None:
+def probe(index_type: IndexType, path: Path, first_template: int, rows: Float32) -> Probes | None:
     """What an approximate shard answers to seeded random directions, beside the exact answer.
 
     The same directions are asked of every shard, so that `recall_at_1` can tell what the whole
     index answers. None for a kind whose scores are bounded: its answers can be proved.
     """
-    shard = kind.open_shard(path, rows.shape)
-    if isinstance(shard, ScoredShard) or kind.exact:
+    shard = index_type.open_shard(path, rows.shape)
+    if isinstance(shard, ScoredShard) or index_type.exact:
         return None
     exact, answered, hit = [], [], []
     for template, vectors in enumerate(rows):

@@ -199,7 +199,7 @@ def test_bad_input_is_one_line_with_exit_code_2(
         ("gone.txt", (*new, "--names", tmp_path / "gone.txt")),
         ("give --names FILE", new),
         ("no placeholder", (*new, *names, "--templates", tmp_path / "plain.txt")),
-        ("no index kind is called 'hnsw9'", (*new, *names, "--index", "hnsw9")),
+        ("no index type is called 'hnsw9'", (*new, *names, "--index", "hnsw9")),
         ("no backend is called 'x'", ("build", tmp_path / "new", "--backend", "x", "--model", "y",
                                       *names)),
         ("already", ("build", index, "--backend", "toy", "--model", "toy", *names)),

@@ -15,12 +15,12 @@ from idia_index.pipelines.change import remove_names
 from idia_index.pipelines.compact import _write
 from idia_index.pipelines.verify import verify
 from idia_index.prompts.names import make_names
-from idia_index.registry import index_kind
+from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.store.directory import Store
 from idia_index.types import Float32, Int64
 
-KINDS = ["ivf", "pq", "hnsw"]
+TYPES = ["ivf", "pq", "hnsw"]
 
 
 @pytest.fixture(autouse=True)
@@ -28,48 +28,50 @@ def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", 2 * 32 * 4 * 500)
 
 
-def built(folder: Path, kind: str) -> tuple[TableBackend, Index]:
+def built(folder: Path, index_type: str) -> tuple[TableBackend, Index]:
     backend = TableBackend(clustered(np.random.default_rng(0), 2, 1200, 32))
     names = make_names(backend.names)
-    return backend, build_index(folder / kind, backend, names, backend.templates, kind=kind)
+    return backend, build_index(
+        folder / index_type, backend, names, backend.templates, index_type=index_type
+    )
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_recall_is_measured_and_stated(tmp_path: Path, kind: str) -> None:
-    backend, index = built(tmp_path, kind)
+@pytest.mark.parametrize("index_type", TYPES)
+def test_recall_is_measured_and_stated(tmp_path: Path, index_type: str) -> None:
+    backend, index = built(tmp_path, index_type)
     summary = index.manifest.summary()
     assert summary["exact"] is False and 0.3 < summary["recall_at_1"] <= 1
     # What is stated is what random directions meet in the whole index, 24 of them here.
     queries = unit(np.random.default_rng(1), 400, 32)
-    exact = index_kind("numpy").in_memory(backend.rows).search(queries, 1)[1]
+    exact = load_index_type("numpy").in_memory(backend.rows).search(queries, 1)[1]
     share = (index.search(queries, 1)[1] == exact).mean()
     assert share == pytest.approx(summary["recall_at_1"], abs=0.25)
     assert index.certified_search(queries[:3], backend=backend).certified is None
-    assert verify(tmp_path / kind, backend) == []
+    assert verify(tmp_path / index_type, backend) == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("index_type", TYPES)
 def test_files_are_the_same_every_time_and_removed_names_are_not_found(
-    tmp_path: Path, kind: str
+    tmp_path: Path, index_type: str
 ) -> None:
-    _, index = built(tmp_path / "a", kind)
-    built(tmp_path / "b", kind)
-    for file in (tmp_path / "a" / kind).iterdir():
-        assert file.read_bytes() == (tmp_path / "b" / kind / file.name).read_bytes()
+    _, index = built(tmp_path / "a", index_type)
+    built(tmp_path / "b", index_type)
+    for file in (tmp_path / "a" / index_type).iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / index_type / file.name).read_bytes()
     queries = unit(np.random.default_rng(2), 50, 32)
     first = np.unique(index.search(queries, 1)[1])
-    remove_names(tmp_path / "a" / kind, make_names([index.name(i) for i in first.tolist()]))
-    left = open_index(tmp_path / "a" / kind)
+    remove_names(tmp_path / "a" / index_type, make_names([index.name(i) for i in first.tolist()]))
+    left = open_index(tmp_path / "a" / index_type)
     similarities, ids = left.search(queries, 3)
     gone = {index.name(i) for i in first.tolist()}
     assert not gone & {left.name(i) for i in np.unique(ids).tolist()}
     assert (np.diff(similarities, axis=2) <= 0).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_shapes_small_shards_and_damage(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("index_type", TYPES)
+def test_shapes_small_shards_and_damage(tmp_path: Path, index_type: str) -> None:
     rows = unit(np.random.default_rng(3), 2, 5, 8)
-    loaded = index_kind(kind)
+    loaded = load_index_type(index_type)
     assert loaded.self_test()
     similarities, found = loaded.in_memory(rows).search(rows[0], 7)
     assert similarities.shape == found.shape == (2, 5, 7)
@@ -83,14 +85,16 @@ def test_shapes_small_shards_and_damage(tmp_path: Path, kind: str) -> None:
         loaded.open_shard(path, rows.shape)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("index_type", TYPES)
 @pytest.mark.parametrize("left", [100, 6])
-def test_as_many_names_are_found_as_are_asked_for(tmp_path: Path, kind: str, left: int) -> None:
+def test_as_many_names_are_found_as_are_asked_for(
+    tmp_path: Path, index_type: str, left: int
+) -> None:
     """Where few lists hold few names, and where most that they hold were removed."""
     backend = TableBackend(clustered(np.random.default_rng(5), 2, 400, 32))
     names = make_names(backend.names[: 100 if left == 100 else 400])
     path = tmp_path / "i"
-    build_index(path, backend, names, backend.templates, kind=kind).close()
+    build_index(path, backend, names, backend.templates, index_type=index_type).close()
     if left < len(names):
         remove_names(path, make_names([*names][left:]))
     index = open_index(path)
@@ -121,12 +125,12 @@ def test_a_kind_that_finds_too_few_is_said_so(
         index.search(unit(np.random.default_rng(7), 5, 32), 3)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_single_name(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("index_type", TYPES)
+def test_a_single_name(tmp_path: Path, index_type: str) -> None:
     """A shard of one, and a subject that is no candidate, which competes from memory."""
     backend = TableBackend(unit(np.random.default_rng(4), 2, 2, 16))
     index = build_index(
-        tmp_path / "i", backend, make_names(["n0"]), backend.templates, kind=kind
+        tmp_path / "i", backend, make_names(["n0"]), backend.templates, index_type=index_type
     ).with_names(["n1"], backend.rows[:, 1:])
     assert index.search(backend.rows[0], 1)[1][0].ravel().tolist() == [0, 1]
 

@@ -12,7 +12,7 @@ import idia_index.pipelines.build
 from idia_index import build_index, open_index
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.prompts.names import make_names
-from idia_index.registry import index_kind
+from idia_index.registry import load_index_type
 
 pytest.importorskip("faiss")
 
@@ -25,11 +25,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "i"
 
 
-def same_as_flat(folder: Path, kind: str) -> None:
+def same_as_flat(folder: Path, index_type: str) -> None:
     queries = unit(np.random.default_rng(1), 40, 32)
     for k in (1, 7):
         expected = open_index(folder).search(queries, k)
-        found = open_index(folder, serve=kind).search(queries, k)
+        found = open_index(folder, serve=index_type).search(queries, k)
         assert (found[0] == expected[0]).all() and (found[1] == expected[1]).all()
 
 
@@ -62,7 +62,7 @@ def test_a_faiss_without_gpu_says_what_to_do() -> None:
     if hasattr(faiss, "knn_gpu"):
         pytest.skip("this FAISS has its GPU part")
     with pytest.raises(IdiaIndexError, match=r"with its GPU part.*'torch' or 'flat'"):
-        index_kind("faiss-gpu").self_test()
+        load_index_type("faiss-gpu").self_test()
 
 
 def test_kinds_serve_only_files_that_they_read(folder: Path) -> None:

@@ -38,10 +38,10 @@ def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", DIM * 4 * 3 * 16)
 
 
-def make(folder: Path, kind: str = "flat") -> Path:
+def make(folder: Path, index_type: str = "flat") -> Path:
     """An index with every sort of file."""
     toy = ToyBackend(model="toy")
-    build_index(folder, toy, NAMES[:20], JAIR2024[:3], kind=kind)
+    build_index(folder, toy, NAMES[:20], JAIR2024[:3], index_type=index_type)
     add_names(folder, toy, make_names(NAMES[20:]))
     remove_names(folder, make_names(NAMES[3:5]))
     return folder
@@ -117,16 +117,19 @@ def test_absurd_manifests(what: str, tmp_path: Path) -> None:
     refused(tmp_path / "i", "manifest.json: damaged manifest")
 
 
-@pytest.mark.parametrize("kind", ["ivf", "int8"])
-def test_what_is_not_exact_cannot_call_itself_so(kind: str, tmp_path: Path) -> None:
-    resign(make(tmp_path / "i", kind), lambda d: d["plan"].update(exact=True))
-    refused(tmp_path / "i", "manifest.json: says exact: True of the kind")
+@pytest.mark.parametrize("index_type", ["ivf", "int8"])
+def test_what_is_not_exact_cannot_call_itself_so(index_type: str, tmp_path: Path) -> None:
+    resign(make(tmp_path / "i", index_type), lambda d: d["plan"].update(exact=True))
+    refused(tmp_path / "i", "manifest.json: says exact: True of the index type")
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda d: d["plan"].update(kind="nothing"), "manifest.json: no index kind is called"),
+        (
+            lambda d: d["plan"].update(kind="nothing"),
+            "manifest.json: no index type is called",
+        ),
         (lambda d: d["plan"].update(templates=["{0.a}", "b {0}", "c {0}"]), "manifest.json: "),
     ],
 )
@@ -251,10 +254,10 @@ def test_another_sort_of_faiss_file_and_another_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30, 3.0])
-@pytest.mark.parametrize("kind", ["flat", "bfloat16-exact", "float16"])
+@pytest.mark.parametrize("index_type", ["flat", "bfloat16-exact", "float16"])
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-def test_rows_that_are_no_unit_rows(kind: str, value: float, tmp_path: Path) -> None:
-    folder = make(tmp_path / "i", kind)
+def test_rows_that_are_no_unit_rows(index_type: str, value: float, tmp_path: Path) -> None:
+    folder = make(tmp_path / "i", index_type)
     index = open_index(folder)
     rows = np.stack([index.text_embeddings(t, range(14)) for t in range(3)])
     index.close()
@@ -262,16 +265,16 @@ def test_rows_that_are_no_unit_rows(kind: str, value: float, tmp_path: Path) -> 
     rows[1, 5] = value
     file = next(folder.glob("000000.[fr]*"))
     with np.errstate(all="ignore"):
-        index._kind.write_shard(file, rows)
+        index._index_type.write_shard(file, rows)
     resign(folder)
     refused(folder, rf"{file.name}: .*(unit length|cannot)")
 
 
-def graph(kind: str) -> bytearray:
+def graph(index_type: str) -> bytearray:
     rows = np.random.default_rng(0).standard_normal((1, 40, DIM)).astype(np.float32)
-    from idia_index.indexes.approximate import HnswKind
+    from idia_index.indexes.approximate import HnswType
 
-    part = next(HnswKind()._indexes(rows))
+    part = next(HnswType()._indexes(rows))
     return bytearray(faiss.serialize_index(part).tobytes())
 
 

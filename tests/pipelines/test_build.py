@@ -45,11 +45,11 @@ def test_files_are_for_their_owner_only(tmp_path: Path, toy: ToyBackend, names: 
         assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, file
 
 
-@pytest.mark.parametrize("kind", ["flat", "numpy"])
+@pytest.mark.parametrize("index_type", ["flat", "numpy"])
 def test_search_stays_within_a_template(
-    tmp_path: Path, toy: ToyBackend, names: NameList, kind: str
+    tmp_path: Path, toy: ToyBackend, names: NameList, index_type: str
 ) -> None:
-    index = build_index(tmp_path / "i", toy, names, kind=kind)
+    index = build_index(tmp_path / "i", toy, names, index_type=index_type)
     queries = np.random.default_rng(0).standard_normal((9, DIM)).astype(np.float32)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     _, found = index.search(queries, k=1)

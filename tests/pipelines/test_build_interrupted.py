@@ -125,9 +125,9 @@ def test_one_writer_at_a_time(tmp_path: Path, toy: ToyBackend, names: NameList) 
         build_index(tmp_path / "i", toy, names, progress=second_writer)
 
 
-@pytest.mark.parametrize("kind", ["flat", "numpy"])
+@pytest.mark.parametrize("index_type", ["flat", "numpy"])
 def test_a_full_disk_is_one_line_and_leaves_no_index(
-    tmp_path: Path, toy: ToyBackend, names: NameList, kind: str
+    tmp_path: Path, toy: ToyBackend, names: NameList, index_type: str
 ) -> None:
     script = f"""
 import resource, signal, sys
@@ -140,7 +140,7 @@ from idia_index.prompts.names import make_names
 from idia_index.errors import IdiaIndexError
 try:
     build_index({str(tmp_path / "i")!r}, ToyBackend(model="toy"),
-        make_names([f"First{{i % 7}} Last{{i}}" for i in range(40)]), kind={kind!r})
+        make_names([f"First{{i % 7}} Last{{i}}" for i in range(40)]), kind={index_type!r})
 except IdiaIndexError as error:
     print(error)
 """

@@ -30,12 +30,14 @@ def test_an_index_that_cannot_fit_is_refused_before_a_prompt_is_looked_at(
 ) -> None:
     monkeypatch.setattr(ToyBackend, "embed_texts", refuse)
     have(monkeypatch, 40 * len(JAIR2024) * DIM * 4)  # no room for what finds names
-    with pytest.raises(InputError, match=r"i: 40 names x 21 templates of the kind 'flat' take"):
+    with pytest.raises(
+        InputError, match=r"i: 40 names x 21 templates of the type 'flat' take at least"
+    ):
         build_index(tmp_path / "i", toy, names)
     assert not (tmp_path / "i").exists()
     monkeypatch.undo()
     have(monkeypatch, 40 * len(JAIR2024) * DIM * 3)
-    assert len(build_index(tmp_path / "i", toy, names, kind="float16")) == 40
+    assert len(build_index(tmp_path / "i", toy, names, index_type="float16")) == 40
     have(monkeypatch, None)  # nobody can say
     assert len(build_index(tmp_path / "j", toy, names)) == 40
 
@@ -62,7 +64,7 @@ def test_no_name_is_drawn_for_an_index_that_cannot_fit(
     build = ["build", str(tmp_path / "i"), "--backend", "toy", "--model", "toy"]
     assert run_command([*build, "--sample-names", "100000000"], debug=False) == 2
     err = capsys.readouterr().err
-    assert "100,000,000 names x 21 templates of the kind 'flat' take 136.0 GB" in err
+    assert "100,000,000 names x 21 templates of the type 'flat' take at least 136.0 GB" in err
     assert "1.1 GB are free" in err and not (tmp_path / "i").exists()
 
 
@@ -95,4 +97,4 @@ def test_the_kind_is_looked_for_before_a_model_is_loaded(
     monkeypatch.setattr("idia_index.cli.build.load_model", refuse)
     build = ["build", str(tmp_path / "i"), "--model", "a/b", "--sample-names", "5"]
     assert run_command([*build, "--index", "nokind"], debug=False) == 2
-    assert "no index kind is called 'nokind'" in capsys.readouterr().err
+    assert "no index type is called 'nokind'" in capsys.readouterr().err

@@ -173,11 +173,11 @@ def test_another_model_may_not_add(tmp_path: Path, toy: ToyBackend, names: NameL
         add_names(tmp_path / "i", ToyBackend(model="another"), make_names(["One More"]))
 
 
-@pytest.mark.parametrize("kind", ["flat", "numpy"])
+@pytest.mark.parametrize("index_type", ["flat", "numpy"])
 def test_an_index_of_format_1_is_read_grown_and_migrated(
-    tmp_path: Path, toy: ToyBackend, kind: str
+    tmp_path: Path, toy: ToyBackend, index_type: str
 ) -> None:
-    for file in (DATA / f"index-1-{kind}").iterdir():
+    for file in (DATA / f"index-1-{index_type}").iterdir():
         (tmp_path / "i").mkdir(exist_ok=True)
         (tmp_path / "i" / file.name).write_bytes(file.read_bytes())
     old = open_index(tmp_path / "i")

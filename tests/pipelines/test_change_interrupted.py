@@ -123,12 +123,12 @@ except IdiaIndexError as error:
 """
 
 
-@pytest.mark.parametrize("kind", ["flat", "numpy", "int8"])
+@pytest.mark.parametrize("index_type", ["flat", "numpy", "int8"])
 @pytest.mark.parametrize("limit", [600, 5000])
 def test_a_full_disk_leaves_the_index_as_it_was(
-    tmp_path: Path, toy: ToyBackend, names: NameList, kind: str, limit: int
+    tmp_path: Path, toy: ToyBackend, names: NameList, index_type: str, limit: int
 ) -> None:
-    build_index(tmp_path / "i", toy, make_names(names[:10]), TEMPLATES, kind=kind)
+    build_index(tmp_path / "i", toy, make_names(names[:10]), TEMPLATES, index_type=index_type)
     queries = np.eye(DIM, dtype=np.float32)
     before = open_index(tmp_path / "i").search(queries, 2)
     script = FULL.format(

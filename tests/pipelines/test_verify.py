@@ -138,7 +138,7 @@ def test_rows_that_are_no_rows_of_the_model_are_found(folder: Path, toy: ToyBack
         index = open_index(folder)
         rows = np.stack([index.stored_rows(t, np.arange(16)) for t in range(3)])
         file = copy / shard["parts"][0]["file"]["file"]
-        index._kind.write_shard(file, rows * np.float32(change))
+        index._index_type.write_shard(file, rows * np.float32(change))
         data = json.loads((copy / "manifest.json").read_text())
         data["shards"][0]["parts"][0]["file"]["sha256"] = idia_index.support.files.sha256_file(file)
         data.pop("sha256")

@@ -22,7 +22,7 @@ from idia_index.pipelines.compact import compact
 from idia_index.pipelines.evaluate import evaluate_all, gather
 from idia_index.prompts.names import make_names
 from idia_index.report import evaluation_to_json, report_html, write_evaluation
-from idia_index.report.text import index_kind, notes
+from idia_index.report.text import notes
 from idia_index.subjects.subjects import Subject, read_subjects
 
 HOSTILE = [
@@ -161,20 +161,20 @@ def test_verdict_and_uncertainty_come_first(data: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "said", "cautioned"),
+    ("index_type", "said", "cautioned"),
     [("flat", "flat, exact", False), ("int8", "int8, rounded", False), ("pq", "pq, approx", True)],
 )
 def test_how_sure_the_index_is_of_its_names(
-    kind: str, said: str, cautioned: bool, toy: ToyBackend, tmp_path: Path
+    index_type: str, said: str, cautioned: bool, toy: ToyBackend, tmp_path: Path
 ) -> None:
     names = make_names([f"First{i} Last{i}" for i in range(300)])
-    index = build_index(tmp_path / "i", toy, names, kind=kind)
-    assert index_kind(index.manifest.summary()).startswith(said)
+    index = build_index(tmp_path / "i", toy, names, index_type=index_type)
+    assert index_type(index.manifest.summary()).startswith(said)
     remove_names(index.path, make_names(["First2 Last2"])).index.close()
     index.close()
     compact(index.path)
     index = open_index(index.path)
-    assert index_kind(index.manifest.summary()).startswith(said)
+    assert index_type(index.manifest.summary()).startswith(said)
     make_images(tmp_path / "people" / "First1_Last1", 2)
     result = audit(index, toy, read_subjects(tmp_path / "people"))
     assert any("approximate kind" in line for line in notes(result)) == cautioned

@@ -20,10 +20,11 @@ from idia_index.pipelines.compact import compact
 from idia_index.pipelines.repair import repair
 from idia_index.pipelines.verify import verify
 from idia_index.prompts.names import make_names
-from idia_index.registry import index_kind
+from idia_index.registry import load_index_type
 from idia_index.search import certify as certificate
 from idia_index.search.index import Index
 from idia_index.search.open import open_index
+from idia_index.search.rerank import search_shard
 from idia_index.store.manifest_json import seal
 
 ROUNDED = ["float16", "bfloat16", "int8"]
@@ -51,20 +52,22 @@ def table(make: Callable[..., np.ndarray]) -> tuple[TableBackend, np.ndarray]:
     return TableBackend(rows), near.astype(np.float32)
 
 
-def built(folder: Path, backend: TableBackend, kind: str) -> Index:
+def built(folder: Path, backend: TableBackend, index_type: str) -> Index:
     names = make_names(backend.names)
-    return build_index(folder / kind, backend, names, backend.templates, kind=kind)
+    return build_index(
+        folder / index_type, backend, names, backend.templates, index_type=index_type
+    )
 
 
 @pytest.mark.parametrize("make", [unit, clustered])
-@pytest.mark.parametrize("kind", ROUNDED)
+@pytest.mark.parametrize("index_type", ROUNDED)
 @pytest.mark.usefixtures("_torch")
 def test_the_names_and_ties_are_those_of_float32(
-    tmp_path: Path, kind: str, make: Callable[..., np.ndarray]
+    tmp_path: Path, index_type: str, make: Callable[..., np.ndarray]
 ) -> None:
     backend, queries = table(make)
     expected = built(tmp_path, backend, "numpy").search(queries, 1)
-    index = built(tmp_path, backend, kind)
+    index = built(tmp_path, backend, index_type)
     backend.encoded = 0
     answer = index.certified_search(queries, 1, backend=backend)
     assert (answer.name_ids == expected[1]).all()
@@ -76,12 +79,12 @@ def test_the_names_and_ties_are_those_of_float32(
     assert (few.name_ids == built(tmp_path, backend, "flat").search(queries[:20], 3)[1]).all()
 
 
-@pytest.mark.parametrize("kind", ["bfloat16-exact", "int8-exact", "flat"])
+@pytest.mark.parametrize("index_type", ["bfloat16-exact", "int8-exact", "flat"])
 @pytest.mark.usefixtures("_torch")
-def test_kinds_with_float32_rows_need_no_model(tmp_path: Path, kind: str) -> None:
+def test_kinds_with_float32_rows_need_no_model(tmp_path: Path, index_type: str) -> None:
     backend, queries = table(clustered)
     expected = built(tmp_path, backend, "numpy")
-    index = built(tmp_path, backend, kind)
+    index = built(tmp_path, backend, index_type)
     for k in (1, 5):
         for mine, other in zip(index.search(queries, k), expected.search(queries, k), strict=True):
             assert (mine == other).all()
@@ -90,14 +93,14 @@ def test_kinds_with_float32_rows_need_no_model(tmp_path: Path, kind: str) -> Non
     assert (answer.name_ids == expected.search(queries, 1)[1]).all() and backend.encoded == 0
 
 
-@pytest.mark.parametrize("kind", [*ROUNDED, "bfloat16-exact", "int8-exact", "flat"])
+@pytest.mark.parametrize("index_type", [*ROUNDED, "bfloat16-exact", "int8-exact", "flat"])
 @pytest.mark.parametrize("count", [3, 100])
 @pytest.mark.usefixtures("_torch")
-def test_no_score_is_further_off_than_its_bound(kind: str, count: int) -> None:
+def test_no_score_is_further_off_than_its_bound(index_type: str, count: int) -> None:
     random = np.random.default_rng(6)
     for make in (unit, clustered):
         rows, queries = make(random, 3, 500, 96), unit(random, count, 96)
-        shard = index_kind(kind).in_memory(rows)
+        shard = load_index_type(index_type).in_memory(rows)
         scores = shard.scores(slice(1, 3), slice(100, 400), queries)
         every = tuple(np.indices((count, 2)).reshape(2, -1))
         products = scores.rows(every).astype(np.float64)
@@ -114,13 +117,13 @@ def test_no_score_is_further_off_than_its_bound(kind: str, count: int) -> None:
         np.testing.assert_allclose(scores.highest(least, every), exact[:, 0], atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", ROUNDED)
-def test_stored_errors_are_bounds_also_after_compact(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("index_type", ROUNDED)
+def test_stored_errors_are_bounds_also_after_compact(tmp_path: Path, index_type: str) -> None:
     backend, queries = table(clustered)
-    built(tmp_path, backend, kind)
-    remove_names(tmp_path / kind, make_names(backend.names[5:1000:7]))
-    compact(tmp_path / kind)
-    index = open_index(tmp_path / kind)
+    built(tmp_path, backend, index_type)
+    remove_names(tmp_path / index_type, make_names(backend.names[5:1000:7]))
+    compact(tmp_path / index_type)
+    index = open_index(tmp_path / index_type)
     for shard in index.manifest.shards:
         for t, error in enumerate(shard.parts[0].errors):
             ids = np.arange(shard.first, shard.first + shard.count)
@@ -129,24 +132,24 @@ def test_stored_errors_are_bounds_also_after_compact(tmp_path: Path, kind: str) 
             assert 0 < off.max() <= error
     left = [n for n in backend.names if n not in set(backend.names[5:1000:7])]
     rows = backend.rows[:, [int(n[1:]) for n in left]]
-    expected = index_kind("numpy").in_memory(rows).search(queries, 1)[1]
+    expected = search_shard(load_index_type("numpy").in_memory(rows), queries, 1)[1]
     assert (index.certified_search(queries, 1, backend=backend).name_ids == expected).all()
-    assert verify(tmp_path / kind, backend) == []
+    assert verify(tmp_path / index_type, backend) == []
 
 
 @pytest.mark.parametrize("how", ["errors that are claimed", "rows that are alike"])
-@pytest.mark.parametrize("kind", ROUNDED)
+@pytest.mark.parametrize("index_type", ROUNDED)
 def test_no_index_can_ask_for_all_of_it_to_be_encoded_again(
-    tmp_path: Path, kind: str, how: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, index_type: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(certificate, "AGAIN_FEW", 1000)
     backend, queries = table(unit)
     if how == "rows that are alike":
         backend.rows[:, 1:] = backend.rows[:, :1]
-    built(tmp_path, backend, kind)
+    built(tmp_path, backend, index_type)
     if how == "errors that are claimed":
-        claim(tmp_path / kind, 1.9)
-    index, backend.encoded = open_index(tmp_path / kind), 0
+        claim(tmp_path / index_type, 1.9)
+    index, backend.encoded = open_index(tmp_path / index_type), 0
     certified = partial(index.certified_search, backend=backend)
     for search in (index.deciding_with(backend).search, certified):
         with pytest.raises(InputError, match=r"manifest.json: 4,000 prompts .* 20 answers, more"):
@@ -155,21 +158,21 @@ def test_no_index_can_ask_for_all_of_it_to_be_encoded_again(
     assert len(index.search(queries[:10])[0]) == 2  # what is stored can still be asked
 
 
-@pytest.mark.parametrize("kind", ROUNDED)
+@pytest.mark.parametrize("index_type", ROUNDED)
 def test_verify_finds_errors_that_rounding_cannot_make_and_repair_measures_them(
-    tmp_path: Path, kind: str
+    tmp_path: Path, index_type: str
 ) -> None:
     backend, _ = table(clustered)
-    built(tmp_path, backend, kind)
-    before = {p.name: p.read_bytes() for p in (tmp_path / kind).glob("*.rows")}
-    claim(tmp_path / kind, 0.2)
-    found = verify(tmp_path / kind, backend)
+    built(tmp_path, backend, index_type)
+    before = {p.name: p.read_bytes() for p in (tmp_path / index_type).glob("*.rows")}
+    claim(tmp_path / index_type, 0.2)
+    found = verify(tmp_path / index_type, backend)
     assert [f.file for f in found] == sorted(before)
     assert all("may be off by 0.2, which is more than rounding loses" in f.problem for f in found)
-    repair(tmp_path / kind, backend)
-    assert verify(tmp_path / kind, backend) == []
+    repair(tmp_path / index_type, backend)
+    assert verify(tmp_path / index_type, backend) == []
     assert sorted(before.values()) == sorted(
-        p.read_bytes() for p in (tmp_path / kind).glob("*.rows")
+        p.read_bytes() for p in (tmp_path / index_type).glob("*.rows")
     )
 
 
@@ -186,8 +189,10 @@ def claim(folder: Path, error: float) -> None:
 def test_half_the_bytes_and_a_quarter(tmp_path: Path) -> None:
     backend, _ = table(unit)
     size = {
-        kind: sum(s.parts[0].file.bytes for s in built(tmp_path, backend, kind).manifest.shards)
-        for kind in ("flat", *ROUNDED)
+        index_type: sum(
+            s.parts[0].file.bytes for s in built(tmp_path, backend, index_type).manifest.shards
+        )
+        for index_type in ("flat", *ROUNDED)
     }
-    for kind, share in (("float16", 0.5), ("bfloat16", 0.5), ("int8", 0.25)):
-        assert size[kind] / size["flat"] == pytest.approx(share, abs=0.01)
+    for index_type, share in (("float16", 0.5), ("bfloat16", 0.5), ("int8", 0.25)):
+        assert size[index_type] / size["flat"] == pytest.approx(share, abs=0.01)

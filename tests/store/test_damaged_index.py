@@ -33,11 +33,11 @@ def folder(tmp_path: Path, toy: ToyBackend, names: NameList) -> Path:
     return tmp_path / "i"
 
 
-@pytest.mark.parametrize("kind", ["flat", "numpy", "float16", "int8", "int8-exact", "ivf"])
+@pytest.mark.parametrize("index_type", ["flat", "numpy", "float16", "int8", "int8-exact", "ivf"])
 @pytest.mark.parametrize("place", ["head", "rows"])
 @pytest.mark.parametrize("check", [(), ("--verify",)])
 def test_a_query_of_a_changed_shard_is_bad_input(
-    kind: str,
+    index_type: str,
     place: str,
     check: tuple[str, ...],
     tmp_path: Path,
@@ -45,17 +45,17 @@ def test_a_query_of_a_changed_shard_is_bad_input(
     names: NameList,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    index = build_index(tmp_path / "i", toy, names, JAIR2024[:3], kind=kind)
+    index = build_index(tmp_path / "i", toy, names, JAIR2024[:3], index_type=index_type)
     file = tmp_path / "i" / index.manifest.shards[0].parts[0].file.file
     index.close()
     data = bytearray(file.read_bytes())
-    start = 1 if place == "head" else len(data) - DIM * (4 if kind != "float16" else 2)
+    start = 1 if place == "head" else len(data) - DIM * (4 if index_type != "float16" else 2)
     data[start : start + 4] = b"\xff\xff\x7f\x7f"  # as a float32, the largest
     file.write_bytes(data)
     photos = make_images(tmp_path / "photos", 2)
     query = ("query", tmp_path / "i", photos, "--name", "First3 Last10", "--top", 3, *check)
     code, err = run(capsys, *query)
-    if check or place == "head" or kind == "flat":
+    if check or place == "head" or index_type == "flat":
         assert code == 2 and err.count("\n") == 1 and file.name in err, err
     else:
         assert code in (0, 2)  # another row, perhaps, which only --verify can tell

@@ -101,35 +101,37 @@ def test_names_are_alike_where_open_clips_tokens_are(clip: Backend) -> None:
     assert alike_pairs(clip, JAIR2024, PAIRS) == alike
 
 
-@pytest.mark.parametrize("kind", ["flat", "float16", "int8", "numpy", "ivf"])
+@pytest.mark.parametrize("index_type", ["flat", "float16", "int8", "numpy", "ivf"])
 def test_the_verdict_is_that_of_the_index_with_the_subjects_spelling(
-    tmp_path: Path, clip: Backend, people: list[Subject], kind: str
+    tmp_path: Path, clip: Backend, people: list[Subject], index_type: str
 ) -> None:
-    if kind == "ivf":
+    if index_type == "ivf":
         pytest.importorskip("faiss")
     names = [person.name for person in people]
-    same = build_index(tmp_path / "same", clip, make_names([*names, *others(people)]), kind=kind)
+    same = build_index(
+        tmp_path / "same", clip, make_names([*names, *others(people)]), index_type=index_type
+    )
     odd = [*map(wide, names), *others(people)]
-    other = build_index(tmp_path / "other", clip, make_names(odd), kind=kind)
+    other = build_index(tmp_path / "other", clip, make_names(odd), index_type=index_type)
     expected, result = audit(same, clip, people), audit(other, clip, people)
     for one, two in zip(expected.subjects, result.subjects, strict=True):
         assert two.name_id == one.name_id and two.in_index and (one.spellings, two.spellings) == (
             (), (wide(one.subject.name),)
         )  # fmt: skip
         assert (one.winners == two.winners).all()
-    if kind != "ivf":
+    if index_type != "ivf":
         assert found(result) == plain_votes(clip, [*names, *others(people)], people)
     assert max(found(result)) > 1 and len(result.index) == len(other)
 
 
-@pytest.mark.parametrize("kind", ["flat", "int8"])
+@pytest.mark.parametrize("index_type", ["flat", "int8"])
 def test_two_spellings_in_the_index_do_not_share_the_votes(
-    tmp_path: Path, clip: Backend, people: list[Subject], kind: str
+    tmp_path: Path, clip: Backend, people: list[Subject], index_type: str
 ) -> None:
     names = [person.name for person in people]
     # The first two not as they are written, but twice otherwise.
     there = [*map(wide, names), *others(people), *names[2:], names[0][0] + wide(names[0][1:])]
-    index = build_index(tmp_path / "i", clip, make_names(there), kind=kind)
+    index = build_index(tmp_path / "i", clip, make_names(there), index_type=index_type)
     result = audit(index, clip, people)
     assert found(result) == plain_votes(clip, [*names, *others(people)], people)
     assert len(result.index) == len(others(people)) + len(names) and len(index) == len(there)
@@ -188,14 +190,16 @@ def test_any_number_of_spellings_is_found_up_to_a_bound(
         with_candidates(index, clip, ["Jane D" + 9 * "o" + "e"])
 
 
-@pytest.mark.parametrize("kind", ["flat", "numpy", "int8"])
+@pytest.mark.parametrize("index_type", ["flat", "numpy", "int8"])
 def test_one_templates_nearest_rows_and_a_view_without_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index_type: str
 ) -> None:
     backend = TableBackend(clustered(np.random.default_rng(3), 3, 90, 24))
     monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", 2 * 24 * 4 * 40)
     names = make_names(backend.names)
-    build_index(tmp_path / "i", backend, names, backend.templates[:2], kind=kind).close()
+    build_index(
+        tmp_path / "i", backend, names, backend.templates[:2], index_type=index_type
+    ).close()
     add_templates(tmp_path / "i", backend, backend.templates[2:])
     remove_names(tmp_path / "i", make_names(["n7", "n81"]))
     index = open_index(tmp_path / "i").without([0, 50])
@@ -212,7 +216,9 @@ def test_one_templates_nearest_rows_and_a_view_without_names(
         assert np.abs(near - -np.sort(-exact, axis=1)[:, :4]).max() < 1e-6
         assert np.abs(stored - rows[left]).max() <= index.stored_error(template) + 1e-6
     names = make_names([f"n{i}" for i in left])
-    plain = build_index(tmp_path / "plain", backend, names, backend.templates, kind=kind)
+    plain = build_index(
+        tmp_path / "plain", backend, names, backend.templates, index_type=index_type
+    )
     images = unit(np.random.default_rng(4), 200, 24)
     found = index.deciding_with(backend).search(images, 1)[1]
     assert (found == plain.deciding_with(backend).search(images, 1)[1]).all()

@@ -1,4 +1,4 @@
-"""The contract that every index kind keeps, against ten lines of NumPy."""
+"""The contract that every index type keeps, against ten lines of NumPy."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idia_index.errors import IdiaIndexError
-from idia_index.plugins import IndexKind, Shard
-from idia_index.registry import INDEXES, available, index_kind
-from idia_index.search.rerank import merge_topk
+from idia_index.plugins import IndexType, Shard
+from idia_index.registry import INDEXES, available, load_index_type
+from idia_index.search.rerank import merge_topk, search_shard
 
 # The others do not promise the plain answer: see test_index_approximate.
 APPROXIMATE = {"ivf", "pq", "hnsw"}
@@ -23,33 +23,33 @@ NEEDY = {"faiss-gpu", "torch"}
 def works(name: str) -> bool:
     """Whether a kind runs on this machine."""
     try:
-        index_kind(name).self_test()
+        load_index_type(name).self_test()
     except IdiaIndexError:
         return False
     return True
 
 
-KINDS = [
+TYPES = [
     name
     for name in available(INDEXES)
     if name not in APPROXIMATE and (name not in NEEDY or works(name))
 ]
 
 
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> IndexKind:
-    return index_kind(request.param)
+@pytest.fixture(params=TYPES)
+def index_type(request: pytest.FixtureRequest) -> IndexType:
+    return load_index_type(request.param)
 
 
-@pytest.mark.parametrize("name", [*KINDS, *sorted(APPROXIMATE)])
+@pytest.mark.parametrize("name", [*TYPES, *sorted(APPROXIMATE)])
 @pytest.mark.parametrize("dim", [12, 66])
 def test_rows_take_the_bytes_that_the_kind_says(name: str, dim: int, tmp_path: Path) -> None:
-    rows, kind = unit(np.random.default_rng(0), 2, 600, dim), index_kind(name)
+    rows, index_type = unit(np.random.default_rng(0), 2, 600, dim), load_index_type(name)
     smaller = tmp_path / "a", tmp_path / "b"
-    kind.write_shard(smaller[0], rows[:, :300])
-    kind.write_shard(smaller[1], rows)
+    index_type.write_shard(smaller[0], rows[:, :300])
+    index_type.write_shard(smaller[1], rows)
     grown = smaller[1].stat().st_size - smaller[0].stat().st_size
-    said = 2 * 300 * kind.row_bytes(dim)
+    said = 2 * 300 * index_type.row_bytes(dim)
     extra = 2 * 300 * 600 if name == "hnsw" else 2 * 300 * 4 * dim if name == "ivf" else 0
     assert 0 < said <= grown + 256 and grown <= said + extra + 256  # parts begin at 64 bytes
 
@@ -73,11 +73,11 @@ def plain_search(rows: np.ndarray, queries: np.ndarray, k: int) -> tuple[list, l
     return found, np.array(sims)
 
 
-def stored(kind: IndexKind, shard: Shard, rows: np.ndarray) -> np.ndarray:
+def stored(index_type: IndexType, shard: Shard, rows: np.ndarray) -> np.ndarray:
     """The rows as a shard gives them back: for an exact kind, those that it was given."""
     ids = np.arange(rows.shape[1])
     found = np.stack([shard.text_embeddings(t, ids) for t in range(len(rows))])
-    if kind.exact:
+    if index_type.exact:
         assert (found == rows).all()
     np.testing.assert_allclose(found, rows, atol=0.02)
     return found
@@ -93,16 +93,16 @@ def stored(kind: IndexKind, shard: Shard, rows: np.ndarray) -> np.ndarray:
     distinct=st.integers(1, 30),
     dim=st.sampled_from([2, 3, 8]),
 )
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", TYPES)
 def test_any_index_gives_the_plain_answer_with_ties_and_duplicates(
     name: str, seed: int, templates: int, count: int, images: int, k: int, distinct: int, dim: int
 ) -> None:
     random = np.random.default_rng(seed)
     rows = unit(random, templates, count, dim)[:, random.integers(0, min(distinct, count), count)]
     queries = unit(random, images, dim)
-    shard = index_kind(name).in_memory(rows)
-    similarities, found = shard.search(queries, k)
-    rows = stored(index_kind(name), shard, rows)
+    shard = load_index_type(name).in_memory(rows)
+    similarities, found = search_shard(shard, queries, k)
+    rows = stored(load_index_type(name), shard, rows)
     assert similarities.shape == found.shape == (templates, images, k)
     assert similarities.dtype == np.float32 and found.dtype == np.int64
     expected, sims = plain_search(rows, queries, min(k, count))
@@ -112,78 +112,80 @@ def test_any_index_gives_the_plain_answer_with_ties_and_duplicates(
 
 
 def test_a_tie_of_many_goes_to_the_lowest_row_whatever_the_number_of_queries(
-    kind: IndexKind,
+    index_type: IndexType,
 ) -> None:
     random = np.random.default_rng(1)
     rows = np.repeat(unit(random, 1, 1, 64), 500, axis=1)
     rows[0, :100] = unit(random, 100, 64)
-    shard = kind.in_memory(rows)
+    shard = index_type.in_memory(rows)
     for images in (1, 19, 20, 21, 300):
         queries = np.repeat(rows[0, 100:101], images, axis=0)
-        similarities, found = shard.search(queries, 3)
+        similarities, found = search_shard(shard, queries, 3)
         assert (found == [100, 101, 102]).all()
         assert (similarities == similarities[0, 0, 0]).all()
 
 
-def test_one_query_and_many_give_the_same_bits(kind: IndexKind) -> None:
+def test_one_query_and_many_give_the_same_bits(index_type: IndexType) -> None:
     random = np.random.default_rng(2)
-    shard = kind.in_memory(unit(random, 2, 3000, 96))
+    shard = index_type.in_memory(unit(random, 2, 3000, 96))
     queries = unit(random, 64, 96)
-    together = shard.search(queries, 4)
-    alone = [shard.search(queries[i : i + 1], 4) for i in range(64)]
+    together = search_shard(shard, queries, 4)
+    alone = [search_shard(shard, queries[i : i + 1], 4) for i in range(64)]
     for part in (0, 1):
         assert (np.concatenate([a[part] for a in alone], axis=1) == together[part]).all()
 
 
-def test_a_file_gives_what_memory_gave(kind: IndexKind, tmp_path: Path) -> None:
+def test_a_file_gives_what_memory_gave(index_type: IndexType, tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     rows, queries = unit(random, 3, 200, 32), unit(random, 40, 32)
-    path = tmp_path / f"shard{kind.suffix}"
-    kind.write_shard(path, rows)
-    opened = kind.open_shard(path, rows.shape)
+    path = tmp_path / f"shard{index_type.suffix}"
+    index_type.write_shard(path, rows)
+    opened = index_type.open_shard(path, rows.shape)
     for mine, memory in zip(
-        opened.search(queries, 5), kind.in_memory(rows).search(queries, 5), strict=True
+        search_shard(opened, queries, 5),
+        search_shard(index_type.in_memory(rows), queries, 5),
+        strict=True,
     ):
         assert (mine == memory).all()
-    stored(kind, opened, rows)
+    stored(index_type, opened, rows)
     ids = np.array([7, 0, 7])
-    expected = kind.in_memory(rows).text_embeddings(2, ids)
+    expected = index_type.in_memory(rows).text_embeddings(2, ids)
     assert (opened.text_embeddings(2, ids) == expected).all()
 
 
-def test_shards_together_give_what_one_gives(kind: IndexKind) -> None:
-    if not kind.exact:
+def test_shards_together_give_what_one_gives(index_type: IndexType) -> None:
+    if not index_type.exact:
         pytest.skip("shards of a kind that rounds are rounded each on its own")
     random = np.random.default_rng(4)
     rows = unit(random, 2, 90, 16)[:, random.integers(0, 30, 90)]
     queries = unit(random, 25, 16)
     found = []
     for first, stop in ((0, 1), (1, 40), (40, 90)):
-        similarities, ids = kind.in_memory(rows[:, first:stop]).search(queries, 6)
+        similarities, ids = search_shard(index_type.in_memory(rows[:, first:stop]), queries, 6)
         found.append((similarities, np.where(ids >= 0, ids + first, -1)))
     merged = merge_topk(found, 6)
-    whole = kind.in_memory(rows).search(queries, 6)
+    whole = search_shard(index_type.in_memory(rows), queries, 6)
     assert (merged[0] == whole[0]).all() and (merged[1] == whole[1]).all()
 
 
 @pytest.mark.parametrize("keep", [0, 3, 40, 1000])
-def test_a_cut_file_is_named(kind: IndexKind, tmp_path: Path, keep: int) -> None:
+def test_a_cut_file_is_named(index_type: IndexType, tmp_path: Path, keep: int) -> None:
     rows = unit(np.random.default_rng(5), 2, 50, 16)
-    path = tmp_path / f"cut{kind.suffix}"
-    kind.write_shard(path, rows)
+    path = tmp_path / f"cut{index_type.suffix}"
+    index_type.write_shard(path, rows)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(IdiaIndexError, match=f"cut{kind.suffix}"):
-        kind.open_shard(path, rows.shape)
+    with pytest.raises(IdiaIndexError, match=f"cut{index_type.suffix}"):
+        index_type.open_shard(path, rows.shape)
 
 
-def test_another_shape_than_the_manifests_is_named(kind: IndexKind, tmp_path: Path) -> None:
+def test_another_shape_than_the_manifests_is_named(index_type: IndexType, tmp_path: Path) -> None:
     rows = unit(np.random.default_rng(6), 2, 50, 16)
-    path = tmp_path / f"other{kind.suffix}"
-    kind.write_shard(path, rows)
+    path = tmp_path / f"other{index_type.suffix}"
+    index_type.write_shard(path, rows)
     for shape in ((2, 51, 16), (4, 50, 8)):
         with pytest.raises(IdiaIndexError, match="the manifest says"):
-            kind.open_shard(path, shape)
+            index_type.open_shard(path, shape)
 
 
-def test_the_self_test_searches(kind: IndexKind) -> None:
-    assert "CPU" in kind.self_test() or "GPU" in kind.self_test()
+def test_the_self_test_searches(index_type: IndexType) -> None:
+    assert "CPU" in index_type.self_test() or "GPU" in index_type.self_test()
