@@ -27,7 +27,7 @@ from idia_index.study import candidates, subjects, write_subjects
 from idia_index.subjects.subjects import read_subjects
 from idia_index.types import Float32
 
-TYPES = ("float16", "bfloat16", "int8", "bfloat16-exact", "int8-exact", "flat")
+TYPES = ("float16", "bfloat16-exact", "flat")
 PORTRAITS = 10
 
 

@@ -1,7 +1,7 @@
 """Searches of an index against plain matrix products on arrays in memory, in the same run.
 
     python benchmarks/search_speed.py FOLDER [--names 100000] [--templates 21] [--images 30,300]
-        [--types flat,bfloat16-exact,int8-exact,bfloat16] [--rounds 5] [--processor-time]
+        [--types flat,bfloat16-exact] [--rounds 5] [--processor-time]
 
 Random unit rows; every round runs each contestant once, and ratios are taken within a round, so
 that other programs on the machine weigh on all alike. The peers compute every similarity and take
@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("--templates", type=int, default=21)
     parser.add_argument("--dim", type=int, default=512)
     parser.add_argument("--images", default="30,300")
-    parser.add_argument("--types", default="flat,bfloat16-exact,int8-exact")
+    parser.add_argument("--types", default="flat,bfloat16-exact")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--processor-time", action="store_true")
     options = parser.parse_args()
@@ -179,7 +179,7 @@ def main() -> None:
         path = options.folder / f"{index_type}.idia"
         shutil.rmtree(path, ignore_errors=True)
         indexes[index_type] = write_index(path, index_type, SEED, shape)
-    rounded = any(index_type.startswith(("bfloat16", "int8")) for index_type in indexes)
+    rounded = any(index_type.startswith("bfloat16") for index_type in indexes)
     half = torch.from_numpy(rows).bfloat16() if rounded else torch.empty(0)
     speed = bandwidth(rows)
     print(

@@ -77,7 +77,19 @@ def load_backend(
     return backend
 
 
+# Index types that there once were, and what takes their place.
+_REMOVED = {
+    "bfloat16": "float16", "int8": "float16", "int8-exact": "bfloat16-exact",
+    "hnsw": "flat", "ivf": "flat", "pq": "flat",
+}  # fmt: skip
+
+
 def load_index_type(name: str) -> IndexType:
     """The index type registered under `name`; raises as `load_plugin` does."""
+    if name in _REMOVED and name not in available(INDEXES):
+        raise InputError(
+            f"the index type {name!r} was removed; build the index again with --index "
+            f"{_REMOVED[name]}, or use the version that wrote it"
+        )
     loaded: type[IndexType] = load_plugin(INDEXES, name)
     return loaded()

@@ -7,12 +7,12 @@ thread each and stop at what it needs (`benchmarks/search_paths.py` has the meas
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
 
 from idia_index.errors import DamagedIndexError, MissingExtraError
-from idia_index.indexes.faiss_layout import FLAT_HEADER, Reader, flat_header
 from idia_index.indexes.products import float_scores, product, rounding_bound
 from idia_index.plugins import IndexType, ScoredShard, Scores
 from idia_index.types import Float32, Int64
@@ -21,6 +21,9 @@ try:
     import faiss
 except ImportError as error:
     raise MissingExtraError("the flat index", "faiss", "cpu") from error
+
+# Letters, length of rows, rows, two that are unused, trained, metric (0: inner product), numbers.
+_HEADER = struct.Struct("<4siqqqBiQ")
 
 
 class FloatShard(ScoredShard):
@@ -96,10 +99,22 @@ class FlatType(IndexType):
 
 
 def _check_file(path: Path, count: int, dim: int) -> None:
-    """Raises OSError or ValueError unless a file is that of an IndexFlatIP, to the byte."""
+    """Raises OSError or ValueError unless a file is that of an IndexFlatIP, to the byte.
+
+    FAISS believes the sizes that a file states, and allocates what they say; a file may come from
+    anybody.
+    """
     with path.open("rb") as file:
-        flat_header(Reader(np.fromfile(file, np.uint8, FLAT_HEADER)), count, dim)
-        size, expected = os.fstat(file.fileno()).st_size, FLAT_HEADER + 4 * count * dim
+        size, head = os.fstat(file.fileno()).st_size, file.read(_HEADER.size)
+    if len(head) != _HEADER.size:
+        raise ValueError("it is cut short")
+    letters, d, n, _, _, trained, metric, numbers = _HEADER.unpack(head)
+    if (letters, d, n, trained, metric, numbers) != (b"IxFI", dim, count, 1, 0, count * dim):
+        raise ValueError(
+            f"{letters!r} of {n} rows of length {d} in {numbers} numbers, metric {metric}; "
+            f"expected b'IxFI' of {count} of length {dim}"
+        )
+    expected = _HEADER.size + 4 * count * dim
     if size != expected:
         raise ValueError(f"{size} bytes, expected {expected}")
 

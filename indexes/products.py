@@ -155,11 +155,9 @@ def float_scores(product: Float32, error: float) -> Scores:
     return replace(scores, best_of=lambda found: _tensor_best(torch_view(torch, found)))
 
 
-def tensor_scores(
-    product: Any, error: Float64, base: Float64, unit: Float64, relative: float
-) -> Scores:
+def tensor_scores(product: Any, error: Float64, base: Float64, relative: float) -> Scores:
     """Scores whose product is a tensor [M, t, n] of any type."""
-    return Scores(product, error, base, unit, relative, _tensor_best, _tensor_rows)
+    return Scores(product, error, base, relative, _tensor_best, _tensor_rows)
 
 
 def _tensor_best(product: Any) -> Float64:
@@ -168,11 +166,11 @@ def _tensor_best(product: Any) -> Float64:
 
 
 def _tensor_rows(product: Any, places: Places) -> Float32:
-    rows: Float32 = product[tuple(map(_whole_numbers, places))].float().numpy()
+    rows: Float32 = product[tuple(map(_indices, places))].float().numpy()
     return rows
 
 
-def _whole_numbers(array: Any) -> Any:
+def _indices(array: Any) -> Any:
     torch = torch_if_installed()
     assert torch is not None
     return torch_view(torch, array)

@@ -29,7 +29,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 from hostile_changes import CHANGES, Change
-from hostile_targets import KINDS, Target, index_target, onnx_target
+from hostile_targets import TYPES, Target, index_target, onnx_target
 
 from idia_index.errors import IdiaIndexError
 
@@ -154,7 +154,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=2000, help="for each target")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default=",".join([*KINDS, "onnx"]))
+    parser.add_argument("--only", default=",".join([*TYPES, "onnx"]))
     options = parser.parse_args()
     signal.signal(signal.SIGALRM, _late)
     total = Counter[str]()

@@ -30,7 +30,7 @@ from idia_index.support.files import sha256_file
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from toy_backend import DIM, ToyBackend
 
-TYPES = ("flat", "numpy", "float16", "bfloat16-exact", "int8", "ivf", "pq", "hnsw")
+TYPES = ("flat", "numpy", "float16", "bfloat16-exact")
 TOY = ToyBackend(model="toy")
 
 Use = Callable[[Path], Any]

@@ -16,7 +16,6 @@ from idia_index.pipelines.change import changing
 from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.store.directory import Store
-from idia_index.store.manifest import NO_PROBES
 from idia_index.store.manifest_json import FORMAT, Manifest, ShardEntry
 
 
@@ -43,8 +42,8 @@ def compact(path: str | os.PathLike[str]) -> Compacted:
 
     The image embeddings that were remembered are forgotten.
 
-    Shards that need neither are left as they are. Rows of a kind that rounds are rounded once
-    more where they are written anew, and their errors add up.
+    Shards that need neither are left as they are. Quantized rows are quantized once more
+    where they are written anew, and their errors add up.
 
     Raises:
         InputError: there is no index, it is damaged, or the disk cannot be written.
@@ -126,9 +125,7 @@ def _write(
             (part,) = entry.parts
             both = zip(part.errors, lost, strict=True)
             errors = tuple(float(f"{(a + b) * 1.00001:.6e}") for a, b in both)
-            # Rows that were rounded can no longer say what the exact answer is.
-            probes = NO_PROBES if part.probes and any(lost) else part.probes
-            shards.append(replace(entry, parts=(replace(part, errors=errors, probes=probes),)))
+            shards.append(replace(entry, parts=(replace(part, errors=errors),)))
             number += 1
         first += count
     return shards, number

@@ -36,14 +36,13 @@ def _array_rows(product: Any, places: Places) -> Float32:
 class Scores:
     """Scores of M images with n rows of each of t templates.
 
-    An image's similarity to a row, summed without rounding, differs from its score, `unit` times
-    the product plus `base`, by at most `error` plus `relative` times the score without `base`.
+    An image's similarity to a row, summed without rounding, differs from its score, the product
+    plus `base`, by at most `error` plus `relative` times the product.
 
     Attributes:
         product: [M, t, n] of any type, which `best_of` and `rows_of` read.
         error: float64 [M, t].
         base: float64 [M, t].
-        unit: float64 [M, t], above 0.
         relative: below 1.
         best_of: gives the largest of the n products, float64 [M, t].
         rows_of: gives the products of c places, float32 [c, n], a copy.
@@ -52,7 +51,6 @@ class Scores:
     product: Any
     error: Float64
     base: Float64
-    unit: Float64
     relative: float = 0.0
     best_of: Callable[[Any], Float64] = _array_best
     rows_of: Callable[[Any, Places], Float32] = _array_rows
@@ -61,10 +59,7 @@ class Scores:
     def of_array(cls, product: Float32, error: float | Float64) -> Scores:
         """Scores [M, t, n] that are plain similarities, each off by at most `error`."""
         shape = product.shape[:2]
-        return cls(
-            product, np.broadcast_to(error, shape).astype(np.float64), np.zeros(shape),
-            np.ones(shape),
-        )  # fmt: skip
+        return cls(product, np.broadcast_to(error, shape).astype(np.float64), np.zeros(shape))
 
     def best(self) -> Float64:
         """The largest product of each image and template, float64 [M, t]."""
@@ -77,14 +72,14 @@ class Scores:
     def highest(self, products: Float64, places: Places) -> Float64:
         """The most that the similarity of a product can be; one for each place."""
         widened = products + self.relative * np.abs(products)
-        return self.unit[places] * widened + self.base[places] + self.error[places]
+        return widened + self.base[places] + self.error[places]
 
     def lowest(self, products: Float64, places: Places) -> Float64:
         """The least that the similarity of a product can be; one for each place."""
         widened = products - self.relative * np.abs(products)
-        return self.unit[places] * widened + self.base[places] - self.error[places]
+        return widened + self.base[places] - self.error[places]
 
     def reaching(self, similarity: Float64, places: Places) -> Float64:
         """The least product whose similarity can be as high; one for each place."""
-        wanted = (similarity - self.base[places] - self.error[places]) / self.unit[places]
+        wanted = similarity - self.base[places] - self.error[places]
         return wanted / np.where(wanted >= 0, 1 + self.relative, 1 - self.relative)

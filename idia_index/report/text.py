@@ -22,14 +22,10 @@ def verdict(result: SubjectResult) -> str:
 
 
 def index_type(summary: Mapping[str, Any]) -> str:
-    """An index's kind, and how sure its names are; of `Manifest.summary`."""
+    """An index's type, and how sure its names are; of `Manifest.summary`."""
     if summary["exact"]:
         return f"{summary['kind']}, exact"
-    if not summary["approximate"]:
-        return f"{summary['kind']}, rounded; names in doubt are encoded again, exactly"
-    recall = summary["recall_at_1"]
-    known = "not known since it was compacted" if recall is None else f"{recall:.1%}"
-    return f"{summary['kind']}, approximate; recall at 1 {known}"
+    return f"{summary['kind']}, quantized; names in doubt are encoded again, exactly"
 
 
 def names_origin(pool: Mapping[str, Any] | None) -> str:
@@ -159,16 +155,6 @@ def _names_added_or_hidden(result: AuditResult) -> list[str]:
 
 def _how_computed(result: AuditResult) -> list[str]:
     said, manifest = [], result.index.manifest
-    if manifest.approximate:
-        found = (
-            "How often it does is not known since the index was compacted."
-            if manifest.recall is None
-            else f"It finds the exact name of {manifest.recall:.1%} of random directions."
-        )
-        said.append(
-            f"The index is of the approximate kind {manifest.plan.kind!r}: a prediction may "
-            f"differ from the exact one. {found}"
-        )
     precisions = {manifest.plan.fingerprint.precision, str(result.backend["precision"])}
     if precisions != {"float32"}:
         said.append(f"Not all was computed in float32: {', '.join(sorted(precisions))}.")

@@ -113,7 +113,7 @@ class Index:
             IdiaIndexError: an index type found fewer than k names.
         """
         queries = self._queries(image_embeddings, k)
-        if self._backend is None or self.manifest.plan.exact or not self._rows.scored:
+        if self._backend is None or self.manifest.plan.exact:
             answer = self._answer(queries, k, None)
         else:
             answer = self._answer(queries, 1, self._backend)

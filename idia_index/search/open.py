@@ -53,9 +53,12 @@ def type_of(manifest: Manifest, store: Store) -> IndexType:
     file, plan = store.path / MANIFEST, manifest.plan
     try:
         index_type = load_index_type(plan.kind)
-        make_templates(plan.templates)
     except MissingExtraError:
         raise
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+    try:
+        make_templates(plan.templates)
     except InputError as error:
         raise DamagedIndexError(f"{file}: {error}") from error
     if plan.exact != index_type.exact:

@@ -27,7 +27,7 @@ from idia_index.store.manifest_json import (
     plan_to_json,
 )
 from idia_index.store.pending import ShardNotes, check_size, is_shard_note, read_note
-from idia_index.store.storage_error import probe, stored_errors
+from idia_index.store.storage_error import stored_errors
 from idia_index.support.files import (
     private,
     private_folder,
@@ -220,14 +220,13 @@ class Store:
             with part.open("rb") as file:
                 os.fsync(file.fileno())
             errors = stored_errors(index_type, part, rows)
-            probes = probe(index_type, part, first_template, rows)
             publish(part, path)
             entry = FileEntry(path.name, path.stat().st_size, sha256_file(path))
         except OSError as error:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
             raise unwritable(path, error) from error
-        return PartEntry(first_template, entry, errors, probes)
+        return PartEntry(first_template, entry, errors)
 
     def finish(self, manifest: Manifest) -> None:
         """Writes the manifest, which makes it what the index is, and removes what it was not.

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from idia_index.types import Fingerprint
 
 FORMAT = "idia-index/index/2"
-PROBES = 12
 
 
 @dataclass(frozen=True)
@@ -24,26 +21,6 @@ class FileEntry:
 
 
 @dataclass(frozen=True)
-class Probes:
-    """What one shard of an approximate kind says to `PROBES` queries of each of its templates.
-
-    All are empty in `NO_PROBES`, of a shard that was written anew from rounded rows.
-
-    Attributes:
-        exact: the largest similarity there is.
-        answered: the similarity that it says its first name has.
-        hit: whether that name is the exact one.
-    """
-
-    exact: tuple[float, ...]
-    answered: tuple[float, ...]
-    hit: tuple[bool, ...]
-
-
-NO_PROBES = Probes((), (), ())
-
-
-@dataclass(frozen=True)
 class PartEntry:
     """The text embeddings of a run of templates for a shard's names, in one file.
 
@@ -51,15 +28,13 @@ class PartEntry:
         first_template: id of its first template.
         file: the file, in the format of the index type.
         errors: for each of its templates, the longest difference between a float32 row as it
-            was encoded and as it is stored, measured when the shard was written; 0.0 for kinds
-            that store float32.
-        probes: what it answered when it was written; None for kinds that are not approximate.
+            was encoded and as it is stored, measured when the shard was written; 0.0 for index
+            types that store float32.
     """
 
     first_template: int
     file: FileEntry
     errors: tuple[float, ...]
-    probes: Probes | None = None
 
     @property
     def templates(self) -> int:
@@ -176,30 +151,6 @@ class Manifest:
         files = [file.file for file in self.files()]
         return 1 + max(int(name.split(".")[0]) for name in files)
 
-    @property
-    def approximate(self) -> bool:
-        """Whether it is of an approximate kind, whose answers no bound proves."""
-        return any(part.probes is not None for shard in self.shards for part in shard.parts)
-
-    @property
-    def recall(self) -> float | None:
-        """Recall at 1 of an approximate kind, of random directions.
-
-        Names that were removed since count as if they were there. None for other kinds, and
-        where compacting wrote rows anew that had been rounded.
-        """
-        shards = [[part.probes for part in shard.parts] for shard in self.shards]
-        if any(probes is None or not probes.hit for parts in shards for probes in parts):
-            return None
-        exact, answered, hit = (
-            np.array([[v for p in parts if p for v in getattr(p, field)] for parts in shards])
-            for field in ("exact", "answered", "hit")
-        )
-        # The whole index answers what the shard says that claims the most.
-        place = answered.argmax(axis=0)
-        found = hit[place, np.arange(len(place))] & (place == exact.argmax(axis=0))
-        return float(found.mean())
-
     def files(self) -> list[FileEntry]:
         """All files of the index but the manifest."""
         found = [file for shard in self.shards for file in shard.files()]
@@ -217,8 +168,6 @@ class Manifest:
             **{k: v for k, v in asdict(self.plan).items() if k not in ("templates", "candidates")},
             "templates": len(self.plan.templates),
             "stored_error": max(errors, default=0.0),
-            "approximate": self.approximate,
-            "recall_at_1": self.recall,
             "waiting_for_compact": self.removed_count,
             "history": [dict(event) for event in self.history],
             "versions": dict(self.versions),

@@ -12,13 +12,11 @@ from typing import Any, TypeVar
 from idia_index.errors import DamagedIndexError, InputError
 from idia_index.store.manifest import (
     FORMAT,
-    PROBES,
     BuildPlan,
     FileEntry,
     LookupEntry,
     Manifest,
     PartEntry,
-    Probes,
     ShardEntry,
 )
 from idia_index.support.text import MAX_LINE_BYTES, shown
@@ -27,7 +25,7 @@ from idia_index.types import Fingerprint
 __all__ = ["FORMAT", "BuildPlan", "FileEntry", "LookupEntry", "Manifest", "PartEntry", "ShardEntry"]
 
 MAX_BYTES = 64 << 20
-"""Longest manifest that is read: about 90,000 shards, 6 TB, of an exact kind."""
+"""Longest manifest that is read: about 90,000 shards, 6 TB."""
 
 DAMAGED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 """What reading data that is not of the form expected ends in."""
@@ -102,27 +100,12 @@ def _whole(value: object, *, least: int = 0, most: int = _MOST) -> int:
     return number
 
 
-def _probes_from_json(data: Mapping[str, Any] | None, templates: int) -> Probes | None:
-    if data is None:
-        return None
-    probes = Probes(
-        tuple(float(value) for value in data["exact"]),
-        tuple(float(value) for value in data["answered"]),
-        tuple(bool(value) for value in data["hit"]),
-    )
-    found = {len(probes.exact), len(probes.answered), len(probes.hit)}
-    if found not in ({PROBES * templates}, {0}):
-        raise ValueError(f"probes of another number than {PROBES} for each of {templates}")
-    return probes
-
-
 def part_from_json(data: Mapping[str, Any]) -> PartEntry:
     """Reads a part's entry; raises KeyError, TypeError or ValueError where it is not one."""
     part = PartEntry(
         _whole(data["first_template"]),
         file_from_json(data["file"]),
         tuple(float(error) for error in _of(list, data["errors"])),
-        _probes_from_json(data.get("probes"), len(data["errors"])),
     )
     if not part.errors or not all(0 <= error < float("inf") for error in part.errors):
         raise ValueError(f"{part.file.file!r} has the errors {shown(part.errors)}")

@@ -67,4 +67,4 @@ def test_a_faiss_without_gpu_says_what_to_do() -> None:
 
 def test_kinds_serve_only_files_that_they_read(folder: Path) -> None:
     with pytest.raises(InputError, match="does not read the files of 'flat'"):
-        open_index(folder, serve="int8-exact")
+        open_index(folder, serve="bfloat16-exact")

@@ -123,7 +123,7 @@ except IdiaIndexError as error:
 """
 
 
-@pytest.mark.parametrize("index_type", ["flat", "numpy", "int8"])
+@pytest.mark.parametrize("index_type", ["flat", "numpy", "float16"])
 @pytest.mark.parametrize("limit", [600, 5000])
 def test_a_full_disk_leaves_the_index_as_it_was(
     tmp_path: Path, toy: ToyBackend, names: NameList, index_type: str, limit: int

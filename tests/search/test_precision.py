@@ -1,4 +1,4 @@
-"""Rounded storage: the names and tie-breaks of float32, and how it is known that they are."""
+"""Quantized storage: the names and tie-breaks of float32, and how it is known that they are."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from idia_index.search.open import open_index
 from idia_index.search.rerank import search_shard
 from idia_index.store.manifest_json import seal
 
-ROUNDED = ["float16", "bfloat16", "int8"]
 QUERIES = 1000
 
 
@@ -60,28 +59,27 @@ def built(folder: Path, backend: TableBackend, index_type: str) -> Index:
 
 
 @pytest.mark.parametrize("make", [unit, clustered])
-@pytest.mark.parametrize("index_type", ROUNDED)
 @pytest.mark.usefixtures("_torch")
 def test_the_names_and_ties_are_those_of_float32(
-    tmp_path: Path, index_type: str, make: Callable[..., np.ndarray]
+    tmp_path: Path, make: Callable[..., np.ndarray]
 ) -> None:
     backend, queries = table(make)
     expected = built(tmp_path, backend, "numpy").search(queries, 1)
-    index = built(tmp_path, backend, index_type)
+    index = built(tmp_path, backend, "float16")
     backend.encoded = 0
     answer = index.certified_search(queries, 1, backend=backend)
     assert (answer.name_ids == expected[1]).all()
     np.testing.assert_allclose(answer.similarities, expected[0], atol=0.02)
-    assert answer.certified is not None and answer.encoded == backend.encoded
+    assert answer.encoded == backend.encoded
     doubt = ~answer.certified
     assert (answer.similarities[doubt] == expected[0][doubt]).all()
     few = index.certified_search(queries[:20], 3, backend=backend)
     assert (few.name_ids == built(tmp_path, backend, "flat").search(queries[:20], 3)[1]).all()
 
 
-@pytest.mark.parametrize("index_type", ["bfloat16-exact", "int8-exact", "flat"])
+@pytest.mark.parametrize("index_type", ["bfloat16-exact", "flat"])
 @pytest.mark.usefixtures("_torch")
-def test_kinds_with_float32_rows_need_no_model(tmp_path: Path, index_type: str) -> None:
+def test_exact_types_need_no_model(tmp_path: Path, index_type: str) -> None:
     backend, queries = table(clustered)
     expected = built(tmp_path, backend, "numpy")
     index = built(tmp_path, backend, index_type)
@@ -93,7 +91,7 @@ def test_kinds_with_float32_rows_need_no_model(tmp_path: Path, index_type: str) 
     assert (answer.name_ids == expected.search(queries, 1)[1]).all() and backend.encoded == 0
 
 
-@pytest.mark.parametrize("index_type", [*ROUNDED, "bfloat16-exact", "int8-exact", "flat"])
+@pytest.mark.parametrize("index_type", ["float16", "bfloat16-exact", "flat"])
 @pytest.mark.parametrize("count", [3, 100])
 @pytest.mark.usefixtures("_torch")
 def test_no_score_is_further_off_than_its_bound(index_type: str, count: int) -> None:
@@ -117,13 +115,12 @@ def test_no_score_is_further_off_than_its_bound(index_type: str, count: int) -> 
         np.testing.assert_allclose(scores.highest(least, every), exact[:, 0], atol=1e-12)
 
 
-@pytest.mark.parametrize("index_type", ROUNDED)
-def test_stored_errors_are_bounds_also_after_compact(tmp_path: Path, index_type: str) -> None:
+def test_stored_errors_are_bounds_also_after_compact(tmp_path: Path) -> None:
     backend, queries = table(clustered)
-    built(tmp_path, backend, index_type)
-    remove_names(tmp_path / index_type, make_names(backend.names[5:1000:7]))
-    compact(tmp_path / index_type)
-    index = open_index(tmp_path / index_type)
+    built(tmp_path, backend, "float16")
+    remove_names(tmp_path / "float16", make_names(backend.names[5:1000:7]))
+    compact(tmp_path / "float16")
+    index = open_index(tmp_path / "float16")
     for shard in index.manifest.shards:
         for t, error in enumerate(shard.parts[0].errors):
             ids = np.arange(shard.first, shard.first + shard.count)
@@ -134,22 +131,21 @@ def test_stored_errors_are_bounds_also_after_compact(tmp_path: Path, index_type:
     rows = backend.rows[:, [int(n[1:]) for n in left]]
     expected = search_shard(load_index_type("numpy").in_memory(rows), queries, 1)[1]
     assert (index.certified_search(queries, 1, backend=backend).name_ids == expected).all()
-    assert verify(tmp_path / index_type, backend) == []
+    assert verify(tmp_path / "float16", backend) == []
 
 
 @pytest.mark.parametrize("how", ["errors that are claimed", "rows that are alike"])
-@pytest.mark.parametrize("index_type", ROUNDED)
 def test_no_index_can_ask_for_all_of_it_to_be_encoded_again(
-    tmp_path: Path, index_type: str, how: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(certificate, "AGAIN_FEW", 1000)
     backend, queries = table(unit)
     if how == "rows that are alike":
         backend.rows[:, 1:] = backend.rows[:, :1]
-    built(tmp_path, backend, index_type)
+    built(tmp_path, backend, "float16")
     if how == "errors that are claimed":
-        claim(tmp_path / index_type, 1.9)
-    index, backend.encoded = open_index(tmp_path / index_type), 0
+        claim(tmp_path / "float16", 1.9)
+    index, backend.encoded = open_index(tmp_path / "float16"), 0
     certified = partial(index.certified_search, backend=backend)
     for search in (index.deciding_with(backend).search, certified):
         with pytest.raises(InputError, match=r"manifest.json: 4,000 prompts .* 20 answers, more"):
@@ -158,21 +154,20 @@ def test_no_index_can_ask_for_all_of_it_to_be_encoded_again(
     assert len(index.search(queries[:10])[0]) == 2  # what is stored can still be asked
 
 
-@pytest.mark.parametrize("index_type", ROUNDED)
 def test_verify_finds_errors_that_rounding_cannot_make_and_repair_measures_them(
-    tmp_path: Path, index_type: str
+    tmp_path: Path,
 ) -> None:
     backend, _ = table(clustered)
-    built(tmp_path, backend, index_type)
-    before = {p.name: p.read_bytes() for p in (tmp_path / index_type).glob("*.rows")}
-    claim(tmp_path / index_type, 0.2)
-    found = verify(tmp_path / index_type, backend)
+    built(tmp_path, backend, "float16")
+    before = {p.name: p.read_bytes() for p in (tmp_path / "float16").glob("*.rows")}
+    claim(tmp_path / "float16", 0.2)
+    found = verify(tmp_path / "float16", backend)
     assert [f.file for f in found] == sorted(before)
     assert all("may be off by 0.2, which is more than rounding loses" in f.problem for f in found)
-    repair(tmp_path / index_type, backend)
-    assert verify(tmp_path / index_type, backend) == []
+    repair(tmp_path / "float16", backend)
+    assert verify(tmp_path / "float16", backend) == []
     assert sorted(before.values()) == sorted(
-        p.read_bytes() for p in (tmp_path / index_type).glob("*.rows")
+        p.read_bytes() for p in (tmp_path / "float16").glob("*.rows")
     )
 
 
@@ -186,13 +181,10 @@ def claim(folder: Path, error: float) -> None:
     (folder / "manifest.json").write_text(seal(data))
 
 
-def test_half_the_bytes_and_a_quarter(tmp_path: Path) -> None:
+def test_half_the_bytes(tmp_path: Path) -> None:
     backend, _ = table(unit)
-    size = {
-        index_type: sum(
-            s.parts[0].file.bytes for s in built(tmp_path, backend, index_type).manifest.shards
-        )
-        for index_type in ("flat", *ROUNDED)
-    }
-    for index_type, share in (("float16", 0.5), ("bfloat16", 0.5), ("int8", 0.25)):
-        assert size[index_type] / size["flat"] == pytest.approx(share, abs=0.01)
+    flat, half = (
+        sum(shard.parts[0].file.bytes for shard in built(tmp_path, backend, name).manifest.shards)
+        for name in ("flat", "float16")
+    )
+    assert half / flat == pytest.approx(0.5, abs=0.01)

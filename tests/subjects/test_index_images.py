@@ -79,16 +79,13 @@ def test_nothing_is_remembered_where_it_is_switched_off(
     assert not (tmp_path / "i" / FILE).exists()
 
 
-@pytest.mark.parametrize("index_type", ["float16", "bfloat16", "int8"])
-def test_an_audit_decides_as_with_float32(
-    tmp_path: Path, toy: ToyBackend, names: NameList, index_type: str
-) -> None:
+def test_an_audit_decides_as_with_float32(tmp_path: Path, toy: ToyBackend, names: NameList) -> None:
     subjects = [
         make_subject(name, [make_images(tmp_path / f"photos{i}", 9, seed=i)])
         for i, name in enumerate([names[4], names[9], "Somebody Else"])
     ]
     exact = audit(build_index(tmp_path / "f", toy, names), toy, subjects)
-    rounded = audit(build_index(tmp_path / "r", toy, names, index_type=index_type), toy, subjects)
+    rounded = audit(build_index(tmp_path / "r", toy, names, index_type="float16"), toy, subjects)
     for mine, other in zip(rounded.subjects, exact.subjects, strict=True):
         assert (mine.predictions == other.predictions).all()
         assert mine.decision == other.decision

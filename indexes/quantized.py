@@ -1,8 +1,9 @@
-"""Index types that search rounded rows: half or a quarter of the bytes, the same names.
+"""Index types that search quantized rows: half the bytes are read, and the names are the same.
 
 A file is one line of JSON that says what follows, and then, each from a multiple of 64 bytes,
-for each template the mean, the scale and the longest row, the codes of all templates, and, of
-the kinds that end in `-exact`, the float32 rows, which only contenders are read from.
+for each template the mean, a scale that is 1, the longest row of codes and the most that a row
+lost, the codes of all templates, and, of `bfloat16-exact`, the float32 rows, which only
+contenders are read from.
 """
 
 from __future__ import annotations
@@ -17,19 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.errors import DamagedIndexError
-from idia_index.indexes.codecs import BFloat16, Codec, Coded, Float16, Int8
+from idia_index.indexes.codecs import BFloat16, Codec, Float16
 from idia_index.plugins import Float64, IndexType, ScoredShard, Scores
 from idia_index.types import Float32, Int64
 
 FORMAT = "idia-index/rows/1"
 _ALIGN = 64
-MOST = 1e6  # of means, scales and lengths of codes; those of unit rows are far below
+REPAIR = "fix it with: idia-index repair"
+MOST = 1e6  # of means and lengths of codes; those of unit rows are far below
 
 Arrays = dict[str, NDArray[Any]]
 
 
-class RoundedShard(ScoredShard):
-    """Rounded rows of T templates, and the float32 rows where they are kept."""
+class QuantizedShard(ScoredShard):
+    """Quantized rows of T templates, and the float32 rows where they are kept."""
 
     def __init__(self, codec: Codec, arrays: Arrays) -> None:
         self._codec = codec
@@ -45,32 +47,28 @@ class RoundedShard(ScoredShard):
 
     def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
         arrays = self._arrays
-        coded = Coded(
-            arrays["codes"][templates, rows], arrays["scale"][templates],
-            arrays["longest"][templates],
-        )  # fmt: skip
         base = queries.astype(np.float64) @ arrays["mean"][templates].T.astype(np.float64)
-        scores = self._codec.scores(queries, coded, base)
-        # Giving a row back rounded it, by less than 2**-21 of the score.
+        codes, longest = arrays["codes"][templates, rows], arrays["longest"][templates]
+        scores = self._codec.scores(queries, codes, longest, base)
+        # Adding the mean rounds a row that is given back, by less than 2**-21 of the score.
         return replace(scores, error=scores.error + (self._lost[templates] + 2.0**-21))
 
     def rows(self, templates: Int64, rows: Int64) -> Float32:
         if self._rows is not None:
             return np.array(self._rows[templates, rows], np.float32)
-        arrays = self._arrays
-        decoded = self._codec.decode(np.ascontiguousarray(arrays["codes"][templates, rows]))
-        found: Float32 = decoded * arrays["scale"][templates] + arrays["mean"][templates]
+        codes = np.ascontiguousarray(self._arrays["codes"][templates, rows])
+        found: Float32 = self._codec.decode(codes) + self._arrays["mean"][templates]
         return found
 
     def text_embeddings(self, template: int, rows: Int64) -> Float32:
         return self.rows(np.full(len(rows), template), rows)
 
 
-class RoundedType(IndexType):
-    """What the kinds of rounded rows share.
+class QuantizedType(IndexType):
+    """What the index types of quantized rows share.
 
     Attributes:
-        codec: how rows are rounded.
+        codec: how rows are quantized.
         keeps_rows: whether the float32 rows stand beside them, so that nothing else is needed
             for the exact answer.
     """
@@ -84,52 +82,58 @@ class RoundedType(IndexType):
 
     def write_shard(self, path: Path, text_embeddings: Float32) -> None:
         arrays = self._arrays(text_embeddings)
-        header = json.dumps(_header(self.name, text_embeddings.shape)).encode() + b"\n"
+        header = json.dumps(self._header(text_embeddings.shape)).encode() + b"\n"
         with path.open("wb") as file:
             file.write(header)
             for array in arrays.values():
                 file.write(b"\0" * (-file.tell() % _ALIGN))
                 file.write(array.data)  # NumPy's own writing overlooks a disk that is full
 
-    def open_shard(self, path: Path, shape: tuple[int, int, int]) -> RoundedShard:
-        try:
-            with path.open("rb") as file:
-                line = file.readline(1000)
-            header = json.loads(line)
-            found = tuple(header["shape"])
-            if header != _header(self.name, found):
-                raise ValueError(f"its first line is {line[:80]!r}")
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DamagedIndexError(
-                f"{path}: not a file of {self.name} rows ({error}); mend it with: idia-index repair"
-            ) from error
-        if found != tuple(shape):
-            raise DamagedIndexError(
-                f"{path}: holds {found} rows, the manifest says {tuple(shape)}; "
-                "build the index again"
-            )
-        arrays, place = Arrays(), len(line)
+    def open_shard(self, path: Path, shape: tuple[int, int, int]) -> QuantizedShard:
+        place = self._check_header(path, shape)
         self._check_size(path, place, shape)
+        arrays = Arrays()
         for name, (dtype, size) in self._layout(shape).items():
             place += -place % _ALIGN
             try:
                 # Mapped so that a write, which nobody makes, would not reach the file.
                 arrays[name] = np.memmap(path, dtype, "c", place, size)
             except (OSError, ValueError) as error:
-                raise DamagedIndexError(
-                    f"{path}: is cut short ({error}); mend it with: idia-index repair"
-                ) from error
+                raise DamagedIndexError(f"{path}: is cut short ({error}); {REPAIR}") from error
             place += arrays[name].nbytes
-        for name in ("mean", "scale", "longest", "lost"):
+        for name in ("mean", "longest", "lost"):
             most = np.abs(arrays[name]).max()
             if not most <= MOST or (name != "mean" and arrays[name].min() < 0):
                 raise DamagedIndexError(
                     f"{path}: its {name} holds numbers that it cannot; build the index again"
                 )
-        return RoundedShard(self.codec, arrays)
+        return QuantizedShard(self.codec, arrays)
+
+    def _check_header(self, path: Path, shape: tuple[int, int, int]) -> int:
+        """Bytes of a file's first line; raises DamagedIndexError if it says anything else."""
+        try:
+            with path.open("rb") as file:
+                line = file.readline(1000)
+            header = json.loads(line)
+            found = tuple(header["shape"])
+            if header != self._header(found):
+                raise ValueError(f"its first line is {line[:80]!r}")
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DamagedIndexError(
+                f"{path}: not a file of {self.name} rows ({error}); {REPAIR}"
+            ) from error
+        if found != tuple(shape):
+            raise DamagedIndexError(
+                f"{path}: holds {found} rows, the manifest says {tuple(shape)}; "
+                "build the index again"
+            )
+        return len(line)
+
+    def _header(self, shape: tuple[int, ...]) -> dict[str, Any]:
+        return {"format": FORMAT, "kind": self.name, "shape": list(shape)}
 
     def _check_size(self, path: Path, place: int, shape: tuple[int, int, int]) -> None:
-        """Raises InputError unless a file ends where its last array does."""
+        """Raises DamagedIndexError unless a file ends where its last array does."""
         for dtype, size in self._layout(shape).values():
             place += -place % _ALIGN + math.prod(size) * np.dtype(dtype).itemsize
         if path.stat().st_size != place:
@@ -138,8 +142,8 @@ class RoundedType(IndexType):
                 "build the index again"
             )
 
-    def in_memory(self, text_embeddings: Float32) -> RoundedShard:
-        return RoundedShard(self.codec, self._arrays(np.asarray(text_embeddings, np.float32)))
+    def in_memory(self, text_embeddings: Float32) -> QuantizedShard:
+        return QuantizedShard(self.codec, self._arrays(np.asarray(text_embeddings, np.float32)))
 
     def _layout(self, shape: tuple[int, int, int]) -> dict[str, tuple[Any, tuple[int, ...]]]:
         t, _, dim = shape
@@ -160,10 +164,10 @@ class RoundedType(IndexType):
         }
         for t, vectors in enumerate(rows):
             mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-            codes, scale = self.codec.encode(vectors - mean)
+            codes = self.codec.encode(vectors - mean)
             plain = self.codec.decode(codes)
-            lost = (plain * scale + mean).astype(np.float64) - vectors
-            arrays["mean"][t], arrays["scale"][t], arrays["codes"][t] = mean, scale, codes
+            lost = (plain + mean).astype(np.float64) - vectors
+            arrays["mean"][t], arrays["scale"][t], arrays["codes"][t] = mean, 1, codes
             arrays["longest"][t] = np.linalg.norm(plain.astype(np.float64), axis=1).max() * 1.001
             arrays["lost"][t] = np.linalg.norm(lost, axis=1).max() * 1.001
         if self.keeps_rows:
@@ -171,35 +175,15 @@ class RoundedType(IndexType):
         return arrays
 
 
-def _header(index_type: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    return {"format": FORMAT, "kind": index_type, "shape": list(shape)}
-
-
-class Float16Type(RoundedType):
-    """Half the bytes; the rest is encoded again where they leave doubt, which is seldom."""
+class Float16Type(QuantizedType):
+    """Half the bytes; prompts that they leave in doubt, which are few, are encoded again."""
 
     name = "float16"
     exact = False
     codec = Float16()
 
 
-class BFloat16Type(RoundedType):
-    """Half the bytes, and products that processors with AMX make fast."""
-
-    name = "bfloat16"
-    exact = False
-    codec = BFloat16()
-
-
-class Int8Type(RoundedType):
-    """A quarter of the bytes; more names are encoded again."""
-
-    name = "int8"
-    exact = False
-    codec = Int8()
-
-
-class BFloat16ExactType(RoundedType):
+class BFloat16ExactType(QuantizedType):
     """Float32 rows, found by way of bfloat16 ones: half the bytes read, half more on disk."""
 
     name = "bfloat16-exact"
@@ -207,13 +191,3 @@ class BFloat16ExactType(RoundedType):
     codec = BFloat16()
     keeps_rows = True
     read_share = 1 / 3
-
-
-class Int8ExactType(RoundedType):
-    """Float32 rows, found by way of one byte each: a quarter of the bytes read."""
-
-    name = "int8-exact"
-    exact = True
-    codec = Int8()
-    keeps_rows = True
-    read_share = 1 / 5

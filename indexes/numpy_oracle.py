@@ -23,7 +23,7 @@ _HEADER = re.compile(
 _HEAD = 512
 
 
-class OracleShard(SearchedShard):
+class NumpyShard(SearchedShard):
     """Float32 [T, n, D], searched by one plain float64 product per template."""
 
     def __init__(self, vectors: Float32) -> None:
@@ -45,7 +45,7 @@ class OracleShard(SearchedShard):
         return np.array(self._vectors[template][rows], np.float32)
 
 
-class OracleType(IndexType):
+class NumpyType(IndexType):
     """Exact and simple; for tests and small indexes. One .npy file a shard."""
 
     name = "numpy"
@@ -61,7 +61,7 @@ class OracleType(IndexType):
         np.save(data, text_embeddings, allow_pickle=False)
         path.write_bytes(data.getbuffer())
 
-    def open_shard(self, path: Path, shape: tuple[int, int, int]) -> OracleShard:
+    def open_shard(self, path: Path, shape: tuple[int, int, int]) -> NumpyShard:
         try:
             with path.open("rb") as file:
                 size, head = os.fstat(file.fileno()).st_size, file.read(_HEAD)
@@ -77,7 +77,7 @@ class OracleType(IndexType):
                 f"{path}: not an .npy file of float32 {shape}, as the manifest says ({error}); "
                 "build the index again"
             ) from error
-        return OracleShard(vectors)
+        return NumpyShard(vectors)
 
-    def in_memory(self, text_embeddings: Float32) -> OracleShard:
-        return OracleShard(np.ascontiguousarray(text_embeddings, np.float32))
+    def in_memory(self, text_embeddings: Float32) -> NumpyShard:
+        return NumpyShard(np.ascontiguousarray(text_embeddings, np.float32))
