@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from PIL import Image
@@ -26,7 +25,7 @@ from idia_index.backends.onnx_graph import OnnxGraph
 from idia_index.backends.onnx_io import image_ports, text_ports
 from idia_index.backends.onnx_runtime import CPU, OnnxDevice, pick_device, why_not
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.plugins import BACKEND_DTYPES, Backend, PackTower
+from idia_index.plugins import BACKEND_DTYPES, BackendPlugin, PackTower
 from idia_index.support.concurrency import in_threads
 from idia_index.types import Fingerprint, Float32, Pack
 
@@ -36,7 +35,7 @@ _IMAGES_AT_A_TIME = 16  # of one thread; more only take memory
 _FEW_IMAGES = 64  # up to here, laying the weights out takes longer than it saves
 
 
-class OnnxBackend(Backend):
+class OnnxBackend(BackendPlugin):
     """A CLIP model in ONNX Runtime.
 
     Args:
@@ -55,7 +54,7 @@ class OnnxBackend(Backend):
         InputError: no export, a file of it is missing or altered, or the device does not work.
     """
 
-    name: ClassVar[str] = "onnx"
+    name = "onnx"
     text_tower: OnnxPackTower
 
     def __init__(

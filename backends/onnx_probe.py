@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from idia_index.errors import IdiaIndexError
-from idia_index.plugins import Backend
+from idia_index.plugins import BackendPlugin
 from idia_index.types import Float32
 
 # Names and marks of many scripts, what cleaning changes, and lengths from one word to many.
@@ -71,7 +71,7 @@ def probe_images() -> list[Image.Image]:
     return images
 
 
-def probe(source: Backend, export: Backend, dtype: str) -> ProbeReport:
+def probe(source: BackendPlugin, export: BackendPlugin, dtype: str) -> ProbeReport:
     """Compares an export with its source, one by one and in batches.
 
     Raises:
@@ -90,7 +90,7 @@ def probe(source: Backend, export: Backend, dtype: str) -> ProbeReport:
     return ProbeReport(len(probes), len(_SIZES), texts[0], images[0], texts[1], images[1])
 
 
-def _check_tokens(source: Backend, export: Backend) -> list[str]:
+def _check_tokens(source: BackendPlugin, export: BackendPlugin) -> list[str]:
     """Compares the tokens of all texts; returns the texts that the model reads whole."""
     assert source.text_tower is not None and export.text_tower is not None
     mine, theirs = source.text_tower.tokenizer, export.text_tower.tokenizer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any, ClassVar
+from typing import Any
 
 from PIL import Image
 
@@ -14,7 +14,7 @@ from idia_index.backends.specs import SpecKind, pytorch_spec
 from idia_index.backends.weights_hash import weights_sha256
 from idia_index.encode.images import MAX_PIXELS
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError, ModelError
-from idia_index.plugins import Backend
+from idia_index.plugins import BackendPlugin
 from idia_index.support.offline import is_offline
 from idia_index.types import Fingerprint, Float32
 
@@ -54,7 +54,7 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("the open_clip backend", error.name or "open_clip", "torch") from error
 
 
-class OpenClipBackend(Backend):
+class OpenClipBackend(BackendPlugin):
     """A CLIP model in PyTorch.
 
     Args:
@@ -77,7 +77,7 @@ class OpenClipBackend(Backend):
         InputError: no such model, or its files are missing, damaged or do not fit.
     """
 
-    name: ClassVar[str] = "open_clip"
+    name = "open_clip"
 
     def __init__(
         self,

@@ -27,10 +27,10 @@ from onnx_common import paper_names
 
 from idia_index import build_index, load_backend
 from idia_index.encode import embeddings
+from idia_index.encode.backend import Backend
 from idia_index.encode.packs import plan_packs
 from idia_index.encode.tokens import grid_tokens
 from idia_index.pipelines.build import SHARD_BYTES
-from idia_index.plugins import Backend
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.templates import JAIR2024
 

@@ -34,9 +34,9 @@ from onnx_common import random_checkpoint
 from idia_index import load_backend
 from idia_index.backends.onnx_export import export_model
 from idia_index.encode import embeddings
+from idia_index.encode.backend import Backend
 from idia_index.encode.packs import plan_packs
 from idia_index.encode.tokens import grid_tokens
-from idia_index.plugins import Backend
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.templates import JAIR2024
 

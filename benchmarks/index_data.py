@@ -13,7 +13,7 @@ import numpy as np
 
 from idia_index import open_index
 from idia_index.pipelines.build import SHARD_BYTES, library_versions, write_lookup
-from idia_index.plugins import Backend
+from idia_index.plugins import BackendPlugin
 from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.store.directory import Store
@@ -21,7 +21,7 @@ from idia_index.store.manifest_json import BuildPlan, Manifest
 from idia_index.types import Fingerprint, Float32
 
 
-class RowsAgain(Backend):
+class RowsAgain(BackendPlugin):
     """Gives the rows that an index was made of, as a model would that encodes prompts again."""
 
     name = "none"

@@ -30,14 +30,14 @@ import numpy as np
 import idia_index.pipelines.build
 from idia_index.pipelines.change import add_names
 from idia_index.prompts.names import make_names
-from idia_index.plugins import Backend
+from idia_index.plugins import BackendPlugin
 from idia_index.types import Fingerprint
 from idia_index.prompts.templates import JAIR2024
 
 idia_index.pipelines.build.SHARD_BYTES = 16 * 4 * 21 * 10
 
 
-class Words(Backend):
+class Words(BackendPlugin):
     name = "words"
     model = "words"
     device = "cpu"

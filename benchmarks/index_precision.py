@@ -19,8 +19,8 @@ import numpy as np
 from index_data import RowsInMemory, random_fingerprint, unit_rows
 
 from idia_index import build_index
+from idia_index.encode.backend import Backend
 from idia_index.pipelines.demo import study_backend
-from idia_index.plugins import Backend
 from idia_index.prompts.names import make_names
 from idia_index.prompts.templates import JAIR2024, Template, make_templates
 from idia_index.study import candidates, subjects, write_subjects
@@ -77,7 +77,7 @@ def study_case(images: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_subjects(Path(folder), PORTRAITS, chosen=subjects()[: -(-images // PORTRAITS)])
         people = read_subjects(Path(folder) / "subjects.csv")
-        queries = backend.encode_images([image for who in people for image in who.images])
+        queries = Backend(backend).encode_images([image for who in people for image in who.images])
     print(f"the controlled study, 21 x 1,000 candidates, {len(queries):,} portraits")
     compare(backend, candidates(), JAIR2024, queries)
 

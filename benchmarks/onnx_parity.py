@@ -25,6 +25,7 @@ from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_export import export_model
 from idia_index.backends.onnx_probe import TEXTS, probe_images
 from idia_index.backends.open_clip import OpenClipBackend
+from idia_index.encode.backend import Backend
 from idia_index.prompts.templates import JAIR2024
 
 ARCHITECTURES = (
@@ -77,8 +78,8 @@ def compare(architecture: str, spec: str) -> dict[str, Any]:
             took = time.perf_counter() - start
             onnx = OnnxBackend(model=str(out), device="cpu", dtype=dtype)
             row[dtype] = {
-                "text": difference(expected[0], onnx.encode_texts(texts)),
-                "image": difference(expected[1], onnx.encode_images(probe_images())),
+                "text": difference(expected[0], Backend(onnx).encode_texts(texts)),
+                "image": difference(expected[1], Backend(onnx).encode_images(probe_images())),
                 "bytes": sum(path.stat().st_size for path in out.iterdir()),
                 "export_seconds": round(took, 1),
             }

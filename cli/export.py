@@ -43,7 +43,7 @@ def command(outdir: Path, model: str, dtype: str, allow_activation_mismatch: boo
         "open_clip", model=model, device="cpu", **mismatch_options(allow_activation_mismatch)
     )
     with _cleaning_up():
-        report = export_model(source, outdir, dtype)  # type: ignore[arg-type]
+        report = export_model(source.plugin, outdir, dtype)  # type: ignore[arg-type]
     size = sum(file.bytes for file in report.manifest.files) / 1e6
     probe = report.probe
     say(

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from idia_index.backends.specs import is_export, pytorch_spec
+from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
-from idia_index.plugins import BACKEND_DTYPES, Backend
+from idia_index.plugins import BACKEND_DTYPES
 from idia_index.registry import load_backend
 from idia_index.search.index import Index
 from idia_index.store.manifest_json import BuildPlan

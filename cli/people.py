@@ -7,7 +7,7 @@ from itertools import islice
 
 from idia_index.cli.terminal import say
 from idia_index.decide.results import AuditResult
-from idia_index.plugins import Backend
+from idia_index.encode.backend import Backend
 from idia_index.prompts.lint import collisions
 from idia_index.search.index import Index
 from idia_index.subjects.identity import alike_pairs

@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.plugins import Backend, IndexType
+from idia_index.plugins import BackendPlugin, IndexType
 from idia_index.support.offline import go_offline, is_offline, send_nothing
 
 BACKENDS = "idia_index.backends"
@@ -44,9 +45,9 @@ def load_plugin(group: str, name: str) -> Any:
         ) from error
 
 
-def backend_class(name: str) -> type[Backend]:
+def backend_class(name: str) -> type[BackendPlugin]:
     """The backend registered under `name`; raises as `load_plugin` does."""
-    loaded: type[Backend] = load_plugin(BACKENDS, name)
+    loaded: type[BackendPlugin] = load_plugin(BACKENDS, name)
     return loaded
 
 
@@ -72,9 +73,9 @@ def load_backend(
     """
     # Each plugin has a constructor of its own; the protocol says which keywords all take.
     construct: Any = backend_class(name)
-    backend: Backend = construct(model=model, device=device, dtype=dtype, **options)
-    backend.load_options = {"dtype": dtype, **options}
-    return backend
+    plugin: BackendPlugin = construct(model=model, device=device, dtype=dtype, **options)
+    plugin.load_options = {"dtype": dtype, **options}
+    return Backend(plugin)
 
 
 # Index types that there once were, and what takes their place.

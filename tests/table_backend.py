@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from idia_index.plugins import Backend
+from idia_index.plugins import BackendPlugin
 from idia_index.prompts.templates import Template, make_templates
 from idia_index.types import Fingerprint, Float32
 
 
-class TableBackend(Backend):
+class TableBackend(BackendPlugin):
     """Prompt `t<template> n<name>` is row [template, name] of float32 [T, N, D]."""
 
     name = "table"

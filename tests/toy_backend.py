@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from idia_index.plugins import Backend
+from idia_index.plugins import BackendPlugin
 from idia_index.types import Fingerprint, Float32
 
 DIM = 16
@@ -19,7 +19,7 @@ def word_vector(word: str) -> Float32:
     return np.random.default_rng(seed).standard_normal(DIM).astype(np.float32)
 
 
-class ToyBackend(Backend):
+class ToyBackend(BackendPlugin):
     """Embeds a text as the sum of its words' vectors, an image as its thumbnail."""
 
     name = "toy"

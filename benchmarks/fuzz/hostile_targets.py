@@ -15,6 +15,7 @@ from PIL import Image
 
 import idia_index.pipelines.build
 from idia_index import build_index, open_index
+from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError
 from idia_index.pipelines.audit import audit
 from idia_index.pipelines.change import add_names, add_templates, remove_names
@@ -178,8 +179,8 @@ def onnx_target(name: str, folder: Path) -> Target:
 
     def use(place: Path) -> Any:
         backend = OnnxBackend(model=str(place), device="cpu")
-        texts = backend.encode_texts(["Jane Doe", "a photo of someone else"])
-        return texts.tolist(), backend.encode_images(images).tolist()
+        texts = Backend(backend).encode_texts(["Jane Doe", "a photo of someone else"])
+        return texts.tolist(), Backend(backend).encode_images(images).tolist()
 
     def sign(place: Path) -> None:
         try:

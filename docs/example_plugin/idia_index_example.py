@@ -9,14 +9,14 @@ import numpy as np
 from PIL import Image
 
 from idia_index.errors import InputError
-from idia_index.plugins import Backend
+from idia_index.plugins import BackendPlugin
 from idia_index.types import Fingerprint, Float32
 
 DIM = 48
 MODELS = ("colours",)
 
 
-class ExampleBackend(Backend):
+class ExampleBackend(BackendPlugin):
     """Embeds a text by hashes of its words, and an image by how often each colour occurs."""
 
     name = "example"

@@ -7,7 +7,6 @@ the same for all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -15,11 +14,9 @@ from PIL import Image
 from idia_index.encode.packs import Int32, plan_packs
 from idia_index.encode.tokens import grid_tokens, text_tokens
 from idia_index.errors import ModelError
+from idia_index.plugins import BackendPlugin, PackTower
 from idia_index.prompts.grid import PromptGrid
 from idia_index.types import Float32
-
-if TYPE_CHECKING:  # the protocols offer these functions as methods
-    from idia_index.plugins import Backend, PackTower
 
 IMAGE_BATCH = 32
 TEXT_BATCH = 256
@@ -31,7 +28,7 @@ def _quiet(done: int) -> None:
     """Progress of a caller that wants none."""
 
 
-def unit_rows(vectors: Float32, backend: Backend, what: str) -> Float32:
+def unit_rows(vectors: Float32, backend: BackendPlugin, what: str) -> Float32:
     """Divides float32 [n, D] that a backend gave by its row norms.
 
     Raises:
@@ -49,7 +46,7 @@ def unit_rows(vectors: Float32, backend: Backend, what: str) -> Float32:
 
 
 def encode_images(
-    backend: Backend, images: Sequence[Image.Image], progress: Progress = _quiet
+    backend: BackendPlugin, images: Sequence[Image.Image], progress: Progress = _quiet
 ) -> Float32:
     """Image embeddings float32 [n, D], unit rows; `progress` gets the count of each batch."""
     backend.expect_images(len(images))
@@ -61,7 +58,9 @@ def encode_images(
     return out
 
 
-def encode_texts(backend: Backend, texts: Sequence[str], progress: Progress = _quiet) -> Float32:
+def encode_texts(
+    backend: BackendPlugin, texts: Sequence[str], progress: Progress = _quiet
+) -> Float32:
     """Text embeddings float32 [n, D], unit rows, in the order of `texts`.
 
     Raises:
@@ -75,7 +74,7 @@ def encode_texts(backend: Backend, texts: Sequence[str], progress: Progress = _q
 
 
 def encode_grid(
-    backend: Backend, grid: PromptGrid, start: int, stop: int, progress: Progress = _quiet
+    backend: BackendPlugin, grid: PromptGrid, start: int, stop: int, progress: Progress = _quiet
 ) -> Float32:
     """Text embeddings float32 [T, stop - start, D], unit rows, of a run of the grid's names.
 
@@ -91,7 +90,7 @@ def encode_grid(
     return _encode_tokens(backend, tower, tokens, progress).reshape(shape)
 
 
-def check_grid(backend: Backend, grid: PromptGrid, start: int, stop: int) -> None:
+def check_grid(backend: BackendPlugin, grid: PromptGrid, start: int, stop: int) -> None:
     """Raises InputError for a prompt of a run that the model cannot read whole.
 
     Tokens only, so that a long build finds it out before it begins. A backend without a
@@ -101,7 +100,7 @@ def check_grid(backend: Backend, grid: PromptGrid, start: int, stop: int) -> Non
         grid_tokens(tower.tokenizer, grid, start, stop, tower.context_length)
 
 
-def _encode_whole(backend: Backend, texts: Sequence[str], progress: Progress) -> Float32:
+def _encode_whole(backend: BackendPlugin, texts: Sequence[str], progress: Progress) -> Float32:
     """Through `embed_texts`, texts of similar length together so that little is padding."""
     out = np.empty((len(texts), backend.fingerprint.dim), np.float32)
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
@@ -113,7 +112,7 @@ def _encode_whole(backend: Backend, texts: Sequence[str], progress: Progress) ->
 
 
 def _encode_tokens(
-    backend: Backend, tower: PackTower, tokens: Int32, progress: Progress
+    backend: BackendPlugin, tower: PackTower, tokens: Int32, progress: Progress
 ) -> Float32:
     out = np.empty((len(tokens), backend.fingerprint.dim), np.float32)
     nodes = max(tower.pack_nodes, tower.context_length)

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from idia_index.decide.results import Prepared
 from idia_index.decide.votes import count_votes
+from idia_index.encode.backend import Backend
 from idia_index.evaluation.baselines import MOST_SWAPPED, BlindScores, learned_scores
 from idia_index.evaluation.controls import Matched, OfferedTraits, match_controls, name_traits
 from idia_index.evaluation.draws import shuffled
 from idia_index.evaluation.measure import mean_image_embeddings, mean_text_embeddings
 from idia_index.evaluation.measured import Float64, Measured
 from idia_index.evaluation.pvalues import is_calibrated, p_value, rule_wins, score_names
-from idia_index.plugins import Backend
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER
 from idia_index.types import Int64
 

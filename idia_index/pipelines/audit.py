@@ -13,9 +13,9 @@ import numpy as np
 from idia_index.decide.decision import check_tau, decide
 from idia_index.decide.results import AuditResult, Prepared, SubjectResult
 from idia_index.decide.votes import count_votes
+from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import ImageCache
 from idia_index.errors import InputError
-from idia_index.plugins import Backend
 from idia_index.search.index import Index
 from idia_index.subjects.candidates import with_candidates
 from idia_index.subjects.subject_images import encode_subjects

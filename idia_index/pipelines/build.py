@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from idia_index.encode import embeddings
+from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError, NoSpaceError, RefusedError
-from idia_index.plugins import Backend
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import NameList, make_names, name_key
 from idia_index.prompts.templates import JAIR2024, Template

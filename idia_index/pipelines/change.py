@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from idia_index.encode import embeddings
+from idia_index.encode.backend import Backend
 from idia_index.errors import InputError, ModelError
 from idia_index.pipelines.build import DEVICE, BuildProgress, library_versions, write_lookup
-from idia_index.plugins import Backend
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import NameList
 from idia_index.prompts.templates import Template, make_templates, template_key

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from idia_index.decide.results import AuditResult
+from idia_index.encode.backend import Backend
 from idia_index.errors import MissingExtraError
 from idia_index.evaluation import share_inferred
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.build import build_index
 from idia_index.pipelines.evaluate import gather
-from idia_index.plugins import Backend
 from idia_index.prompts.names import make_names
 from idia_index.registry import load_backend
 from idia_index.study import (

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from idia_index.decide.decision import check_tau
+from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.measure import measure
@@ -13,7 +14,6 @@ from idia_index.evaluation.name_tests import blind_scores, names_against_control
 from idia_index.evaluation.protocol import PAPER_SIZES
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.audit import conclude, prepare
-from idia_index.plugins import Backend
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
 

@@ -15,9 +15,9 @@ import numpy as np
 from idia_index.decide.decision import Decision, check_tau, decide
 from idia_index.decide.votes import majority_vote
 from idia_index.encode import embeddings
+from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import ImageCache
 from idia_index.errors import InputError, ModelError
-from idia_index.plugins import Backend
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import name_key
 from idia_index.prompts.templates import Template

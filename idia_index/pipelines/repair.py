@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from idia_index.encode import embeddings
+from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import FILE
 from idia_index.errors import DamagedIndexError
 from idia_index.pipelines.build import DEVICE, BuildProgress, library_versions, write_lookup
 from idia_index.pipelines.change import Counter, check_model, operation
 from idia_index.pipelines.verify import Finding, open_index_as_is, verify
-from idia_index.plugins import Backend
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.templates import make_templates
 from idia_index.registry import load_index_type

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.recorded import FILE, read_results
@@ -19,7 +20,6 @@ from idia_index.pipelines.evaluate import StageProgress, gather
 from idia_index.pipelines.recorded_people import People, as_at_source, as_recorded, check_images
 from idia_index.pipelines.rounding import SIMILARITY, settle
 from idia_index.pipelines.studies import find_images, read_recipe, study_warnings
-from idia_index.plugins import Backend
 from idia_index.report.data import EVALUATION_FORMAT, report_to_json
 from idia_index.search.index import Index
 from idia_index.store.manifest_json import DAMAGED

@@ -12,12 +12,12 @@ from importlib import resources
 from itertools import zip_longest
 from pathlib import Path
 
+from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES, Settings
 from idia_index.pipelines.build import build_index
 from idia_index.pipelines.evaluate import StageProgress, gather
-from idia_index.plugins import Backend
 from idia_index.prompts.names import clean_name, make_names, name_key
 from idia_index.prompts.sampling import sample_names
 from idia_index.report import write_files

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from idia_index.encode import embeddings
+from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import FILE, damaged
 from idia_index.errors import IdiaIndexError
-from idia_index.plugins import Backend, ScoredShard, Shard
+from idia_index.plugins import ScoredShard, Shard
 from idia_index.prompts.names import name_key
 from idia_index.search.index import Index
 from idia_index.search.open import type_of

@@ -1,12 +1,12 @@
 """What plugins implement: a backend (texts and images in, vectors out) and an index type."""
 
-from idia_index.plugins.backend import BACKEND_DTYPES, Backend, PackTower, Tokenizer
+from idia_index.plugins.backend import BACKEND_DTYPES, BackendPlugin, PackTower, Tokenizer
 from idia_index.plugins.index_type import IndexType, ScoredShard, SearchedShard, Shard
 from idia_index.plugins.scores import Float64, Places, Scores
 
 __all__ = [
     "BACKEND_DTYPES",
-    "Backend",
+    "BackendPlugin",
     "Float64",
     "IndexType",
     "PackTower",

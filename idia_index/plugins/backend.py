@@ -1,7 +1,8 @@
 """What a backend implements: texts and images in, raw vectors out.
 
 A plugin's own part is small on purpose: tokenising into packs, normalising and checking happen
-once, in `idia_index.encode.embeddings`, for all of them.
+once for all of them, in `idia_index.encode`. What programs get is an `idia_index.Backend`, which
+wraps a plugin and returns unit rows.
 """
 
 from __future__ import annotations
@@ -9,12 +10,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from PIL import Image
 
-from idia_index.encode import embeddings
-from idia_index.encode.images import ImageSource, load_image
 from idia_index.support.concurrency import one_ahead
 from idia_index.types import Fingerprint, Float32, Pack
 
@@ -64,7 +63,7 @@ class PackTower(ABC):
         return ((pack, self.embed_pack(pack)) for pack in one_ahead(packs))
 
 
-class Backend(ABC):
+class BackendPlugin(ABC):
     """A model that embeds texts and images; a plugin subclasses it.
 
     The constructor takes `model` (the SPEC of the command line), `device` (None: the best
@@ -80,7 +79,7 @@ class Backend(ABC):
             sends whole texts to `embed_texts`.
     """
 
-    name: ClassVar[str]
+    name: str
     model: str
     load_options: Mapping[str, Any] = MappingProxyType({})
     device: str
@@ -121,17 +120,6 @@ class Backend(ABC):
         length: cutting it silently would answer for another prompt.
         """
         raise TypeError(f"backend {self.name!r} has neither a text_tower nor embed_texts")
-
-    def encode_texts(self, texts: Sequence[str]) -> Float32:
-        """Text embeddings float32 [n, D], unit rows, in the order of `texts`."""
-        return embeddings.encode_texts(self, texts)
-
-    def encode_images(self, images: Sequence[ImageSource]) -> Float32:
-        """Image embeddings float32 [n, D], unit rows, of paths or PIL images.
-
-        Raises `InputError` for a file that is not a readable image.
-        """
-        return embeddings.encode_images(self, [load_image(image) for image in images])
 
 
 BACKEND_DTYPES = ("float32", "float16", "bfloat16")

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from idia_index.encode import embeddings
+from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError, ModelError
-from idia_index.plugins import Backend, IndexType
+from idia_index.plugins import IndexType
 from idia_index.prompts.names import name_key
 from idia_index.prompts.templates import Template, make_templates
 from idia_index.search import exhaustive as dense

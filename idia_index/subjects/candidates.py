@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from idia_index.encode.backend import Backend
 from idia_index.encode.embeddings import encode_grid, encode_texts
 from idia_index.errors import InputError
-from idia_index.plugins import Backend
 from idia_index.prompts.grid import PromptGrid
 from idia_index.search.index import Index
 from idia_index.subjects.identity import CLOSE, Pair, alike_pairs, check_distinct, each_once

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from idia_index.encode.backend import Backend
 from idia_index.encode.embeddings import encode_texts
 from idia_index.errors import InputError
-from idia_index.plugins import Backend
 from idia_index.prompts.templates import Template
 from idia_index.support.text import shown
 from idia_index.types import Float32, Int64

@@ -13,11 +13,11 @@ import numpy as np
 from PIL import Image
 
 from idia_index.encode import embeddings
+from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import ImageCache
 from idia_index.encode.images import decode_image, hash_image, open_image, size_of
 from idia_index.encode.memory_budget import Room
 from idia_index.errors import InputError
-from idia_index.plugins import Backend
 from idia_index.subjects.subjects import Skipped, Subject
 from idia_index.support.text import shown, shown_path
 from idia_index.types import Float32, Int64

@@ -21,6 +21,7 @@ from idia_index.backends import onnx_runtime
 from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_probe import probe_images
 from idia_index.backends.onnx_threads import usable_cores
+from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError
 
 WORDS = [
@@ -64,7 +65,7 @@ def test_any_texts_in_any_packs(
     base = tmp_path_factory.getbasetemp()
     export = load(tiny_export(base), threads=threads)
     export.text_tower.pack_nodes, export.text_tower.pack_batch = nodes, batch
-    rows = export.encode_texts(texts)
+    rows = Backend(export).encode_texts(texts)
     assert rows.shape == (len(texts), DIM) and rows.dtype == np.float32
     if texts:
         np.testing.assert_allclose(rows, published_texts(tiny_backend(base), texts), atol=1e-5)
@@ -74,12 +75,14 @@ def test_any_texts_in_any_packs(
 def test_images_in_any_batch(threads: int, folder: Path) -> None:
     export = load(folder, threads=threads)
     images = probe_images() * 8
-    rows = export.encode_images(images)
+    rows = Backend(export).encode_images(images)
     assert rows.shape == (len(images), DIM) and rows.dtype == np.float32
     np.testing.assert_allclose(rows[:5], rows[-5:], atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
     for count in (1, 2, 9, 31):
-        np.testing.assert_allclose(export.encode_images(images[:count]), rows[:count], atol=1e-6)
+        np.testing.assert_allclose(
+            Backend(export).encode_images(images[:count]), rows[:count], atol=1e-6
+        )
     assert export.embed_images([]).shape == (0, DIM)
 
 
@@ -93,7 +96,7 @@ def test_phone_photos_stand_upright(
     exif[0x0112] = 6  # shown after a quarter turn clockwise
     turned = upright.transpose(Image.Transpose.ROTATE_90)
     turned.save(tmp_path / "phone.png", exif=exif)
-    rows = backend.encode_images([tmp_path / "phone.png", upright, turned])
+    rows = Backend(backend).encode_images([tmp_path / "phone.png", upright, turned])
     np.testing.assert_allclose(rows[0], rows[1], atol=1e-6)
     assert np.abs(rows[0] - rows[2]).max() > 1e-3
 
@@ -103,18 +106,18 @@ def test_images_that_are_expected(count: int, folder: Path, export: OnnxBackend)
     told = load(folder)
     told.expect_images(count)
     told.expect_images(3)
-    rows = told.encode_images(probe_images())
-    np.testing.assert_allclose(rows, export.encode_images(probe_images()), atol=1e-6)
+    rows = Backend(told).encode_images(probe_images())
+    np.testing.assert_allclose(rows, Backend(export).encode_images(probe_images()), atol=1e-6)
 
 
 def test_a_text_past_the_context_is_refused(export: OnnxBackend) -> None:
     with pytest.raises(InputError, match="has 102 tokens, the model reads 77"):
-        export.encode_texts(["x " * 100])
+        Backend(export).encode_texts(["x " * 100])
 
 
 def test_an_image_that_cannot_be_resized_is_refused(export: OnnxBackend) -> None:
     with pytest.raises(InputError, match="too long for its width"):
-        export.encode_images([Image.new("RGB", (1, 4_000_000))])
+        Backend(export).encode_images([Image.new("RGB", (1, 4_000_000))])
 
 
 def test_device_and_threads(folder: Path) -> None:
@@ -185,4 +188,4 @@ def test_a_run_that_fails(export: OnnxBackend, monkeypatch: pytest.MonkeyPatch) 
     fresh = load(export.folder)
     monkeypatch.setattr(fresh.image_graph, "_session", Broken())
     with pytest.raises(IdiaIndexError, match=r"image.onnx: ONNX Runtime fails .*no memory left\);"):
-        fresh.encode_images(probe_images()[:1])
+        Backend(fresh).encode_images(probe_images()[:1])

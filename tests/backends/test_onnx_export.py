@@ -38,6 +38,7 @@ from idia_index.backends.onnx_probe import TEXTS, TOLERANCES, probe_images
 from idia_index.backends.onnx_unfinished import unfinished
 from idia_index.backends.open_clip import OpenClipBackend
 from idia_index.cli import export as cli_export
+from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError
 
 RESNET = {"layers": [1, 1, 1, 1], "width": 16, "image_size": 64, "head_width": 16}
@@ -68,9 +69,9 @@ def differences(folder: Path, backend: OpenClipBackend, dtype: str) -> tuple[flo
     most = export.text_tower.context_length - 2
     texts = [text for text in TEXTS if len(backend.tokenizer.encode(text)) <= most]
     assert len(texts) > 5
-    text = np.abs(export.encode_texts(texts) - published_texts(backend, texts)).max()
+    text = np.abs(Backend(export).encode_texts(texts) - published_texts(backend, texts)).max()
     images = probe_images()
-    image = np.abs(export.encode_images(images) - published_images(backend, images)).max()
+    image = np.abs(Backend(export).encode_images(images) - published_images(backend, images)).max()
     return float(text), float(image)
 
 
@@ -99,7 +100,7 @@ def test_what_a_node_does_not_see_has_no_say_however_high_its_score(tmp_path: Pa
         f"a photo of {name} {end}" for name in ("Jane", "王小明", "Łukasz") for end in "abcd.,!?"
     ]
     expected = published_texts(backend, texts)
-    np.testing.assert_allclose(export.encode_texts(texts), expected, atol=3e-5)
+    np.testing.assert_allclose(Backend(export).encode_texts(texts), expected, atol=3e-5)
 
 
 def test_float16_stores_half_and_computes_float32(tmp_path_factory: Any) -> None:

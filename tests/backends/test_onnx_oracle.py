@@ -21,6 +21,7 @@ from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_export import export_model
 from idia_index.backends.onnx_probe import TEXTS, probe_images
 from idia_index.backends.open_clip import OpenClipBackend
+from idia_index.encode.backend import Backend
 
 WIDTH, HEADS, LAYERS = 32, 2, 2
 
@@ -122,5 +123,5 @@ def test_both_backends_equal_transformers(activation: str, tmp_path: Path) -> No
     text = rows(theirs.get_text_features(input_ids=ids, attention_mask=torch.ones_like(ids)))
     image = rows(theirs.get_image_features(pixel_values=pixels))
     for backend in (ours, export):
-        np.testing.assert_allclose(backend.encode_texts(texts), text, atol=1e-5)
-        np.testing.assert_allclose(backend.encode_images(probe_images()), image, atol=1e-5)
+        np.testing.assert_allclose(Backend(backend).encode_texts(texts), text, atol=1e-5)
+        np.testing.assert_allclose(Backend(backend).encode_images(probe_images()), image, atol=1e-5)

@@ -17,6 +17,7 @@ pytest.importorskip("open_clip")
 from onnx_models import tiny_backend, tiny_export
 
 from idia_index.backends.onnx_probe import TEXTS, probe_images
+from idia_index.encode.backend import Backend
 
 SCRIPT = """
 import json, sys
@@ -50,8 +51,10 @@ def test_no_torch_is_imported(tmp_path_factory: pytest.TempPathFactory, tmp_path
     found = json.loads(done.stdout)
     assert found["loaded"] == []
     source = tiny_backend(base)
-    np.testing.assert_allclose(found["texts"], source.encode_texts(TEXTS[:8]), atol=1e-5)
-    np.testing.assert_allclose(found["images"], source.encode_images(probe_images()), atol=1e-5)
+    np.testing.assert_allclose(found["texts"], Backend(source).encode_texts(TEXTS[:8]), atol=1e-5)
+    np.testing.assert_allclose(
+        found["images"], Backend(source).encode_images(probe_images()), atol=1e-5
+    )
 
 
 def test_without_onnxruntime_the_extra_is_named(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from idia_index import build_index
 from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_external import check_external_data
 from idia_index.backends.onnx_probe import probe_images
+from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.prompts.names import make_names
 
@@ -138,8 +139,8 @@ def test_no_directory(model: str, folder: Path, tmp_path: Path) -> None:
 
 
 def use_both(backend: OnnxBackend) -> None:
-    backend.encode_images(probe_images()[:1])
-    backend.encode_texts(["Jane Doe"])
+    Backend(backend).encode_images(probe_images()[:1])
+    Backend(backend).encode_texts(["Jane Doe"])
 
 
 def test_the_wrong_graph(copied: Path) -> None:

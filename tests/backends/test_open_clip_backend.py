@@ -19,6 +19,7 @@ import open_clip_helper as helper  # noqa: E402
 from idia_index.backends import open_clip_sources, torch_towers, weights_hash  # noqa: E402
 from idia_index.backends.fingerprints import clip_bpe_string, preprocessing_string  # noqa: E402
 from idia_index.backends.open_clip import OpenClipBackend  # noqa: E402
+from idia_index.encode.backend import Backend  # noqa: E402
 from idia_index.errors import InputError  # noqa: E402
 
 Files = tuple[Path, Any]
@@ -93,7 +94,7 @@ def test_a_file_known_by_its_hash_must_have_its_activation(
     old = OpenClipBackend(model=f"{helper.TINY}/{path}", allow_activation_mismatch=True)
     assert old.fingerprint.activation == "gelu"
     expected = helper.unit_texts(model, helper.TEXTS)
-    assert np.abs(old.encode_texts(helper.TEXTS) - expected).max() < 1e-5
+    assert np.abs(Backend(old).encode_texts(helper.TEXTS) - expected).max() < 1e-5
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -143,11 +144,11 @@ def test_devices_and_dtypes_that_are_not_there(
 def test_low_precision(dtype: str, files: Files) -> None:
     path, model = files
     backend = OpenClipBackend(model=f"{helper.TINY}/{path}", device="cpu", dtype=dtype)
-    got = backend.encode_texts(helper.TEXTS)
+    got = Backend(backend).encode_texts(helper.TEXTS)
     assert got.dtype == np.float32
     assert np.einsum("nd,nd->n", got, helper.unit_texts(model, helper.TEXTS)).min() > 0.999
     images = helper.pictures()
-    got = backend.encode_images(images)
+    got = Backend(backend).encode_images(images)
     assert np.einsum("nd,nd->n", got, helper.unit_images(model, images, 32)).min() > 0.999
     assert backend.fingerprint.precision == dtype
     exact = OpenClipBackend(model=f"{helper.TINY}/{path}").fingerprint
@@ -191,7 +192,7 @@ def test_fingerprint_strings_do_not_depend_on_how_a_value_is_written() -> None:
 
 def test_text_past_the_context_is_refused(files: Files) -> None:
     backend = OpenClipBackend(model=f"{helper.TINY}/{files[0]}")
-    assert backend.encode_texts(["a " * 75]).shape == (1, 16)
+    assert Backend(backend).encode_texts(["a " * 75]).shape == (1, 16)
     for encode in (backend.encode_texts, backend.embed_texts):
         with pytest.raises(InputError, match="has 78 tokens, the model reads 77"):
             encode(["a " * 76])
@@ -208,7 +209,7 @@ def test_packs_that_disagree_are_not_used(files: Files, monkeypatch: pytest.Monk
     backend = OpenClipBackend(model=f"{helper.TINY}/{path}")
     assert backend.text_tower is None and "not those of encode_text" in str(backend.pack_refusal)
     expected = helper.unit_texts(model, helper.TEXTS)
-    assert np.abs(backend.encode_texts(helper.TEXTS) - expected).max() < 1e-5
+    assert np.abs(Backend(backend).encode_texts(helper.TEXTS) - expected).max() < 1e-5
 
 
 def test_a_long_thin_image_does_not_fill_the_memory(files: Files) -> None:
@@ -216,8 +217,8 @@ def test_a_long_thin_image_does_not_fill_the_memory(files: Files) -> None:
 
     backend = OpenClipBackend(model=f"{helper.TINY}/{files[0]}")
     with pytest.raises(InputError, match="100000 x 1 pixels is too long for its width"):
-        backend.encode_images([Image.new("RGB", (100_000, 1))])
-    assert backend.encode_images([Image.new("RGB", (1, 1000))]).shape == (1, 16)
+        Backend(backend).encode_images([Image.new("RGB", (100_000, 1))])
+    assert Backend(backend).encode_images([Image.new("RGB", (1, 1000))]).shape == (1, 16)
 
 
 def test_no_images_and_images_of_any_mode(files: Files) -> None:
@@ -228,7 +229,7 @@ def test_no_images_and_images_of_any_mode(files: Files) -> None:
     modes = ("1", "L", "P", "RGB", "RGBA", "CMYK", "LA", "I;16", "I", "F", "HSV", "YCbCr", "LAB")
     for mode in modes:
         try:
-            row = backend.encode_images([Image.new(mode, (50, 40))])
+            row = Backend(backend).encode_images([Image.new(mode, (50, 40))])
         except InputError as error:
             assert mode in str(error)
         else:

@@ -21,6 +21,7 @@ from safetensors.torch import save_file  # noqa: E402
 from idia_index.backends.open_clip import OpenClipBackend  # noqa: E402
 from idia_index.backends.torch_archives import archive_root, read_archive  # noqa: E402
 from idia_index.backends.torch_checkpoints import read_checkpoint  # noqa: E402
+from idia_index.encode.backend import Backend  # noqa: E402
 from idia_index.errors import InputError  # noqa: E402
 
 State = dict[str, Any]
@@ -94,11 +95,11 @@ def test_formats(save: Save, suffix: str, model: Any, tmp_path: Path) -> None:
         pytest.skip("the suffix says what it is")
     path = save(dict(model.state_dict()), tmp_path / f"weights{suffix}", model)
     backend = OpenClipBackend(model=f"{helper.TINY}/{path}")
-    got = backend.encode_texts(helper.TEXTS)
+    got = Backend(backend).encode_texts(helper.TEXTS)
     assert np.abs(got - helper.unit_texts(model, helper.TEXTS)).max() < 1e-5
     images = helper.pictures()
     expected = helper.unit_images(model, images, 32)
-    assert np.abs(backend.encode_images(images) - expected).max() < 1e-5
+    assert np.abs(Backend(backend).encode_images(images) - expected).max() < 1e-5
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert backend.fingerprint.weights_sha256 == digest
     assert backend.model == f"{helper.TINY}/{path}"
@@ -109,7 +110,9 @@ def test_weights_in_half_precision_are_what_they_are(model: Any, tmp_path: Path)
     torch.save(half, tmp_path / "w.pt")
     other = helper.build(helper.config())
     other.load_state_dict(half)
-    got = OpenClipBackend(model=f"{helper.TINY}/{tmp_path}/w.pt").encode_texts(helper.TEXTS)
+    got = Backend(OpenClipBackend(model=f"{helper.TINY}/{tmp_path}/w.pt")).encode_texts(
+        helper.TEXTS
+    )
     assert np.abs(got - helper.unit_texts(other, helper.TEXTS)).max() < 1e-5
 
 
@@ -295,6 +298,6 @@ def test_no_socket_is_opened_for_a_checkpoint(
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     backend = OpenClipBackend(model=f"{helper.TINY}/{tmp_path}/w.pt")
-    assert backend.encode_texts(["x"]).shape == (1, 16)
+    assert Backend(backend).encode_texts(["x"]).shape == (1, 16)
     with pytest.raises(InputError, match="not in the local cache"):
         OpenClipBackend(model=f"roberta-ViT-B-32/{tmp_path}/w.pt")

@@ -16,6 +16,7 @@ from open_clip.tokenizer import HFTokenizer  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from idia_index.backends.open_clip import OpenClipBackend  # noqa: E402
+from idia_index.encode.backend import Backend  # noqa: E402
 from idia_index.errors import InputError  # noqa: E402
 
 TOLERANCE = 1e-5
@@ -46,9 +47,9 @@ def test_built_in_architectures(architecture: str, tmp_path: Path) -> None:
     images = helper.pictures(2)
     expected = helper.unit_texts(model, texts)
     assert backend.pack_refusal is None
-    assert np.abs(backend.encode_texts(texts) - expected).max() < TOLERANCE
+    assert np.abs(Backend(backend).encode_texts(texts) - expected).max() < TOLERANCE
     expected = helper.unit_images(model, images, 224)
-    assert np.abs(backend.encode_images(images) - expected).max() < TOLERANCE
+    assert np.abs(Backend(backend).encode_images(images) - expected).max() < TOLERANCE
     assert backend.fingerprint.dim == expected.shape[1]
     quick = architecture.endswith("quickgelu")
     assert backend.fingerprint.activation == ("quick_gelu" if quick else "gelu")
@@ -105,11 +106,11 @@ def test_a_hugging_face_text_tower(roberta: tuple[Path, Any, HFTokenizer]) -> No
     backend = OpenClipBackend(model=f"local-dir:{folder}")
     assert backend.text_tower is None and "HFTextEncoder" in str(backend.pack_refusal)
     expected = helper.unit_texts(model, helper.TEXTS, tokenizer)
-    assert np.abs(backend.encode_texts(helper.TEXTS) - expected).max() < TOLERANCE
+    assert np.abs(Backend(backend).encode_texts(helper.TEXTS) - expected).max() < TOLERANCE
     assert backend.fingerprint.tokenizer.startswith("hf:")
     with pytest.raises(InputError, match=r"has 20 tokens, the model reads 16"):
-        backend.encode_texts(["x " * 18])
-    assert backend.encode_texts(["x " * 14]).shape == (1, 16)
+        Backend(backend).encode_texts(["x " * 18])
+    assert Backend(backend).encode_texts(["x " * 14]).shape == (1, 16)
 
 
 def test_its_batches_are_padded_to_the_longest_only(
@@ -151,10 +152,10 @@ def test_a_tower_that_sees_its_padding_gets_the_full_context(tmp_path: Path) -> 
     backend = OpenClipBackend(model=f"local-dir:{folder}")
     assert backend.text_tower is None
     expected = helper.unit_texts(model, helper.TEXTS, tokenizer)
-    assert np.abs(backend.encode_texts(helper.TEXTS) - expected).max() < TOLERANCE
+    assert np.abs(Backend(backend).encode_texts(helper.TEXTS) - expected).max() < TOLERANCE
     assert '"resize_mode":"squash"' in backend.fingerprint.preprocessing
     with pytest.raises(InputError, match="tokens, the model reads 16"):
-        backend.encode_texts(["x " * 15])
+        Backend(backend).encode_texts(["x " * 15])
 
 
 def test_coca(tmp_path: Path) -> None:
@@ -172,9 +173,9 @@ def test_coca(tmp_path: Path) -> None:
 
     tokenizer = open_clip.SimpleTokenizer(context_length=76)
     expected = helper.unit_texts(model, helper.TEXTS, tokenizer)
-    assert np.abs(backend.encode_texts(helper.TEXTS) - expected).max() < TOLERANCE
+    assert np.abs(Backend(backend).encode_texts(helper.TEXTS) - expected).max() < TOLERANCE
     images = helper.pictures()
     expected = helper.unit_images(model, images, 32)
-    assert np.abs(backend.encode_images(images) - expected).max() < TOLERANCE
+    assert np.abs(Backend(backend).encode_images(images) - expected).max() < TOLERANCE
     with pytest.raises(InputError, match="has 77 tokens, the model reads 76"):
-        backend.encode_texts(["a " * 75])
+        Backend(backend).encode_texts(["a " * 75])

@@ -16,6 +16,7 @@ import open_clip_helper as helper  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
 
 from idia_index.backends.open_clip import OpenClipBackend  # noqa: E402
+from idia_index.encode.backend import Backend  # noqa: E402
 from idia_index.errors import InputError  # noqa: E402
 
 START, END = 49406, 49407
@@ -50,7 +51,7 @@ def test_embeddings_are_those_of_transformers(activation: str, tmp_path: Path) -
     backend = OpenClipBackend(model=f"local-dir:{tmp_path}")
     assert backend.fingerprint.activation == activation
     assert backend.pack_refusal is None
-    got = backend.encode_texts(helper.TEXTS)
+    got = Backend(backend).encode_texts(helper.TEXTS)
     bodies = backend.text_tower.tokenizer.encode(helper.TEXTS)  # type: ignore[union-attr]
     for row, body in zip(got, bodies, strict=True):
         ids = torch.tensor([[START, *body, END]])
@@ -70,9 +71,13 @@ def test_the_same_weights_in_two_formats_are_one_model(tmp_path: Path) -> None:
     cfg["vision_cfg"]["layers"] = 3
     folder = helper.save_folder(tmp_path / "open_clip", cfg, first.clip)
     second = OpenClipBackend(model=f"local-dir:{folder}")
-    assert np.array_equal(first.encode_texts(helper.TEXTS), second.encode_texts(helper.TEXTS))
+    assert np.array_equal(
+        Backend(first).encode_texts(helper.TEXTS), Backend(second).encode_texts(helper.TEXTS)
+    )
     images = helper.pictures()
-    assert np.array_equal(first.encode_images(images), second.encode_images(images))
+    assert np.array_equal(
+        Backend(first).encode_images(images), Backend(second).encode_images(images)
+    )
 
 
 def _edit(path: Path, **values: Any) -> None:

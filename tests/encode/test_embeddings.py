@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from toy_backend import DIM, ToyBackend, word_vector
 
 from idia_index.encode import embeddings
+from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.plugins import PackTower
 from idia_index.prompts.grid import PromptGrid
@@ -76,14 +79,14 @@ def test_a_grid_through_packs_is_every_prompt_by_itself() -> None:
 
 @given(st.lists(st.text("ab c", min_size=1, max_size=12), min_size=1, max_size=30))
 def test_texts_in_any_order_come_back_in_it(texts: list[str]) -> None:
-    rows = PackToy(model="toy").encode_texts(texts)
+    rows = Backend(PackToy(model="toy")).encode_texts(texts)
     for text, row in zip(texts, rows, strict=True):
         np.testing.assert_allclose(row, expected(text), atol=1e-5)
 
 
 def test_rows_are_unit_length_and_float32(toy: ToyBackend) -> None:
     for backend in (toy, PackToy(model="toy")):
-        rows = backend.encode_texts([f"text {i}" for i in range(300)])
+        rows = Backend(backend).encode_texts([f"text {i}" for i in range(300)])
         assert rows.dtype == np.float32 and rows.shape == (300, DIM)
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
 
@@ -91,8 +94,8 @@ def test_rows_are_unit_length_and_float32(toy: ToyBackend) -> None:
 def test_a_prompt_past_the_context_length_is_shown() -> None:
     long = "x" * 79
     with pytest.raises(InputError, match=f"prompt '{long}' has 81 tokens, the model reads 80"):
-        PackToy(model="toy").encode_texts(["short", long])
-    assert PackToy(model="toy").encode_texts(["x" * 78]).shape == (1, DIM)
+        Backend(PackToy(model="toy")).encode_texts(["short", long])
+    assert Backend(PackToy(model="toy")).encode_texts(["x" * 78]).shape == (1, DIM)
     grid = PromptGrid(JAIR2024, ["Jane Doe", "y" * 60])
     with pytest.raises(InputError, match=r"prompt 'a photo of a person with the name y+' has"):
         embeddings.check_grid(PackToy(model="toy"), grid, 0, 2)
@@ -101,7 +104,7 @@ def test_a_prompt_past_the_context_length_is_shown() -> None:
 @pytest.mark.parametrize("letter", [chr(START), chr(END)])
 def test_a_special_token_inside_a_prompt_is_refused(letter: str) -> None:
     with pytest.raises(InputError, match="special tokens"):
-        PackToy(model="toy").encode_texts([f"a{letter}b"])
+        Backend(PackToy(model="toy")).encode_texts([f"a{letter}b"])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
@@ -111,7 +114,7 @@ def test_broken_weights_are_noticed(value: float, monkeypatch: pytest.MonkeyPatc
     broken[1] = value
     monkeypatch.setattr(ToyBackend, "embed_texts", lambda self, texts: broken)
     with pytest.raises(InputError, match=r"model toy: its text embedding 1 .* weights are broken"):
-        toy.encode_texts(["a", "b", "c"])
+        Backend(toy).encode_texts(["a", "b", "c"])
 
 
 def test_a_backend_with_neither_way_to_embed_texts_says_so() -> None:
@@ -119,4 +122,22 @@ def test_a_backend_with_neither_way_to_embed_texts_says_so() -> None:
         embed_texts = PackToy.__mro__[2].embed_texts  # the protocol's own
 
     with pytest.raises(TypeError, match="neither a text_tower nor embed_texts"):
-        Half(model="toy").encode_texts(["a"])
+        Backend(Half(model="toy")).encode_texts(["a"])
+
+
+def test_one_text_or_one_image_is_not_taken_apart(tmp_path: Path) -> None:
+    backend = Backend(ToyBackend(model="toy"))
+    with pytest.raises(InputError, match=r"a list of texts: write \['Jane'\]"):
+        backend.encode_texts("Jane")
+    for image in ("a.png", tmp_path / "a.png", Image.new("L", (4, 4))):
+        with pytest.raises(InputError, match="a list of images"):
+            backend.encode_images(image)  # type: ignore[arg-type]
+
+
+def test_the_wrapper_stands_where_the_plugin_does() -> None:
+    plugin = PackToy(model="toy")
+    backend = Backend(plugin)
+    assert (backend.name, backend.model, backend.device) == ("toy", "toy", "nowhere")
+    assert backend.fingerprint == plugin.fingerprint and backend.text_tower is plugin.text_tower
+    texts = ["Jane Doe", "Adam Low"]
+    assert np.array_equal(backend.encode_texts(texts), embeddings.encode_texts(backend, texts))

@@ -30,6 +30,7 @@ from idia_index.cli import options
 from idia_index.cli.evaluate import command as evaluate_command
 from idia_index.cli.evaluation_text import evaluation_text
 from idia_index.cli.main import cli
+from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.evaluation.analysis import analyse, select
 from idia_index.evaluation.evidence import Evidence
@@ -81,7 +82,7 @@ def test_measured_similarities_are_those_of_the_embeddings(
     index, table = world
     backend, measured = ToyBackend(model="toy"), evidence.measured
     for person, subject in list(enumerate(read_subjects(table)))[::9]:
-        rows = backend.encode_images(subject.images)
+        rows = Backend(backend).encode_images(subject.images)
         for template in (0, 20):
             texts = index.text_embeddings(template, np.arange(len(index)))
             table_ = rows @ texts.T

@@ -13,6 +13,7 @@ from toy_backend import DIM, ToyBackend
 
 import idia_index.pipelines.build
 from idia_index import build_index, open_index
+from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.pipelines.build import BuildProgress
 from idia_index.pipelines.change import add_names, add_templates, remove_names
@@ -223,7 +224,7 @@ def test_an_add_and_a_repair_that_were_interrupted_do_not_take_each_others_work(
     index = open_index(folder)
     assert verify(folder, toy) == []
     for t, template in enumerate(index.templates):
-        expected = toy.encode_texts([template.fill(name) for name in index.names])
+        expected = Backend(toy).encode_texts([template.fill(name) for name in index.names])
         found = index.text_embeddings(t, np.arange(len(index)))
         np.testing.assert_allclose(found, expected, atol=1e-6)
 

@@ -13,10 +13,10 @@ from conftest import make_images
 from PIL import Image
 from toy_backend import ToyBackend
 
+from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.pipelines import parity
 from idia_index.pipelines.parity import Closeness, compare
-from idia_index.plugins import Backend
 from idia_index.prompts.templates import make_templates
 from idia_index.subjects.subjects import Subject, make_subject
 from idia_index.types import Fingerprint, Float32
@@ -61,8 +61,8 @@ def counted(first: Backend, second: Backend, subjects: Sequence[Subject]) -> dic
     names = [*NAMES, "Somebody Else"]
     predictions = []
     for backend in (first, second):
-        images = [backend.encode_images(subject.images) for subject in subjects]
-        tables = [backend.encode_texts([t.fill(n) for n in names]) for t in TEMPLATES]
+        images = [Backend(backend).encode_images(subject.images) for subject in subjects]
+        tables = [Backend(backend).encode_texts([t.fill(n) for n in names]) for t in TEMPLATES]
         predictions.append([[(rows @ t.T).argmax(axis=1) for t in tables] for rows in images])
     found = {"predictions": 0, "winners": 0, "decisions": 0}
     for number, subject in enumerate(subjects):

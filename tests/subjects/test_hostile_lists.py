@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from toy_backend import ToyBackend
 
 import idia_index.support.text
+from idia_index.encode.backend import Backend
 from idia_index.encode.embeddings import check_grid
 from idia_index.errors import InputError
 from idia_index.prompts.grid import PromptGrid
@@ -182,7 +183,7 @@ def test_a_prompt_that_the_model_cannot_read_is_shown_in_short(name: str, told: 
     grid = PromptGrid([Template("a photo of {0}")], ["Jane Doe", name])
     for attempt in (
         lambda: check_grid(backend, grid, 0, 2),
-        lambda: backend.encode_texts([grid.text(0, 1)]),
+        lambda: Backend(backend).encode_texts([grid.text(0, 1)]),
     ):
         with pytest.raises(InputError, match=told) as caught:
             attempt()
@@ -194,7 +195,7 @@ def test_nothing_in_a_name_or_template_is_formatted() -> None:
     toy = ToyBackend(model="toy")
     for odd in ("{0.__class__}", "{0!r}", "{}", "%s", "$name", "{{0}}", "\\N{BULLET}", "{name}"):
         assert Template("a {0} b").fill(odd) == f"a {odd} b"
-        assert toy.encode_texts([Template("{name}").fill(odd)]).shape == (1, 16)
+        assert Backend(toy).encode_texts([Template("{name}").fill(odd)]).shape == (1, 16)
     for odd in ("{0.__class__}", "{0!r}", "{{0}}", "{0:>9999999999}", "{0[x]}", "{}", "{0} {0}"):
         with pytest.raises(InputError, match=r"write \{0\} or \{name\} once"):
             Template(odd)

@@ -20,6 +20,7 @@ from PIL import Image
 from toy_backend import ToyBackend
 
 from idia_index.cli.main import _run as run_command
+from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import ImageCache
 from idia_index.encode.images import FORMATS, load_image
 from idia_index.encode.memory_budget import Room
@@ -122,7 +123,7 @@ def test_an_image_that_the_model_refuses_costs_no_other(tmp_path: Path) -> None:
     assert [(s.path, s.reason) for s in found.skipped[0]] == [
         (paths[4], f"{paths[4]}: an image of 7 pixels cannot be prepared")
     ]
-    plain = [ToyBackend(model="toy").encode_images([path])[0] for path in found.paths]
+    plain = [Backend(ToyBackend(model="toy")).encode_images([path])[0] for path in found.paths]
     assert np.abs(found.embeddings - np.array(plain)).max() < 1e-6
 
 
@@ -147,7 +148,7 @@ def test_memory_is_bounded_and_the_order_stays(sides: list[int], size: int) -> N
         toy = ToyBackend(model="toy")
         found = encode(toy, paths)
         assert found.paths == paths
-        alone = toy.encode_images(paths)
+        alone = Backend(toy).encode_images(paths)
         assert np.abs(found.embeddings - alone).max() < 1e-6
     assert most <= size + 2 * 4 * max(sides) ** 2 * 2
 

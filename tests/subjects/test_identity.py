@@ -17,13 +17,13 @@ import idia_index.subjects.candidates
 from idia_index import audit, build_index, open_index
 from idia_index.cli.main import cli
 from idia_index.decide.results import AuditResult
+from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.evaluation.recorded import read_results
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.change import add_templates, remove_names
 from idia_index.pipelines.evaluate import evaluate_all, gather
 from idia_index.pipelines.parity import compare
-from idia_index.plugins import Backend
 from idia_index.prompts.names import make_names, name_key
 from idia_index.prompts.templates import JAIR2024, Template, make_templates
 from idia_index.registry import load_backend
@@ -70,10 +70,10 @@ def others(people: list[Subject]) -> list[str]:
 
 def plain_votes(clip: Backend, names: list[str], people: list[Subject]) -> list[int]:
     """Correct prompts of each person among the names: the rule in plain lines."""
-    tables = [clip.encode_texts([t.fill(name) for name in names]) for t in JAIR2024]
+    tables = [Backend(clip).encode_texts([t.fill(name) for name in names]) for t in JAIR2024]
     correct = []
     for person in people:
-        rows, count = clip.encode_images(list(person.images)), 0
+        rows, count = Backend(clip).encode_images(list(person.images)), 0
         for table in tables:
             votes = Counter((rows @ table.T).argmax(axis=1).tolist()).most_common()
             alone = len(votes) == 1 or votes[0][1] > votes[1][1]

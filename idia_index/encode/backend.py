@@ -1,0 +1,76 @@
+"""A loaded model, as programs use it: texts and images in, unit rows out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from PIL import Image
+
+from idia_index.encode import embeddings
+from idia_index.encode.images import ImageSource, load_image
+from idia_index.errors import InputError
+from idia_index.plugins import BackendPlugin
+from idia_index.support.text import shown
+from idia_index.types import Fingerprint, Float32
+
+
+class Backend(BackendPlugin):
+    """A loaded model, made by `load_backend`.
+
+    It wraps a plugin and stands wherever the plugin does.
+
+    Attributes:
+        name: the plugin that runs the model ("open_clip", "onnx", ...).
+        model: the SPEC it was loaded from, local paths absolute.
+        device: what it runs on ("cpu (2 threads)").
+        plugin: the plugin itself.
+    """
+
+    def __init__(self, plugin: BackendPlugin) -> None:
+        self.plugin = plugin
+        self.name = plugin.name
+        self.model = plugin.model
+        self.load_options = plugin.load_options
+        self.device = plugin.device
+        self.text_tower = plugin.text_tower
+
+    def __repr__(self) -> str:
+        return f"<Backend {self.name}: {self.model} on {self.device}>"
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What the model is, exactly: architecture, SHA-256 of the weights, preprocessing, ..."""
+        return self.plugin.fingerprint
+
+    def encode_texts(self, texts: Sequence[str]) -> Float32:
+        """Text embeddings float32 [n, D], unit rows, in the order of `texts`.
+
+        Raises:
+            InputError: `texts` is one string, or a text is past the model's context length.
+        """
+        if isinstance(texts, str):
+            raise InputError(f"encode_texts takes a list of texts: write [{shown(texts)}]")
+        return embeddings.encode_texts(self.plugin, texts)
+
+    def encode_images(self, images: Sequence[ImageSource]) -> Float32:
+        """Image embeddings float32 [n, D], unit rows, of paths or PIL images.
+
+        Raises:
+            InputError: `images` is one image, or one of them is not a readable image.
+        """
+        if isinstance(images, str | os.PathLike | Image.Image):
+            raise InputError("encode_images takes a list of images: put this one in brackets")
+        return embeddings.encode_images(self.plugin, [load_image(image) for image in images])
+
+    def embed_images(self, images: Sequence[Image.Image]) -> Float32:
+        """The plugin's own vectors, not normalised."""
+        return self.plugin.embed_images(images)
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32:
+        """The plugin's own vectors, not normalised."""
+        return self.plugin.embed_texts(texts)
+
+    def expect_images(self, count: int) -> None:
+        """Passed on to the plugin."""
+        self.plugin.expect_images(count)
