@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError
 from idia_index.plugins import BackendPlugin
 from idia_index.types import Float32
@@ -78,8 +79,8 @@ def probe(source: BackendPlugin, export: BackendPlugin, dtype: str) -> ProbeRepo
         IdiaIndexError: tokens or embeddings differ by more than `TOLERANCES` allows.
     """
     probes = _check_tokens(source, export)
-    texts = _compare(source.encode_texts, export.encode_texts, probes)
-    images = _compare(source.encode_images, export.encode_images, probe_images())
+    texts = _compare(Backend(source).encode_texts, Backend(export).encode_texts, probes)
+    images = _compare(Backend(source).encode_images, Backend(export).encode_images, probe_images())
     for what, (difference, _) in (("text", texts), ("image", images)):
         # Not a number compares as false, and fails.
         if not difference <= TOLERANCES[dtype]:
