@@ -19,8 +19,6 @@ ORDER = (
     "pipelines", "report", "evaluation", "decide", "subjects", "search", "store", "registry",
     "encode", "plugins", "prompts", "study", "types", "support", "errors",
 )  # fmt: skip
-LIFTED = {  # what still reaches up, and is to be cut
-}
 # What authors of plugins have to stand on.
 FOUNDATION = {
     "backends": ("plugins", "encode", "prompts", "types", "support", "errors", "backends"),
@@ -90,8 +88,7 @@ def test_each_stretch_imports_only_from_those_below_it(stretch: str) -> None:
         if _stretch(path) == stretch:
             for name in imports(path):
                 for other in above:
-                    if (stretch, other) not in LIFTED:
-                        assert not starts(name, f"idia_index.{other}"), f"{path}: {name}"
+                    assert not starts(name, f"idia_index.{other}"), f"{path}: {name}"
 
 
 def test_every_module_of_the_core_has_its_place_in_the_order() -> None:
@@ -101,8 +98,7 @@ def test_every_module_of_the_core_has_its_place_in_the_order() -> None:
 
 @pytest.mark.parametrize("folder", ["backends", "indexes"])
 def test_plugins_import_what_authors_of_plugins_stand_on(folder: str) -> None:
-    lifted = [to for name, to in LIFTED if name == folder]
-    allowed = [f"idia_index.{name}" for name in (*FOUNDATION[folder], *lifted)]
+    allowed = [f"idia_index.{name}" for name in FOUNDATION[folder]]
     for path in files(folder):
         for name in imports(path):
             if starts(name, "idia_index"):
