@@ -1,19 +1,26 @@
 # Two commands from a machine with Python and make:
 #   make demo    the controlled study, in an environment of its own, without PyTorch
 #   make test    the whole test suite, with every backend
-# and what takes longer: `make fuzz`, and `make oldest` (see docs/testing.md).
+# `make quick` runs the tests that need neither PyTorch nor a process of their own; what takes
+# longer is `make fuzz` and `make oldest` (see docs/testing.md).
 PYTHON ?= python3
 DEMO_ENV := .venv-demo
 DEV_ENV := .venv
 OLDEST_ENV := .venv-oldest
 
-.PHONY: demo test check fuzz oldest docs clean
+# Two processes, each with a thread: a file's tests stay together, so that fixtures are made once.
+PYTEST := OMP_NUM_THREADS=1 $(DEV_ENV)/bin/python -m pytest -n 2 --dist loadfile
+
+.PHONY: demo test quick check fuzz oldest docs clean
 
 demo: $(DEMO_ENV)/ready
 	$(DEMO_ENV)/bin/idia-index demo --out idia-demo
 
 test: $(DEV_ENV)/ready
-	$(DEV_ENV)/bin/python -m pytest
+	$(PYTEST)
+
+quick: $(DEV_ENV)/ready
+	$(PYTEST) -m 'not torch and not process'
 
 # Style, types (on an installed wheel, where the folder mapping is real), dependencies.
 check: $(DEV_ENV)/ready

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.abc
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from marking import needs_of
 from PIL import Image
 from toy_backend import ToyBackend
 
@@ -17,6 +21,46 @@ from idia_index.support.offline import send_nothing
 # No test may reach for a hub; whatever tries must fail at once and not wait for a network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 send_nothing()  # tests import libraries of backends themselves
+
+
+# What the test that runs now must not do; see _marked.
+_forbidden: dict[str, str] = {}
+
+
+class NoTorch(importlib.abc.MetaPathFinder):
+    """Finds no PyTorch."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname == "torch":
+            raise ModuleNotFoundError("these tests run without PyTorch", name="torch")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where tests that need PyTorch are left out, PyTorch is not there: the marks must be true."""
+    if "not torch" in config.option.markexpr:
+        sys.meta_path.insert(0, NoTorch())
+    sys.addaudithook(_refuse)
+
+
+def _refuse(event: str, arguments: tuple[object, ...]) -> None:
+    if event in _forbidden:
+        raise RuntimeError(f"{_forbidden[event]} starts a process; mark it @pytest.mark.process")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        for need in needs_of(item.path, item.originalname):
+            item.add_marker(need)
+
+
+@pytest.fixture(autouse=True)
+def _marked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests that start a process are marked so; PyTorch may start some as it pleases."""
+    if not any(request.node.get_closest_marker(mark) for mark in ("process", "torch")):
+        _forbidden.update(dict.fromkeys(("subprocess.Popen", "os.fork"), request.node.nodeid))
+    yield
+    _forbidden.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -64,6 +64,14 @@ def test_nothing_is_imported_by_its_folder_name(folder: str) -> None:
             assert not starts(name, "backends", "indexes", "cli"), f"{path}: {name}"
 
 
+def test_no_test_file_imports_another() -> None:
+    for path in files("tests"):
+        for name in imports(path):
+            assert not starts(name.split(".")[-1], "tests") and not name.startswith("test_"), (
+                f"{path}: {name}; what tests share is a module of tests/ without that prefix"
+            )
+
+
 def test_the_core_imports_only_the_standard_library_numpy_and_pillow() -> None:
     for path in files("idia_index"):
         for name in imports(path):

@@ -1,0 +1,91 @@
+"""Marks `torch` and `process`, read from the tests' source, so that nobody has to keep them.
+
+A test needs what its body, its decorators, and the fixtures and helpers that they name import or
+require: in its own file, in the helper modules of this folder, or for a whole file at its top.
+What this cannot see (a backend that is loaded by its name) is marked by hand.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+NEEDS = {
+    "torch": {"torch", "torchvision", "open_clip", "transformers", "onnxscript"},
+    "process": {"subprocess", "multiprocessing"},
+}
+
+
+def needs_of(path: Path, test: str) -> list[str]:
+    """Which marks a test needs: any of "torch" and "process"."""
+    needed = _read(path).required | _reached(path, test)
+    return [need for need, modules in NEEDS.items() if modules & needed]
+
+
+class _File:
+    """What a file of tests or helpers imports, defines, and cannot be imported without."""
+
+    def __init__(self, path: Path) -> None:
+        self.imported: dict[str, tuple[str, str]] = {}
+        self.defined: dict[str, ast.stmt] = {}
+        self.required: set[str] = set()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                module = getattr(node, "module", None)
+                for alias in node.names:
+                    place = (module, alias.name) if module else (alias.name, "")
+                    self.imported[alias.asname or _top(alias.name)] = place
+                    self.required |= {_top(place[0])} & NEEDS["torch"]
+            elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+                self.defined[node.name] = node
+            elif isinstance(node, ast.Assign | ast.Expr):
+                self.required |= _modules(node)
+                for target in getattr(node, "targets", []):
+                    self.defined |= {
+                        t.id: node for t in ast.walk(target) if isinstance(t, ast.Name)
+                    }
+
+
+_read = cache(_File)
+
+
+def _top(module: str) -> str:
+    return module.split(".")[0]
+
+
+def _modules(node: ast.AST) -> set[str]:
+    """The packages that a statement imports, or requires by `pytest.importorskip`."""
+    found: set[str] = set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Import):
+            found |= {_top(alias.name) for alias in part.names}
+        elif isinstance(part, ast.ImportFrom):
+            found.add(_top(part.module or ""))
+        elif isinstance(part, ast.Call) and ast.unparse(part.func) == "pytest.importorskip":
+            found |= {_top(a.value) for a in part.args[:1] if isinstance(a, ast.Constant)}
+    return found
+
+
+@cache
+def _reached(path: Path, start: str) -> frozenset[str]:
+    """The packages that whatever is called `start` in a file comes to use."""
+    file, found, seen, todo = _read(path), set(), set(), [start]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in file.imported:
+            module, attribute = file.imported[name]
+            helper = TESTS / f"{module}.py"
+            found.add(_top(module))
+            if helper.is_file():
+                found |= _read(helper).required | _reached(helper, attribute)
+        elif name in file.defined:
+            found |= _modules(file.defined[name])
+            for node in ast.walk(file.defined[name]):
+                if isinstance(node, ast.Name | ast.arg):
+                    todo.append(node.id if isinstance(node, ast.Name) else node.arg)
+    return frozenset(found)
