@@ -10,11 +10,11 @@ from PIL import Image
 
 from idia_index.backends.fingerprints import preprocessing_string
 from idia_index.backends.preprocessing import Preprocessing
-from idia_index.backends.specs import SpecKind, pytorch_spec
 from idia_index.backends.weights_hash import weights_sha256
 from idia_index.encode.images import MAX_PIXELS
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError, ModelError
 from idia_index.plugins import BackendPlugin
+from idia_index.plugins.specs import SpecKind, pytorch_spec
 from idia_index.support.offline import is_offline
 from idia_index.types import Fingerprint, Float32
 
@@ -58,7 +58,7 @@ class OpenClipBackend(BackendPlugin):
     """A CLIP model in PyTorch.
 
     Args:
-        model: SPEC, as `idia_index.backends.specs` reads it.
+        model: SPEC, as `idia_index.plugins.specs` reads it.
         device: "cpu", "cuda", "cuda:1", "mps"; None takes the first that computes.
         dtype: what the towers compute in: "float32", "float16" or "bfloat16".
         allow_activation_mismatch: whether to load weights under an activation that they were

@@ -28,9 +28,9 @@ from idia_index.backends.open_clip_transformers import (
     clip_preprocessing,
     open_clip_weights,
 )
-from idia_index.backends.specs import ModelSpec, SpecKind
 from idia_index.backends.torch_checkpoints import Checkpoint, read_checkpoint
 from idia_index.errors import ModelError, RefusedError
+from idia_index.plugins.specs import ModelSpec, SpecKind
 
 CONFIG = "open_clip_config.json"
 _MAX_JSON = 1 << 24

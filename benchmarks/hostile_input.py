@@ -25,7 +25,7 @@ from PIL import Image
 
 SIDE = 9_900  # 98 million pixels, just below what is refused
 LARGE = 40
-RUN = (sys.executable, "-m", "idia_index.cli")
+RUN = (sys.executable, "-m", "idia_index")
 MODEL = "from idia_index.study import ONNX_DIR, candidates; print(ONNX_DIR, *candidates(), sep='|')"
 READ = (
     "import sys; from idia_index.prompts.names import read_names; n = read_names(sys.argv[1]); "

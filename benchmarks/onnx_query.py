@@ -75,7 +75,7 @@ def run(*command: object, stdin: str | None = None) -> str:
 
 
 def tool(*arguments: object) -> str:
-    return run("-m", "idia_index.cli", *arguments)
+    return run("-m", "idia_index", *arguments)
 
 
 def write_images(folder: Path) -> list[Path]:

@@ -9,8 +9,6 @@ import click
 
 from idia_index.cli.options import (
     DIRECTORY,
-    backend_for,
-    load_model,
     mismatch_options,
     model_options,
     progress_option,
@@ -20,6 +18,7 @@ from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.pipelines.build import build_index, check_room, is_built
 from idia_index.pipelines.candidates import Drawing, all_candidates
+from idia_index.pipelines.load import load_model
 from idia_index.prompts.lint import lint_names
 from idia_index.prompts.names import NameList, read_names
 from idia_index.prompts.sampling import ORIGINS
@@ -139,8 +138,8 @@ def command(
     templates = read_templates(templates_file) if templates_file else JAIR2024
     load_index_type(index_type)  # what is wrong with it is said before a model is loaded
     loaded = load_model(
-        backend or backend_for(model),
-        model=model,
+        model,
+        backend,
         device=device,
         dtype=dtype,
         **mismatch_options(allow_activation_mismatch),

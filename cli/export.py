@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from idia_index.backends.specs import pytorch_spec
 from idia_index.cli.options import ALLOW_MISMATCH, DIRECTORY, mismatch_options
 from idia_index.cli.terminal import say
+from idia_index.plugins.specs import pytorch_spec
 from idia_index.registry import load_backend
 
 

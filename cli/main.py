@@ -12,8 +12,8 @@ from types import TracebackType
 import click
 
 from idia_index._version import __version__
-from idia_index.cli import _starting
-from idia_index.cli.terminal import say
+from idia_index.cli import interrupts
+from idia_index.cli.terminal import say, set_verbosity
 from idia_index.errors import IdiaIndexError
 from idia_index.support.offline import go_offline, is_offline
 from idia_index.support.text import shown_path
@@ -54,6 +54,17 @@ class Verbs(click.Group):
         command: click.Command = import_module(f"idia_index.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from difflib import get_close_matches  # needed for a misspelt verb alone
+
+            close = get_close_matches(args[0], VERBS, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
@@ -72,20 +83,27 @@ class Verbs(click.Group):
     is_flag=True,
     help="Open no network connection: models come from files and local caches alone.",
 )
-def cli(debug: bool, offline: bool) -> None:
+@click.option("-q", "--quiet", is_flag=True, help="Only results and errors: no notes, no progress.")
+@click.option("-v", "--verbose", is_flag=True, help="All notes, and progress off a terminal, too.")
+def cli(debug: bool, offline: bool, quiet: bool, verbose: bool) -> None:
     """Find out whether a CLIP model knows a face by name.
 
     Identity inference (Hintersdorf et al., JAIR 2024): show the model photos of a person, let it
     choose among a thousand names in each of 21 prompts, and count the prompts that choose the
     right one. For auditing models with the subject's consent or another lawful basis.
+
+    --debug, --offline, -q and -v may stand anywhere on the line.
     """
 
 
 def main() -> None:
-    """Runs the command; exits with 0, 1 or 2, and a traceback only with --debug."""
-    arguments = sys.argv[1:]
-    debug, arguments = _taken("--debug", arguments)
-    offline, arguments = _taken("--offline", arguments)
+    """Runs the command; exits with 0, 1, 2 or 3, and a traceback only with --debug."""
+    interrupts.watch()
+    debug, arguments = _taken(sys.argv[1:], "--debug")
+    offline, arguments = _taken(arguments, "--offline")
+    quiet, arguments = _taken(arguments, "-q", "--quiet")
+    verbose, arguments = _taken(arguments, "-v", "--verbose")
+    set_verbosity(verbose - quiet)
     if offline or is_offline():
         go_offline()
     if not debug:
@@ -93,25 +111,23 @@ def main() -> None:
         # field of the report.
         warnings.filterwarnings("ignore", module=r"PIL\.")
     sys.excepthook = _show_traceback
-    _starting.started()
     try:
         code = _run(arguments, debug)
     except KeyboardInterrupt:  # a second one
         code = 1
-    _starting.ending(code)
-    sys.exit(code)
+    interrupts.leave(code)
 
 
-def _taken(flag: str, arguments: list[str]) -> tuple[bool, list[str]]:
+def _taken(arguments: list[str], *flags: str) -> tuple[bool, list[str]]:
     """Whether a flag of all verbs is given, and the rest: it may stand anywhere on the line."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    rest = [argument for argument in arguments[:end] if argument != flag]
+    rest = [argument for argument in arguments[:end] if argument not in flags]
     return len(rest) < end, rest + arguments[end:]
 
 
 def _run(arguments: list[str], debug: bool) -> int:
     try:
-        result = cli.main(arguments, prog_name="idia-index", standalone_mode=False)
+        result = cli.main(arguments or ["--help"], prog_name="idia-index", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "idia-index"
@@ -125,13 +141,13 @@ def _run(arguments: list[str], debug: bool) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except IdiaIndexError as error:
-        if _starting.interrupted():
+        if interrupts.asked():
             return _failed("interrupted", 1)
         if debug:
             raise
         return _failed(str(error), error.exit_code)
     except Exception as error:
-        if _starting.interrupted():
+        if interrupts.asked():
             return _failed("interrupted", 1)
         if debug:
             raise

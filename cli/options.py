@@ -9,14 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
-from idia_index.backends.specs import is_export, pytorch_spec
 from idia_index.encode.backend import Backend
-from idia_index.errors import InputError
+from idia_index.pipelines.load import load_backend_for
 from idia_index.plugins import BACKEND_DTYPES
-from idia_index.registry import load_backend
 from idia_index.search.index import Index
-from idia_index.store.manifest_json import BuildPlan
-from idia_index.support.text import json_text, shown
+from idia_index.support.text import json_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,14 +57,6 @@ def mismatch_options(allowed: bool) -> dict[str, Any]:
     return {"allow_activation_mismatch": True} if allowed else {}
 
 
-_BUILT_IN = ("open_clip", "onnx")
-
-
-def backend_for(model: str) -> str:
-    """The built-in backend that a SPEC is for: onnx runs the directory of an export."""
-    return "onnx" if is_export(Path(model).expanduser()) else "open_clip"
-
-
 def model_options(function: F) -> F:
     """Adds what says how a model is loaded, for verbs that build."""
     for option in (
@@ -107,36 +96,7 @@ def override_options(function: F) -> F:
 
 def backend_of(index: Index, backend: str | None, model: str | None, device: str | None) -> Backend:
     """Loads the model that an index was built with, or the one given instead of it."""
-    return load_as_built(index.manifest.plan, backend, model, device)
-
-
-def load_as_built(
-    plan: BuildPlan, backend: str | None, model: str | None, device: str | None
-) -> Backend:
-    """The same for the plan of an index that need not be whole."""
-    if backend is None:
-        backend = _backend_of_another(plan.backend, model) if model else plan.backend
-    # Options belong to the backend that took them; another one starts from its own defaults.
-    options = plan.load_options if backend == plan.backend else {}
-    try:
-        return load_model(backend, model=model or plan.model, device=device, **options)
-    except TypeError as error:  # an index may come from anybody, and say anything
-        raise InputError(
-            f"the index's load_options {shown(dict(options))} do not fit its backend ({error}); "
-            "build the index again"
-        ) from error
-
-
-def _backend_of_another(built_with: str, model: str) -> str:
-    """The backend of a model in place of an index's; one that is no built-in stays."""
-    return backend_for(model) if built_with in _BUILT_IN else built_with
-
-
-def load_model(backend: str, *, model: str, **options: Any) -> Backend:
-    """As `registry.load_backend`; what cannot be a SPEC is refused before PyTorch is imported."""
-    if backend == "open_clip":
-        pytorch_spec(model)
-    return load_backend(backend, model=model, **options)
+    return load_backend_for(index, model=model, backend=backend, device=device)
 
 
 def write_json(data: Any) -> None:

@@ -7,12 +7,10 @@ from typing import Any
 
 import click
 
-from idia_index.backends.specs import pytorch_spec
 from idia_index.cli.console import pairs
 from idia_index.cli.options import (
     DIRECTORY,
     json_option,
-    load_model,
     progress_option,
     tau_option,
     write_json,
@@ -21,7 +19,9 @@ from idia_index.cli.people import tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
+from idia_index.pipelines.load import load_model
 from idia_index.pipelines.parity import Count, ParityReport, compare
+from idia_index.plugins.specs import pytorch_spec
 from idia_index.prompts.sampling import sample_names
 from idia_index.prompts.templates import JAIR2024
 from idia_index.search.index import Index
@@ -95,8 +95,8 @@ def command(
     source = _source(index, index_or_model, model)
     names = index.names if index is not None else _drawn(sample_names, seed)
     templates = index.templates if index is not None else JAIR2024
-    second = load_model("onnx", model=str(onnx_dir))  # first, as it says sooner what is wrong
-    first = load_model("open_clip", **source)
+    second = load_model(str(onnx_dir), "onnx")  # first, as it says sooner what is wrong
+    first = load_model(backend="open_clip", **source)
     with Stages(show_progress) as progress:
         report = compare(first, second, names, templates, people, tau=tau, strict=strict,
                          progress=progress)  # fmt: skip

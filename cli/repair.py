@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from idia_index.cli.options import DIRECTORY, load_as_built, override_options, progress_option
+from idia_index.cli.options import DIRECTORY, override_options, progress_option
 from idia_index.cli.progress import Progress
 from idia_index.cli.terminal import say
+from idia_index.pipelines.load import load_backend_at
 from idia_index.pipelines.repair import repair
-from idia_index.store.directory import Store
 
 
 @click.command(epilog="\b\nExample:\n  idia-index repair people.idia")
@@ -25,9 +25,7 @@ def command(
     show_progress: bool | None,
 ) -> None:
     """Check INDEX, and encode its damaged shards again; others are left as they are."""
-    manifest, held = Store(index).read_held()
-    held.close()
-    loaded = load_as_built(manifest.plan, backend, model, device)
+    loaded = load_backend_at(index, model=model, backend=backend, device=device)
     with Progress("encoding prompts", show_progress) as bar:
         done = repair(index, loaded, bar.advance)
     for finding in done.findings:

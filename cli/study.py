@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from idia_index.cli.evaluation_text import evaluation_text
-from idia_index.cli.options import DIRECTORY, json_option, load_model, progress_option, write_json
+from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
 from idia_index.cli.outputs import claim
 from idia_index.cli.people import skipped_of, tell_skipped
 from idia_index.cli.progress import Stages
@@ -16,6 +16,7 @@ from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.demo import study_backend
+from idia_index.pipelines.load import load_model
 from idia_index.pipelines.studies import (
     STUDIES,
     Recipe,
@@ -76,7 +77,7 @@ def command(
     recipe = read_recipe(study)
     if dry_run == (images is not None and model is not None):
         raise InputError("give --images and --model, or --dry-run without them")
-    loaded = study_backend() if dry_run else load_model(backend, model=str(model), device=device)
+    loaded = study_backend() if dry_run else load_model(str(model), backend, device=device)
     claim(out / "report", source=images)
     with Stages(show_progress) as progress:
         if dry_run:

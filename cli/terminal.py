@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import TypeVar
 
 import click
 
 from idia_index.support.text import printable
+
+T = TypeVar("T")
+
+_verbosity = 0
+
+
+def set_verbosity(level: int) -> None:
+    """-1: results and errors alone (`-q`); 0: notes, too; 1: all notes, and progress (`-v`)."""
+    global _verbosity
+    _verbosity = level
+
+
+def is_quiet() -> bool:
+    """Whether `-q` was given."""
+    return _verbosity < 0
+
+
+def is_verbose() -> bool:
+    """Whether `-v` was given."""
+    return _verbosity > 0
 
 
 def say(text: str = "", *, err: bool = False) -> None:
@@ -18,3 +40,18 @@ def say(text: str = "", *, err: bool = False) -> None:
     encoding = (sys.stderr if err else sys.stdout).encoding or "utf-8"
     shown = printable(text).encode(encoding, "backslashreplace").decode(encoding)
     click.echo(shown, err=err)
+
+
+def note(text: str) -> None:
+    """Writes a note to standard error, which `-q` leaves out."""
+    if not is_quiet():
+        say(f"note: {text}", err=True)
+
+
+def notes(texts: Sequence[str], most: int, more: str = "more") -> None:
+    """Notes the first `most` texts and how many are left; all of them with `-v`."""
+    shown = texts if is_verbose() else texts[:most]
+    for text in shown:
+        note(text)
+    if len(texts) > len(shown):
+        note(f"and {len(texts) - len(shown):,} {more} (-v shows all)")

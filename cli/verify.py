@@ -9,7 +9,6 @@ import click
 from idia_index.cli.options import (
     DIRECTORY,
     json_option,
-    load_as_built,
     override_options,
     progress_option,
     write_json,
@@ -17,6 +16,7 @@ from idia_index.cli.options import (
 from idia_index.cli.progress import Progress
 from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError
+from idia_index.pipelines.load import load_backend_at
 from idia_index.pipelines.verify import Finding, verify
 from idia_index.store.directory import Store
 from idia_index.store.remedies import BACKUP, can_be_repaired
@@ -52,7 +52,7 @@ def command(
     held.close()
     loaded = None
     if not no_model:
-        loaded = load_as_built(manifest.plan, backend, model, device)
+        loaded = load_backend_at(index, model=model, backend=backend, device=device)
     with Progress("checking files", show_progress) as bar:
         findings = verify(index, loaded, seed=seed, progress=bar.advance)
     if as_json:

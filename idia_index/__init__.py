@@ -1,9 +1,106 @@
-"""Does a CLIP model know a face by name? Identity inference as an index, a query and an audit."""
+"""Does a CLIP model know a face by name? Identity inference as an index, a query and an audit.
+
+The names in `__all__` are the public API, which follows semantic versioning. Every other module,
+and every name that is not listed here, is private and may change in any release; authors of
+plugins have `idia_index.plugins` and `idia_index.types`, too.
+
+Names are imported when they are first used, so that `import idia_index` takes no time.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from idia_index._version import __version__
-from idia_index.pipelines.audit import audit
-from idia_index.pipelines.build import build_index
-from idia_index.registry import load_backend
-from idia_index.search.open import open_index
 
-__all__ = ["__version__", "audit", "build_index", "load_backend", "open_index"]
+# At once, since the folder `decide` would stand under this name otherwise.
+from idia_index.decide.decision import decide
+
+if TYPE_CHECKING:
+    from idia_index.decide.decision import Decision
+    from idia_index.decide.results import AuditResult, SubjectResult
+    from idia_index.decide.votes import majority_vote
+    from idia_index.encode.backend import Backend
+    from idia_index.errors import (
+        DamagedIndexError,
+        IdiaIndexError,
+        InputError,
+        MissingExtraError,
+        ModelError,
+        NoSpaceError,
+        RefusedError,
+    )
+    from idia_index.pipelines.audit import audit
+    from idia_index.pipelines.build import build_index
+    from idia_index.pipelines.load import load_backend_for
+    from idia_index.prompts.names import read_names
+    from idia_index.prompts.sampling import sample_names
+    from idia_index.registry import load_backend
+    from idia_index.search.index import Index
+    from idia_index.search.open import open_index
+    from idia_index.subjects.subjects import Subject, make_subject, read_subjects
+
+_PLACES = {
+    "AuditResult": "decide.results",
+    "Backend": "encode.backend",
+    "DamagedIndexError": "errors",
+    "Decision": "decide.decision",
+    "IdiaIndexError": "errors",
+    "Index": "search.index",
+    "InputError": "errors",
+    "MissingExtraError": "errors",
+    "ModelError": "errors",
+    "NoSpaceError": "errors",
+    "RefusedError": "errors",
+    "Subject": "subjects.subjects",
+    "SubjectResult": "decide.results",
+    "audit": "pipelines.audit",
+    "build_index": "pipelines.build",
+    "load_backend": "registry",
+    "load_backend_for": "pipelines.load",
+    "majority_vote": "decide.votes",
+    "make_subject": "subjects.subjects",
+    "open_index": "search.open",
+    "read_names": "prompts.names",
+    "read_subjects": "subjects.subjects",
+    "sample_names": "prompts.sampling",
+}
+
+__all__ = [
+    "AuditResult",
+    "Backend",
+    "DamagedIndexError",
+    "Decision",
+    "IdiaIndexError",
+    "Index",
+    "InputError",
+    "MissingExtraError",
+    "ModelError",
+    "NoSpaceError",
+    "RefusedError",
+    "Subject",
+    "SubjectResult",
+    "__version__",
+    "audit",
+    "build_index",
+    "decide",
+    "load_backend",
+    "load_backend_for",
+    "majority_vote",
+    "make_subject",
+    "open_index",
+    "read_names",
+    "read_subjects",
+    "sample_names",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'idia_index' has no attribute {name!r}")
+    value = getattr(import_module(f"idia_index.{_PLACES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -28,7 +28,7 @@ from idia_index import open_index
 from idia_index.errors import InputError
 from idia_index.study import MODEL_DIR, ONNX_DIR, candidates, subjects, write_subjects
 
-CLI = [sys.executable, "-m", "idia_index.cli"]
+CLI = [sys.executable, "-m", "idia_index"]
 # An interrupt while Python itself starts ends in Python's own words, before any of ours run.
 STARTED = 0.08
 

@@ -231,7 +231,7 @@ def _graph(folder: Path, data: bytes) -> None:
 
 
 def _spec(folder: Path, data: bytes) -> None:
-    from idia_index.backends.specs import parse_spec
+    from idia_index.plugins.specs import parse_spec
 
     assert parse_spec(data.decode("utf-8", "surrogateescape")).text
 

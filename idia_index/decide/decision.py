@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING
 
 from idia_index.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ def decide(winners: ArrayLike, name_id: int, tau: int) -> Decision:
         InputError: tau is not in 1..T.
         ValueError: `name_id` is below 0; -1 would count ties as correct.
     """
+    import numpy as np  # only here, since `idia_index` imports this function at once
+
     table = np.asarray(winners)
     check_tau(tau, len(table))
     if name_id < 0:

@@ -17,7 +17,7 @@ from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError, NoSpaceError, RefusedError
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import NameList, make_names, name_key
-from idia_index.prompts.templates import JAIR2024, Template
+from idia_index.prompts.templates import JAIR2024, Template, as_templates
 from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.search.open import open_index
@@ -62,7 +62,7 @@ def build_index(
     path: str | os.PathLike[str],
     backend: Backend,
     names: Sequence[str],
-    templates: Sequence[Template] = JAIR2024,
+    templates: Sequence[Template | str] = JAIR2024,
     *,
     index_type: str = "flat",
     pool: Mapping[str, Any] | None = None,
@@ -81,7 +81,7 @@ def build_index(
         backend: the model.
         names: N candidate names; plain strings are taken as `names.make_names` takes them, a name
             that is given twice once.
-        templates: the prompt templates.
+        templates: the prompt templates, as texts with {0} or {name}; by default the paper's 21.
         index_type: name of the index type.
         pool: what replays `names`, if they were sampled; kept in the manifest.
         resume: go on with an unfinished build of the same arguments; start if there is none.
@@ -96,7 +96,9 @@ def build_index(
         MissingExtraError: the packages of the index type are not installed.
     """
     store = Store(Path(path))
-    grid = PromptGrid(templates, names if isinstance(names, NameList) else make_names(names))
+    grid = PromptGrid(
+        as_templates(templates), names if isinstance(names, NameList) else make_names(names)
+    )
     plan = _plan(backend, grid, index_type, pool)
     if resume and store.is_finished():
         index = _finished(store, plan)

@@ -137,6 +137,8 @@ def make_names(names: Iterable[str], source: str = "names") -> NameList:
 
     Raises `InputError` for a name that is empty or that `check_text` refuses, or for no names.
     """
+    if isinstance(names, str):
+        raise InputError(f"{source}: {shown(names)} is one text; give a list of names")
     builder = _Builder()
     items = iter(names)
     seen = 0

@@ -115,6 +115,16 @@ def make_templates(
     return tuple(templates)
 
 
+def as_templates(templates: Iterable[Template | str]) -> tuple[Template, ...]:
+    """Templates of a list that holds them, or their texts; raises as `make_templates`."""
+    if isinstance(templates, str):
+        raise InputError(f"template {shown(templates)} is one text; give a list of templates")
+    listed = list(templates)
+    if all(isinstance(each, Template) for each in listed):
+        return tuple(each for each in listed if isinstance(each, Template))
+    return make_templates(each if isinstance(each, str) else each.text for each in listed)
+
+
 def template_key(template: Template) -> str:
     """What templates that give the same prompts have in common, as `name_key` of names."""
     return " ".join(template.fill("{0}").split()).casefold()

@@ -73,8 +73,10 @@ def read_subjects(path: str | os.PathLike[str]) -> list[Subject]:
     return subjects
 
 
-def make_subject(name: str, images: Iterable[str | os.PathLike[str]]) -> Subject:
-    """One subject of given images or folders of images.
+def make_subject(
+    name: str, images: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+) -> Subject:
+    """One subject of given images or folders of images, or of one of these.
 
     Raises:
         InputError: the name is empty or not printable, there is no image, or a folder looks
@@ -84,7 +86,7 @@ def make_subject(name: str, images: Iterable[str | os.PathLike[str]]) -> Subject
     if not clean_name(name):
         raise InputError("the name of the subject is empty: give the name to test")
     person = _Person(clean_name(name))
-    for image in images:
+    for image in [images] if isinstance(images, str | os.PathLike) else images:
         known = len(person.images)
         person.add(Path(image), "the command line")
         if len(person.images) > known + 1:

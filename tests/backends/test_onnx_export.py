@@ -279,7 +279,7 @@ def test_the_next_export_removes_what_a_killed_one_left(
     quick_graphs: OpenClipBackend, tmp_path: Path
 ) -> None:
     spec = quick_graphs.model
-    command = [sys.executable, "-m", "idia_index.cli", "export", "--model", spec]
+    command = [sys.executable, "-m", "idia_index", "export", "--model", spec]
     process = subprocess.Popen([*command, str(tmp_path / "killed")])
     while not (left := list(tmp_path.iterdir())) and process.poll() is None:
         time.sleep(0.01)

@@ -348,7 +348,7 @@ def test_without_torch_the_line_names_the_pip_command() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from idia_index.errors import MissingExtraError\n"
-        "import idia_index.backends.specs, idia_index.backends.fingerprints\n"
+        "import idia_index.plugins.specs, idia_index.backends.fingerprints\n"
         "import idia_index.backends.weights_hash\n"
         "try:\n    import idia_index.backends.open_clip\n"
         "except MissingExtraError as error:\n    print(error)\n"

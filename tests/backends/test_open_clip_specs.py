@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from idia_index.backends.specs import ModelSpec, SpecKind, parse_spec
 from idia_index.errors import InputError
+from idia_index.plugins.specs import ModelSpec, SpecKind, parse_spec
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def test_of_two_writers_the_second_is_told_to_wait(tmp_path: Path) -> None:
     first = subprocess.Popen([sys.executable, "-c", hold, str(path)], stdin=subprocess.PIPE,
                              stdout=subprocess.PIPE, text=True)  # fmt: skip
     assert first.stdout is not None and first.stdout.readline() == "held\n"
-    command = [sys.executable, "-m", "idia_index.cli", "compact", str(path)]
+    command = [sys.executable, "-m", "idia_index", "compact", str(path)]
     second = subprocess.run(command, capture_output=True, text=True)
     assert second.returncode == 2 and second.stderr.count("\n") == 1
     assert "another process is writing this index; wait until it is done" in second.stderr

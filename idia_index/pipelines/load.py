@@ -1,0 +1,88 @@
+"""The model of a SPEC, and the model that an index was built with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from idia_index.encode.backend import Backend
+from idia_index.errors import InputError
+from idia_index.plugins.specs import is_export, pytorch_spec
+from idia_index.registry import load_backend
+from idia_index.search.index import Index
+from idia_index.store.directory import Store
+from idia_index.store.manifest_json import BuildPlan
+from idia_index.support.text import shown
+
+_BUILT_IN = ("open_clip", "onnx")
+
+
+def backend_for(model: str) -> str:
+    """The built-in backend that a SPEC is for: onnx runs the directory of an export."""
+    return "onnx" if is_export(Path(model).expanduser()) else "open_clip"
+
+
+def load_model(model: str, backend: str | None = None, **options: Any) -> Backend:
+    """Loads the model of a SPEC; `backend` None takes the built-in one that it is for.
+
+    What cannot be a SPEC is refused before PyTorch is imported.
+
+    Args:
+        model: SPEC, as the command line takes it.
+        backend: name of the backend.
+        options: as those of `load_backend`.
+
+    Raises:
+        IdiaIndexError: as `load_backend`.
+    """
+    backend = backend or backend_for(model)
+    if backend == "open_clip":
+        pytorch_spec(model)
+    return load_backend(backend, model=model, **options)
+
+
+def load_backend_for(
+    index: Index, *, model: str | None = None, backend: str | None = None, device: str | None = None
+) -> Backend:
+    """Loads the model that an index was built with, or the same model from elsewhere.
+
+    Args:
+        index: an open index.
+        model: SPEC of another place of the same model, such as its ONNX export; None for the one
+            that the index was built with.
+        backend: name of the backend; None for the one that the index was built with, or, with
+            `model`, the one that it is for.
+        device: "cpu", "cuda", ...; None takes the best that works.
+
+    Raises:
+        ModelError: the model cannot be loaded. Whether it is the index's own is asked when the
+            index is searched with it.
+    """
+    return _as_built(index.manifest.plan, model, backend, device)
+
+
+def load_backend_at(
+    path: Path, *, model: str | None = None, backend: str | None = None, device: str | None = None
+) -> Backend:
+    """As `load_backend_for`, of an index directory whose manifest alone need be whole."""
+    manifest, held = Store(path).read_held()
+    held.close()
+    return _as_built(manifest.plan, model, backend, device)
+
+
+def _as_built(
+    plan: BuildPlan, model: str | None, backend: str | None, device: str | None
+) -> Backend:
+    if backend is None:
+        # A backend that is no built-in stays, wherever the model lies.
+        other = model is not None and plan.backend in _BUILT_IN
+        backend = backend_for(str(model)) if other else plan.backend
+    # Options belong to the backend that took them; another one starts from its own defaults.
+    options = plan.load_options if backend == plan.backend else {}
+    try:
+        return load_model(model or plan.model, backend, device=device, **options)
+    except TypeError as error:  # an index may come from anybody, and say anything
+        raise InputError(
+            f"the index's load_options {shown(dict(options))} do not fit its backend ({error}); "
+            "build the index again"
+        ) from error
