@@ -16,8 +16,8 @@ HEAVY = (
 )  # fmt: skip
 # The stretches of the flow, from the top down: each imports only from those below it.
 ORDER = (
-    "pipelines", "report", "evaluation", "decide", "subjects", "search", "store", "registry",
-    "encode", "plugins", "prompts", "study", "types", "support", "errors",
+    "testing", "pipelines", "report", "evaluation", "decide", "subjects", "search", "store",
+    "registry", "encode", "plugins", "prompts", "study", "types", "support", "errors",
 )  # fmt: skip
 # What authors of plugins have to stand on.
 FOUNDATION = {

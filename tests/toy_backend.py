@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from idia_index.plugins import BackendPlugin
+from idia_index.errors import InputError
+from idia_index.plugins import BACKEND_DTYPES, BackendPlugin
 from idia_index.types import Fingerprint, Float32
 
 DIM = 16
@@ -28,6 +29,8 @@ class ToyBackend(BackendPlugin):
     def __init__(
         self, *, model: str, device: str | None = None, dtype: str = "float32", delay: float = 0.0
     ) -> None:
+        if dtype not in BACKEND_DTYPES:
+            raise InputError(f"dtype {dtype!r} is unknown; there are: {', '.join(BACKEND_DTYPES)}")
         self.model = model
         self.delay = delay
 
