@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from index_data import shards, unit_rows, write_index
 
-from idia_index.search import exhaustive as dense
+from idia_index.search import exhaustive
 from idia_index.types import Float32, Int64
 
 SEED = 20260103
@@ -38,12 +38,12 @@ def main() -> None:
     shape = (TEMPLATES, options.names, options.dim)
     queries = unit_rows(np.random.default_rng(1), options.images, options.dim)
     rows = next(shards(SEED, shape, options.names))[1]
-    usual = dense.PER_NAME
+    usual = exhaustive.PER_NAME
     with tempfile.TemporaryDirectory() as folder:
         index = write_index(Path(folder) / "i", "flat", SEED, shape)
 
         def searched(names: int) -> tuple[Float32, Int64]:
-            dense.PER_NAME = names
+            exhaustive.PER_NAME = names
             return index.search(queries, options.top)
 
         def plain() -> list[Int64]:

@@ -30,7 +30,6 @@ import torch
 from index_data import RowsInMemory, shards, unit_rows, write_index
 
 from idia_index.pipelines.build import SHARD_BYTES
-from idia_index.search.certify import Looks
 from idia_index.search.index import Index
 from idia_index.support.threads import workers
 from idia_index.types import Float32, Int64
@@ -101,12 +100,12 @@ def read_bytes(index: Index, share: float) -> float:
     return share * sum(s.parts[0].file.bytes for s in index.manifest.shards)
 
 
-def searcher(index: Index, rows: Float32) -> tuple[Callable[[Float32], Int64], Index]:
-    """A search for names [T, M], and the view that counts how they became certain."""
+def searcher(index: Index, rows: Float32) -> Callable[[Float32], Int64]:
+    """A search for names [T, M]."""
     view = index
     if not index.manifest.plan.exact:
         view = index.deciding_with(RowsInMemory(rows, index.manifest.plan.fingerprint))
-    return lambda queries: view.search(queries, 1)[1][:, :, 0], view
+    return lambda queries: view.search(queries, 1)[1][:, :, 0]
 
 
 def compare(
@@ -123,21 +122,12 @@ def compare(
         contestants["torch bfloat16"] = lambda: plain_torch(half, asked_half)
     known = exact_names(rows, queries[:CHECKED])
     for index_type, index in indexes.items():
-        search, view = searcher(index, rows)
+        search = searcher(index, rows)
         if not (search(queries)[:, :CHECKED] == known).all():
             raise SystemExit(f"{index.path}: names differ from those of float64 products")
-        print(f"  {index_type}: the exact names" + looked(view.looks))
         contestants[index_type] = partial(search, queries)
     clock = time.process_time if options.processor_time else time.perf_counter
     return interleaved(contestants, options.rounds, clock)
-
-
-def looked(looks: Looks) -> str:
-    """How answers of an index that stores less than float32 became certain."""
-    if not looks.answers:
-        return ""
-    share = looks.certified / looks.answers
-    return f", {share:.1%} certified by stored rows, {looks.encoded} prompts encoded again"
 
 
 def show(index_type: str, times: dict[str, list[float]], index: Index, speed: float) -> None:

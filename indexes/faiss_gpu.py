@@ -110,6 +110,3 @@ class FaissGpuType(IndexType):
 
     def open_shard(self, path: Path, shape: tuple[int, int, int]) -> FaissGpuShard:
         return FaissGpuShard(FlatType().open_shard(path, shape))
-
-    def in_memory(self, text_embeddings: Float32) -> FaissGpuShard:
-        return FaissGpuShard(FlatType().in_memory(text_embeddings))

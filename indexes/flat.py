@@ -94,9 +94,6 @@ class FlatType(IndexType):
         rows: Float32 = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
         return FloatShard(rows.reshape(shape), index)
 
-    def in_memory(self, text_embeddings: Float32) -> FloatShard:
-        return FloatShard(np.ascontiguousarray(text_embeddings, np.float32), None)
-
 
 def _check_file(path: Path, count: int, dim: int) -> None:
     """Raises OSError or ValueError unless a file is that of an IndexFlatIP, to the byte.

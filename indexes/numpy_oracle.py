@@ -78,6 +78,3 @@ class NumpyType(IndexType):
                 "build the index again"
             ) from error
         return NumpyShard(vectors)
-
-    def in_memory(self, text_embeddings: Float32) -> NumpyShard:
-        return NumpyShard(np.ascontiguousarray(text_embeddings, np.float32))

@@ -142,9 +142,6 @@ class QuantizedType(IndexType):
                 "build the index again"
             )
 
-    def in_memory(self, text_embeddings: Float32) -> QuantizedShard:
-        return QuantizedShard(self.codec, self._arrays(np.asarray(text_embeddings, np.float32)))
-
     def _layout(self, shape: tuple[int, int, int]) -> dict[str, tuple[Any, tuple[int, ...]]]:
         t, _, dim = shape
         layout: dict[str, tuple[Any, tuple[int, ...]]] = {

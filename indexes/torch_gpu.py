@@ -114,6 +114,3 @@ class TorchType(FlatType):
 
     def open_shard(self, path: Path, shape: tuple[int, int, int]) -> TorchShard:
         return TorchShard(super().open_shard(path, shape))
-
-    def in_memory(self, text_embeddings: Float32) -> TorchShard:
-        return TorchShard(super().in_memory(text_embeddings))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
 
-from idia_index.plugins import BackendPlugin
+from idia_index.plugins import BackendPlugin, IndexType, Shard
 from idia_index.prompts.templates import Template, make_templates
 from idia_index.types import Fingerprint, Float32
 
@@ -57,3 +59,11 @@ def clustered(random: np.random.Generator, *shape: int) -> Float32:
     rows *= np.exp(random.standard_normal(shape[-1]))
     rows += 3 * random.standard_normal((shape[0], 1, shape[-1]))
     return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def as_shard(index_type: IndexType, rows: Float32) -> Shard:
+    """float32 [T, n, D] as a shard of an index type, by way of a file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"rows{index_type.suffix}"
+        index_type.write_shard(path, rows)
+        return index_type.open_shard(path, rows.shape)  # mapped: it may go while it is open

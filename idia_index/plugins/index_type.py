@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ClassVar
 
 import numpy as np
@@ -97,16 +98,23 @@ class IndexType(ABC):
     def self_test(self) -> str:
         """Searches a little, and says what runs it; raises `IdiaIndexError` if it does not work."""
         rows = np.eye(4, dtype=np.float32)[None]
-        shard = self.in_memory(rows)
-        if isinstance(shard, SearchedShard):
-            found = shard.search(rows[0], 1)[1].ravel()
-        else:
-            assert isinstance(shard, ScoredShard)
-            scores = shard.scores(slice(0, 1), slice(0, 4), rows[0])
-            found = scores.rows((np.arange(4), np.zeros(4, np.int64))).argmax(axis=1)
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"rows{self.suffix}"
+            self.write_shard(path, rows)
+            found = self._best(self.open_shard(path, rows.shape), rows[0])
         if found.tolist() != [0, 1, 2, 3]:
             raise IdiaIndexError(f"the index type {self.name!r} gives wrong answers here")
         return "searches on the CPU"
+
+    def _best(self, shard: Shard, queries: Float32) -> Int64:
+        """The most similar row of the first template for each query, int64 [M]."""
+        if isinstance(shard, SearchedShard):
+            return shard.search(queries, 1)[1][0, :, 0]
+        assert isinstance(shard, ScoredShard)
+        images = np.arange(len(queries))
+        scores = shard.scores(slice(0, 1), slice(0, shard.shape[1]), queries)
+        found: Int64 = scores.rows((images, 0 * images)).argmax(axis=1)
+        return found
 
     @abstractmethod
     def write_shard(self, path: Path, text_embeddings: Float32) -> None:
@@ -118,7 +126,3 @@ class IndexType(ABC):
 
         Raises `InputError`, naming the file, if it does not hold that many rows.
         """
-
-    @abstractmethod
-    def in_memory(self, text_embeddings: Float32) -> Shard:
-        """A shard of float32 [T, n, D] unit rows that is on no disk (names added on the fly)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -10,15 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.errors import InputError
-from idia_index.plugins import Float64, ScoredShard, Scores
-from idia_index.search.rerank import (
-    RERANK_BLOCK,
-    merge_topk,
-    rank,
-    similarity,
-    without_removed,
-)
-from idia_index.search.scan import TIE, Contenders, Tile, reaching_kth
+from idia_index.plugins import Float64
+from idia_index.search.rerank import RERANK_BLOCK, rank, similarity
+from idia_index.search.scan import TIE, Contenders, reaching_kth
 from idia_index.support.threads import workers
 from idia_index.types import Float32, Int64
 
@@ -39,14 +33,13 @@ class Answer:
     Attributes:
         similarities: float32 [T, M, k], falling; of certified answers, those of stored rows.
         name_ids: int64 [T, M, k].
-        certified: bool [T, M], where one look at the stored rows proved the name; None for an
-            approximate kind, which proves nothing.
+        certified: bool [T, M], where the scores alone proved the name.
         encoded: prompts that were encoded again to decide the others.
     """
 
     similarities: Float32
     name_ids: Int64
-    certified: NDArray[np.bool_] | None = None
+    certified: NDArray[np.bool_]
     encoded: int = 0
 
     @classmethod
@@ -56,41 +49,19 @@ class Answer:
         return cls(np.empty(shape, np.float32), np.empty(shape, np.int64), np.ones(shape[:2], bool))
 
     @classmethod
+    def unproved(cls, similarities: Float32, name_ids: Int64) -> Answer:
+        """An answer of exact similarities, of which scores alone proved none."""
+        return cls(similarities, name_ids, np.zeros(name_ids.shape[:2], np.bool_))
+
+    @classmethod
     def joined(cls, first: Answer, second: Answer) -> Answer:
-        """The answer for the images of two, where both know what was certified."""
-        assert first.certified is not None and second.certified is not None
+        """The answer for the images of two."""
         return cls(
             np.concatenate([first.similarities, second.similarities], axis=1),
             np.concatenate([first.name_ids, second.name_ids], axis=1),
             np.concatenate([first.certified, second.certified], axis=1),
             first.encoded + second.encoded,
         )
-
-    def with_ids(self, name_ids: Int64) -> Answer:
-        """The same with other ids."""
-        return replace(self, name_ids=name_ids)
-
-
-@dataclass
-class Looks:
-    """How the answers of an index that stores less than float32 became certain.
-
-    Attributes:
-        answers: images x templates that were searched.
-        certified: those that one look at the stored rows decided.
-        encoded: prompts that were encoded again to decide the others.
-    """
-
-    answers: int = 0
-    certified: int = 0
-    encoded: int = 0
-
-    def count(self, answer: Answer) -> None:
-        """Adds an answer's."""
-        assert answer.certified is not None
-        self.answers += answer.certified.size
-        self.certified += int(answer.certified.sum())
-        self.encoded += answer.encoded
 
 
 def first_replaced(answer: Answer, first: Answer) -> Answer:
@@ -217,41 +188,3 @@ def settle(proposals: Proposals) -> Answer:
         certified.append(sure)
     encoded = sum(len(rows) for rows in proposals.encoded.values())
     return Answer(np.stack(similarities), np.stack(ids), np.stack(certified), encoded)
-
-
-def merged(
-    tiles: Iterable[Tile], queries: Float32, k: int, templates: int
-) -> tuple[Float32, Int64]:
-    """The answer of index types whose shards search themselves.
-
-    Returns:
-        similarities float32 [T, M, k] and stored ids int64 [T, M, k].
-    """
-    by_template: dict[int, list[tuple[Float32, Int64]]] = {t: [] for t in range(templates)}
-    for tile in tiles:
-        similarities, rows = without_removed(tile.shard, tile.removed, queries, k)
-        ids = np.where(rows >= 0, rows + tile.first, -1)
-        for t in range(len(tile.errors)):
-            part = (similarities[t : t + 1], ids[t : t + 1])
-            by_template[tile.first_template + t].append(part)
-    best = [merge_topk(by_template[t], k) for t in range(templates)]
-    return np.concatenate([b[0] for b in best]), np.concatenate([b[1] for b in best])
-
-
-class MemoryShard(ScoredShard):
-    """Float32 rows [T, n, D] that are on no disk: names that were added to a view."""
-
-    def __init__(self, text_embeddings: Float32) -> None:
-        self._rows = np.ascontiguousarray(text_embeddings, np.float32)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        t, n, dim = self._rows.shape
-        return t, n, dim
-
-    def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
-        exact = self._rows[templates, rows].astype(np.float64) @ queries.T.astype(np.float64)
-        return Scores.of_array(exact.transpose(2, 0, 1).astype(np.float32), 2.0**-24)
-
-    def text_embeddings(self, template: int, rows: Int64) -> Float32:
-        return np.array(self._rows[template][rows], np.float32)

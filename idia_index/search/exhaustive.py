@@ -30,8 +30,8 @@ def is_shorter(names: int, k: int) -> bool:
     return k > 1 and names <= min(PER_NAME * k, MOST_NAMES)
 
 
-def dense_topk(
-    tiles: Sequence[Tile], queries: Float32, k: int, templates: int
+def exhaustive_topk(
+    tiles: Sequence[Tile], queries: Float32, k: int, templates: range
 ) -> tuple[Float32, Int64]:
     """The k best names of each image in each template, by their stored rows.
 
@@ -39,7 +39,7 @@ def dense_topk(
         similarities float32 [T, M, k], falling, and stored ids int64 [T, M, k]; equal
         similarities stand in the order of their ids.
     """
-    similarities = np.empty((templates, len(queries), k), np.float32)
+    similarities = np.empty((len(templates), len(queries), k), np.float32)
     ids = np.empty(similarities.shape, np.int64)
     doubled = queries.astype(np.float64)
 
@@ -48,12 +48,13 @@ def dense_topk(
             found = _rounded(exact, queries[part], rows)
         if not found.max() <= max(_longest(tile, template) for tile in tiles):
             raise _wrong(tiles, template)
-        similarities[template, part], places = _best(found, k)
-        ids[template, part] = stored[places]
+        place = template - templates.start
+        similarities[place, part], places = _best(found, k)
+        ids[place, part] = stored[places]
 
     with ThreadPoolExecutor(workers()) as pool:
         before: list[Future[None]] = []
-        for template in range(templates):
+        for template in templates:
             stored, rows = _rows(tiles, template)
             columns = rows.T.astype(np.float64)
             step = max(1, _BLOCK // len(stored))

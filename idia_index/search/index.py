@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import copy
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,25 +13,14 @@ from numpy.typing import ArrayLike
 
 from idia_index.encode import embeddings
 from idia_index.encode.backend import Backend
-from idia_index.errors import IdiaIndexError, InputError, ModelError
+from idia_index.errors import InputError, ModelError
 from idia_index.plugins import IndexType
 from idia_index.prompts.names import name_key
 from idia_index.prompts.templates import Template, make_templates
-from idia_index.search import exhaustive as dense
-from idia_index.search.certify import (
-    Answer,
-    Looks,
-    MemoryShard,
-    check_doubt,
-    compare,
-    doubtful,
-    first_replaced,
-    merged,
-    narrowed,
-    settle,
-)
+from idia_index.search.certify import Answer, first_replaced
+from idia_index.search.exhaustive import is_shorter
 from idia_index.search.rows import IndexedRows
-from idia_index.search.scan import ContendersError, find_contenders
+from idia_index.search.strategies import CertifiedScan, Exhaustive, Scan, ShardByShard, Strategy
 from idia_index.store.directory import MANIFEST, Store
 from idia_index.store.manifest_json import Manifest
 from idia_index.store.shards import ShardFiles
@@ -45,7 +36,6 @@ class Index:
         names: the N candidate names; name ids are their positions.
         manifest: what the index was built from.
         extra_names: candidates that were added to this view and are on no disk.
-        looks: of a view made by `deciding_with`, how its answers became certain.
     """
 
     def __init__(
@@ -60,7 +50,6 @@ class Index:
         self._store = store
         self._index_type = index_type
         self._backend: Backend | None = None
-        self.looks = Looks()
 
     @property
     def path(self) -> Path:
@@ -118,7 +107,6 @@ class Index:
             answer = self._answer(queries, k, None)
         else:
             answer = self._answer(queries, 1, self._backend)
-            self.looks.count(answer)
             if k > 1:
                 answer = first_replaced(self._answer(queries, k, None), answer)
         return answer.similarities, answer.name_ids
@@ -157,39 +145,19 @@ class Index:
     def _answer(self, queries: Float32, k: int, backend: Backend | None) -> Answer:
         if not len(queries):
             return Answer.empty(len(self.templates), k)
-        if not self._rows.scored:
-            similarities, ids = merged(self._rows.tiles(False), queries, k, len(self.templates))
-            if ids.min() < 0:  # a vote for nobody would count as one for the last name
-                raise IdiaIndexError(
-                    f"{self.path}: the index type {self._kind.name!r} found fewer than {k} names "
-                    "for an image; ask for fewer, or build with --index flat"
-                )
-            return Answer(similarities, self._stored_names.name_ids(ids))
-        if (backend is None or self.manifest.plan.exact) and dense.is_shorter(len(self), k):
-            similarities, ids = dense.dense_topk(
-                list(self._rows.tiles(False)), queries, k, len(self.templates)
-            )
-            sure = np.zeros(ids.shape[:2], np.bool_)  # one look at scores decided none
-            return Answer(similarities, self._stored_names.name_ids(ids), sure)
-        try:
-            pairs = find_contenders(
-                self._rows.tiles(backend is not None), queries, k, len(self.templates)
-            )
-        except ContendersError:
-            if len(queries) == 1:
-                raise
-            half = len(queries) // 2
-            parts = (queries[:half], queries[half:])
-            return Answer.joined(*(self._answer(part, k, backend) for part in parts))
-        proposals = compare(queries, k, pairs, self._rows.of_pairs)
+        answer = self._strategy(k, backend).answer(queries, k)
+        return replace(answer, name_ids=self._stored_names.name_ids(answer.name_ids))
+
+    def _strategy(self, k: int, backend: Backend | None) -> Strategy:
+        """The fastest way to k names; those of float32, if `backend` is given."""
+        rows, templates = self._rows, range(len(self.templates))
+        if not rows.scored:
+            return ShardByShard(rows, templates)
         if backend is not None and not self.manifest.plan.exact:
-            errors = self._rows.errors()
-            proposals = narrowed(proposals, errors)
-            doubt = doubtful(proposals)
-            check_doubt(doubt, proposals, float(errors.max()), str(self.path / MANIFEST))
-            proposals.encoded = {t: self._encode(backend, t, ids) for t, ids in doubt.items()}
-        answer = settle(proposals)
-        return answer.with_ids(self._stored_names.name_ids(answer.name_ids))
+            file = str(self.path / MANIFEST)
+            return CertifiedScan(rows, templates, partial(self._encode, backend), file)
+        way = Exhaustive if is_shorter(len(self), k) else Scan
+        return way(rows, templates)
 
     def _encode(self, backend: Backend, template: int, stored_ids: Int64) -> Float32:
         names = [self.name(i) for i in self._stored_names.name_ids(stored_ids).tolist()]
@@ -207,8 +175,10 @@ class Index:
             similarities float32 [n, k], falling, and name ids int64 [n, k]; an approximate kind
             may miss some.
         """
-        similarities, ids = self._rows.nearest(template, rows, k)
-        return similarities, self._stored_names.name_ids(ids)
+        one = range(template, template + 1)
+        way = Scan if self._rows.scored else ShardByShard
+        found = way(self._rows, one).answer(rows, k)
+        return found.similarities[0], self._stored_names.name_ids(found.name_ids[0])
 
     def stored_error(self, template: int) -> float:
         """The most that a stored row of a template is off."""
@@ -235,8 +205,7 @@ class Index:
         """A view with more candidates, float32 [T, len(names), D]; nothing is written."""
         view = copy(self)
         view.extra_names = (*self.extra_names, *names)
-        in_memory = MemoryShard if self._rows.scored else self._index_type.in_memory
-        view._rows = self._rows.and_of(len(names), in_memory(text_embeddings))
+        view._rows = self._rows.and_of(text_embeddings)
         return view
 
     def without(self, name_ids: ArrayLike) -> Index:

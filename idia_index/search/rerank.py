@@ -26,7 +26,7 @@ def search_shard(shard: Shard, queries: Float32, k: int) -> tuple[Float32, Int64
     kept = min(k, n)
     similarities = np.full((t, len(queries), k), -np.inf, np.float32)
     rows = np.full((t, len(queries), k), -1, np.int64)
-    for template, found in enumerate(find_contenders([tile], queries, kept, t)):
+    for template, found in enumerate(find_contenders([tile], queries, kept, range(t))):
         vectors = shard.text_embeddings(template, found.ids)
         similarities[template, :, :kept], rows[template, :, :kept] = rank(
             found, similarity(queries[found.queries], vectors), len(queries), kept

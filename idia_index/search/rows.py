@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from idia_index.plugins import Float64, ScoredShard, Scores, Shard
-from idia_index.search.certify import compare, merged, settle
-from idia_index.search.scan import Tile, find_contenders
+from idia_index.search.scan import Tile
 from idia_index.store.manifest_json import Manifest
 from idia_index.store.shards import ShardFiles
 from idia_index.store.stored_names import StoredNames
 from idia_index.types import Float32, Int64
 
 
-class _OneTemplate(ScoredShard):
-    """One template of a shard."""
+class MemoryShard(ScoredShard):
+    """Float32 rows [T, n, D] that are on no disk: names that were added to a view."""
 
-    def __init__(self, shard: ScoredShard, template: int) -> None:
-        self._shard = shard
-        self._template = template
+    def __init__(self, text_embeddings: Float32) -> None:
+        self._rows = np.ascontiguousarray(text_embeddings, np.float32)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        _, n, dim = self._shard.shape
-        return 1, n, dim
+        t, n, dim = self._rows.shape
+        return t, n, dim
 
     def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
-        return self._shard.scores(slice(self._template, self._template + 1), rows, queries)
+        exact = self._rows[templates, rows].astype(np.float64) @ queries.T.astype(np.float64)
+        return Scores.of_array(exact.transpose(2, 0, 1).astype(np.float32), 2.0**-24)
 
     def text_embeddings(self, template: int, rows: Int64) -> Float32:
-        return self._shard.text_embeddings(self._template, rows)
-
-
-def _of_one(tile: Tile, template: int) -> Tile:
-    assert isinstance(tile.shard, ScoredShard)
-    shard, errors = _OneTemplate(tile.shard, template), tile.errors[[template]]
-    return replace(tile, shard=shard, first_template=0, errors=errors)
+        return np.array(self._rows[template][rows], np.float32)
 
 
 class IndexedRows:
@@ -66,18 +58,18 @@ class IndexedRows:
         """These, of stored names of which others were removed."""
         return IndexedRows(self._folder, self._manifest, names, self._files, self._added)
 
-    def and_of(self, count: int, shard: Shard) -> IndexedRows:
-        """These and the rows of `count` more names."""
+    def and_of(self, text_embeddings: Float32) -> IndexedRows:
+        """These and the rows of more names, float32 [T, n, D]."""
         first = self._manifest.stored + sum(count for _, count, _ in self._added)
-        added = (*self._added, (first, count, shard))
+        added = (*self._added, (first, text_embeddings.shape[1], MemoryShard(text_embeddings)))
         return IndexedRows(self._folder, self._manifest, self._names, self._files, added)
 
     @property
     def scored(self) -> bool:
-        """Whether the kind's shards can be searched in one pass with bounds."""
+        """Whether the shards are scored, so that one pass with bounds can search them."""
         return isinstance(self._files.open(0, 0), ScoredShard)
 
-    def tiles(self, certify: bool) -> Iterator[Tile]:
+    def tiles(self, certify: bool = False) -> Iterator[Tile]:
         """The parts of all shards, opened one by one; `certify` counts what storing lost."""
         for number, part in self._files.order():
             entry = self._manifest.shards[number]
@@ -93,20 +85,6 @@ class IndexedRows:
             )
         for first, count, shard in self._added:
             yield Tile(shard, count, first, 0, np.zeros(self._templates))
-
-    def nearest(self, template: int, queries: Float32, k: int) -> tuple[Float32, Int64]:
-        """The k best rows of one template alone: similarities and stored ids, [M, k] both."""
-        if not self.scored:
-            similarities, ids = merged(self.tiles(False), queries, k, self._templates)
-            return similarities[template], ids[template]
-        tiles = (
-            _of_one(tile, template - tile.first_template)
-            for tile in self.tiles(True)
-            if 0 <= template - tile.first_template < len(tile.errors)
-        )
-        pairs = find_contenders(tiles, queries, k, 1)
-        found = settle(compare(queries, k, pairs, lambda _, ids: self.of_template(template, ids)))
-        return found.similarities[0], found.name_ids[0]
 
     def errors(self) -> Float64:
         """The most that a stored row of each template is off, float64 [T]."""

@@ -82,7 +82,7 @@ class Contenders:
 
 
 def find_contenders(
-    tiles: Iterable[Tile], queries: Float32, k: int, templates: int
+    tiles: Iterable[Tile], queries: Float32, k: int, templates: range
 ) -> list[Contenders]:
     """Of each template, what may be among the k best names of each image.
 
@@ -91,7 +91,7 @@ def find_contenders(
             left alone once the one after the next is asked for.
         queries: float32 [M, D], unit rows.
         k: 1 to the number of names.
-        templates: T.
+        templates: ids of the templates, one after the other.
 
     Raises:
         ContendersError: fewer images may have few enough.
@@ -102,8 +102,7 @@ def find_contenders(
     with one_blas_thread(), ThreadPoolExecutor(workers()) as pool:
         before: list[Future[None]] = []
         for tile in tiles:
-            assert isinstance(tile.shard, ScoredShard)
-            now = [pool.submit(scan.scan, tile, run) for run in scan.runs(tile.shard.shape)]
+            now = [pool.submit(scan.scan, tile, run) for run in scan.runs(tile)]
             _wait(before)
             before = now
         _wait(before)
@@ -126,22 +125,24 @@ class _Scan:
     still a floor, and `contenders` starts from the pairs alone.
     """
 
-    def __init__(self, blocks: Sequence[Float32], k: int, templates: int) -> None:
+    def __init__(self, blocks: Sequence[Float32], k: int, templates: range) -> None:
         self._blocks = blocks
         self._k = k
-        self._floor = np.full((sum(map(len, blocks)), templates), -np.inf)
+        self._floor = np.full((sum(map(len, blocks)), len(templates)), -np.inf)
+        self._templates = templates
         self._found: list[_Pairs] = []
         self._count = 0
         self._most = max(MOST_PAIRS, 2 * k * self._floor.size)
         self._lock = Lock()
 
-    def runs(self, shape: tuple[int, int, int]) -> list[slice]:
-        """The templates of a part [t, n, D], in runs that are scored at a time."""
-        t, n, _ = shape
+    def runs(self, tile: Tile) -> list[slice]:
+        """The templates of a part that are asked for, in runs that are scored at a time."""
         count = 1  # only whole templates lie one after the other
-        if n <= ROW_BLOCK:
-            count = max(1, SCORE_BLOCK // (n * max(map(len, self._blocks))))
-        return [slice(start, min(start + count, t)) for start in range(0, t, count)]
+        if tile.count <= ROW_BLOCK:
+            count = max(1, SCORE_BLOCK // (tile.count * max(map(len, self._blocks))))
+        begin = max(0, self._templates.start - tile.first_template)
+        stop = min(len(tile.errors), self._templates.stop - tile.first_template)
+        return [slice(start, min(start + count, stop)) for start in range(begin, stop, count)]
 
     def scan(self, tile: Tile, templates: slice) -> None:
         """Looks at all rows of a run of a part's templates."""
@@ -163,7 +164,8 @@ class _Scan:
                 right = (scores.lowest(best, places) <= MOST).all(axis=0)  # no number is not
                 if not right.all():
                     raise not_unit(tile, first_template + int(right.argmin()))
-                first = (number * QUERY_BLOCK, first_template, tile.first + start)
+                column = first_template - self._templates.start
+                first = (number * QUERY_BLOCK, column, tile.first + start)
                 self._keep(scores, best, highest, gone, first)
 
     def _keep(

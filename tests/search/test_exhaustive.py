@@ -13,7 +13,7 @@ from idia_index import build_index, open_index
 from idia_index.errors import IdiaIndexError
 from idia_index.pipelines.change import remove_names
 from idia_index.prompts.names import make_names
-from idia_index.search import exhaustive as dense
+from idia_index.search import exhaustive
 
 
 @pytest.fixture
@@ -34,17 +34,17 @@ def test_both_ways_give_the_same_bits(folder: Path, monkeypatch: pytest.MonkeyPa
     view = open_index(folder).with_names(["Zoe Added"], unit(random, 3, 1, 48))
     queries = np.concatenate([unit(random, 400, 48), -view.text_embeddings(1, range(9))])
     for k in (2, 64, len(view)):
-        assert dense.is_shorter(len(view), k) == (k > 2)
+        assert exhaustive.is_shorter(len(view), k) == (k > 2)
         found = view.search(queries, k)
         with monkeypatch.context() as patch:
-            patch.setattr(dense, "PER_NAME", 0)
+            patch.setattr(exhaustive, "PER_NAME", 0)
             other = view.search(queries, k)
         assert (found[0] == other[0]).all() and (found[1] == other[1]).all()
 
 
 def test_equal_similarities_of_whole_numbers_stand_in_the_order_of_ids() -> None:
     found = np.array([[0.5, 0.0, -0.25, -0.0, 0.5, -0.25, 1.0]], np.float32)
-    similarities, places = dense._best(found, 7)
+    similarities, places = exhaustive._best(found, 7)
     assert places.tolist() == [[6, 0, 4, 1, 3, 2, 5]]
     assert similarities.tolist() == [[1.0, 0.5, 0.5, 0.0, 0.0, -0.25, -0.25]]
 

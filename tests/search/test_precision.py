@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from table_backend import TableBackend, clustered, unit
+from table_backend import TableBackend, as_shard, clustered, unit
 
 import idia_index.pipelines.build
 from idia_index import build_index
@@ -98,7 +98,7 @@ def test_no_score_is_further_off_than_its_bound(index_type: str, count: int) -> 
     random = np.random.default_rng(6)
     for make in (unit, clustered):
         rows, queries = make(random, 3, 500, 96), unit(random, count, 96)
-        shard = load_index_type(index_type).in_memory(rows)
+        shard = as_shard(load_index_type(index_type), rows)
         scores = shard.scores(slice(1, 3), slice(100, 400), queries)
         every = tuple(np.indices((count, 2)).reshape(2, -1))
         products = scores.rows(every).astype(np.float64)
@@ -129,7 +129,7 @@ def test_stored_errors_are_bounds_also_after_compact(tmp_path: Path) -> None:
             assert 0 < off.max() <= error
     left = [n for n in backend.names if n not in set(backend.names[5:1000:7])]
     rows = backend.rows[:, [int(n[1:]) for n in left]]
-    expected = search_shard(load_index_type("numpy").in_memory(rows), queries, 1)[1]
+    expected = search_shard(as_shard(load_index_type("numpy"), rows), queries, 1)[1]
     assert (index.certified_search(queries, 1, backend=backend).name_ids == expected).all()
     assert verify(tmp_path / "float16", backend) == []
 

@@ -89,8 +89,6 @@ def test_an_audit_decides_as_with_float32(tmp_path: Path, toy: ToyBackend, names
     for mine, other in zip(rounded.subjects, exact.subjects, strict=True):
         assert (mine.predictions == other.predictions).all()
         assert mine.decision == other.decision
-    looks = rounded.index.looks
-    assert looks.answers == 3 * 9 * 21 and looks.certified <= looks.answers
     view = open_index(tmp_path / "r").deciding_with(toy)
     queries = np.random.default_rng(0).standard_normal((20, 16)).astype(np.float32)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)

@@ -1,0 +1,122 @@
+"""How a search is answered: one class for each way, all with the same answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from idia_index.errors import IdiaIndexError
+from idia_index.search.certify import (
+    Answer,
+    Proposals,
+    check_doubt,
+    compare,
+    doubtful,
+    narrowed,
+    settle,
+)
+from idia_index.search.exhaustive import exhaustive_topk
+from idia_index.search.rerank import merge_topk, without_removed
+from idia_index.search.rows import IndexedRows
+from idia_index.search.scan import ContendersError, Tile, find_contenders
+from idia_index.types import Float32, Int64
+
+# (template, stored ids [n]) -> text embeddings of the prompts, encoded again, float32 [n, D]
+Encode = Callable[[int, Int64], Float32]
+
+
+@dataclass(frozen=True)
+class Strategy(ABC):
+    """A way to find the k most similar names of some templates.
+
+    Attributes:
+        rows: the rows that are searched.
+        templates: ids of the templates, one after the other.
+    """
+
+    rows: IndexedRows
+    templates: range
+
+    @abstractmethod
+    def answer(self, queries: Float32, k: int) -> Answer:
+        """The answer for images float32 [M, D], M at least 1; its ids are stored ids."""
+
+
+class ShardByShard(Strategy):
+    """Every shard searches itself, and the best of all shards are kept."""
+
+    def answer(self, queries: Float32, k: int) -> Answer:
+        found: dict[int, list[tuple[Float32, Int64]]] = {t: [] for t in self.templates}
+        for tile in self.rows.tiles():
+            similarities, rows = without_removed(tile.shard, tile.removed, queries, k)
+            ids = np.where(rows >= 0, rows + tile.first, -1)
+            for local in range(len(tile.errors)):
+                part = slice(local, local + 1)
+                if tile.first_template + local in found:
+                    found[tile.first_template + local].append((similarities[part], ids[part]))
+        best = [merge_topk(found[t], k) for t in self.templates]
+        ids = np.concatenate([ids for _, ids in best])
+        if ids.min() < 0:  # a vote for nobody would count as one for the last name
+            raise IdiaIndexError(
+                f"the index type found fewer than {k} names for an image; build with --index flat"
+            )
+        return Answer.unproved(np.concatenate([found for found, _ in best]), ids)
+
+
+class Exhaustive(Strategy):
+    """All similarities by one product: the shorter way where k is no small share of the names."""
+
+    def answer(self, queries: Float32, k: int) -> Answer:
+        return Answer.unproved(
+            *exhaustive_topk(list(self.rows.tiles()), queries, k, self.templates)
+        )
+
+
+class Scan(Strategy):
+    """One pass over bounded scores leaves contenders, which are compared exactly."""
+
+    def answer(self, queries: Float32, k: int) -> Answer:
+        try:
+            pairs = find_contenders(self._tiles(), queries, k, self.templates)
+        except ContendersError:
+            if len(queries) == 1:
+                raise
+            half = len(queries) // 2
+            return Answer.joined(self.answer(queries[:half], k), self.answer(queries[half:], k))
+        return settle(self._decided(compare(queries, k, pairs, self._of_pairs)))
+
+    def _tiles(self) -> Iterator[Tile]:
+        return self.rows.tiles()
+
+    def _decided(self, proposals: Proposals) -> Proposals:
+        return proposals
+
+    def _of_pairs(self, templates: Int64, ids: Int64) -> Float32:
+        return self.rows.of_pairs(templates + self.templates.start, ids)
+
+
+@dataclass(frozen=True)
+class CertifiedScan(Scan):
+    """A scan of quantized rows with the names of float32.
+
+    Attributes:
+        encode: encodes prompts again, where the stored rows' error leaves several names possible.
+        file: where the index says how large that error is, for messages.
+    """
+
+    encode: Encode
+    file: str
+
+    def _tiles(self) -> Iterator[Tile]:
+        return self.rows.tiles(certify=True)
+
+    def _decided(self, proposals: Proposals) -> Proposals:
+        errors = self.rows.errors()
+        proposals = narrowed(proposals, errors)
+        doubt = doubtful(proposals)
+        check_doubt(doubt, proposals, float(errors.max()), self.file)
+        proposals.encoded = {t: self.encode(t, ids) for t, ids in doubt.items()}
+        return proposals
