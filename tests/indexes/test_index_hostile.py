@@ -18,10 +18,10 @@ from toy_backend import DIM, ToyBackend
 
 import idia_index.pipelines.build
 from idia_index import build_index, open_index
-from idia_index.cli.options import load_as_built
 from idia_index.encode.image_cache import ImageCache
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.pipelines.change import add_names, remove_names
+from idia_index.pipelines.load import load_backend_for
 from idia_index.pipelines.verify import verify
 from idia_index.prompts.names import make_names
 from idia_index.prompts.templates import JAIR2024
@@ -168,7 +168,7 @@ def test_load_options_that_fit_no_backend(tmp_path: Path) -> None:
     resign(tmp_path / "i", lambda d: d["plan"].update(
         backend="onnx", load_options={"model": "x", "threads": "many"}))  # fmt: skip
     with pytest.raises(InputError, match="load_options"):
-        load_as_built(open_index(tmp_path / "i").manifest.plan, None, None, None)
+        load_backend_for(open_index(tmp_path / "i"))
 
 
 # --- places that lead elsewhere ---

@@ -140,7 +140,7 @@ from idia_index.prompts.names import make_names
 from idia_index.errors import IdiaIndexError
 try:
     build_index({str(tmp_path / "i")!r}, ToyBackend(model="toy"),
-        make_names([f"First{{i % 7}} Last{{i}}" for i in range(40)]), kind={index_type!r})
+        make_names([f"First{{i % 7}} Last{{i}}" for i in range(40)]), index_type={index_type!r})
 except IdiaIndexError as error:
     print(error)
 """
