@@ -11,7 +11,7 @@ OLDEST_ENV := .venv-oldest
 # Two processes, each with a thread: a file's tests stay together, so that fixtures are made once.
 PYTEST := OMP_NUM_THREADS=1 $(DEV_ENV)/bin/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test quick check fuzz oldest docs clean
+.PHONY: demo test quick check fuzz oldest docs site clean
 
 demo: $(DEMO_ENV)/ready
 	$(DEMO_ENV)/bin/idia-index demo --out idia-demo
@@ -48,6 +48,11 @@ oldest:
 # The parts of the documentation that are made from the program.
 docs: $(DEV_ENV)/ready
 	$(DEV_ENV)/bin/python docs/make_cli.py > docs/cli.md
+	$(DEV_ENV)/bin/python docs/make_drawing.py
+
+# The documentation as pages, in build/site; a warning is an error.
+site: $(DEV_ENV)/ready
+	$(DEV_ENV)/bin/mkdocs build --strict --quiet
 
 # The light install first: demo needs neither PyTorch nor an editable tree.
 $(DEMO_ENV)/ready: setup.cfg
@@ -57,7 +62,7 @@ $(DEMO_ENV)/ready: setup.cfg
 
 $(DEV_ENV)/ready: setup.cfg
 	$(PYTHON) -m venv $(DEV_ENV)
-	$(DEV_ENV)/bin/python -m pip install -q -e '.[export,torch,cpu,report,dev]'
+	$(DEV_ENV)/bin/python -m pip install -q -e '.[export,torch,cpu,report,dev,docs]'
 	touch $@
 
 clean:
