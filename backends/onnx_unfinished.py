@@ -6,7 +6,6 @@ of the lock: the next export beside it removes what is locked by nobody.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -17,7 +16,8 @@ from pathlib import Path
 
 from idia_index.backends.onnx_format import ALLOWED, MANIFEST
 from idia_index.errors import InputError
-from idia_index.support.locks import is_at, lock
+from idia_index.support.files import FOLDER_FLAGS
+from idia_index.support.locks import flock, is_at, lock
 
 _PREFIX = ".idia-index-export-"
 _NAME = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")
@@ -56,7 +56,7 @@ def _make(parent: Path) -> tuple[Path, int]:
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
-        if lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB) and is_at(made, handle):
+        if lock(handle) and is_at(made, handle):
             return made, handle
         os.close(handle)
 
@@ -83,7 +83,7 @@ def _is_left(path: Path, handle: int) -> bool:
     """Whether an open folder is what a dead export left, and holds nothing else."""
     try:
         # Not `lock`: where there are no locks, nobody can tell the dead from the living.
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        flock(handle)
         with os.scandir(handle) as entries:
             own = all(
                 entry.name in (*ALLOWED, MANIFEST) and entry.is_file(follow_symlinks=False)
@@ -95,4 +95,4 @@ def _is_left(path: Path, handle: int) -> bool:
 
 
 def _opened(path: Path) -> int:
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    return os.open(path, os.O_RDONLY | FOLDER_FLAGS)

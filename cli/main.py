@@ -13,7 +13,7 @@ import click
 
 from idia_index._version import __version__
 from idia_index.cli import interrupts
-from idia_index.cli.terminal import say, set_verbosity
+from idia_index.cli.terminal import note, say, set_verbosity
 from idia_index.errors import IdiaIndexError
 from idia_index.support.offline import go_offline, is_offline
 from idia_index.support.text import shown_path
@@ -110,6 +110,7 @@ def main() -> None:
         # Pillow warns of damaged EXIF and large images; what matters of it is an error or a
         # field of the report.
         warnings.filterwarnings("ignore", module=r"PIL\.")
+    warnings.showwarning = _show_warning
     sys.excepthook = _show_traceback
     try:
         code = _run(arguments, debug)
@@ -165,6 +166,11 @@ def _unexpected(error: Exception) -> int:
 def _failed(message: str, code: int) -> int:
     say("idia-index: " + " ".join(message.split()), err=True)
     return code
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+    if category is UserWarning:  # ours, and those of libraries that mean whoever runs them
+        note(" ".join(str(message).split()))
 
 
 def _show_traceback(

@@ -8,7 +8,6 @@ as none. Set `IDIA_INDEX_IMAGE_CACHE=off` to keep none.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.support.files import private, read_regular
+from idia_index.support.locks import lock
 from idia_index.types import Fingerprint, Float32
 
 FILE = "images.cache"
@@ -62,7 +62,7 @@ class ImageCache:
             records[place] = (np.void(key), row, np.void(_sum(key, row)))
         try:
             with open(self._path, "ab", opener=private) as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                lock(file.fileno(), wait=True)
                 # Records of another length, or half of one, are of no use to anybody.
                 size = os.fstat(file.fileno()).st_size
                 if size % self._record.itemsize:

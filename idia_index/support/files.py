@@ -13,6 +13,10 @@ from typing import BinaryIO
 
 from idia_index.errors import IdiaIndexError, InputError, NoSpaceError
 
+# What some systems lack: there, nothing but the precaution that a flag stands for is missing.
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+FOLDER_FLAGS = _NO_LINK | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _READ = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -39,7 +43,7 @@ def open_regular(path: Path) -> BinaryIO:
     """
     # Asked before opening, since opening some devices has effects; and again of what was opened.
     _check_regular(path.stat())
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = os.open(path, os.O_RDONLY | _NO_WAIT)
     try:
         _check_regular(os.fstat(handle))
         return os.fdopen(handle, "rb")
@@ -80,7 +84,8 @@ def private(name: str, flags: int) -> int:
     It writes through no link.
     """
     handle = regular(name, flags)
-    os.fchmod(handle, 0o600)
+    if hasattr(os, "fchmod"):
+        os.fchmod(handle, 0o600)
     return handle
 
 
@@ -90,7 +95,7 @@ def regular(name: str, flags: int) -> int:
     A link would lead out of a directory, and a pipe would be waited at for ever.
     """
     try:
-        handle = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        handle = os.open(name, flags | _NO_LINK | _NO_WAIT, 0o600)
     except OSError as error:
         if error.errno == errno.ELOOP and Path(name).is_symlink():
             raise OSError(errno.ELOOP, "a link, which is not followed", name) from error
@@ -142,7 +147,10 @@ def free_bytes(path: Path) -> int | None:
 def publish(part: Path, path: Path) -> None:
     """Renames a finished file into place, and makes the rename last through a crash."""
     part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        folder = os.open(path.parent, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders
+        return
     try:
         os.fsync(folder)
     finally:
