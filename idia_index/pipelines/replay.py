@@ -19,7 +19,7 @@ from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.evaluate import StageProgress, gather
 from idia_index.pipelines.recorded_people import People, as_at_source, as_recorded, check_images
 from idia_index.pipelines.rounding import SIMILARITY, settle
-from idia_index.pipelines.studies import find_images, read_recipe, study_warnings
+from idia_index.pipelines.studies.run import read_study_source
 from idia_index.report.data import EVALUATION_FORMAT, report_to_json
 from idia_index.search.index import Index
 from idia_index.store.manifest_json import DAMAGED
@@ -182,20 +182,13 @@ def read_source(recorded: Recorded) -> Source | None:
         KeyError, TypeError, ValueError: the report is damaged.
     """
     told = recorded.data["replay"]
+    if "recipe" in told:
+        found = read_study_source(told)
+        return None if found is None else Source(found.place, found.subjects, found.origin)
     if "subjects" not in told or not Path(told["subjects"]).exists():
         return None
     place = Path(told["subjects"])
-    if "recipe" not in told:
-        return Source(os.fsdecode(place), read_subjects(place), {})
-    recipe = read_recipe(told["recipe"])
-    subjects, missing = find_images(recipe, place)
-    dry_run = told["warnings"][:1] == study_warnings(recipe, dry_run=True)[:1]
-    origin = {
-        "study": recipe.title,
-        "without_images": missing,
-        "warnings": study_warnings(recipe, dry_run=dry_run),
-    }
-    return Source(f"{recipe.source}, {os.fsdecode(place)}", subjects, origin)
+    return Source(os.fsdecode(place), read_subjects(place), {})
 
 
 def _with_origin(

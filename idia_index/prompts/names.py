@@ -37,6 +37,14 @@ def name_key(name: str) -> str:
     return _fold(clean_name(name))
 
 
+def each_once(names: Iterable[str]) -> list[str]:
+    """The names without those that have the `name_key` of an earlier one."""
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(name_key(name), name)
+    return list(found.values())
+
+
 def folder_to_name(folder: str) -> str:
     """The name that a folder of images is called after: `First_Last` is `First Last`.
 

@@ -1,0 +1,100 @@
+"""Folders of photos -> the people of a study who have some, and those who miss them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from idia_index.errors import InputError
+from idia_index.pipelines.studies.definition import Study
+from idia_index.prompts.names import clean_name, folder_to_name, name_key
+from idia_index.subjects.subjects import Subject, make_subject
+from idia_index.support.text import shown, shown_path
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A person of the study without photos.
+
+    Attributes:
+        person: what the study knows: membership and training count.
+        reason: why there are none.
+    """
+
+    person: Subject
+    reason: str
+
+
+@dataclass(frozen=True)
+class Photos:
+    """What the folders of photos hold.
+
+    Attributes:
+        subjects: people of the study with photos, in its order.
+        missing: the others of the study, in its order.
+        others: names of folders of people whom the study does not test.
+        renamed: folders whose name the study corrects, and the person's.
+    """
+
+    subjects: tuple[Subject, ...]
+    missing: tuple[Missing, ...]
+    others: tuple[str, ...]
+    renamed: tuple[tuple[str, str], ...]
+
+
+def find_photos(study: Study, folders: Sequence[Path]) -> Photos:
+    """The study's people in folders that hold one folder of images per person, First_Last.
+
+    Raises:
+        InputError: a folder cannot be read, two are of one person, or nobody of the study is in
+            any.
+    """
+    places: dict[str, tuple[str, Path]] = {}
+    renamed = []
+    for folder in folders:
+        for place in _people_folders(folder):
+            told = folder_to_name(place.name)
+            name = study.folder_names.get(name_key(told), told)
+            if name != told:
+                renamed.append((place.name, name))
+            if (known := places.setdefault(name_key(name), (name, place)))[1] != place:
+                raise InputError(
+                    f"{shown_path(place)}: {shown(name)} has photos in {shown_path(known[1])} "
+                    "too; put them together"
+                )
+    subjects, missing = [], []
+    for person in study.people:
+        _, place = places.pop(name_key(person.name), ("", None))
+        found = _subject(person, place)
+        (subjects if isinstance(found, Subject) else missing).append(found)  # type: ignore[arg-type]
+    if not subjects:
+        raise InputError(
+            f"{', '.join(map(shown_path, folders))}: no folder with photos of anybody in this "
+            f"study; the first is {study.people[0].name.replace(' ', '_')}"
+        )
+    others = tuple(name for name, _ in places.values())
+    return Photos(tuple(subjects), tuple(missing), others, tuple(renamed))
+
+
+def _people_folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+        )
+    except OSError as error:
+        raise InputError(
+            f"{shown_path(folder)}: cannot be read ({error.strerror}); give a folder that holds "
+            "one folder of images per person"
+        ) from error
+
+
+def _subject(person: Subject, place: Path | None) -> Subject | Missing:
+    """The person with photos; an empty or unfit folder is that of somebody without, and says why."""
+    if place is None:
+        return Missing(person, "there is no folder of that name")
+    try:
+        seen = make_subject(clean_name(person.name), [place])
+    except InputError as error:
+        return Missing(person, str(error))
+    return replace(person, images=seen.images, skipped=seen.skipped)

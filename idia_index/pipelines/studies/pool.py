@@ -1,0 +1,77 @@
+"""The candidates of a study: the paper's rule, or those under test and drawn names alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from idia_index.pipelines.studies.definition import Study
+from idia_index.prompts.common_names import draw_common, fill_count
+from idia_index.prompts.names import each_once
+from idia_index.prompts.sampling import sample_names
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The candidates.
+
+    Attributes:
+        names: everybody's, the people's first.
+        people: how many of them are people's.
+        recipe: what replays the draw of the others.
+        told: what was done, in sentences.
+    """
+
+    names: tuple[str, ...]
+    people: int
+    recipe: Mapping[str, Any]
+    told: tuple[str, ...]
+
+
+def paper_pool(study: Study, others: Sequence[str] = ()) -> Pool:
+    """Protocol `jair2024`'s candidates.
+
+    Everybody of the study and everybody else whose photos lie in the folders, tested or not; then
+    int((total - people) / 2) pairs of each sex of the most common names.
+
+    Args:
+        study: the study.
+        others: further people with photos.
+    """
+    people = each_once([*study.competitors, *others])
+    rule = study.rule
+    lists = rule.drawing.lists()
+    each = fill_count(rule.total, len(people))
+    seed = rule.drawing.seed or 0
+    drawn = draw_common(lists, each, seed, people=people)
+    told = [
+        f"Candidates by the paper's rule: {len(people):,} people, tested or not, and "
+        f"{len(drawn.drawn):,} names drawn, {each} of each sex, from the {rule.drawing.top:,} most "
+        f"common first names of the sex and surnames (seed {seed})."
+    ]
+    if drawn.repeated:
+        told.append(
+            f"{len(drawn.repeated)} of the drawn names were candidates already and count once: "
+            f"{', '.join(drawn.repeated)}."
+        )
+    if rule.drawing.first_names is None:
+        told += rule.differs
+    return Pool((*people, *drawn.names), len(people), drawn.recipe, tuple(told))
+
+
+def tested_pool(study: Study, tested: Sequence[str]) -> Pool:
+    """Those under test alone, and names drawn from all of the package's statistics."""
+    people = each_once(tested)
+    others = max(study.rule.total - len(people), 0)
+    told = (
+        f"Candidates are the {len(people):,} people under test and {others:,} names drawn from all "
+        "names of the package's statistics: not the paper's rule, by which everybody with photos "
+        "competes, and common names alone are drawn.",
+    )
+    if not others:
+        return Pool(tuple(people), len(people), {}, told)
+    origin, seed = study.rule.drawing.origin, study.settings.seed
+    drawn = sample_names(others, seed, origin=origin, exclude=people)
+    return Pool((*people, *drawn.names()), len(people), drawn.recipe(), told)
+
