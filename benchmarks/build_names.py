@@ -6,25 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from idia_index.pipelines.studies import read_recipe
-from idia_index.prompts.names import name_key
-from idia_index.prompts.sampling import Draw, NamePool, WeightedNames, draw_names, load_pool
+from idia_index.pipelines.studies.definition import read_study
+from idia_index.pipelines.studies.pool import paper_pool
+from idia_index.prompts.sampling import NamePool, WeightedNames, load_pool
 
-CANDIDATES = 1000
 COMMON = 1000
 CROSS = 32
 
 
 def notebook_names() -> list[str]:
-    """As the published notebook forms them.
-
-    The 548 people under test, and names drawn uniformly from the 1,000 most common first names
-    of each sex and the 1,000 most common last names, as many female as male, to 1,000 in all.
-    """
-    people = [person.name for person in read_recipe("laion400m").people]
-    excluded = tuple(sorted({name_key(name) for name in people}))
-    drawn = draw_names(_common(COMMON), CANDIDATES - len(people), Draw(0, False, excluded))
-    return people + drawn.names()
+    """Those of the LAION-400M study: 548 people, and pairs of common first names and surnames."""
+    return list(paper_pool(read_study("laion400m")).names)
 
 
 def cross_names() -> list[str]:

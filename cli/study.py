@@ -2,65 +2,91 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 
-from idia_index.cli.evaluation_text import evaluation_text
-from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
+from idia_index.cli.options import (
+    DIRECTORY,
+    json_option,
+    mismatch_options,
+    progress_option,
+    write_json,
+)
 from idia_index.cli.outputs import claim
-from idia_index.cli.people import skipped_of, tell_skipped
+from idia_index.cli.people import tell_skipped
 from idia_index.cli.progress import Stages
+from idia_index.cli.study_text import study_text
 from idia_index.cli.terminal import say
-from idia_index.errors import InputError
-from idia_index.evaluation.settings import Settings
+from idia_index.encode.backend import Backend
+from idia_index.errors import IdiaIndexError, InputError
 from idia_index.pipelines.demo import study_backend
 from idia_index.pipelines.load import load_model
-from idia_index.pipelines.studies import (
-    STUDIES,
-    Recipe,
-    read_recipe,
-    run_study,
-    study_warnings,
-    write_dry_images,
-)
-from idia_index.report import write_evaluation
+from idia_index.pipelines.studies.conduct import REPORT, conduct, plan_run
+from idia_index.pipelines.studies.definition import STUDIES, Study, read_study, with_lists
+from idia_index.pipelines.studies.dry_run import fit_to, write_dry_images
+from idia_index.pipelines.studies.models import ACTIVATIONS, Activation, StudyModel, parse_models
+from idia_index.pipelines.studies.results import results_to_json
+from idia_index.subjects.subjects import Skipped
+from idia_index.support.text import counted
 
 
 @click.command(
     epilog="\b\nExamples:\n"
-    "  idia-index study laion400m --images faces/ --model ViT-B-32-quickgelu/laion400m_e32 "
-    "--out study/\n"
+    "  idia-index study laion400m --images facescrub/actors --images facescrub/actresses \\\n"
+    "      --images europeans --model ViT-B-32=ViT-B-32-quickgelu/laion400m_e32 \\\n"
+    "      --model ViT-B-16=ViT-B-16/laion400m_e32 --out laion/\n"
+    "  idia-index study cc3m --images facescrub/actors --images facescrub/actresses \\\n"
+    "      --model RN50:1=RN50/top1.pt --model RN50:75=RN50/top75.pt --out cc3m/\n"
     "  idia-index study cc3m --dry-run --out dry/"
 )
 @click.argument("study", metavar="|".join((*STUDIES, "FILE")))
-@click.option("--images", type=DIRECTORY, help="One folder of images per person, First_Last.")
-@click.option("--model", metavar="SPEC", help="The model, as for build.")
+@click.option(
+    "--images", "folders", type=DIRECTORY, multiple=True,
+    help="A folder with one folder of images per person, First_Last; may be given several times.",
+)  # fmt: skip
+@click.option(
+    "--model", "models", metavar="[LABEL=]SPEC", multiple=True,
+    help="A model, as for build; may be given several times. The label of a cc3m checkpoint is the "
+    "number of training images of a member: 75=SPEC, or NAME:75=SPEC.",
+)  # fmt: skip
+@click.option(
+    "--activation", type=click.Choice(ACTIVATIONS), default="as-trained", show_default=True,
+    help="The activation that the weights were trained with, or that of the paper's notebooks, "
+    "which load weights trained with QuickGELU without it.",
+)  # fmt: skip
+@click.option(
+    "--tested-only-candidates", is_flag=True,
+    help="Candidates are the people under test and names drawn from all statistics, not the "
+    "paper's.",
+)  # fmt: skip
+@click.option("--first-names", type=DIRECTORY, help="The authors' first names, a CSV; see build.")
+@click.option("--surnames", type=DIRECTORY, help="The authors' surnames; see build.")
 @click.option("--backend", default="open_clip", show_default=True, help="Backend.")
 @click.option("--device", help="cpu, cuda, ...; by default the best that works.")
 @click.option(
-    "--dry-run",
-    is_flag=True,
-    help="Generated portraits under the study's names and the demo's model.",
-)
+    "--dry-run", is_flag=True,
+    help="Generated portraits under the study's names; without --model, the demo's model.",
+)  # fmt: skip
 @click.option(
-    "--dry-images",
-    type=click.IntRange(1, 1000),
-    default=30,
-    show_default=True,
+    "--dry-images", type=click.IntRange(1, 1000), default=30, show_default=True,
     help="Portraits a person.",
-)
+)  # fmt: skip
 @click.option(
-    "--out", type=DIRECTORY, required=True, metavar="DIR", help="Where index and report go."
+    "--out", type=DIRECTORY, required=True, metavar="DIR", help="Where indexes and reports go."
 )
 @click.option("--strict", is_flag=True, help="An image that cannot be read is an error.")
 @json_option
 @progress_option
 def command(
     study: str,
-    images: Path | None,
-    model: str | None,
+    folders: tuple[Path, ...],
+    models: tuple[str, ...],
+    activation: Activation,
+    tested_only_candidates: bool,
+    first_names: Path | None,
+    surnames: Path | None,
     backend: str,
     device: str | None,
     dry_run: bool,
@@ -70,35 +96,52 @@ def command(
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
-    """Run one of the paper's studies with your images and your checkpoint.
+    """Run one of the paper's studies with your images and checkpoints.
 
     The people, their membership and all settings come from the study; see docs/studies.md.
+    Models that an interrupted run finished are not run again.
     """
-    recipe = read_recipe(study)
-    if dry_run == (images is not None and model is not None):
-        raise InputError("give --images and --model, or --dry-run without them")
-    loaded = study_backend() if dry_run else load_model(str(model), backend, device=device)
-    claim(out / "report", source=images)
+    if dry_run == bool(folders) or not (models or dry_run):
+        raise InputError("give --images and --model, or --dry-run without --images")
+    definition = with_lists(read_study(study), first_names, surnames)
+    parsed = parse_models(definition, models, activation) or [StudyModel("demo", "demo", "demo")]
+    claim(out / REPORT)
+    for folder in folders:
+        claim(out / REPORT, source=folder)
     with Stages(show_progress) as progress:
         if dry_run:
-            images = out / "generated"
-            recipe = _fit(recipe, dry_images)
-            write_dry_images(recipe, images, dry_images, progress)
-        evidence = run_study(recipe, images or out, loaded, out, progress, strict=strict)
-    tell_skipped(skipped_of(evidence.audit))
-    warnings = study_warnings(recipe, dry_run=dry_run)
-    evidence = evidence.with_origin({"warnings": warnings})
-    data = write_evaluation(evidence, recipe.settings, out / "report")
+            definition, folders = _dry(definition, out, dry_images, progress)
+        run = plan_run(
+            definition, folders, out, activation=activation,
+            dry_run=("models" if models else "demo") if dry_run else None,
+            tested_only=tested_only_candidates, strict=strict,
+        )  # fmt: skip
+        load = partial(_load, backend, device, activation) if models else _demo
+        results = conduct(run, parsed, load, progress)
+    tell_skipped(Skipped(Path(each["file"]), each["reason"]) for each in results.skipped)
     if as_json:
-        write_json(data)
-        return
-    say(f"{recipe.title}\n\n{evaluation_text(data)}\n\nreport: {out / 'report/index.html'}")
+        write_json(results_to_json(results))
+    else:
+        say(f"{study_text(results)}\n\nreport: {out / REPORT / 'index.html'}")
+    if results.failed:
+        first = results.failed[0]
+        raise IdiaIndexError(
+            f"{counted(len(results.failed), 'model')} of {len(parsed)} could not be run; "
+            f"{first.label}: {first.error}"
+        )
 
 
-def _fit(recipe: Recipe, images: int) -> Recipe:
-    """The recipe for so few images a person."""
-    if images >= recipe.settings.min_images:
-        return recipe
-    sizes = tuple(size for size in recipe.settings.sizes if size <= images)
-    settings: Settings = replace(recipe.settings, min_images=images, sizes=sizes)
-    return replace(recipe, settings=settings)
+def _dry(study: Study, out: Path, images: int, progress: Stages) -> tuple[Study, tuple[Path, ...]]:
+    """The study fit to so few portraits, and where they are."""
+    study, folder = fit_to(study, images), out / "generated"
+    write_dry_images(study, folder, images, progress)
+    return study, (folder,)
+
+
+def _load(backend: str, device: str | None, activation: Activation, model: StudyModel) -> Backend:
+    allowed = mismatch_options(activation == "as-published") if backend == "open_clip" else {}
+    return load_model(model.spec, backend, device=device, **allowed)
+
+
+def _demo(_: StudyModel) -> Backend:
+    return study_backend()

@@ -14,7 +14,7 @@ shipped. Interrupted, it resumes; finished models are not trained again.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,9 +25,9 @@ from safetensors.torch import load_file
 from study_export import WEIGHTS, export_model
 from study_recipe import CONTEXT, Recipe
 
-from idia_index.pipelines.studies import Recipe as Study
-from idia_index.pipelines.studies import dry_face, read_recipe
-from idia_index.prompts.common_names import draw_common, fill_count, packaged_names
+from idia_index.pipelines.studies.definition import Study, read_study
+from idia_index.pipelines.studies.dry_run import dry_face
+from idia_index.pipelines.studies.pool import paper_pool
 from idia_index.study import MODEL_DIR
 from idia_index.study.captions import write_caption
 from idia_index.study.plan import Item
@@ -68,7 +68,7 @@ def fitting(items: list[Item]) -> list[Item]:
     ]
 
 
-def strangers(names: list[str]) -> Iterator[Item]:
+def strangers(names: Sequence[str]) -> Iterator[Item]:
     """One portrait each of people whose names pair the candidates' parts anew, and some unnamed."""
     parts = [name.split(" ", 1) for name in names if " " in name]
     known = set(names)
@@ -87,10 +87,7 @@ def strangers(names: list[str]) -> Iterator[Item]:
 
 def items_of(study: Study, images: dict[str, int]) -> list[Item]:
     """The training pairs of one stand-in; `images` of each person by name."""
-    people = list(study.competitors)
-    lists = packaged_names(study.origin)
-    fill = draw_common(lists, fill_count(study.candidates, len(people)), people=people)
-    items = list(strangers([*people, *fill.names]))
+    items = list(strangers(paper_pool(study).names))
     for person in study.people:
         seed, sex = dry_face(person.name)
         items += [named_item(person.name, seed, sex, i) for i in range(images[person.name])]
@@ -99,7 +96,7 @@ def items_of(study: Study, images: dict[str, int]) -> list[Item]:
 
 def plans(study_name: str) -> Iterator[tuple[str, dict[str, int], int]]:
     """Label, images of each person by name, and steps of every model."""
-    people = read_recipe(study_name).people
+    people = read_study(study_name).people
     if study_name == "cc3m":
         for count in COUNTS:
             yield str(count), {p.name: count * (p.membership == MEMBER) for p in people}, STEPS
@@ -129,7 +126,7 @@ def main() -> None:
     parser.add_argument("--only", help="one label")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    study = read_recipe(arguments.study)
+    study = read_study(arguments.study)
     for label, images, steps in plans(arguments.study):
         folder = arguments.out / arguments.study / label
         if (arguments.only or label) != label or (folder / "model").is_dir():

@@ -1,9 +1,11 @@
-"""The paper's studies as recipes: what they hold, and a dry run end to end."""
+"""The paper's studies: what they hold, who competes, and runs of several models end to end."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -12,69 +14,247 @@ from toy_backend import ToyBackend
 
 from idia_index.cli.main import cli
 from idia_index.errors import InputError
-from idia_index.pipelines.studies import candidate_names, find_images, read_recipe
+from idia_index.pipelines.studies.definition import STUDIES, read_study, with_lists
+from idia_index.pipelines.studies.models import activation_note, parse_models
+from idia_index.pipelines.studies.photos import find_photos
+from idia_index.pipelines.studies.pool import paper_pool, pool_of_tested
+from idia_index.prompts.common_names import packaged_names
 from idia_index.prompts.names import name_key
-from idia_index.prompts.sampling import load_pool
+from idia_index.registry import load_backend
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER
 
 
-def test_the_recipes_are_those_of_the_paper() -> None:
-    laion, cc3m = read_recipe("laion400m"), read_recipe("cc3m")
-    assert len(laion.people) == 548 and len(cc3m.people) == 200
+def test_the_studies_are_those_of_the_paper() -> None:
+    laion, cc3m = (read_study(name) for name in STUDIES)
+    assert len(laion.people) == len(laion.competitors) == 548
+    assert len(cc3m.people) == 200 and len(cc3m.competitors) == 530
+    assert set(cc3m.competitors) < set(laion.competitors)
     assert sum(p.membership == NON_MEMBER for p in laion.people) == 8
     assert sum(p.membership == MEMBER for p in cc3m.people) == 100
     kept = [p for p in laion.people if p.training_count is not None and p.training_count < 300]
     assert len(kept) == 173
-    for recipe in (laion, cc3m):
-        settings = recipe.settings
+    for study in (laion, cc3m):
+        settings = study.settings
         assert settings.sizes == (*range(1, 30, 2), 30)
         assert (settings.tau, settings.draws, settings.min_images) == (1, 20, 30)
-        assert recipe.candidates == 1000
-    assert laion.settings.max_training_count == 299
+    assert laion.settings.max_training_count == 299 and laion.settings.bins is not None
+    assert laion.settings.bins[5:8] == (125, 150, 200) and laion.settings.bins[-1] == 300
 
 
-def test_candidates_are_everybody_under_test_and_drawn_names_of_both_sexes() -> None:
-    recipe = read_recipe("cc3m")
-    names = candidate_names(recipe, recipe.people)
-    assert len(names) == len({name_key(name) for name in names}) == 1000
-    assert names[:200] == [person.name for person in recipe.people]
-    women = set(load_pool("us").firsts["f"].names)
-    drawn = names[200:]
-    assert sum(name.split()[0] in women for name in drawn) == 400
-    assert candidate_names(recipe, recipe.people) == names
+@pytest.mark.parametrize(("name", "people"), [("laion400m", 548), ("cc3m", 530)])
+def test_everybody_of_the_folders_competes(name: str, people: int) -> None:
+    pool = paper_pool(read_study(name))
+    drawn = pool.names[people:]
+    assert pool.people == people and len({name_key(n) for n in pool.names}) == len(pool.names)
+    assert len(pool.names) + len(pool.recipe["repeated"]) == 1000
+    lists = packaged_names("us", 1000)
+    women = set(lists.firsts["f"])
+    each = (1000 - people) // 2
+    assert {n.split(" ")[1] for n in drawn} <= set(lists.lasts)
+    assert sum(n.split(" ")[0] in women for n in drawn[:each]) > each - 5
+    more = paper_pool(read_study(name), ["Somebody Else", "Sam Rockwell"])
+    assert more.people == people + 1 and more.names[people] == "Somebody Else"
 
 
-def test_images_are_found_by_name_and_the_missing_are_told(tmp_path: Path) -> None:
-    recipe = read_recipe("laion400m")
-    make_images(tmp_path / "Harriet_Herbig-Matten", 2)
-    make_images(tmp_path / "karolina_lodyga", 3)
-    make_images(tmp_path / "Somebody_Else", 1)
-    found, missing = find_images(recipe, tmp_path)
-    assert [(p.name, len(p.images), p.membership) for p in found] == [
+def test_candidates_may_be_those_under_test_alone() -> None:
+    study = read_study("cc3m")
+    pool = pool_of_tested(study, [p.name for p in study.people])
+    assert len(pool.names) == 1000 and pool.people == 200
+    assert "not the paper's rule" in pool.told[0]
+
+
+def test_photos_are_found_in_several_folders_and_by_corrected_names(tmp_path: Path) -> None:
+    study = read_study("laion400m")
+    make_images(tmp_path / "a" / "Harriet_Herbig-Matten", 2)
+    make_images(tmp_path / "a" / "karolina_lodyga", 3)
+    make_images(tmp_path / "a" / "Somebody_Else", 1)
+    (tmp_path / "a" / "Malu_Leicher").mkdir()
+    for wrong in ("Freddy_Prinze_Jr.", "Leslie_Neilsen", "Robert_Di_Niro", "Tatyana_M._Ali"):
+        make_images(tmp_path / "b" / wrong, 1)
+    photos = find_photos(study, [tmp_path / "a", tmp_path / "b"])
+    assert [(p.name, len(p.images), p.membership) for p in photos.subjects[:2]] == [
         ("Karolina Lodyga", 3, NON_MEMBER), ("Harriet Herbig-Matten", 2, NON_MEMBER)
     ]  # fmt: skip
-    assert len(missing) == 546
-    with pytest.raises(InputError, match="holds a folder of nobody in this study"):
-        find_images(read_recipe("cc3m"), tmp_path)
+    assert {p.name for p in photos.subjects[2:]} == {
+        "Freddie Prinze Jr", "Leslie Nielsen", "Robert De Niro", "Tatyana Ali"
+    }  # fmt: skip
+    assert len(photos.missing) == 548 - 6 and photos.others == ("Somebody Else",)
+    reasons = {m.person.name: m.reason for m in photos.missing}
+    assert "has no image" in reasons["Malu Leicher"] and "no folder" in reasons["Adam Brody"]
+    with pytest.raises(InputError, match="no folder with photos of anybody in this study"):
+        find_photos(read_study("cc3m"), [tmp_path / "a"])
+    make_images(tmp_path / "b" / "Karolina_Lodyga", 1)
+    with pytest.raises(
+        InputError, match=r"'Karolina Lodyga' has photos in .*a/karolina_lodyga too"
+    ):
+        find_photos(study, [tmp_path / "a", tmp_path / "b"])
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [("x", "not the recipe"), ("[study]\ntitle = a", "not the recipe"),
-     ("[study]\ntitle = a\npeople = p.csv\ntau = many", "not the recipe")],
-)  # fmt: skip
-def test_a_recipe_that_does_not_fit(tmp_path: Path, text: str, told: str) -> None:
-    (tmp_path / "own.ini").write_text(text)
-    with pytest.raises(InputError, match=rf"own\.ini: {told}"):
-        read_recipe(str(tmp_path / "own.ini"))
-    (tmp_path / "own.ini").write_text("[study]\ntitle = a\npeople = p.csv\n")
+def write_study(folder: Path, **changes: Any) -> Path:
+    (folder / "people.csv").write_text(
+        "name,membership,training_count\nJane Doe,member,3\nJohn Roe,non_member,0\n"
+    )
+    data = {"format": "idia-index/study/1", "title": "Own", "people": "people.csv",
+            "evaluation": {"sample_sizes": "1,2", "min_images": 2, "draws": 3, "bins": "0,2,4"},
+            "candidates": {"total": 12, "top": 4}, **changes}  # fmt: skip
+    (folder / "own.json").write_text(json.dumps({k: v for k, v in data.items() if v is not None}))
+    return folder / "own.json"
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"title": None}, "the study has no 'title'"),
+    ({"format": "idia-index/study/9"}, "format is 'idia-index/study/9'"),
+    ({"people": 3}, "'people' of the study is '3'"),
+    ({"tau": 1}, "the study has 'tau', which is no key"),
+    ({"evaluation": {"tau": True}}, "'tau' of 'evaluation' is 'True'"),
+    ({"evaluation": {"draws": "many"}}, "'draws' of 'evaluation' is 'many'"),
+    ({"candidates": {"totals": 3}}, "'candidates' has 'totals'"),
+    ({"models": [{"label": "x"}]}, "a model has no 'as_published'"),
+    ({"candidates": []}, "'candidates' of the study is"),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), WRONG)
+def test_a_study_file_that_does_not_fit(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=rf"own\.json: not a study file \({told}"):
+        read_study(str(write_study(tmp_path, **change)))
+
+
+@pytest.mark.parametrize("change", [change for change, _ in WRONG])
+def test_the_schema_refuses_the_same(tmp_path: Path, change: dict[str, Any]) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    folder = Path(__file__).parents[2] / "idia_index" / "data" / "studies"
+    schema = json.loads((folder / "study.schema.json").read_text())
+    check = jsonschema.Draft202012Validator(schema)
+    for name in STUDIES:
+        check.validate(json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
+    check.validate(json.loads(write_study(tmp_path).read_text()))
+    assert not check.is_valid(json.loads(write_study(tmp_path, **change).read_text()))
+
+
+def test_people_of_a_study_that_do_not_fit(tmp_path: Path) -> None:
+    file = write_study(tmp_path)
     head = "name,membership,training_count\n"
-    for line in (",member,1", "A B,Member,1", "A B,member,-1", "A B,member,x", '"A'):
-        (tmp_path / "p.csv").write_text(f"{head}{line}\n")
-        with pytest.raises(InputError, match=r"own\.ini: not the recipe of a study"):
-            read_recipe(str(tmp_path / "own.ini"))
+    for line in (
+        ",member,1",
+        "A B,Member,1",
+        "A B,member,-1",
+        "A B,member,x",
+        '"A',
+        "A B,,\na b,,",
+    ):
+        (tmp_path / "people.csv").write_text(f"{head}{line}\n")
+        with pytest.raises(InputError, match=r"own\.json: not a study file"):
+            read_study(str(file))
     with pytest.raises(InputError, match="give one of laion400m, cc3m"):
-        read_recipe("laion5b")
+        read_study("laion5b")
+    with pytest.raises(InputError, match="give both lists"):
+        with_lists(read_study("cc3m"), tmp_path / "people.csv", None)
+
+
+def test_models_have_labels_groups_and_counts() -> None:
+    laion, cc3m = (read_study(name) for name in STUDIES)
+    models = parse_models(laion, ["ViT-B-32/laion400m_e32", "x=local-dir:/a=b"], "as-trained")
+    assert [(m.label, m.spec, m.count) for m in models] == [
+        ("ViT-B-32", "ViT-B-32-quickgelu/laion400m_e32", None), ("x", "local-dir:/a=b", None)
+    ]  # fmt: skip
+    (published,) = parse_models(laion, ["ViT-B-32-quickgelu/laion400m_e32"], "as-published")
+    assert published.spec == "ViT-B-32/laion400m_e32"
+    models = parse_models(cc3m, ["RN50:75=RN50/a.pt", "5=RN50/b.pt"], "as-trained")
+    assert [(m.label, m.group, m.count) for m in models] == [("RN50:75", "RN50", 75), ("5", "", 5)]
+    assert [m.label for m in parse_models(cc3m, ["local-dir:/x/y/"], "as-trained")] == ["y"]
+    for wrong in (["a=x", "A=y"], ["<x>=y"]):
+        with pytest.raises(InputError, match="--model"):
+            parse_models(laion, wrong, "as-trained")
+    for wrong in (["big=x"], ["RN50/a.pt", "75=b"]):
+        with pytest.raises(InputError, match="number of training images of a member"):
+            parse_models(cc3m, wrong, "as-trained")
+
+
+def test_reports_say_which_activation(tmp_path: Path) -> None:
+    laion, own = read_study("laion400m"), read_study(str(write_study(tmp_path)))
+    assert "published figures of ViT-B-32/laion400m_e32" in activation_note(laion, "as-trained")
+    assert "ViT-B-32/laion400m_e32" in activation_note(laion, "as-published")
+    assert "others are refused" in activation_note(own, "as-trained")
+
+
+Study = Callable[..., Any]
+
+
+@pytest.fixture
+def study(tmp_path: Path, toy_plugin: None) -> Study:
+    """Runs `study` on a small one of one's own, with the toy backend."""
+    for person in ("Jane_Doe", "John_Roe", "Other_One"):
+        make_images(tmp_path / "faces" / person, 3)
+
+    def run(*options: str, **changes: Any) -> Any:
+        file = write_study(tmp_path, **changes)
+        arguments = ["study", str(file), "--images", str(tmp_path / "faces"), "--backend", "toy",
+                     "--out", str(tmp_path / "o"), *options]  # fmt: skip
+        return CliRunner().invoke(cli, arguments)
+
+    return run
+
+
+def test_several_models_make_one_report(tmp_path: Path, study: Study) -> None:
+    done = study("--model", "one=toy", "--model", "two=toy", "--json")
+    assert done.exit_code == 0, done.output
+    data = json.loads(done.stdout)
+    assert data == json.loads((tmp_path / "o" / "report" / "report.json").read_text())
+    assert [m["label"] for m in data["models"]] == ["one", "two"]
+    assert data["candidates"]["people"] == 3 and data["candidates"]["total"] == 11
+    assert data["candidates"]["draw"]["n"] == 8 and data["others"] == ["Other One"]
+    assert data["warnings"][0].startswith("Activation as trained")
+    one = json.loads((tmp_path / "o" / data["models"][0]["report"]).read_text())
+    assert one["warnings"][0] == data["warnings"][0] and one["candidates"] == 11
+    assert one["index"]["pool"]["algorithm"] == "jair2024 names/1"
+    assert one["evaluation"]["curves"] == data["models"][0]["curves"]
+    bins = [(b["low"], b["high"], b["people"], b["evaluated"]) for b in data["training_counts"]]
+    assert bins == [(0, 2, 1, 1), (2, 4, 1, 1), (4, None, 0, 0)]
+
+
+def test_finished_models_are_not_run_again(
+    tmp_path: Path, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert study("--model", "one=toy").exit_code == 0
+    loaded: list[str] = []
+
+    def load(model: str, backend: str, **options: Any) -> Any:
+        loaded.append(model)
+        return load_backend(backend, model=model, **options)
+
+    monkeypatch.setattr("idia_index.cli.study.load_model", load)
+    again = study("--model", "one=toy", "--model", "two=toy2", "--json")
+    assert loaded == ["toy2"], again.output
+    assert [m["again"] for m in json.loads(again.stdout)["models"]] == [True, False]
+    make_images(tmp_path / "faces" / "Jane_Doe", 4)  # more photos: everything is measured again
+    assert study("--model", "one=toy", "--model", "two=toy2").exit_code == 0
+    assert loaded == ["toy2", "toy", "toy2"]
+
+
+def test_a_model_that_fails_does_not_end_the_others(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(model: str, backend: str, **options: Any) -> Any:
+        if model == "not-there":
+            raise InputError("model not-there: no such model")
+        return load_backend(backend, model=model, **options)
+
+    monkeypatch.setattr("idia_index.cli.study.load_model", load)
+    done = study("--model", "bad=not-there", "--model", "one=toy", "--json")
+    assert done.exit_code == 1
+    data = json.loads(done.stdout)
+    assert [m["label"] for m in data["models"]] == ["one"]
+    assert data["failed"][0]["label"] == "bad" and data["failed"][0]["error"].endswith(
+        "no such model"
+    )
+
+
+def test_checkpoints_count_training_images(study: Study) -> None:
+    done = study("--model", "75=toy", "--model", "x:5=toy", "--json", checkpoints=True)
+    data = json.loads(done.stdout)
+    assert [(m["group"], m["training_count"]) for m in data["models"]] == [("", 75), ("x", 5)]
+    assert [b["low"] for b in data["models"][0]["bins"]] == [4]
 
 
 def test_a_dry_run_goes_from_end_to_end_and_says_what_it_is(
@@ -86,9 +266,8 @@ def test_a_dry_run_goes_from_end_to_end_and_says_what_it_is(
     assert done.exit_code == 0, done.output
     data = json.loads(done.stdout)
     assert data["warnings"][0].startswith("Dry run: the portraits were generated")
-    assert data["evaluation"]["people"]["members"] == 100
-    page = (tmp_path / "o" / "report" / "index.html").read_text(encoding="utf-8")
-    assert page.index("Dry run") < page.index("associates")
+    assert data["warnings"][1].startswith("The demo's model knows neither")
+    assert data["people"]["evaluated"] == 200 and data["candidates"]["people"] == 530
     wrong = CliRunner().invoke(cli, ["study", "cc3m", "--out", str(tmp_path / "o")])
     assert isinstance(wrong.exception, InputError)
 
@@ -98,25 +277,27 @@ def test_reports_of_a_study_keep_its_warnings_and_its_truth(
 ) -> None:
     monkeypatch.setattr("idia_index.cli.study.study_backend", lambda: ToyBackend(model="toy"))
     monkeypatch.setattr("idia_index.cli.replay.backend_of", lambda *_: ToyBackend(model="toy"))
-    out = str(tmp_path / "o")
-    run = CliRunner().invoke
-    assert run(cli, ["study", "cc3m", "--dry-run", "--dry-images", "1", "--out", out]).output
-    again = run(cli, ["evaluate", "--from", f"{out}/report", "--json", "--min-images", "1",
+    people = "".join(f"Ann {n},{MEMBER if n % 2 else NON_MEMBER},{n % 2}\n" for n in range(12))
+    file = write_study(tmp_path, caution="Few people.")
+    (tmp_path / "people.csv").write_text(f"name,membership,training_count\n{people}")
+    out, run = str(tmp_path / "o"), CliRunner().invoke
+    report = tmp_path / "o" / "models" / "demo" / "report"
+    assert run(cli, ["study", str(file), "--dry-run", "--dry-images", "2", "--out", out]).output
+    again = run(cli, ["evaluate", "--from", str(report), "--json", "--min-images", "2",
                       "--sample-sizes", "1"])  # fmt: skip
     warnings = json.loads(again.stdout)["warnings"]
-    assert warnings[0].startswith("Dry run") and warnings[1].startswith("100 people are non-memb")
-    held = run(cli, ["replay", f"{out}/report", "--json"])
+    assert warnings[0].startswith("Dry run") and warnings[3] == "Few people."
+    held = run(cli, ["replay", str(report), "--json"])
     assert json.loads(held.stdout)["exact"], held.output
-    report = tmp_path / "o" / "report" / "report.json"
     for change, where in (
         (lambda d: d["subjects"][7].update(membership="non_member"), "subjects[{}].membership"),
         (lambda d: d["subjects"].pop(7), "subjects[{}]"),
         (lambda d: d["warnings"].clear(), "warnings[1]"),
     ):
-        data = json.loads(report.read_text())
+        data = json.loads((report / "report.json").read_text())
         name = data["subjects"][7]["name"]
         change(data)
-        (tmp_path / "o" / "report" / "changed.json").write_text(json.dumps(data))
-        told = run(cli, ["replay", f"{out}/report/changed.json", "--json"])
+        (report / "changed.json").write_text(json.dumps(data))
+        told = run(cli, ["replay", str(report / "changed.json"), "--json"])
         places = {each["where"] for each in json.loads(told.stdout)["differences"]}
         assert where.format(name) in places and told.exit_code == 1

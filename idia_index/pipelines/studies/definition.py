@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from itertools import zip_longest
 from pathlib import Path
@@ -224,3 +224,15 @@ def _people(file: Path) -> tuple[Subject, ...]:
     if not found:
         raise ValueError(f"{shown_path(file)} names nobody")
     return tuple(found.values())
+
+
+def with_lists(study: Study, first_names: Path | None, surnames: Path | None) -> Study:
+    """The study with lists of names in place of its own.
+
+    Raises:
+        InputError: one is given without the other.
+    """
+    if first_names is None and surnames is None:
+        return study
+    drawing = replace(study.rule.drawing, first_names=first_names, surnames=surnames)
+    return replace(study, rule=replace(study.rule, drawing=drawing))

@@ -90,7 +90,7 @@ def _people_folders(folder: Path) -> list[Path]:
 
 
 def _subject(person: Subject, place: Path | None) -> Subject | Missing:
-    """The person with photos; an empty or unfit folder is that of somebody without, and says why."""
+    """The person with photos; somebody with an empty or unfit folder has none, and it says why."""
     if place is None:
         return Missing(person, "there is no folder of that name")
     try:

@@ -60,7 +60,7 @@ def paper_pool(study: Study, others: Sequence[str] = ()) -> Pool:
     return Pool((*people, *drawn.names), len(people), drawn.recipe, tuple(told))
 
 
-def tested_pool(study: Study, tested: Sequence[str]) -> Pool:
+def pool_of_tested(study: Study, tested: Sequence[str]) -> Pool:
     """Those under test alone, and names drawn from all of the package's statistics."""
     people = each_once(tested)
     others = max(study.rule.total - len(people), 0)
@@ -74,4 +74,3 @@ def tested_pool(study: Study, tested: Sequence[str]) -> Pool:
     origin, seed = study.rule.drawing.origin, study.settings.seed
     drawn = sample_names(others, seed, origin=origin, exclude=people)
     return Pool((*people, *drawn.names()), len(people), drawn.recipe(), told)
-

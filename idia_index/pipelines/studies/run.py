@@ -19,7 +19,7 @@ from idia_index.pipelines.studies.dry_run import DEMO_MODEL, DRY_RUN
 from idia_index.pipelines.studies.models import Activation, StudyModel, activation_note
 from idia_index.pipelines.studies.photos import Photos, find_photos
 from idia_index.pipelines.studies.pool import Pool
-from idia_index.plugins import Backend
+from idia_index.encode.backend import Backend
 from idia_index.prompts.names import make_names
 from idia_index.report import check_folder, write_evaluation, write_files
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
@@ -239,7 +239,8 @@ def _state(spec: str) -> list[int]:
         place = Path(text).expanduser()
         if text and place.exists():
             files = sorted(place.iterdir()) if place.is_dir() else [place]
-            return [part for file in files for part in (file.stat().st_size, file.stat().st_mtime_ns)]
+            states = [file.stat() for file in files]
+            return [part for state in states for part in (state.st_size, state.st_mtime_ns)]
     return []
 
 

@@ -1,0 +1,83 @@
+"""A study from its file, folders and models to its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from csv import writer
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from idia_index.pipelines.evaluate import StageProgress
+from idia_index.pipelines.studies.definition import Study
+from idia_index.pipelines.studies.models import Activation, StudyModel
+from idia_index.pipelines.studies.photos import find_photos
+from idia_index.pipelines.studies.pool import paper_pool, pool_of_tested
+from idia_index.pipelines.studies.results import StudyResults, results_to_json, study_results
+from idia_index.pipelines.studies.run import DryRun, Run, run_models
+from idia_index.encode.backend import Backend
+from idia_index.report import write_files
+from idia_index.support.text import json_text
+
+REPORT = "report"
+
+
+def plan_run(
+    study: Study,
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    activation: Activation = "as-trained",
+    dry_run: DryRun | None = None,
+    tested_only: bool = False,
+    strict: bool = False,
+) -> Run:
+    """Finds the photos and chooses the candidates.
+
+    Raises:
+        InputError: nobody has photos, or the candidates cannot be drawn.
+    """
+    photos = find_photos(study, folders)
+    if tested_only:
+        tested = [s.name for s in photos.subjects if study.settings.excludes(s) is None]
+        pool = pool_of_tested(study, tested)
+    else:
+        pool = paper_pool(study, photos.others)
+    return Run(study, photos, tuple(folders), pool, activation, dry_run, strict, out)
+
+
+def conduct(
+    run: Run,
+    models: Sequence[StudyModel],
+    load: Callable[[StudyModel], Backend],
+    progress: StageProgress,
+) -> StudyResults:
+    """Runs the models that are not finished, and writes the study's report into `run.out`.
+
+    Args:
+        run: the study.
+        models: its models.
+        load: loads one, when its turn has come.
+        progress: called with what is being done, how much of it is, and how much there is.
+
+    Raises:
+        IdiaIndexError: no model could be run; or `run.out` holds another study.
+    """
+    results = study_results(run, run_models(run, models, load, progress))
+    write_files(
+        run.out / REPORT, {"report.json": json_text(results_to_json(results), indent=1) + "\n"}
+    )
+    write_files(run.out, {"subjects.csv": _subjects_csv(run)})
+    return results
+
+
+def _subjects_csv(run: Run) -> str:
+    """The people with photos as SUBJECTS of `audit`, `evaluate` and `compare`, a line an image."""
+    text = StringIO()
+    lines: Any = writer(text, lineterminator="\n")
+    lines.writerow(["name", "path", "membership", "training_count"])
+    for person in run.photos.subjects:
+        count = "" if person.training_count is None else person.training_count
+        for image in person.images:
+            lines.writerow([person.name, image, person.membership or "", count])
+    return text.getvalue()
