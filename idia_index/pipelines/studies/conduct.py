@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from idia_index.encode.backend import Backend
 from idia_index.pipelines.evaluate import StageProgress
 from idia_index.pipelines.studies.definition import Study
 from idia_index.pipelines.studies.models import Activation, StudyModel
@@ -15,7 +16,6 @@ from idia_index.pipelines.studies.photos import find_photos
 from idia_index.pipelines.studies.pool import paper_pool, pool_of_tested
 from idia_index.pipelines.studies.results import StudyResults, results_to_json, study_results
 from idia_index.pipelines.studies.run import DryRun, Run, run_models
-from idia_index.encode.backend import Backend
 from idia_index.report import write_files
 from idia_index.support.text import json_text
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.evaluation.evidence import Evidence
 from idia_index.pipelines.build import build_index
@@ -19,7 +20,6 @@ from idia_index.pipelines.studies.dry_run import DEMO_MODEL, DRY_RUN
 from idia_index.pipelines.studies.models import Activation, StudyModel, activation_note
 from idia_index.pipelines.studies.photos import Photos, find_photos
 from idia_index.pipelines.studies.pool import Pool
-from idia_index.encode.backend import Backend
 from idia_index.prompts.names import make_names
 from idia_index.report import check_folder, write_evaluation, write_files
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
