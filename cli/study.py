@@ -22,7 +22,7 @@ from idia_index.cli.terminal import say
 from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.pipelines.demo import study_backend
-from idia_index.pipelines.load import load_model
+from idia_index.pipelines.load import check_spec, load_model
 from idia_index.pipelines.studies.conduct import REPORT, conduct, plan_run
 from idia_index.pipelines.studies.definition import STUDIES, Study, read_study, with_lists
 from idia_index.pipelines.studies.dry_run import fit_to, write_dry_images
@@ -30,6 +30,8 @@ from idia_index.pipelines.studies.models import ACTIVATIONS, Activation, StudyMo
 from idia_index.pipelines.studies.results import results_to_json
 from idia_index.subjects.subjects import Skipped
 from idia_index.support.text import counted
+
+DEMO = StudyModel("demo", "demo", "demo")
 
 
 @click.command(
@@ -104,7 +106,9 @@ def command(
     if dry_run == bool(folders) or not (models or dry_run):
         raise InputError("give --images and --model, or --dry-run without --images")
     definition = with_lists(read_study(study), first_names, surnames)
-    parsed = parse_models(definition, models, activation) or [StudyModel("demo", "demo", "demo")]
+    parsed = parse_models(definition, models, activation)
+    for model in parsed:
+        check_spec(model.spec, backend)
     claim(out / REPORT)
     for folder in folders:
         claim(out / REPORT, source=folder)
@@ -117,7 +121,7 @@ def command(
             tested_only=tested_only_candidates, strict=strict,
         )  # fmt: skip
         load = partial(_load, backend, device, activation) if models else _demo
-        results = conduct(run, parsed, load, progress)
+        results = conduct(run, parsed or [DEMO], load, progress)
     tell_skipped(Skipped(Path(each["file"]), each["reason"]) for each in results.skipped)
     if as_json:
         write_json(results_to_json(results))

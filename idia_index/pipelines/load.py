@@ -22,6 +22,12 @@ def backend_for(model: str) -> str:
     return "onnx" if is_export(Path(model).expanduser()) else "open_clip"
 
 
+def check_spec(model: str, backend: str) -> None:
+    """Raises ModelError for what cannot be a SPEC of a backend; nothing is loaded."""
+    if backend == "open_clip":
+        pytorch_spec(model)
+
+
 def load_model(model: str, backend: str | None = None, **options: Any) -> Backend:
     """Loads the model of a SPEC; `backend` None takes the built-in one that it is for.
 
@@ -36,8 +42,7 @@ def load_model(model: str, backend: str | None = None, **options: Any) -> Backen
         IdiaIndexError: as `load_backend`.
     """
     backend = backend or backend_for(model)
-    if backend == "open_clip":
-        pytorch_spec(model)
+    check_spec(model, backend)
     return load_backend(backend, model=model, **options)
 
 
