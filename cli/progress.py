@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from collections import deque
 from types import TracebackType
 from typing import TypeVar
 
-import click
+from idia_index.cli import terminal
 
 S = TypeVar("S", bound="Stages")
 
+RECENT = 20.0  # seconds whose rate says how much longer it takes
+SOON = 0.5  # seconds after which there is something to see
+
 
 class Stages:
-    """A line that says how far work is, for work in several stages.
+    """A line that says what is being done, how far it is, and how much longer it takes.
 
-    Redrawn ten times a second on a terminal, else written every ten seconds.
+    On a terminal it is drawn by a thread, so that it moves while a library computes; else it is
+    written every ten seconds.
     """
 
     def __init__(self, shown: bool | None) -> None:
-        """`shown` None shows it on a terminal only."""
+        """`shown` None shows it on a terminal, or with `-v`."""
         self._terminal = sys.stderr.isatty()
-        self._shown = self._terminal if shown is None else shown
-        self._every = 0.1 if self._terminal else 10.0
-        self._stage: str | None = None
-        self._began = self._last = 0.0
+        if shown is None:
+            shown = (self._terminal or terminal.is_verbose()) and not terminal.is_quiet()
+        self._shown = shown
+        self._every = 0.2 if self._terminal else 10.0
+        self._stage, self._done, self._total = "", 0, 0
+        self._began = time.monotonic()
+        self._samples: deque[tuple[float, int]] = deque()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def __enter__(self: S) -> S:
+        if self._shown and self._thread is None:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
         return self
 
     def __exit__(
@@ -35,33 +49,66 @@ class Stages:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._end_line()
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._end_stage()
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if not self._shown:
-            return
+    def __call__(self, stage: str, done: int = 0, total: int = 0) -> None:
+        """Says what is being done, how much of it is done, and how much there is (0: unknown)."""
         now = time.monotonic()
         if stage != self._stage:
-            self._end_line()
-            self._stage, self._began, self._last = stage, now, now - self._every
-        if done < total and now - self._last < self._every:
-            return
-        self._last = now
-        self._draw(self._line(done, total, now - self._began))
+            self._end_stage()
+            self._stage, self._began = stage, now
+            self._samples.clear()
+        self._done, self._total = done, total
+        self._samples.append((now, done))
+        while now - self._samples[0][0] > RECENT and len(self._samples) > 2:
+            self._samples.popleft()
 
-    def _line(self, done: int, total: int, elapsed: float) -> str:
-        if not done or elapsed <= 0:
-            return f"{self._stage}"
-        rate = done / elapsed
-        left = f", {(total - done) / rate:,.0f} s left" if done < total else ""
-        return f"{self._stage}: {done:,} of {total:,} ({rate:,.0f}/s{left})"
+    def line(self) -> str:
+        """The line as it is now."""
+        now = time.monotonic()
+        elapsed = now - self._began
+        if not self._done or not self._total:
+            return f"{self._stage} ({elapsed:,.0f} s)"
+        rate = self._rate(now)
+        if self._done >= self._total or not rate:
+            return f"{self._stage}: {self._done:,} of {self._total:,}"
+        left = (self._total - self._done) / rate
+        return (
+            f"{self._stage}: {self._done:,} of {self._total:,} ({rate:,.0f}/s, {_time(left)} left)"
+        )
 
-    def _draw(self, line: str) -> None:
-        click.echo(f"\r\x1b[K{line}" if self._terminal else line, nl=not self._terminal, err=True)
+    def _rate(self, now: float) -> float:
+        """Of the recent past, so that a slow beginning is soon forgotten."""
+        first, before = self._samples[0]
+        if self._done == before:
+            return self._done / (now - self._began)
+        return (self._done - before) / max(now - first, 1e-9)
 
-    def _end_line(self) -> None:
-        if self._stage is not None and self._terminal:
-            click.echo(err=True)
+    def _run(self) -> None:
+        wait = SOON if self._terminal else self._every
+        while not self._ended.wait(wait):
+            wait = self._every
+            if self._stage:
+                self._draw()
+
+    def _draw(self) -> None:
+        if self._terminal:
+            terminal.draw(self.line())
+        else:
+            terminal.say(self.line(), err=True)
+
+    def _end_stage(self) -> None:
+        """What was counted stays to be read; on a terminal, what was not counted goes."""
+        if self._shown and self._stage and self._total:
+            terminal.clear()
+            terminal.say(self.line(), err=True)
+        elif self._terminal:
+            terminal.clear()
+        self._stage = ""
 
 
 class Progress(Stages):
@@ -74,3 +121,11 @@ class Progress(Stages):
     def advance(self, done: int, total: int) -> None:
         """Says how far it is."""
         self(self._what, done, total)
+
+
+def _time(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:,.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:,.0f} min"
+    return f"{seconds / 3600:,.1f} h"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import threading
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -13,6 +15,8 @@ from idia_index.support.text import printable
 T = TypeVar("T")
 
 _verbosity = 0
+_lock = threading.RLock()
+_drawn = False
 
 
 def set_verbosity(level: int) -> None:
@@ -39,7 +43,27 @@ def say(text: str = "", *, err: bool = False) -> None:
     """
     encoding = (sys.stderr if err else sys.stdout).encoding or "utf-8"
     shown = printable(text).encode(encoding, "backslashreplace").decode(encoding)
-    click.echo(shown, err=err)
+    with _lock:
+        clear()
+        click.echo(shown, err=err)
+
+
+def draw(line: str) -> None:
+    """Draws a line of a terminal's standard error in place of the one drawn before."""
+    global _drawn
+    columns = shutil.get_terminal_size().columns
+    with _lock:
+        click.echo(f"\r\x1b[K{printable(line)[: columns - 1]}", nl=False, err=True)
+        _drawn = True
+
+
+def clear() -> None:
+    """Takes away the line that was drawn."""
+    global _drawn
+    with _lock:
+        if _drawn:
+            click.echo("\r\x1b[K", nl=False, err=True)
+            _drawn = False
 
 
 def note(text: str) -> None:
