@@ -27,6 +27,8 @@ VERBS = {
     "audit": "Test several people, and report.",
     "evaluate": "Measure how often the audit is right, with draws, intervals and checks.",
     "study": "Run one of the paper's studies with your images and checkpoint.",
+    "members": "Count whose names stand in training captions, and how often.",
+    "non-members": "Draw names that stand in no caption and look like the members.",
     "plan": "Say how many people, images and control names a claim needs.",
     "replay": "Make a report again, and say whether every value of it holds.",
     "add": "Add names or templates to an index.",
@@ -51,7 +53,8 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = import_module(f"idia_index.cli.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        command: click.Command = import_module(f"idia_index.cli.{module}").command
         return command
 
     def resolve_command(

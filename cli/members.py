@@ -1,0 +1,157 @@
+"""`idia-index members`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from idia_index.captions.records import ID_KINDS, Columns
+from idia_index.captions.rules import RULES
+from idia_index.captions.sources import FORMATS
+from idia_index.cli.console import pairs
+from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
+from idia_index.cli.progress import Stages
+from idia_index.cli.terminal import note, notes, say
+from idia_index.pipelines.caption_search import Options
+from idia_index.pipelines.members import find_members
+from idia_index.prompts.names import read_names
+from idia_index.support.text import shown_path
+
+_NOTES_SHOWN = 20
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  idia-index members 'laion400m/*.parquet' --names people.txt --out members/\n"
+    "  idia-index members train.tsv --caption-column title --names people.txt --out members/\n"
+    "  idia-index members s3://bucket/shards/ --names people.txt --match paper --out members/"
+)
+@click.argument("captions", nargs=-1, required=True)
+@click.option("--names", type=DIRECTORY, required=True, help="File of names, one a line.")
+@click.option(
+    "--out",
+    type=DIRECTORY,
+    metavar="DIR",
+    default=Path("members"),
+    show_default=True,
+    help="Write members.csv, members.json and index.html there; a stopped search resumes there.",
+)
+@click.option(
+    "--match",
+    "rule",
+    type=click.Choice(RULES),
+    default="name",
+    show_default=True,
+    help="name: whole words without case, each variant counted by itself. paper: the name's "
+    "letters anywhere, in the same case.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="Format of all files; by default each file's suffix says.",
+)
+@click.option(
+    "--caption-column",
+    multiple=True,
+    help="Column of captions, by number from 0 where there is no header; several count once a "
+    "record.",
+)
+@click.option("--id-columns", multiple=True, help="Columns that tell records apart.")
+@click.option(
+    "--unique-by",
+    type=click.Choice(ID_KINDS),
+    help="Count records with the same address, key or hash once.",
+)
+@click.option(
+    "--duplicates/--no-duplicates",
+    default=True,
+    help="Read what tells records apart and report repeats; without it the search is faster.",
+)
+@click.option("--hashes/--no-hashes", default=True, help="Note the SHA-256 of every local file.")
+@click.option(
+    "--hits",
+    is_flag=True,
+    help="Write hits.parquet: file, row, address, key and caption of every hit. Personal data.",
+)
+@click.option("--strict", is_flag=True, help="A file that cannot be read is an error.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; by default one a core.")
+@json_option
+@progress_option
+def command(
+    captions: tuple[str, ...],
+    names: Path,
+    out: Path,
+    form: str | None,
+    caption_column: tuple[str, ...],
+    id_columns: tuple[str, ...],
+    duplicates: bool,
+    hashes: bool,
+    as_json: bool,
+    show_progress: bool | None,
+    **given: Any,
+) -> None:
+    """Count whose names stand in the training captions CAPTIONS, and how often.
+
+    CAPTIONS are files, folders, globs or URLs: parquet, webdataset tars, folders of KEY.txt files,
+    TSV, CSV, JSON, JSON lines and text, as they are or packed with gzip or zstd.
+    """
+    people = read_names(names)
+    options = Options(
+        columns=Columns(caption_column, id_columns),
+        format=form,
+        identify=duplicates or given["unique_by"] is not None,
+        hash_files=hashes,
+        **given,
+    )
+    with Stages(show_progress) as progress:
+        found = find_members(captions, people, out, options, progress)
+    _tell(found.data, out, options)
+    if as_json:
+        write_json(found.data)
+        return
+    say(_summary(found.data))
+    say(f"\ntable: {shown_path(out / 'members.csv')}\nreport: {shown_path(out / 'index.html')}")
+
+
+def _tell(data: dict[str, Any], out: Path, options: Options) -> None:
+    """What a reader of the counts must know, on standard error."""
+    for reason in data["cannot_hold_names"]:
+        say(f"warning: {reason}", err=True)
+    if data["faces_blurred"]:
+        say(
+            "warning: faces are blurred by default in this data (face_bboxes): a name in a "
+            "caption does not mean that the model saw the face",
+            err=True,
+        )
+    damaged = [f"not counted: {each['file']}: {each['reason']}" for each in data["damaged"]]
+    notes(damaged, _NOTES_SHOWN, "files that are not counted")
+    notes(data["notes"], _NOTES_SHOWN)
+    if options.hits:
+        note(
+            f"{shown_path(out / 'hits.parquet')} lists captions and addresses that name people: "
+            "personal data, readable by its owner only"
+        )
+
+
+def _summary(data: dict[str, Any]) -> str:
+    layouts = sorted({source["layout"] for source in data["sources"]})
+    told = {
+        "names": f"{data['names']:,}: {data['members']:,} members, {data['non_members']:,} "
+        f"non-members, {data['unknown']:,} unknown",
+        "records": f"{data['records']:,} in {len({s['file'] for s in data['sources']}):,} files; "
+        f"left out: {data['left_out']:,} not trained on, {data['malformed']:,} malformed",
+        "layouts": ", ".join(layouts),
+        "match": f"{data['rule']}: {data['rule_text']}",
+    }
+    for variant, count in data["totals"].items():
+        counted = "" if variant in data["training_count_is"] else "  (beside the training count)"
+        told[f"  {variant}"] = f"{count:,}{counted}"
+    for kind, count in data["repeated_hits"].items():
+        dropped = ", dropped" if kind == data["unique_by"] else ""
+        told[f"repeated {kind}"] = f"{count:,} of {data['hits']:,} hits{dropped}"
+    if data["ambiguous"]:
+        told["ambiguous"] = f"{data['ambiguous']:,} names: one word, or part of another name"
+    return pairs(told)

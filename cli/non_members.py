@@ -1,0 +1,109 @@
+"""`idia-index non-members`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from idia_index.captions.likeness import Likeness, draw_alike
+from idia_index.captions.members_csv import read_members
+from idia_index.cli.console import pairs
+from idia_index.cli.options import DIRECTORY, json_option, write_json
+from idia_index.cli.terminal import note, say
+from idia_index.prompts.sampling import ORIGINS, load_pool, sample_names
+from idia_index.support.files import write_whole
+from idia_index.support.text import shown_path
+
+_PROPOSED = 20  # names to search for one that is wanted
+
+
+@click.command(
+    "non-members",
+    epilog="\b\nExamples:\n"
+    "  idia-index non-members members/members.csv --n 300 --out non_members.txt\n"
+    "  idia-index non-members members/members.csv --n 300 --propose more_names.txt",
+)
+@click.argument("table", type=DIRECTORY, metavar="MEMBERS.CSV")
+@click.option(
+    "--like",
+    type=click.Choice(["members"]),
+    default="members",
+    show_default=True,
+    help="Whose names they shall be like.",
+)
+@click.option("--n", type=click.IntRange(1), default=300, show_default=True, help="How many.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--origin",
+    type=click.Choice(ORIGINS),
+    default="us",
+    show_default=True,
+    help="Whose statistics say which sex a first name has, and how frequent the parts are.",
+)
+@click.option("--out", type=DIRECTORY, metavar="FILE", help="Write the names there, one a line.")
+@click.option(
+    "--propose",
+    type=DIRECTORY,
+    metavar="FILE",
+    help=f"Write {_PROPOSED} x n further names there instead, to search the captions for.",
+)
+@json_option
+def command(
+    table: Path,
+    like: str,
+    n: int,
+    seed: int,
+    origin: str,
+    out: Path | None,
+    propose: Path | None,
+    as_json: bool,
+) -> None:
+    """Draw names that stand in no caption and look like the members of MEMBERS.CSV.
+
+    Names are drawn from its non-members, and match the members in sex, words, letters and in how
+    frequent their parts are.
+    """
+    counted = read_members(table)
+    pool = load_pool(origin)
+    if propose is not None:
+        names = sample_names(
+            _PROPOSED * n,
+            seed,
+            weighted=True,
+            origin=origin,
+            exclude=[each.name for each in counted.values()],
+        ).names()
+        write_whole(propose, ("\n".join(names) + "\n").encode("utf-8"))
+        say(f"{len(names):,} names to search for: {shown_path(propose)}")
+        return
+    groups = {
+        which: [each.name for each in counted.values() if each.membership == which]
+        for which in ("member", "non_member")
+    }
+    drawn = draw_alike(groups["member"], groups["non_member"], n, seed, pool)
+    if out is not None:
+        write_whole(out, ("\n".join(drawn.names) + "\n").encode("utf-8"))
+    if not drawn.well_matched:
+        note("the names do not match well: the name alone may tell members from non-members")
+    if as_json:
+        write_json({"format": "idia-index/non-members/1", "seed": seed, "origin": pool.id,
+                    "like": like, **asdict(drawn)})  # fmt: skip
+        return
+    if out is None:
+        say("\n".join(drawn.names))
+    say(_told(drawn), err=out is None)
+
+
+def _told(drawn: Likeness) -> str:
+    lines = {
+        feature: f"{each['members']:.2f} of members, {each['drawn']:.2f} of those drawn; "
+        f"AUC {each['auc']:.3f}"
+        for feature, each in drawn.features.items()
+    }
+    share = drawn.female_share
+    if share["members"] is not None and share["drawn"] is not None:
+        lines["female"] = f"{share['members']:.0%} of members, {share['drawn']:.0%} of those drawn"
+    lines["match"] = "good" if drawn.well_matched else "poor: see the AUCs past 0.6 or below 0.4"
+    return pairs(lines)

@@ -1,0 +1,1 @@
+"""Training captions -> whose names stand in them, and how often."""

@@ -1,0 +1,96 @@
+"""Columns -> which of them are captions and which tell records apart, and what that looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from idia_index.captions.records import Columns, Layout
+from idia_index.errors import InputError
+from idia_index.support.text import shown
+
+CAPTION_COLUMNS = ("caption", "text", "title", "txt", "captions", "alt_text", "raw_caption")
+_IDS = {
+    "url": ("url", "image_url", "image_urls"),
+    "key": ("key", "uid", "image_id", "__key__", "id", "filepath", "image_path"),
+    "hash": ("sha256", "hash", "md5", "image_phash"),
+}
+# What tells one published layout from another, the most telling first.
+_LAYOUTS = (
+    ("img2dataset", {"caption", "key", "status"}),
+    ("img2dataset", {"txt", "key", "status"}),
+    ("DataComp", {"uid", "url", "text"}),
+    ("LAION-2B", {"url", "text", "punsafe"}),
+    ("LAION-400M", {"url", "text", "nsfw", "similarity"}),
+    ("LAION-400M embeddings", {"caption", "url", "nsfw"}),
+    ("RedCaps", {"image_id", "caption", "raw_caption"}),
+    ("clip-retrieval metadata", {"caption", "image_path"}),
+    ("open_clip TSV", {"filepath", "title"}),
+    ("SBU", {"image_urls", "captions"}),
+    ("COYO", {"url", "text"}),
+)
+
+
+def detect(columns: Sequence[str], wanted: Columns, where: str) -> Layout:
+    """The layout of a table with these columns, as far as `wanted` does not say it.
+
+    Raises:
+        InputError: there is no caption column, or not the one that was asked for.
+    """
+    lower = {column.lower(): column for column in reversed(columns)}
+    for column in (*wanted.captions, *wanted.ids):
+        if column not in columns:
+            raise InputError(f"{where}: has no column {shown(column)}; it has {_listed(columns)}")
+    captions = (
+        wanted.captions or tuple(lower[name] for name in CAPTION_COLUMNS if name in lower)[:1]
+    )
+    if not captions:
+        raise InputError(
+            f"{where}: has no caption column; give --caption-column, one of {_listed(columns)}"
+        )
+    ids = _ids(columns, wanted.ids)
+    status = lower.get("status") if {"status", "key"} <= lower.keys() else None
+    name = next((name for name, signs in _LAYOUTS if signs <= lower.keys()), "columns")
+    return Layout(name, captions, ids, status, "face_bboxes" in lower)
+
+
+def headerless(cells: Sequence[str], wanted: Columns, where: str) -> Layout:
+    """The layout of a table whose first line `cells` names no columns: they are called by number.
+
+    CC3M has the caption first, CC12M the address.
+    """
+    columns = [str(number) for number in range(len(cells))]
+    if wanted.captions:
+        layout = detect(columns, wanted, where)
+        return Layout("table without a header", layout.captions, _ids(columns, wanted.ids))
+    urls = [number for number, cell in enumerate(cells) if cell.startswith(("http://", "https://"))]
+    if len(cells) != 2 or len(urls) != 1:
+        raise InputError(
+            f"{where}: neither its first line names a caption column nor has it a caption and an "
+            "address; give --caption-column, by number from 0 where there is no header"
+        )
+    url = urls[0]
+    name = "CC3M (caption, url)" if url == 1 else "CC12M (url, caption)"
+    return Layout(name, (str(1 - url),), {"url": str(url)})
+
+
+def names_columns(cells: Sequence[str], wanted: Columns) -> bool:
+    """Whether a table's first line is a header."""
+    if wanted.captions:
+        return all(column in cells for column in wanted.captions)
+    return any(cell.lower() in CAPTION_COLUMNS for cell in cells)
+
+
+def _ids(columns: Sequence[str], wanted: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for column in wanted or columns:
+        kind = next((kind for kind, names in _IDS.items() if column.lower() in names), None)
+        if kind is None and wanted:
+            kind = next(each for each in ("key", "url", "hash", "key") if each not in found)
+        if kind is not None:
+            found.setdefault(kind, column)
+    return found
+
+
+def _listed(columns: Sequence[str]) -> str:
+    first = ", ".join(shown(column, 40) for column in columns[:20])
+    return first + (", ..." if len(columns) > 20 else "") if columns else "none"

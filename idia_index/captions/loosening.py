@@ -1,0 +1,114 @@
+"""Captions -> the loosest form of rule `name`, at the speed of bytes: where candidates are found.
+
+What stands in a caption as any variant stands in this form of it, literally: it is `unfiled` and
+`unaccented`, and a possessive's apostrophe is a separator too. Many captions are taken at once,
+one a line; no step crosses a line.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idia_index.captions.rules import FILE_SEPARATORS, in_word, plain, reversals, unaccented
+from idia_index.prompts.names import clean_name
+
+_SLOW, _GONE = 0xFFFFFFFF, 0xFFFFFFFE  # characters that need their neighbours; those left out
+_LOOSE_ASCII = bytes(
+    0x20
+    if code != 0x0A and code < 0x80 and FILE_SEPARATORS.fullmatch(chr(code))
+    else code + 32
+    if 0x41 <= code <= 0x5A
+    else code
+    for code in range(256)
+)
+_NOT_A_BREAK = re.compile("(?!\n)" + FILE_SEPARATORS.pattern.removesuffix("+"))
+
+
+def loosest(text: str) -> bytes:
+    """The form of text in any script, as UTF-8."""
+    if text.isascii():
+        return loosest_ascii(text.encode("ascii"))
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    table = _table()
+    places = np.minimum(codes, len(table) - 1)
+    mapped = table[places]
+    slow = mapped == _SLOW
+    marks = _marks()[places]
+    slow[1:] |= marks[1:] & marks[:-1]  # NFKC puts them in order
+    if slow.any():
+        lines = text.split("\n")
+        for number in _lines_of(codes, slow).tolist():
+            lines[number] = loosest_exactly(lines[number])
+        codes = np.frombuffer("\n".join(lines).encode("utf-32-le", "surrogatepass"), np.uint32)
+        mapped = table[np.minimum(codes, len(table) - 1)]
+        mapped = np.where(mapped == _SLOW, codes, mapped)  # as `loosest_exactly` left them
+    kept = mapped[mapped != _GONE]
+    return loosest_ascii(kept.tobytes().decode("utf-32-le", "replace").encode("utf-8"))
+
+
+def loosest_ascii(text: bytes) -> bytes:
+    """The form of text in which no separator, capital letter or accent is beyond ASCII."""
+    text = text.translate(_LOOSE_ASCII)
+    if b"%20" in text:
+        text = text.replace(b"%20", b" ")
+    letters = np.frombuffer(text, np.uint8)
+    spaces = letters == 0x20
+    again = spaces[1:] & spaces[:-1]
+    return text[:1] + letters[1:][~again].tobytes() if again.any() else text
+
+
+def loosest_exactly(line: str) -> str:
+    """The form of one line but for runs of spaces, by its definition."""
+    line = unicodedata.normalize("NFKC", plain(line))
+    line = unicodedata.normalize("NFKC", line.casefold())
+    return unaccented(_NOT_A_BREAK.sub(" ", line))
+
+
+def search_forms(name: str) -> list[bytes]:
+    """What to look for in loosest captions to find every variant of a name.
+
+    None for a name without a letter or digit.
+    """
+    form = loosest(clean_name(name)).decode("utf-8").strip()
+    if not any(map(in_word, form)):
+        return []
+    return [each.encode("utf-8") for each in (form, *reversals(form))]
+
+
+def _lines_of(codes: NDArray[np.uint32], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Numbers of the lines of the marked characters, ascending, each once."""
+    breaks = np.flatnonzero(codes == 0x0A)
+    return np.unique(np.searchsorted(breaks, np.flatnonzero(mask)))
+
+
+@cache
+def _marks() -> NDArray[np.bool_]:
+    """Whether a character of the basic plane has a place in the order of marks: bool [65537]."""
+    return np.array([unicodedata.combining(chr(code)) > 0 for code in range(0x10000)] + [False])
+
+
+@cache
+def _table() -> NDArray[np.uint32]:
+    """Of every character of the basic plane, its form where that is one character: uint32 [65537].
+
+    The last entry is for those beyond, which are looked at one line at a time.
+    """
+    table = np.full(0x10001, _SLOW, np.uint32)
+    composing: set[str] = set()
+    for code in range(0x10000):
+        composing.update(unicodedata.normalize("NFD", chr(code))[1:])
+    for code in range(0x10000):
+        character = chr(code)
+        if (character in composing and not 0x300 <= code < 0x370) or code == 0x345:
+            continue  # its neighbours matter
+        form = "" if 0x300 <= code < 0x370 else loosest_exactly(character)
+        if len(form) <= 1:
+            table[code] = ord(form) if form else _GONE
+    table[0xD800:0xE000] = 0xFFFD
+    table[0x0A] = 0x0A
+    return table

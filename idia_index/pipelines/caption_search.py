@@ -1,0 +1,265 @@
+"""Captions and names -> what was found in each file: one process a core, resumable."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import tarfile
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from idia_index.captions import parquet
+from idia_index.captions.columns import arrow
+from idia_index.captions.matching import Matcher
+from idia_index.captions.records import Columns, Found, Source
+from idia_index.captions.search import Search, load, save, search_source
+from idia_index.captions.sources import expand
+from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
+from idia_index.prompts.names import NameList
+from idia_index.support.files import private_folder, write_whole
+from idia_index.support.locks import writer_lock
+from idia_index.support.text import json_text, shown_path
+
+WORK = "members.work"
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How captions are searched: see `idia-index members`.
+
+    `format` None detects it; `workers` None is one for each core.
+    """
+
+    rule: str = "name"
+    columns: Columns = field(default_factory=Columns)
+    format: str | None = None
+    unique_by: str | None = None
+    hits: bool = False
+    strict: bool = False
+    identify: bool = True
+    hash_files: bool = True
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What the search left on the disk.
+
+    Attributes:
+        sources: parts of files, in order.
+        paths: of each that was read, what was found, as `captions.search.load` reads it.
+        damaged: files that could not be read, with the reason.
+        notes: what was not taken, for people.
+        matcher: the names and variants.
+    """
+
+    sources: list[Source]
+    paths: dict[int, Path]
+    damaged: dict[str, str]
+    notes: list[str]
+    matcher: Matcher
+
+    def found(self) -> Iterator[Found]:
+        """What was found in each source, in order."""
+        return (load(path) for path in self.paths.values())
+
+
+def search_captions(
+    captions: Sequence[str], names: NameList, out: Path, options: Options, progress: Progress
+) -> Searched:
+    """Searches all captions; what an earlier call with the same arguments did is not done again.
+
+    The folder `members.work` in `out` is the caller's to remove.
+
+    Raises:
+        InputError: nothing to read, another search's work lies in `out`, every file is damaged,
+            or one is with `options.strict`.
+    """
+    arrow()
+    sources, notes = expand(captions, options.format)
+    damaged: dict[str, str] = {}
+    units = _units(sources, damaged)
+    matcher = Matcher(names, options.rule)
+    search = Search(matcher, options.columns, options.identify, options.hash_files, options.hits)
+    work = out / WORK
+    private_folder(work)
+    with writer_lock(work / "lock"):
+        _claim(work, units, names, options)
+        jobs = [
+            (number, unit)
+            for number, unit in enumerate(units)
+            if not (work / f"{number:06d}.npz").exists()
+        ]
+        for number, reason in _run(jobs, search, work, options, progress):
+            damaged.setdefault(units[number].place, reason)
+            if options.strict:
+                break
+    if damaged and (options.strict or len(damaged) == len(sources)):
+        place, reason = next(iter(damaged.items()))
+        raise InputError(f"{_told(place, reason)}; repair it or leave it out")
+    paths = {
+        number: work / f"{number:06d}.npz"
+        for number, unit in enumerate(units)
+        if unit.place not in damaged
+    }
+    return Searched(units, paths, damaged, notes, matcher)
+
+
+def remove_work(out: Path) -> None:
+    """Removes what a search left for its continuation."""
+    shutil.rmtree(out / WORK, ignore_errors=True)
+
+
+def _told(place: str, reason: str) -> str:
+    return reason if place in reason else f"{shown_path(place)}: {reason}"
+
+
+def _units(sources: list[Source], damaged: dict[str, str]) -> list[Source]:
+    """The sources, large files in parts."""
+    units = []
+    for source in sources:
+        try:
+            units += parquet.parts(source) if source.format == "parquet" else [source]
+        except _damage() as error:
+            damaged[source.place] = _reason(error)
+    return units
+
+
+def _claim(work: Path, units: list[Source], names: NameList, options: Options) -> None:
+    """Notes what the search is, or asks whether the one begun here is the same."""
+    digest = hashlib.sha256("\n".join(names).encode("utf-8")).hexdigest()
+    asked = {
+        name: value
+        for name, value in asdict(options).items()
+        if name not in ("workers", "strict", "unique_by")
+    }
+    plan = {
+        "format": "idia-index/members-work/1",
+        "names": digest,
+        "options": asked,
+        "sources": [asdict(unit) for unit in units],
+    }
+    text = json_text(plan, indent=1).encode("utf-8")
+    file = work / "plan.json"
+    if not file.exists():
+        write_whole(file, text)
+    elif file.read_bytes() != text:
+        raise InputError(
+            f"{shown_path(work)}: holds an unfinished search with other names, captions or "
+            "options; remove it or give --out another folder"
+        )
+
+
+_searching: Search | None = None  # what a worker inherits
+
+
+def _run(
+    jobs: list[tuple[int, Source]],
+    search: Search,
+    work: Path,
+    options: Options,
+    progress: Progress,
+) -> Iterator[tuple[int, str]]:
+    """Does the jobs; yields those that failed, with the reason."""
+    total = sum(unit.size for _, unit in jobs) >> 20
+    done = 0
+    sizes = {number: unit.size for number, unit in jobs}
+    for number, reason in _outcomes(jobs, search, work, options):
+        done += sizes[number]
+        progress("searching captions, MiB of files", done >> 20, total)
+        if reason is not None:
+            yield number, reason
+
+
+def _outcomes(
+    jobs: list[tuple[int, Source]], search: Search, work: Path, options: Options
+) -> Iterator[tuple[int, str | None]]:
+    global _searching
+    _searching = search
+    workers = min(options.workers or _cores(), len(jobs))
+    if workers <= 1 or "fork" not in multiprocessing.get_all_start_methods():
+        yield from (_work(number, unit, work) for number, unit in jobs)
+        return
+    context = multiprocessing.get_context("fork")  # the automaton is shared, however large
+    parent = os.getpid()
+    with ProcessPoolExecutor(workers, context, _watch, (parent,)) as pool:
+        waiting: set[Future[tuple[int, str | None]]] = set()
+        queue = iter(jobs)
+        try:
+            while True:
+                for number, unit in queue:
+                    waiting.add(pool.submit(_work, number, unit, work))
+                    if len(waiting) >= 2 * workers:
+                        break
+                if not waiting:
+                    return
+                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from (each.result() for each in finished)
+        except BrokenProcessPool as error:
+            raise IdiaIndexError(
+                "a process of the search was killed, by lack of memory perhaps; the same command "
+                "resumes it, with fewer --workers"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _watch(parent: int) -> None:
+    """Ends a worker whose parent was killed: nobody would ever take its results."""
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
+def _work(number: int, unit: Source, work: Path) -> tuple[int, str | None]:
+    """Searches one unit and writes what was found; the reason where it is damaged."""
+    assert _searching is not None
+    path = work / f"{number:06d}.npz"
+    try:
+        table = path.with_suffix(".parquet") if _searching.list_hits else None
+        save(search_source(unit, _searching, table), path)
+    except MissingExtraError:
+        raise
+    except _damage() as error:
+        return number, _reason(error)
+    return number, None
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What reading a damaged file raises."""
+    kinds: list[type[Exception]] = [
+        InputError, OSError, ValueError, EOFError, KeyError, zlib.error, tarfile.TarError,
+        csv.Error, json.JSONDecodeError, arrow().ArrowException,
+    ]  # fmt: skip
+    try:
+        import zstandard
+    except ImportError:
+        pass
+    else:
+        kinds.append(zstandard.ZstdError)
+    return tuple(kinds)
+
+
+def _reason(error: Exception) -> str:
+    """The error in one line, short: readers quote what they choke on."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:300] + "..."
