@@ -52,7 +52,7 @@ docs: $(DEV_ENV)/ready
 
 # The documentation as pages, in build/site; a warning is an error.
 site: $(DEV_ENV)/ready
-	$(DEV_ENV)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(DEV_ENV)/bin/mkdocs build --strict --quiet
 
 # The light install first: demo needs neither PyTorch nor an editable tree.
 $(DEMO_ENV)/ready: setup.cfg
