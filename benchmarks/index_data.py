@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from idia_index import open_index
-from idia_index.pipelines.build import SHARD_BYTES, library_versions, write_lookup
+from idia_index.pipelines.build import SHARD_BYTES
+from idia_index.pipelines.changing import library_versions
+from idia_index.pipelines.shard_writing import write_lookup
 from idia_index.plugins import BackendPlugin
 from idia_index.registry import load_index_type
 from idia_index.search.index import Index

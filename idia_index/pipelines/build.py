@@ -2,55 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from idia_index.encode import embeddings
 from idia_index.encode.backend import Backend
-from idia_index.errors import IdiaIndexError, InputError, NoSpaceError, RefusedError
+from idia_index.errors import InputError, NoSpaceError, RefusedError
+from idia_index.pipelines.changing import creating, library_versions, names_sha256
+from idia_index.pipelines.shard_writing import (
+    BuildProgress,
+    Counter,
+    new_shards,
+    quiet,
+    write_lookup,
+    write_shards,
+)
 from idia_index.prompts.grid import PromptGrid
-from idia_index.prompts.names import NameList, make_names, name_key
+from idia_index.prompts.names import NameList, make_names
 from idia_index.prompts.templates import JAIR2024, Template, as_templates
 from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.search.open import open_index
 from idia_index.store.directory import Store
-from idia_index.store.manifest_json import BuildPlan, LookupEntry, Manifest, plan_to_json
-from idia_index.store.name_lookup import KEY_BYTES, lookup_files
-from idia_index.support.concurrency import one_behind
+from idia_index.store.manifest_json import BuildPlan, Manifest, plan_to_json
+from idia_index.store.name_lookup import KEY_BYTES
 from idia_index.support.files import free_bytes
 from idia_index.support.text import shown_path
-from idia_index.types import Float32
 
 SHARD_BYTES = 64 << 20
-_VERSIONS = ("idia-index", "numpy", "pillow", "torch", "open_clip_torch", "onnxruntime")
-DEVICE = "device"  # beside the versions: what the texts were encoded on
-_FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu12")
-
-# (prompts done, prompts in all)
-BuildProgress = Callable[[int, int], None]
-
-
-def _quiet(done: int, total: int) -> None:
-    """Progress of a caller that wants none."""
-
-
-def library_versions(device: str | None = None) -> dict[str, str]:
-    """Versions of what computes, of those that are installed, and the device if it is known."""
-    found = {"python": platform.python_version()}
-    for name in (*_VERSIONS, *_FAISS):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found if device is None else {**found, DEVICE: device}
 
 
 def is_built(path: str | os.PathLike[str]) -> bool:
@@ -67,8 +49,8 @@ def build_index(
     index_type: str = "flat",
     pool: Mapping[str, Any] | None = None,
     resume: bool = False,
-    progress: BuildProgress = _quiet,
-    checking: BuildProgress = _quiet,
+    progress: BuildProgress = quiet,
+    checking: BuildProgress = quiet,
 ) -> Index:
     """Encodes every template x name and writes an index directory.
 
@@ -112,12 +94,13 @@ def build_index(
         if run.start:
             checking(run.start, len(grid.names))
         embeddings.check_grid(backend, grid, run.start, run.stop)
-    made = store.create()
-    with store.writing():
-        _check_free(store, plan, resume)  # nobody else began meanwhile
-        with _leaving_nothing(store, made):
-            store.write_plan(plan)
-            _write(store, plan, backend, grid, progress)
+    with creating(store, partial(_check_free, store, plan, resume)):
+        store.write_plan(plan)
+        jobs = new_shards(store, load_index_type(index_type), backend, grid, plan.shard_names)
+        shards = write_shards(jobs, store.notes.shards(), Counter(len(grid), progress))
+        lookup = write_lookup(store, len(shards), 0, grid.names)
+        versions = library_versions(backend.device)
+        store.finish(Manifest(plan, tuple(shards), versions, (lookup,)))
     return _finished(store, plan)
 
 
@@ -143,24 +126,9 @@ def _size(count: int) -> str:
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.2f} MB"
 
 
-@contextmanager
-def _leaving_nothing(store: Store, made: Sequence[Path]) -> Iterator[None]:
-    """A model or a disk that fails before the first shard is finished leaves no folder behind."""
-    new = store.read_plan() is None
-    try:
-        yield
-    except (IdiaIndexError, OSError):
-        if new and not store.notes.shards():
-            store.abandon(made)
-        raise
-
-
 def _plan(
     backend: Backend, grid: PromptGrid, index_type: str, pool: Mapping[str, Any] | None
 ) -> BuildPlan:
-    digest = hashlib.sha256()
-    for run in grid.runs(1 << 16):
-        digest.update(("\n".join(grid.names[run]) + "\n").encode())
     row = len(grid.templates) * backend.fingerprint.dim * 4
     return BuildPlan(
         kind=index_type,
@@ -171,7 +139,7 @@ def _plan(
         fingerprint=backend.fingerprint,
         templates=tuple(template.text for template in grid.templates),
         shard_names=max(1, SHARD_BYTES // row),
-        names_sha256=digest.hexdigest(),
+        names_sha256=names_sha256(grid.names),
         candidates=len(grid.names),
         pool=pool,
     )
@@ -213,42 +181,3 @@ def _finished(store: Store, plan: BuildPlan) -> Index:
     index = open_index(store.path)
     _check_same(store, index.manifest.plan, plan)
     return index
-
-
-def _write(
-    store: Store, plan: BuildPlan, backend: Backend, grid: PromptGrid, progress: BuildProgress
-) -> None:
-    index_type = load_index_type(plan.kind)
-    done = store.notes.shards()
-    templates, total = len(grid.templates), len(grid)
-    prompts = 0
-
-    def advance(count: int) -> None:
-        nonlocal prompts
-        prompts += count
-        progress(prompts, total)
-
-    def write(number: int, run: slice, rows: Float32) -> None:
-        done[number] = store.write_shard(number, run.start, list(grid.names[run]), rows, index_type)
-
-    with one_behind() as later:  # a shard is written while the next is encoded
-        for number, run in enumerate(grid.runs(plan.shard_names)):
-            if number in done:
-                advance(templates * (run.stop - run.start))
-                continue
-            rows = embeddings.encode_grid(backend, grid, run.start, run.stop, advance)
-            later(partial(write, number, run, rows))
-    shards = tuple(done[number] for number in sorted(done))
-    lookup = write_lookup(store, len(shards), 0, grid.names)
-    store.finish(Manifest(plan, shards, library_versions(backend.device), (lookup,)))
-
-
-def write_lookup(store: Store, number: int, first: int, names: Iterable[str]) -> LookupEntry:
-    """Writes what finds the names of a run that begins with stored id `first`."""
-    keys, sums = lookup_files(name_key(name) for name in names)
-    return LookupEntry(
-        first,
-        len(keys) // KEY_BYTES,
-        store.write_file(f"{number:06d}.keys", keys),
-        store.write_file(f"{number:06d}.sums", sums),
-    )

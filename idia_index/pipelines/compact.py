@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 
 import numpy as np
 
 from idia_index.encode.image_cache import FILE
 from idia_index.errors import DamagedIndexError
-from idia_index.pipelines.build import DEVICE, library_versions, write_lookup
-from idia_index.pipelines.change import changing
-from idia_index.registry import load_index_type
+from idia_index.pipelines.changing import Change, changing
+from idia_index.pipelines.shard_writing import Counter, Job, quiet, write_lookup, write_shards
 from idia_index.search.index import Index
-from idia_index.store.directory import Store
 from idia_index.store.manifest_json import FORMAT, Manifest, ShardEntry
+from idia_index.types import Float32
 
 
 @dataclass(frozen=True)
@@ -49,33 +49,23 @@ def compact(path: str | os.PathLike[str]) -> Compacted:
         InputError: there is no index, it is damaged, or the disk cannot be written.
     """
     # Rows that are written anew get a new checksum: damage would never be found again.
-    with changing(path, verify=True) as (store, index):
-        manifest = index.manifest
+    with changing(path, verify=True) as change:
+        manifest, store = change.manifest, change.store
         (store.path / FILE).unlink(missing_ok=True)
-        store.begin({"operation": "compact"})
-        runs = list(_runs(index))
+        runs = list(_runs(change.index))
         rewritten = sum(len(run) for run, keep in runs if not keep)
         if not rewritten and manifest.format == FORMAT and len(manifest.lookups) == 1:
-            index.close()
-            store.end()
+            change.close()
             return Compacted(0, 0, 0, not store.tidy())
-        shards, number = _write(store, index, runs)
-        lookup = write_lookup(store, number, 0, index.stored_names)
+        change.begin("compact")
+        shards, number = _write(change, runs)
+        lookup = write_lookup(store, number, 0, change.index.stored_names)
         new = replace(
-            manifest,
-            shards=tuple(shards),
-            lookups=(lookup,),
-            removed=None,
-            removed_count=0,
-            versions=library_versions(manifest.versions.get(DEVICE)),
-            format=FORMAT,
+            manifest, shards=tuple(shards), lookups=(lookup,), removed=None, removed_count=0
         )
-        before = _bytes(manifest)
-        index.close()
-        store.finish(new)
-        return Compacted(
-            manifest.removed_count, rewritten, before - _bytes(new), not store.collect()
-        )
+        change.finish(new)
+        freed = _bytes(manifest) - _bytes(new)
+        return Compacted(manifest.removed_count, rewritten, freed, not store.collect())
 
 
 def _bytes(manifest: Manifest) -> int:
@@ -98,11 +88,9 @@ def _runs(index: Index) -> Iterator[tuple[list[int], bool]]:
         yield run, keep or (alone and not len(index.stored_names.removed_rows(run[0])))
 
 
-def _write(
-    store: Store, index: Index, runs: list[tuple[list[int], bool]]
-) -> tuple[list[ShardEntry], int]:
+def _write(change: Change, runs: list[tuple[list[int], bool]]) -> tuple[list[ShardEntry], int]:
     """The shards of the new state, and the next number that is free."""
-    manifest, index_type = index.manifest, load_index_type(index.manifest.plan.kind)
+    manifest, noted = change.manifest, change.store.notes.shards()
     number, shards, first = manifest.next_number, list[ShardEntry](), 0
     for run, keep in runs:
         if keep:
@@ -110,25 +98,37 @@ def _write(
                 shards.append(replace(manifest.shards[place], first=first))
                 first += shards[-1].count
             continue
-        count = sum(len(index.stored_names.live(place)) for place in run)
+        count = sum(len(change.index.stored_names.live(place)) for place in run)
         lost = _errors([manifest.shards[place] for place in run])
-        for start in range(first, first + count, manifest.plan.shard_names):
-            ids = range(start, min(start + manifest.plan.shard_names, first + count))
-            names = index.stored_names[ids.start : ids.stop]
-            rows = np.stack([index.text_embeddings(t, ids) for t in range(len(index.templates))])
-            if not np.isfinite(rows).all():
-                raise DamagedIndexError(
-                    f"{index.path}: rows of shards {run} are no numbers; find the damage with: "
-                    "idia-index verify"
-                )
-            entry = store.write_shard(number, start, names, rows, index_type)
+        jobs = _jobs(change, range(first, first + count), number)
+        for entry in write_shards(jobs, noted, Counter(0, quiet)):
+            number += 1
             (part,) = entry.parts
             both = zip(part.errors, lost, strict=True)
             errors = tuple(float(f"{(a + b) * 1.00001:.6e}") for a, b in both)
             shards.append(replace(entry, parts=(replace(part, errors=errors),)))
-            number += 1
         first += count
     return shards, number
+
+
+def _jobs(change: Change, ids: range, number: int) -> Iterator[Job[ShardEntry]]:
+    """Whole shards of the names of some ids, whose files are called by `number` and more."""
+    index, size = change.index, change.manifest.plan.shard_names
+
+    def rows(some: range, _: Counter) -> Float32:
+        found = np.stack([index.text_embeddings(t, some) for t in range(len(index.templates))])
+        if not np.isfinite(found).all():
+            raise DamagedIndexError(
+                f"{index.path}: rows of the names {some.start} to {some.stop - 1} are not finite; "
+                "find the damage with: idia-index verify"
+            )
+        return found
+
+    for place, start in enumerate(range(ids.start, ids.stop, size), number):
+        some = range(start, min(start + size, ids.stop))
+        names = index.stored_names[some.start : some.stop]
+        write = partial(change.store.write_shard, place, start, names, index_type=change.index_type)
+        yield Job(place, 0, partial(rows, some), write)
 
 
 def _errors(shards: list[ShardEntry]) -> list[float]:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from idia_index.encode import embeddings
 from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import FILE
 from idia_index.errors import DamagedIndexError
-from idia_index.pipelines.build import DEVICE, BuildProgress, library_versions, write_lookup
-from idia_index.pipelines.change import Counter, check_model, operation
-from idia_index.pipelines.verify import Finding, open_index_as_is, verify
+from idia_index.pipelines.changing import Change, changing
+from idia_index.pipelines.shard_writing import (
+    BuildProgress,
+    Counter,
+    Job,
+    new_part,
+    quiet,
+    write_lookup,
+    write_shards,
+)
+from idia_index.pipelines.verify import Finding, verify
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.templates import make_templates
-from idia_index.registry import load_index_type
-from idia_index.store.directory import Store
-from idia_index.store.manifest_json import FORMAT, LookupEntry, Manifest, PartEntry, ShardEntry
+from idia_index.store.manifest_json import PartEntry, ShardEntry
+from idia_index.store.remedies import can_be_repaired
+
+LOOKUP_FILES = (".keys", ".sums")
 
 
 @dataclass(frozen=True)
@@ -35,12 +43,8 @@ class Repaired:
     lookups: bool
 
 
-def _quiet(done: int, total: int) -> None:
-    """Progress of a caller that wants none."""
-
-
 def repair(
-    path: str | os.PathLike[str], backend: Backend, progress: BuildProgress = _quiet
+    path: str | os.PathLike[str], backend: Backend, progress: BuildProgress = quiet
 ) -> Repaired:
     """Encodes the damaged shards again, and no other.
 
@@ -50,16 +54,11 @@ def repair(
         InputError: there is no index, the model is another one, or what is damaged is on no
             model: the manifest, a file of names, the list of removed names.
     """
-    store = Store(Path(path))
-    store.read_held()
-    with store.writing():
-        findings = verify(path, backend)
-        if any(f.file == FILE for f in findings):
+    with changing(path, damaged=True) as change:
+        store, findings = change.store, verify(path, backend)
+        if any(finding.file == FILE for finding in findings):
             (store.path / FILE).unlink(missing_ok=True)
-        manifest, held = store.read_held()
-        held.close()
-        lost = [f for f in findings if f.part is None and not _is_lookup(manifest, f)]
-        lost = [f for f in lost if f.file != FILE]
+        lost = [f for f in findings if f.part is None and not can_be_repaired(f.file)]
         if lost:
             raise DamagedIndexError(
                 f"{store.path / lost[0].file}: {lost[0].problem}; the model cannot give names "
@@ -70,65 +69,39 @@ def repair(
         bad = sorted(
             {(f.shard, f.part) for f in findings if f.shard is not None and f.part is not None}
         )
+        change.check_model(backend)
         # What an add has noted is called by the numbers that follow the manifest's, too.
-        store.begin({**operation("repair", manifest), "parts": bad})
-        mended, number = _encode(store, manifest, backend, bad, progress)
-        lookups = any(_is_lookup(manifest, f) for f in findings)
+        change.begin("repair", parts=bad)
+        shards = _encode(change, backend, bad, progress)
+        fixed = replace(change.manifest, shards=tuple(shards))
+        lookups = any(finding.file.endswith(LOOKUP_FILES) for finding in findings)
         if lookups:
-            mended = replace(mended, lookups=(_lookup(store, mended, number),))
-        event = {"action": "repair", "parts": len(bad), "candidates": manifest.candidates}
-        store.finish(
-            replace(
-                mended,
-                history=(*manifest.history, event),
-                versions=library_versions(manifest.versions.get(DEVICE)),
-                format=FORMAT,
-            )
-        )
+            names = change.index.stored_names
+            every = (name for place in range(len(shards)) for name in names.shard(place))
+            number = change.manifest.next_number + len(bad)
+            fixed = replace(fixed, lookups=(write_lookup(store, number, 0, every),))
+        change.finish(fixed, {"action": "repair", "parts": len(bad)})
     return Repaired(tuple(findings), len(bad), lookups)
 
 
-def _is_lookup(manifest: Manifest, finding: Finding) -> bool:
-    return any(finding.file in (e.keys.file, e.sums.file) for e in manifest.lookups)
-
-
-def _lookup(store: Store, manifest: Manifest, number: int) -> LookupEntry:
-    names = open_index_as_is(store, manifest).stored_names
-    every = (name for place in range(len(manifest.shards)) for name in names.shard(place))
-    return write_lookup(store, number, 0, every)
-
-
 def _encode(
-    store: Store,
-    manifest: Manifest,
-    backend: Backend,
-    bad: list[tuple[int, int]],
-    progress: BuildProgress,
-) -> tuple[Manifest, int]:
-    """The manifest with new files for bad parts, and the next number that is free."""
-    index = open_index_as_is(store, manifest)
-    check_model(index, backend)
-    index_type, number = load_index_type(manifest.plan.kind), manifest.next_number
-    done, shards = store.notes.parts(), list(manifest.shards)
+    change: Change, backend: Backend, bad: list[tuple[int, int]], progress: BuildProgress
+) -> list[ShardEntry]:
+    """The shards, with new files for the bad parts."""
+    plan, shards = change.manifest.plan, list(change.manifest.shards)
+
+    def jobs() -> Iterator[Job[PartEntry]]:
+        for number, (shard, place) in enumerate(bad, change.manifest.next_number):
+            part = shards[shard].parts[place]
+            first = part.first_template
+            templates = make_templates(plan.templates[first : first + part.templates])
+            grid = PromptGrid(templates, change.index.stored_names.shard(shard))
+            yield new_part(change.store, change.index_type, backend, grid, number, first)
+
     prompts = sum(shards[s].count * shards[s].parts[p].templates for s, p in bad)
-    counter = Counter(prompts, progress)
-    for shard, place in bad:
-        entry = shards[shard]
-        part = entry.parts[place]
-        if number in done:
-            counter(entry.count * part.templates)
-        else:
-            stop = part.first_template + part.templates
-            templates = make_templates(manifest.plan.templates[part.first_template : stop])
-            grid = PromptGrid(templates, index.stored_names.shard(shard))
-            rows = embeddings.encode_grid(backend, grid, 0, entry.count, counter)
-            done[number] = store.write_part(number, part.first_template, rows, index_type)
-        shards[shard] = _with_part(entry, place, done[number])
-        number += 1
-    return replace(manifest, shards=tuple(shards)), number
-
-
-def _with_part(entry: ShardEntry, place: int, part: PartEntry) -> ShardEntry:
-    parts = list(entry.parts)
-    parts[place] = part
-    return replace(entry, parts=tuple(parts))
+    written = write_shards(jobs(), change.store.notes.parts(), Counter(prompts, progress))
+    for (shard, place), part in zip(bad, written, strict=True):
+        parts = list(shards[shard].parts)
+        parts[place] = part
+        shards[shard] = replace(shards[shard], parts=tuple(parts))
+    return shards

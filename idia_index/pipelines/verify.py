@@ -16,11 +16,10 @@ from idia_index.errors import IdiaIndexError
 from idia_index.plugins import ScoredShard, Shard
 from idia_index.prompts.names import name_key
 from idia_index.search.index import Index
-from idia_index.search.open import type_of
+from idia_index.search.open import open_as_is, type_of
 from idia_index.store.directory import Store
 from idia_index.store.manifest_json import FileEntry, Manifest, PartEntry, ShardEntry
 from idia_index.store.name_lookup import KEY_BYTES, lookup_files
-from idia_index.store.shards import ShardFiles
 from idia_index.store.stored_names import StoredNames
 from idia_index.support.files import sha256_file
 
@@ -94,16 +93,14 @@ def verify(
             bad = {(f.shard, f.part) for f in findings}
             usable = not any(f.part is None for f in findings if f.file != FILE)
             if usable:
-                findings += _sample(open_index_as_is(store, manifest), backend, seed, bad)
+                index = open_as_is(store)
+                try:
+                    findings += _sample(index, backend, seed, bad)
+                finally:
+                    index.close()
     finally:
         held.close()
     return findings
-
-
-def open_index_as_is(store: Store, manifest: Manifest) -> Index:
-    """The index, whether or not all its files are whole."""
-    index_type = type_of(manifest, store)
-    return Index(store, manifest, index_type, ShardFiles(store.path, manifest, index_type))
 
 
 def entries(manifest: Manifest) -> Iterator[tuple[FileEntry, int | None, int | None]]:

@@ -42,6 +42,13 @@ def open_index(
     )
 
 
+def open_as_is(store: Store) -> Index:
+    """The index, whether or not all its files are whole; raises as `open_index` else."""
+    manifest, held = store.read_held()
+    index_type = type_of(manifest, store)
+    return Index(store, manifest, index_type, ShardFiles(store.path, manifest, index_type, held))
+
+
 def type_of(manifest: Manifest, store: Store) -> IndexType:
     """The index type that a manifest names.
 

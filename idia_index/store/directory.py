@@ -182,7 +182,7 @@ class Store:
         return FileEntry(name, len(data), hashlib.sha256(data).hexdigest())
 
     def write_shard(
-        self, number: int, first: int, names: list[str], rows: Float32, index_type: IndexType
+        self, number: int, first: int, names: Sequence[str], rows: Float32, index_type: IndexType
     ) -> ShardEntry:
         """Writes one shard, float32 [T, n, D], and then the note that it is whole.
 

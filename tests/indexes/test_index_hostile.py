@@ -21,6 +21,7 @@ from idia_index import build_index, open_index
 from idia_index.encode.image_cache import ImageCache
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.pipelines.change import add_names, remove_names
+from idia_index.pipelines.compact import compact
 from idia_index.pipelines.load import load_backend_for
 from idia_index.pipelines.verify import verify
 from idia_index.prompts.names import make_names
@@ -278,6 +279,15 @@ def test_removed_ids(how: str, tmp_path: Path) -> None:
     next(folder.glob("*.removed")).write_bytes(np.array(ids, "<i8").tobytes())
     resign(folder)
     refused(folder, r"removed: (holds ids|has 8 bytes)")
+
+
+def test_rows_that_are_not_finite_are_not_compacted(tmp_path: Path) -> None:
+    folder = make(tmp_path / "i")
+    patch(folder / "000000.faiss", 45, np.array([np.nan], "<f4").tobytes())
+    resign(folder)
+    before = (folder / "manifest.json").read_bytes()
+    refused(folder, "rows of the names 0 to 15 are not finite", compact)
+    assert (folder / "manifest.json").read_bytes() == before
 
 
 def test_names_that_are_no_text(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ import idia_index.pipelines.build
 from idia_index import build_index, open_index
 from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.pipelines.build import BuildProgress
 from idia_index.pipelines.change import add_names, add_templates, remove_names
 from idia_index.pipelines.repair import repair
+from idia_index.pipelines.shard_writing import BuildProgress
 from idia_index.pipelines.verify import verify
 from idia_index.prompts.names import NameList, make_names
 from idia_index.prompts.templates import JAIR2024

@@ -33,7 +33,7 @@ def folder(tmp_path: Path, toy: ToyBackend, names: NameList) -> Path:
     return tmp_path / "i"
 
 
-@pytest.mark.parametrize("index_type", ["flat", "numpy", "float16", "bfloat16-exact"])
+@pytest.mark.parametrize("index_type", ["flat", "numpy", "float16"])
 @pytest.mark.parametrize("place", ["head", "rows"])
 @pytest.mark.parametrize("check", [(), ("--verify",)])
 def test_a_query_of_a_changed_shard_is_bad_input(
