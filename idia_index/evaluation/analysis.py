@@ -27,6 +27,7 @@ from idia_index.evaluation.protocol import (
     Drawn,
     band,
     draw_correct,
+    draw_sd,
     make_bins,
     rate_curve,
     ratio_interval,
@@ -128,7 +129,7 @@ def _curves(drawn: Drawn, members: Bool, others: Bool, settings: Settings) -> di
         right = (drawn.correct >= settings.tau)[:, :, known] == members[known]
         rates = right.mean(axis=2)
         low, high = band(right.mean(axis=1), settings.seed)
-        accuracy = _curve(Curve(int(known.sum()), rates.mean(axis=1), rates.std(axis=1), low, high))
+        accuracy = _curve(Curve(int(known.sum()), rates.mean(axis=1), draw_sd(rates), low, high))
     return {
         "sizes": list(drawn.sizes),
         "draws": drawn.correct.shape[1],

@@ -75,7 +75,7 @@ class Curve:
 
     Attributes:
         people: of how many people.
-        mean, sd: float64 [S], over draws (sd with R in the denominator, as the paper's band).
+        mean, sd: float64 [S], over draws; see `draw_sd`.
         low, high: float64 [S], 95 % percentile interval of the mean over draws, bootstrapped
             over people; None where there is nobody.
     """
@@ -94,7 +94,16 @@ def rate_curve(drawn: Drawn, who: NDArray[np.bool_], tau: int, seed: int) -> Cur
     verdicts = drawn.correct[:, :, who] >= tau
     rates = verdicts.mean(axis=2)
     low, high = band(verdicts.mean(axis=1), seed)
-    return Curve(int(who.sum()), rates.mean(axis=1), rates.std(axis=1), low, high)
+    return Curve(int(who.sum()), rates.mean(axis=1), draw_sd(rates), low, high)
+
+
+def draw_sd(rates: Float64) -> Float64:
+    """Standard deviation float64 [S] over draws of rates float64 [S, R]; 0 of a single draw.
+
+    R - 1 stands in the denominator, as in the paper's bands and matrices, which pandas computed.
+    """
+    draws = rates.shape[1]
+    return rates.std(axis=1, ddof=1) if draws > 1 else np.zeros(len(rates))
 
 
 def band(shares: Float64, seed: int) -> tuple[Float64, Float64]:
