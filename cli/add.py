@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import click
 
-from idia_index.cli.options import DIRECTORY, backend_of, override_options, progress_option
-from idia_index.cli.progress import Progress
+from idia_index import open_index, read_names, read_templates
+from idia_index.cli.name_notes import tell_left_out, tell_names
+from idia_index.cli.options import (
+    DIRECTORY,
+    backend_of,
+    json_option,
+    override_options,
+    progress_option,
+    tell_backend,
+    write_json,
+)
+from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
-from idia_index.pipelines.change import Grown, add_names, add_templates
-from idia_index.prompts.names import read_names
-from idia_index.prompts.templates import read_templates
-from idia_index.search.open import open_index
+from idia_index.pipelines.change import add_names, add_templates
+from idia_index.support.text import counted
 
-SHOWN = 10
+KNOWN = "is there already"
+
+
+@dataclass(frozen=True)
+class AddResult:
+    """What was added to an index.
+
+    Attributes:
+        path: its directory.
+        names_added: number of names that were not there.
+        templates_added: number of templates that were not there.
+        there_already: names and templates that were, as given.
+        candidates: number of candidate names now.
+        templates: number of templates now.
+    """
+
+    path: str
+    names_added: int
+    templates_added: int
+    there_already: tuple[str, ...]
+    candidates: int
+    templates: int
 
 
 @click.command(
@@ -32,6 +64,7 @@ SHOWN = 10
     help="Templates to add, with {0} or {name}, one a line.",
 )
 @override_options
+@json_option
 @progress_option
 def command(
     index: Path,
@@ -40,35 +73,44 @@ def command(
     backend: str | None,
     model: str | None,
     device: str | None,
+    as_json: bool,
     show_progress: bool | None,
 ) -> None:
     """Add names or templates to INDEX; only what is new is encoded.
 
     Names and templates that are there already are reported and not stored twice. If it is
-    interrupted, INDEX stays as it was, and the same command goes on with what was finished.
+    interrupted, INDEX stays as it was, and the same command resumes from what was finished.
     """
     if names_file is None and templates_file is None:
         raise InputError("there is nothing to add: give --names FILE, --templates FILE, or both")
     names = read_names(names_file) if names_file else None
     templates = read_templates(templates_file) if templates_file else None
+    if names is not None:
+        tell_names(names)
     opened = open_index(index)
-    loaded = backend_of(opened, backend, model, device)
-    opened.close()
-    with Progress("encoding prompts", show_progress) as bar:
+    counts, there = [0, 0], []
+    with Stages(show_progress) as stages:
+        stages("loading the model")
+        loaded = backend_of(opened, backend, model, device)
+        tell_backend(loaded)
+        progress = partial(stages, "encoding prompts")
         if names is not None:
-            done = add_names(index, loaded, names, bar.advance)
-            _tell_known(done)
-            say(f"{index}: {done.done:,} names added, now {len(done.index):,}")
-            done.index.close()  # while it is open, what only its manifest names stays on disk
+            opened.close()  # while it is open, what only its manifest names stays on disk
+            done = add_names(index, loaded, names, progress)
+            opened, counts[0] = done.index, done.done
+            there += done.left_out
         if templates is not None:
-            done = add_templates(index, loaded, templates, bar.advance)
-            _tell_known(done)
-            say(f"{index}: {done.done} templates added, now {len(done.index.templates)}")
-
-
-def _tell_known(done: Grown) -> None:
-    """Notes what was left out, the first of much."""
-    for text in done.left_out[:SHOWN]:
-        say(f"note: is there already: {text}", err=True)
-    if len(done.left_out) > SHOWN:
-        say(f"note: and {len(done.left_out) - SHOWN} more", err=True)
+            opened.close()
+            done = add_templates(index, loaded, templates, progress)
+            opened, counts[1] = done.index, done.done
+            there += done.left_out
+    tell_left_out(KNOWN, tuple(there))
+    if as_json:
+        path = os.fsdecode(index.resolve())
+        write_json(asdict(AddResult(path, *counts, tuple(there), len(opened),
+                                    len(opened.templates))))  # fmt: skip
+        return
+    if names is not None:
+        say(f"{index}: {counted(counts[0], 'name')} added, now {len(opened):,}")
+    if templates is not None:
+        say(f"{index}: {counted(counts[1], 'template')} added, now {len(opened.templates)}")

@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import click
 
+from idia_index import Backend, build_index, read_names, read_templates
+from idia_index.cli.name_notes import tell_names
 from idia_index.cli.options import (
     DIRECTORY,
+    json_option,
     mismatch_options,
     model_options,
     progress_option,
+    tell_backend,
+    write_json,
 )
 from idia_index.cli.progress import Stages
-from idia_index.cli.terminal import say
+from idia_index.cli.terminal import note, say
 from idia_index.errors import InputError
-from idia_index.pipelines.build import build_index, check_room, is_built
-from idia_index.pipelines.candidates import Drawing, all_candidates
+from idia_index.pipelines.build import JAIR2024, check_place, check_room, is_built
+from idia_index.pipelines.candidates import ORIGINS, Drawing, all_candidates
 from idia_index.pipelines.load import load_model
-from idia_index.prompts.lint import lint_names
-from idia_index.prompts.names import NameList, read_names
-from idia_index.prompts.sampling import ORIGINS
-from idia_index.prompts.templates import JAIR2024, read_templates
 from idia_index.registry import load_index_type
-from idia_index.support.text import counted, shown
+from idia_index.support.text import counted
 
-FINDINGS_SHOWN = 10
 MANY = 1_000_000  # names, from which it takes seconds to draw them and look at them
 
 
-def _tell(names: NameList) -> None:
-    """Says what is odd about the names; the build goes on."""
-    findings = lint_names(names)
-    for finding in findings[:FINDINGS_SHOWN]:
-        where = f"{finding.place}: {shown(finding.value)} " if finding.place else ""
-        say(f"note: {where}{finding.message}", err=True)
-    if len(findings) > FINDINGS_SHOWN:
-        say(f"note: and {len(findings) - FINDINGS_SHOWN} more like these", err=True)
+@dataclass(frozen=True)
+class BuildResult:
+    """An index that was built.
+
+    Attributes:
+        path: its directory.
+        templates: number of templates.
+        candidates: number of candidate names.
+        index_type: how it is stored and searched.
+        finished_before: whether it was finished already, and nothing was done.
+    """
+
+    path: str
+    templates: int
+    candidates: int
+    index_type: str
+    finished_before: bool
 
 
 @click.command(
@@ -100,6 +111,7 @@ def _tell(names: NameList) -> None:
 @click.option("--index", "index_type", default="flat", show_default=True, help="Index type.")
 @click.option("--resume", is_flag=True, help="Go on with a build that was interrupted.")
 @model_options
+@json_option
 @progress_option
 def command(
     index: Path,
@@ -119,6 +131,7 @@ def command(
     dtype: str,
     device: str | None,
     allow_activation_mismatch: bool,
+    as_json: bool,
     show_progress: bool | None,
 ) -> None:
     """Encode every template x name with a model into INDEX, a new directory.
@@ -137,28 +150,31 @@ def command(
     listed = read_names(names_file) if names_file is not None else None
     templates = read_templates(templates_file) if templates_file else JAIR2024
     load_index_type(index_type)  # what is wrong with it is said before a model is loaded
-    loaded = load_model(
-        model,
-        backend,
-        device=device,
-        dtype=dtype,
-        **mismatch_options(allow_activation_mismatch),
-    )
-    say(f"{loaded.name} on {loaded.device}", err=True)
-    already = is_built(index)
+    check_place(index, resume=resume)
     total = len(listed or ()) + (sample_names or 0)
-    if not already:
-        check_room(index, loaded, total, len(templates), index_type)
-    if total >= MANY:
-        say(f"note: {total:,} names are drawn and looked at first", err=True)
-    names, pool = all_candidates(listed, drawing)
-    _tell(names)
-    if pool and (repeated := pool.get("repeated")):
-        say(f"note: drawn, and candidates already: {counted(len(repeated), 'name')}", err=True)
+
+    def load() -> Backend:
+        stages("loading the model")
+        loaded = load_model(model, backend, device=device, dtype=dtype,
+                            **mismatch_options(allow_activation_mismatch))  # fmt: skip
+        tell_backend(loaded)
+        if not already:
+            check_room(index, loaded, total, len(templates), index_type)
+        return loaded
+
     with Stages(show_progress) as stages:
+        already = is_built(index)
+        # Whether so many fit is asked before they are drawn, though it takes the model.
+        loaded = load() if total >= MANY else None
+        if total >= MANY:
+            note(f"{total:,} names are drawn and looked at first")
+        names, pool = all_candidates(listed, drawing)
+        tell_names(names)
+        if pool and (repeated := pool.get("repeated")):
+            note(f"drawn, and candidates already: {counted(len(repeated), 'name')}")
         built = build_index(
             index,
-            loaded,
+            loaded or load(),
             names,
             templates,
             index_type=index_type,
@@ -167,5 +183,9 @@ def command(
             progress=partial(stages, "encoding prompts"),
             checking=partial(stages, "looking at the prompts of names"),
         )
+    if as_json:
+        path = os.fsdecode(index.resolve())
+        write_json(asdict(BuildResult(path, len(built.templates), len(built), index_type, already)))
+        return
     state = "is finished already, " if already else ""
     say(f"{index}: {state}{len(built.templates)} templates x {len(built):,} names")

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from idia_index.cli.options import DIRECTORY
-from idia_index.cli.terminal import say
+from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
+from idia_index.cli.progress import Stages
+from idia_index.cli.terminal import note, say
 from idia_index.pipelines.compact import compact
 from idia_index.support.text import counted
 
 
 @click.command(epilog="\b\nExample:\n  idia-index compact people.idia")
 @click.argument("index", type=DIRECTORY)
-def command(index: Path) -> None:
+@json_option
+@progress_option
+def command(index: Path, as_json: bool, show_progress: bool | None) -> None:
     """Take removed names off the disk, join small shards, and write the newest format."""
-    done = compact(index)
+    with Stages(show_progress) as stages:
+        stages("rewriting shards")
+        done = compact(index)
+    if done.in_use:
+        note("somebody reads the state before; its files go with the next compact")
+    if as_json:
+        write_json({"path": str(index.resolve()), **asdict(done)})
+        return
     say(
         f"{index}: {counted(done.removed, 'name')} taken off the disk, "
         f"{counted(done.rewritten, 'shard')} rewritten, "
         f"{done.freed / 1e6:,.1f} MB freed"
     )
-    if done.in_use:
-        say("note: somebody reads the state before; its files go with the next compact", err=True)

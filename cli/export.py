@@ -5,14 +5,23 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from idia_index.cli.options import ALLOW_MISMATCH, DIRECTORY, mismatch_options
+from idia_index import InputError, load_backend
+from idia_index.cli.options import (
+    ALLOW_MISMATCH,
+    DIRECTORY,
+    json_option,
+    mismatch_options,
+    progress_option,
+    write_json,
+)
+from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
-from idia_index.plugins.specs import pytorch_spec
-from idia_index.registry import load_backend
+from idia_index.pipelines.load import check_pytorch
 
 
 @click.command(
@@ -30,24 +39,39 @@ from idia_index.registry import load_backend
     help="How weights are stored; float16 halves the size and is computed in float32.",
 )
 @ALLOW_MISMATCH
-def command(outdir: Path, model: str, dtype: str, allow_activation_mismatch: bool) -> None:
+@json_option
+@progress_option
+def command(
+    outdir: Path,
+    model: str,
+    dtype: str,
+    allow_activation_mismatch: bool,
+    as_json: bool,
+    show_progress: bool | None,
+) -> None:
     """Write a model to OUTDIR as ONNX, to run without PyTorch.
 
     The export is compared with its source before OUTDIR appears, and refused if it differs.
     """
-    pytorch_spec(model, "name the model that it was made from, or copy the folder")
-    # Only here: it needs PyTorch, which no other verb does by itself.
-    from idia_index.backends.onnx_export import export_model
+    check_pytorch(model, "name the model that it was made from, or copy the folder")
+    if outdir.exists():
+        raise InputError(f"{outdir} exists; name a directory that does not")
+    with Stages(show_progress) as stages, _cleaning_up():
+        stages("loading the model")
+        # Only here: it needs PyTorch, which no other verb does by itself.
+        from idia_index.backends.onnx_export import export_model
 
-    source = load_backend(
-        "open_clip", model=model, device="cpu", **mismatch_options(allow_activation_mismatch)
-    )
-    with _cleaning_up():
+        source = load_backend(
+            "open_clip", model=model, device="cpu", **mismatch_options(allow_activation_mismatch)
+        )
+        stages("exporting, and comparing the export with its source")
         report = export_model(source.plugin, outdir, dtype)  # type: ignore[arg-type]
-    size = sum(file.bytes for file in report.manifest.files) / 1e6
-    probe = report.probe
+    size, probe = sum(file.bytes for file in report.manifest.files), report.probe
+    if as_json:
+        write_json({"path": str(report.folder), "bytes": size, "dtype": dtype, **asdict(probe)})
+        return
     say(
-        f"{report.folder}: {size:,.0f} MB, {dtype}\n"
+        f"{report.folder}: {size / 1e6:,.0f} MB, {dtype}\n"
         f"compared with its source on {probe.texts} texts and {probe.images} images: largest "
         f"difference {probe.text_difference:.1e} and {probe.image_difference:.1e}"
     )

@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from idia_index.encode.backend import Backend
-from idia_index.pipelines.load import load_backend_for
-from idia_index.plugins import BACKEND_DTYPES
-from idia_index.search.index import Index
+from idia_index import Backend, Index, load_backend_for
+from idia_index.cli.terminal import is_quiet, say
+from idia_index.registry import BACKEND_DTYPES
 from idia_index.support.text import json_text
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -97,6 +96,12 @@ def override_options(function: F) -> F:
 def backend_of(index: Index, backend: str | None, model: str | None, device: str | None) -> Backend:
     """Loads the model that an index was built with, or the one given instead of it."""
     return load_backend_for(index, model=model, backend=backend, device=device)
+
+
+def tell_backend(loaded: Backend) -> None:
+    """Says on standard error what a model runs on, unless with `-q`."""
+    if not is_quiet():
+        say(f"{loaded.name} on {loaded.device}", err=True)
 
 
 def write_json(data: Any) -> None:

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
-from idia_index.cli.options import DIRECTORY
+from idia_index import read_names
+from idia_index.cli.name_notes import tell_left_out
+from idia_index.cli.options import DIRECTORY, json_option, write_json
 from idia_index.cli.terminal import say
 from idia_index.pipelines.change import remove_names
-from idia_index.prompts.names import read_names
 from idia_index.support.text import counted
 
-SHOWN = 10
+
+@dataclass(frozen=True)
+class RemoveResult:
+    """What was removed from an index.
+
+    Attributes:
+        path: its directory.
+        removed: number of names.
+        not_there: names that were not in it, as given.
+        candidates: number of candidate names now.
+        on_disk_still: removed names that `compact` takes off the disk.
+    """
+
+    path: str
+    removed: int
+    not_there: tuple[str, ...]
+    candidates: int
+    on_disk_still: int
 
 
 @click.command(epilog="\b\nExample:\n  idia-index remove people.idia --names withdrawn.txt")
@@ -24,16 +44,19 @@ SHOWN = 10
     required=True,
     help="Names to remove, UTF-8, one a line.",
 )
-def command(index: Path, names_file: Path) -> None:
+@json_option
+def command(index: Path, names_file: Path, as_json: bool) -> None:
     """Remove names from INDEX.
 
     They cannot be found from then on. `idia-index compact` takes them off the disk.
     """
     done = remove_names(index, read_names(names_file))
-    for name in done.left_out[:SHOWN]:
-        say(f"note: is not there: {name}", err=True)
-    if len(done.left_out) > SHOWN:
-        say(f"note: and {len(done.left_out) - SHOWN} more", err=True)
+    waiting = done.index.manifest.removed_count
+    tell_left_out("is not there", done.left_out)
+    if as_json:
+        path = os.fsdecode(index.resolve())
+        write_json(asdict(RemoveResult(path, done.done, done.left_out, len(done.index), waiting)))
+        return
     say(f"{index}: {counted(done.done, 'name')} removed, now {len(done.index):,}")
-    if done.index.manifest.removed_count:
-        say(f"{done.index.manifest.removed_count:,} wait on disk for: idia-index compact")
+    if waiting:
+        say(f"{waiting:,} wait on disk for: idia-index compact")

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
 
-from idia_index.cli.options import DIRECTORY, override_options, progress_option
-from idia_index.cli.progress import Progress
+from idia_index.cli.options import (
+    DIRECTORY,
+    json_option,
+    override_options,
+    progress_option,
+    tell_backend,
+    write_json,
+)
+from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.pipelines.load import load_backend_at
 from idia_index.pipelines.repair import repair
@@ -16,18 +25,26 @@ from idia_index.pipelines.repair import repair
 @click.command(epilog="\b\nExample:\n  idia-index repair people.idia")
 @click.argument("index", type=DIRECTORY)
 @override_options
+@json_option
 @progress_option
 def command(
     index: Path,
     backend: str | None,
     model: str | None,
     device: str | None,
+    as_json: bool,
     show_progress: bool | None,
 ) -> None:
     """Check INDEX, and encode its damaged shards again; others are left as they are."""
-    loaded = load_backend_at(index, model=model, backend=backend, device=device)
-    with Progress("encoding prompts", show_progress) as bar:
-        done = repair(index, loaded, bar.advance)
+    with Stages(show_progress) as stages:
+        stages("loading the model")
+        loaded = load_backend_at(index, model=model, backend=backend, device=device)
+        tell_backend(loaded)
+        stages("checking files")
+        done = repair(index, loaded, partial(stages, "encoding prompts"))
+    if as_json:
+        write_json({"path": str(index.resolve()), **asdict(done)})
+        return
     for finding in done.findings:
         say(f"{finding.file}: {finding.problem}")
     if not done.findings:

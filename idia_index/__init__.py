@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from idia_index.pipelines.load import load_backend_for
     from idia_index.prompts.names import read_names
     from idia_index.prompts.sampling import sample_names
+    from idia_index.prompts.templates import read_templates
     from idia_index.registry import load_backend
     from idia_index.search.index import Index
     from idia_index.search.open import open_index
@@ -62,6 +63,7 @@ _PLACES = {
     "open_index": "search.open",
     "read_names": "prompts.names",
     "read_subjects": "subjects.subjects",
+    "read_templates": "prompts.templates",
     "sample_names": "prompts.sampling",
 }
 
@@ -90,6 +92,7 @@ __all__ = [
     "open_index",
     "read_names",
     "read_subjects",
+    "read_templates",
     "sample_names",
 ]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError
+from idia_index.plugins import BACKEND_DTYPES as BACKEND_DTYPES
 from idia_index.plugins import BackendPlugin, IndexType
 from idia_index.support.offline import go_offline, is_offline, send_nothing
 

@@ -40,11 +40,22 @@ def is_built(path: str | os.PathLike[str]) -> bool:
     return Store(Path(path)).is_finished()
 
 
+def check_place(path: str | os.PathLike[str], *, resume: bool = False) -> None:
+    """What `build_index` would find in its way, found before a model is loaded.
+
+    Raises:
+        InputError: an index, an unfinished build, or something else is there.
+    """
+    store = Store(Path(path))
+    if not (resume and store.is_finished()):
+        _begun(store, resume)
+
+
 def build_index(
     path: str | os.PathLike[str],
     backend: Backend,
     names: Sequence[str],
-    templates: Sequence[Template | str] = JAIR2024,
+    templates: Sequence[Template | str] | None = None,
     *,
     index_type: str = "flat",
     pool: Mapping[str, Any] | None = None,
@@ -63,7 +74,7 @@ def build_index(
         backend: the model.
         names: N candidate names; plain strings are taken as `names.make_names` takes them, a name
             that is given twice once.
-        templates: the prompt templates, as texts with {0} or {name}; by default the paper's 21.
+        templates: the prompt templates, as texts with {0} or {name}; None: the paper's 21.
         index_type: name of the index type.
         pool: what replays `names`, if they were sampled; kept in the manifest.
         resume: go on with an unfinished build of the same arguments; start if there is none.
@@ -79,7 +90,8 @@ def build_index(
     """
     store = Store(Path(path))
     grid = PromptGrid(
-        as_templates(templates), names if isinstance(names, NameList) else make_names(names)
+        JAIR2024 if templates is None else as_templates(templates),
+        names if isinstance(names, NameList) else make_names(names),
     )
     plan = _plan(backend, grid, index_type, pool)
     if resume and store.is_finished():
@@ -147,6 +159,13 @@ def _plan(
 
 def _check_free(store: Store, plan: BuildPlan, resume: bool) -> None:
     """Raises InputError unless the directory is new, empty, or this build's own."""
+    begun = _begun(store, resume)
+    if begun is not None:
+        _check_same(store, begun, plan)
+
+
+def _begun(store: Store, resume: bool) -> BuildPlan | None:
+    """The plan of an unfinished build to go on with; raises InputError for all else there."""
     if store.is_finished():
         raise RefusedError(
             f"{store.path}: an index is there already; choose another directory or remove it"
@@ -157,13 +176,12 @@ def _check_free(store: Store, plan: BuildPlan, resume: bool) -> None:
             raise RefusedError(
                 f"{store.path}: not empty and not an index; choose another directory"
             )
-        return
-    if not resume:
+    elif not resume:
         raise InputError(
-            f"{store.path}: an unfinished build is there; go on with it by adding --resume, "
+            f"{store.path}: an unfinished build is there; resume it by adding --resume, "
             "or remove the directory"
         )
-    _check_same(store, begun, plan)
+    return begun
 
 
 def _check_same(store: Store, begun: BuildPlan, plan: BuildPlan) -> None:

@@ -16,9 +16,12 @@ from idia_index.prompts.common_names import (
     draw_common,
     packaged_names,
 )
+from idia_index.prompts.lint import lint_names
 from idia_index.prompts.name_lists import read_common_names
 from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.sampling import ORIGINS as ORIGINS
 from idia_index.prompts.sampling import sample_names
+from idia_index.support.text import shown
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,14 @@ def all_candidates(
     if listed is None:
         return make_names(names, "sampled names"), recipe
     return make_names([*listed, *names], f"{listed.source} and sampled names"), recipe
+
+
+def findings(names: NameList) -> list[str]:
+    """What is odd about names, a line each, with where it stands."""
+    return [
+        f"{found.place}: {shown(found.value)} {found.message}" if found.place else found.message
+        for found in lint_names(names)
+    ]
 
 
 def _drawn(listed: NameList | None, drawing: Drawing) -> tuple[list[str], Mapping[str, Any]]:

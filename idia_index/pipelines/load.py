@@ -28,6 +28,11 @@ def check_spec(model: str, backend: str) -> None:
         pytorch_spec(model)
 
 
+def check_pytorch(model: str, instead: str) -> None:
+    """Raises ModelError for what is no SPEC of PyTorch's; `instead`: what to do of an export."""
+    pytorch_spec(model, instead)
+
+
 def load_model(model: str, backend: str | None = None, **options: Any) -> Backend:
     """Loads the model of a SPEC; `backend` None takes the built-in one that it is for.
 

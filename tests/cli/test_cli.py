@@ -16,6 +16,7 @@ from idia_index.cli import main as cli_main
 from idia_index.cli.main import VERBS
 from idia_index.cli.main import _run as run_command
 from idia_index.registry import INDEXES
+from idia_index.support.text import counted
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
 
@@ -134,8 +135,8 @@ def test_adding_names_and_templates_leaves_nothing_behind_and_can_be_repeated(
         capsys.readouterr()
         assert run(*add, "--backend", "toy") == 0
         out, err = capsys.readouterr()
-        assert f"{names} names added, now 41" in out
-        assert f"{templates} templates added, now 22" in out
+        assert f"{counted(names, 'name')} added, now 41" in out
+        assert f"{counted(templates, 'template')} added, now 22" in out
         assert "is there already: First3 Last10" in err
         assert "is there already: A photo of {name}" in err
         assert not list(index.glob("old-*.json"))
