@@ -33,7 +33,7 @@ READERS = ("pyarrow", "hyperscan", "ahocorasick_rs", "zstandard", "fsspec")  # o
 REACHING = {
     "console.py", "evaluation_text.py", "outputs.py", "people.py",
     "audit.py", "demo.py", "evaluate.py", "info.py", "parity.py", "plan.py", "query.py",
-    "replay.py", "study.py", "verify.py",
+    "replay.py", "study.py", "verify.py", "members.py", "non_members.py",
 }  # fmt: skip
 LIGHT = {"numpy", "PIL", "threadpoolctl", "idia_index"}
 
