@@ -116,7 +116,7 @@ def main() -> None:
     warnings.showwarning = _show_warning
     sys.excepthook = _show_traceback
     try:
-        code = _run(arguments, debug)
+        code = run(arguments, debug)
     except KeyboardInterrupt:  # a second one
         code = 1
     interrupts.leave(code)
@@ -129,7 +129,8 @@ def _taken(arguments: list[str], *flags: str) -> tuple[bool, list[str]]:
     return len(rest) < end, rest + arguments[end:]
 
 
-def _run(arguments: list[str], debug: bool) -> int:
+def run(arguments: list[str], debug: bool) -> int:
+    """Runs one command line and returns its exit code; an error is a line on standard error."""
     try:
         result = cli.main(arguments or ["--help"], prog_name="idia-index", standalone_mode=False)
         return result if isinstance(result, int) else 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from idia_index._version import __version__
+from idia_index import __version__
 from idia_index.cli.main import VERBS
 
 ROOT = Path(__file__).parents[1]

@@ -143,14 +143,14 @@ CORPORA: dict[str, Callable[[random.Random], list[str]]] = {
     "name pools": lambda rng: [
         name
         for origin in ("us", "es", "fi")
-        for name in sample_names(22_000, 3, origin=origin).names()
+        for name in sample_names(5_000, 3, origin=origin).names()
     ],
     "prompts": lambda rng: [
         f"{rng.choice(['A photo of', 'the person’s name is', '#'])} {name}, {rng.randint(0, 99)}!"
-        for name in sample_names(12_000, 5).names()
+        for name in sample_names(3_000, 5).names()
     ],
-    "scripts": lambda rng: script_names(rng, 20_000),
-    "mixtures": lambda rng: mixtures(rng, 21_500),
+    "scripts": lambda rng: script_names(rng, 5_000),
+    "mixtures": lambda rng: mixtures(rng, 6_000),
     "long": lambda rng: long_strings(rng, 500),
 }
 

@@ -24,7 +24,7 @@ import open_clip_helper as helper
 import torch
 
 from idia_index.backends.torch_checkpoints import read_checkpoint
-from idia_index.cli.main import _run
+from idia_index.cli.main import run as run_command
 from idia_index.errors import InputError
 
 MEMORY = 400 << 20  # that a refusal may take, beside what importing torch does
@@ -270,7 +270,7 @@ def test_what_is_no_file_is_one_line(
     spec = make_place(kind, tmp_path / "w.pt")
     (tmp_path / "names.txt").write_text("Jane Doe\n")
     names = ["--names", str(tmp_path / "names.txt")]
-    assert _run(["build", str(tmp_path / "index"), "--model", spec, *names], False) == 2
+    assert run_command(["build", str(tmp_path / "index"), "--model", spec, *names], False) == 2
     said = capsys.readouterr()
     assert said.err.count("\n") == 1 and str(tmp_path / "w.pt") in said.err
     assert not said.out and not (tmp_path / "index").exists()

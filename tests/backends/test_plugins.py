@@ -46,7 +46,7 @@ def test_the_example_backend_is_found_like_those_in_the_tree(installed: Path) ->
 
 def test_backends_are_listed_without_importing_one() -> None:
     code = (
-        "import sys; from idia_index.cli.main import _run; assert _run(['backends'], False) == 0; "
+        "import sys; from idia_index.cli.main import run; assert run(['backends'], False) == 0; "
         "assert not {'torch', 'onnxruntime', 'faiss'} & sys.modules.keys(), sys.modules.keys()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ SIZES = (
 TARGETS = (64, (48, 80), (80, 48), 33)
 
 
+@cache
 def noise(mode: str, size: tuple[int, int]) -> Image.Image:
     random = np.random.default_rng(size)
     width, height = size

@@ -14,7 +14,7 @@ from conftest import make_images
 import idia_index.registry
 from idia_index.cli import main as cli_main
 from idia_index.cli.main import VERBS
-from idia_index.cli.main import _run as run_command
+from idia_index.cli.main import run as run_command
 from idia_index.registry import INDEXES
 from idia_index.support.text import counted
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import make_images
 
-from idia_index.cli.main import VERBS, _run
+from idia_index.cli.main import VERBS, run
 
 CLI = (sys.executable, "-m", "idia_index")
 
@@ -43,7 +43,7 @@ def test_alone_it_shows_the_whole_help() -> None:
 def test_a_slip_gets_a_suggestion(
     arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _run(arguments, False) == 2
+    assert run(arguments, False) == 2
     line = capsys.readouterr().err
     assert hint in line and line.count("\n") == 1
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import make_images
 
-from idia_index.cli.main import _run as run_command
+from idia_index.cli.main import run as run_command
 from idia_index.study import MODEL_DIR, ONNX_DIR
 
 pytest.importorskip("onnxruntime")

@@ -12,7 +12,7 @@ from toy_backend import ToyBackend
 
 from idia_index import audit, build_index
 from idia_index.cli.console import query_text
-from idia_index.cli.main import _run as run_command
+from idia_index.cli.main import run as run_command
 from idia_index.decide.disclosure import may_be_named
 from idia_index.decide.results import AuditResult
 from idia_index.prompts.names import NameList

@@ -113,14 +113,18 @@ def test_results_are_written_if_they_can_be_read(
     write_evaluation(evidence, SETTINGS, tmp_path)
     with np.load(tmp_path / "results.npz") as stored:
         size = sum(stored[name].nbytes for name in stored.files)
+    written = []
     for most in range(size - 2000, size + 20_000, 500):
         monkeypatch.setattr(recorded, "MAX_BYTES", most)
         try:
             recorded.write_results(evidence, tmp_path)
         except InputError:
             assert not (tmp_path / "results.npz").exists()
+            written.append(False)
         else:
             recorded.read_results(tmp_path)
+            written.append(True)
+    assert set(written) == {False, True} and written == sorted(written)
     monkeypatch.setattr(recorded, "MAX_BYTES", size - 1)
     with pytest.raises(InputError, match=r"results\.npz: [\d,]+ bytes, more .* fewer people"):
         write_evaluation(evidence, SETTINGS, tmp_path)

@@ -26,6 +26,7 @@ from idia_index.pipelines.load import load_backend_for
 from idia_index.pipelines.verify import verify
 from idia_index.prompts.names import make_names
 from idia_index.prompts.templates import JAIR2024
+from idia_index.registry import load_index_type
 from idia_index.store.manifest_json import MAX_BYTES, parse_manifest, seal
 from idia_index.support.files import sha256_file
 
@@ -265,7 +266,7 @@ def test_rows_that_are_no_unit_rows(index_type: str, value: float, tmp_path: Pat
     rows[1, 5] = value
     file = next(folder.glob("000000.[fr]*"))
     with np.errstate(all="ignore"):
-        index._index_type.write_shard(file, rows)
+        load_index_type(index_type).write_shard(file, rows)
     resign(folder)
     refused(folder, rf"{file.name}: .*(unit length|cannot)")
 

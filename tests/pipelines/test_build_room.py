@@ -10,7 +10,7 @@ from toy_backend import DIM, ToyBackend
 
 import idia_index.pipelines.build
 from idia_index import build_index
-from idia_index.cli.main import _run as run_command
+from idia_index.cli.main import run as run_command
 from idia_index.errors import InputError
 from idia_index.prompts.names import NameList
 from idia_index.prompts.templates import JAIR2024

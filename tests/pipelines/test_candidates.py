@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from idia_index.cli.main import _run as run_command
+from idia_index.cli.main import run as run_command
 from idia_index.errors import InputError
 from idia_index.pipelines.candidates import Drawing, all_candidates
 from idia_index.prompts.common_names import draw_common, packaged_names

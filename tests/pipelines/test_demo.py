@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from toy_backend import ToyBackend
 
-from idia_index.cli.main import _run as run_command
+from idia_index.cli.main import run as run_command
 from idia_index.evaluation.recorded import read_results
 from idia_index.study import subjects
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from toy_backend import ToyBackend
 
 from idia_index import audit, build_index
-from idia_index.cli.main import _run as run_command
+from idia_index.cli.main import run as run_command
 from idia_index.cli.terminal import say
 from idia_index.prompts.templates import JAIR2024
 from idia_index.report import audit_to_json, subjects_csv

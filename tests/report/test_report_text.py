@@ -12,7 +12,7 @@ from conftest import make_images
 from toy_backend import ToyBackend
 
 from idia_index import audit, build_index
-from idia_index.cli.main import _run as run_command
+from idia_index.cli.main import run as run_command
 from idia_index.prompts.names import make_names
 from idia_index.report.text import notes
 from idia_index.search.index import Index

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from toy_backend import ToyBackend
 
-from idia_index.cli.main import _run as run_command
+from idia_index.cli.main import run as run_command
 from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import ImageCache
 from idia_index.encode.images import FORMATS, load_image
