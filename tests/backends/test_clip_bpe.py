@@ -155,6 +155,7 @@ CORPORA: dict[str, Callable[[random.Random], list[str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corpus", CORPORA)
 def test_tokens_are_open_clips(corpus: str) -> None:
     texts = CORPORA[corpus](random.Random(11))

@@ -53,6 +53,7 @@ def load(folder: Path, **options: Any) -> OnnxBackend:
     return OnnxBackend(model=str(folder), **{"device": "cpu", **options})
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(texts=PROMPTS, nodes=st.integers(1, 200), batch=st.integers(1, 5), threads=st.integers(1, 3))
 def test_any_texts_in_any_packs(

@@ -75,6 +75,7 @@ def differences(folder: Path, backend: OpenClipBackend, dtype: str) -> tuple[flo
     return float(text), float(image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_exports_are_faithful(kind: str, tmp_path: Path) -> None:
     config, preprocessing = KINDS[kind]

@@ -184,6 +184,7 @@ for path in map(Path, sys.argv[1:]):
 """
 
 
+@pytest.mark.slow
 def test_what_asks_for_memory_does_not_get_it(tmp_path: Path) -> None:
     paths = []
     for what, make in GREEDY.items():

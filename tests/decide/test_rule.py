@@ -23,6 +23,7 @@ def plain_winner(predictions: list[int]) -> int:
     return ranked[0][0]
 
 
+@pytest.mark.slow
 def test_ten_thousand_random_tables_agree_with_the_plain_rule() -> None:
     random = np.random.default_rng(0)
     ties = 0

@@ -47,6 +47,7 @@ def make_measured(predictions: np.ndarray, images: list[int], name_ids: list[int
     )
 
 
+@pytest.mark.slow
 def test_ten_thousand_random_draws_agree_with_the_plain_rule() -> None:
     random = np.random.default_rng(0)
     cases = ties = wins = 0

@@ -17,6 +17,7 @@ from idia_index.study import subjects
 PEOPLE = sorted(subjects(), key=lambda s: (s.role, s.name))[::9]
 
 
+@pytest.mark.slow
 def test_the_name_swap_is_that_of_the_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

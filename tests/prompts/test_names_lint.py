@@ -69,6 +69,7 @@ def test_findings_are_capped_and_the_rest_counted(monkeypatch: pytest.MonkeyPatc
     assert findings[-1].message.startswith("10 findings of this kind")
 
 
+@pytest.mark.slow
 def test_a_list_of_nothing_but_findings_takes_little_memory() -> None:
     letters = "abcdefghijklmno"
     spelled = ("".join(c + " -"[n >> i & 1] for i, c in enumerate(letters)) for n in range(MANY))

@@ -99,6 +99,7 @@ def test_small_pools_are_drawn_as_by_the_slow_program(
         draw_names(pool, most + 1, draw)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("origin", "weighted"), [("us", False), ("us", True)])
 def test_a_million_are_distinct_balanced_and_replayed(origin: str, weighted: bool) -> None:
     sample = sample_names(1_000_000, 3, weighted=weighted, origin=origin)

@@ -42,6 +42,7 @@ def test_images_are_small_rgb_and_not_flat(people: list[StudySubject]) -> None:
             assert np.asarray(image).std() > 5
 
 
+@pytest.mark.slow
 def test_attack_sets_and_training_share_no_image(people: list[StudySubject]) -> None:
     seen: set[str] = set()
     count = 0
