@@ -88,7 +88,8 @@ def command(
     if names is not None:
         tell_names(names)
     opened = open_index(index)
-    counts, there = [0, 0], []
+    names_added = templates_added = 0
+    there: list[str] = []
     with Stages(show_progress) as stages:
         stages("loading the model")
         loaded = backend_of(opened, backend, model, device)
@@ -97,20 +98,21 @@ def command(
         if names is not None:
             opened.close()  # while it is open, what only its manifest names stays on disk
             done = add_names(index, loaded, names, progress)
-            opened, counts[0] = done.index, done.done
+            opened, names_added = done.index, done.done
             there += done.left_out
         if templates is not None:
             opened.close()
             done = add_templates(index, loaded, templates, progress)
-            opened, counts[1] = done.index, done.done
+            opened, templates_added = done.index, done.done
             there += done.left_out
     tell_left_out(KNOWN, tuple(there))
     if as_json:
         path = os.fsdecode(index.resolve())
-        write_json(asdict(AddResult(path, *counts, tuple(there), len(opened),
-                                    len(opened.templates))))  # fmt: skip
+        result = AddResult(path, names_added, templates_added, tuple(there), len(opened),
+                           len(opened.templates))  # fmt: skip
+        write_json(asdict(result))
         return
     if names is not None:
-        say(f"{index}: {counted(counts[0], 'name')} added, now {len(opened):,}")
+        say(f"{index}: {counted(names_added, 'name')} added, now {len(opened):,}")
     if templates is not None:
-        say(f"{index}: {counted(counts[1], 'template')} added, now {len(opened.templates)}")
+        say(f"{index}: {counted(templates_added, 'template')} added, now {len(opened.templates)}")

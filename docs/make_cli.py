@@ -7,6 +7,21 @@ import click
 from idia_index.cli.main import VERBS, cli
 
 WIDTH = 96
+HEAD = r"""# Commands
+
+Made from the program by `make docs`; a test compares.
+
+Verbs and options complete on Tab after this line in your shell's start-up file:
+
+| shell | file | line |
+| --- | --- | --- |
+| bash | `~/.bashrc` | `eval "$(_IDIA_INDEX_COMPLETE=bash_source idia-index)"` |
+| zsh | `~/.zshrc` | `eval "$(_IDIA_INDEX_COMPLETE=zsh_source idia-index)"` |
+| fish | `~/.config/fish/config.fish` | `_IDIA_INDEX_COMPLETE=fish_source idia-index \| source` |
+
+Results go to standard output; notes, progress and errors to standard error. Exit codes: 0 done,
+2 wrong use or bad input, 3 a rule that was given does not hold, 1 anything else.
+"""
 
 
 def page() -> str:
@@ -14,7 +29,7 @@ def page() -> str:
     context = click.Context(cli, info_name="idia-index", max_content_width=WIDTH)
     context.terminal_width = WIDTH
     parts = [
-        "# Commands\n\nMade from the program by `make docs`; a test compares.\n",
+        HEAD,
         _section("idia-index", cli.get_help(context)),
     ]
     for verb in VERBS:

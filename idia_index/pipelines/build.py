@@ -22,7 +22,8 @@ from idia_index.pipelines.shard_writing import (
 )
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import NameList, make_names
-from idia_index.prompts.templates import JAIR2024, Template, as_templates
+from idia_index.prompts.templates import JAIR2024 as JAIR2024
+from idia_index.prompts.templates import Template, as_templates
 from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.search.open import open_index
