@@ -10,7 +10,7 @@ import pytest
 
 import idia_index.registry
 from idia_index import open_index
-from idia_index.cli.main import _run
+from idia_index.cli.main import run
 from idia_index.registry import BACKENDS
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
@@ -20,7 +20,7 @@ TOY = ("--backend", "toy", "--model", "toy")
 
 def document(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
     capsys.readouterr()
-    assert _run([str(argument) for argument in (*arguments, "--json")], False) == 0
+    assert run([str(argument) for argument in (*arguments, "--json")], False) == 0
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
 
@@ -61,12 +61,12 @@ def test_add_notes_of_names_what_build_notes(
     odd = tmp_path / "odd.txt"
     odd.write_text("Jane_Doe\nAdam Low\nadam low\nEva <Noor>\n")
     (tmp_path / "names.txt").write_text("Ida Berg\n")
-    assert _run(["build", str(tmp_path / "b"), *TOY, "--names", str(odd)], False) == 0
+    assert run(["build", str(tmp_path / "b"), *TOY, "--names", str(odd)], False) == 0
     built = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note")]
     build = ["build", str(tmp_path / "a"), *TOY, "--names", str(tmp_path / "names.txt")]
-    assert _run(build, False) == 0
+    assert run(build, False) == 0
     capsys.readouterr()
-    assert _run(["add", str(tmp_path / "a"), "--names", str(odd)], False) == 0
+    assert run(["add", str(tmp_path / "a"), "--names", str(odd)], False) == 0
     added = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note")]
     assert added == built and len(built) == 3
 
@@ -91,7 +91,7 @@ def test_what_needs_no_model_is_asked_before_one_is_loaded(
     Path("names.txt").write_text("Ida Berg\n")
     Path("busy").mkdir()
     Path("busy/photo.jpg").write_bytes(b"")
-    assert _run(["build", "there", *TOY, "--names", "names.txt"], False) == 0
+    assert run(["build", "there", *TOY, "--names", "names.txt"], False) == 0
     plain = idia_index.registry.load_plugin
 
     def load(group: str, name: str) -> Any:
@@ -99,4 +99,4 @@ def test_what_needs_no_model_is_asked_before_one_is_loaded(
         return plain(group, name)
 
     monkeypatch.setattr(idia_index.registry, "load_plugin", load)
-    assert _run(list(arguments), False) == 2
+    assert run(list(arguments), False) == 2
