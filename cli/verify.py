@@ -70,7 +70,7 @@ def _advice(index: Path, findings: list[Finding]) -> str:
     said = f"{index}: {len(findings)} damaged"
     lost = [finding.file for finding in findings if not can_be_repaired(finding.file)]
     if not lost:
-        return f"{said}; mend with: idia-index repair {index}"
+        return f"{said}; fix with: idia-index repair {index}"
     return f"{said}; of {lost[0]}: {BACKUP}"
 
 

@@ -1,1 +1,1 @@
-"""Vector indexes: one small file per kind, found by entry point."""
+"""Vector indexes: one small file per type, found by entry point."""

@@ -1,4 +1,4 @@
-"""Exact top-k from a fast but rounded search, independent of how the products were added up.
+"""Exact top-k from a fast but inexact search, independent of how the products were added up.
 
 A matrix product in float32 rounds differently with the number of queries, the place of a row
 and the library's path, so equal rows may get unequal similarities and ties would fall at
@@ -17,7 +17,7 @@ import numpy as np
 from idia_index.indexes.products import rounding_bound
 from idia_index.types import Float32, Int64
 
-# (queries [M, D], k) -> rounded similarities [M, k], falling, and rows [M, k]
+# (queries [M, D], k) -> approximate similarities [M, k], descending, and rows [M, k]
 Propose = Callable[[Float32, int], tuple[Float32, Int64]]
 
 
@@ -28,8 +28,8 @@ def similarity(queries: Float32, rows: Float32) -> Float32:
     get equal similarities.
     """
     sums = np.einsum("md,mkd->mk", queries, rows, dtype=np.float64)
-    rounded: Float32 = sums.astype(np.float32)
-    return rounded
+    found: Float32 = sums.astype(np.float32)
+    return found
 
 
 def exact_topk(
@@ -44,7 +44,7 @@ def exact_topk(
         propose: the fast search.
 
     Returns:
-        similarities float32 [M, k], falling, and rows int64 [M, k].
+        similarities float32 [M, k], descending, and rows int64 [M, k].
     """
     m, (n, dim) = len(queries), vectors.shape
     similarities = np.empty((m, k), np.float32)
@@ -54,7 +54,7 @@ def exact_topk(
     fetch = min(k + 1, n)
     while len(open_queries):
         asked = queries[open_queries]
-        rounded, rows = propose(asked, fetch)
+        approximate, rows = propose(asked, fetch)
         rows = np.sort(rows, axis=1)  # lowest row first, so that a stable sort keeps it first
         scores = similarity(asked, vectors[rows])
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -62,8 +62,8 @@ def exact_topk(
         found[open_queries] = np.take_along_axis(rows, best, axis=1)
         if fetch == n:
             break
-        # Every row not fetched has at most the last fetched one's rounded similarity.
-        unsure = rounded[:, -1] + slack >= similarities[open_queries, -1]
+        # Every row not fetched has at most the last fetched one's approximate similarity.
+        unsure = approximate[:, -1] + slack >= similarities[open_queries, -1]
         open_queries = open_queries[unsure]
         fetch = min(4 * fetch, n)
     return similarities, found

@@ -1,7 +1,7 @@
-"""The files of the flat kind, searched by FAISS on a GPU. Not measured on a GPU by its authors.
+"""The files of flat, searched by FAISS on a GPU. Not measured on a GPU by its authors.
 
 FAISS takes rows from the host in parts that fit the device's memory, and proposes contenders;
-they are compared on the CPU, as everywhere, so the names are those of the flat kind.
+they are compared on the CPU, as everywhere, so the names are those of the index type flat.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class FaissGpuShard(SearchedShard):
 
 
 class FaissGpuType(IndexType):
-    """Exact, float32, the files of the flat kind; needs a GPU and FAISS built for it."""
+    """Exact, float32, the files of the index type flat; needs a GPU and FAISS built for it."""
 
     name = "faiss-gpu"
     exact = True

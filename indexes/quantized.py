@@ -82,9 +82,8 @@ class QuantizedType(IndexType):
 
     def write_shard(self, path: Path, text_embeddings: Float32) -> None:
         arrays = self._arrays(text_embeddings)
-        header = json.dumps(self._header(text_embeddings.shape)).encode() + b"\n"
         with path.open("wb") as file:
-            file.write(header)
+            file.write(self._header(text_embeddings.shape))
             for array in arrays.values():
                 file.write(b"\0" * (-file.tell() % _ALIGN))
                 file.write(array.data)  # NumPy's own writing overlooks a disk that is full
@@ -95,11 +94,8 @@ class QuantizedType(IndexType):
         arrays = Arrays()
         for name, (dtype, size) in self._layout(shape).items():
             place += -place % _ALIGN
-            try:
-                # Mapped so that a write, which nobody makes, would not reach the file.
-                arrays[name] = np.memmap(path, dtype, "c", place, size)
-            except (OSError, ValueError) as error:
-                raise DamagedIndexError(f"{path}: is cut short ({error}); {REPAIR}") from error
+            # Mapped so that a write, which nobody makes, would not reach the file.
+            arrays[name] = np.memmap(path, dtype, "c", place, size)
             place += arrays[name].nbytes
         for name in ("mean", "longest", "lost"):
             most = np.abs(arrays[name]).max()
@@ -111,26 +107,22 @@ class QuantizedType(IndexType):
 
     def _check_header(self, path: Path, shape: tuple[int, int, int]) -> int:
         """Bytes of a file's first line; raises DamagedIndexError if it says anything else."""
+        expected = self._header(shape)
         try:
             with path.open("rb") as file:
-                line = file.readline(1000)
-            header = json.loads(line)
-            found = tuple(header["shape"])
-            if header != self._header(found):
-                raise ValueError(f"its first line is {line[:80]!r}")
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+                found = file.read(len(expected))
+        except OSError as error:
+            raise DamagedIndexError(f"{path}: cannot be read ({error}); {REPAIR}") from error
+        if found != expected:
             raise DamagedIndexError(
-                f"{path}: not a file of {self.name} rows ({error}); {REPAIR}"
-            ) from error
-        if found != tuple(shape):
-            raise DamagedIndexError(
-                f"{path}: holds {found} rows, the manifest says {tuple(shape)}; "
-                "build the index again"
+                f"{path}: begins with {found[:90]!r}, not with {expected!r}, as the manifest says; "
+                f"{REPAIR}"
             )
-        return len(line)
+        return len(expected)
 
-    def _header(self, shape: tuple[int, ...]) -> dict[str, Any]:
-        return {"format": FORMAT, "kind": self.name, "shape": list(shape)}
+    def _header(self, shape: tuple[int, ...]) -> bytes:
+        header = {"format": FORMAT, "kind": self.name, "shape": list(shape)}
+        return json.dumps(header).encode() + b"\n"
 
     def _check_size(self, path: Path, place: int, shape: tuple[int, int, int]) -> None:
         """Raises DamagedIndexError unless a file ends where its last array does."""

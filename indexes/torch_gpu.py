@@ -1,13 +1,11 @@
-"""The files of the flat kind, scored by PyTorch on a GPU where there is one.
+"""The files of flat, scored by PyTorch on a GPU where there is one.
 
-For machines with a GPU and no FAISS for it. Parts of the index stay on the device while they fit;
-what does not fit is copied there when its turn comes. Not measured on a GPU by its authors.
+For machines with a GPU and no FAISS for it. Rows stay on the device while they fit; what does not
+fit is copied there whenever it is searched. Not measured on a GPU by its authors.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,48 +24,12 @@ try:
 except ImportError as error:
     raise MissingExtraError("the torch index", "torch", "torch") from error
 
-SHARE = 0.7  # of the device's free memory, for rows that stay there
+SHARE = 0.7  # of the device's memory, that may be in use when rows are to stay there
 
 
 def device() -> Any:
     """The device that products run on."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-class _Resident:
-    """Rows that are on the device, the last used ones of all open indexes."""
-
-    def __init__(self) -> None:
-        self._rows: OrderedDict[tuple[int, int], Any] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def get(self, owner: FloatShard, template: int) -> Any:
-        """One template's rows of a shard, copied there if they are not."""
-        place = (id(owner), template)
-        with self._lock:
-            if place in self._rows:
-                self._rows.move_to_end(place)
-                return self._rows[place]
-            vectors = torch_view(torch, owner.vectors(template)).to(device())
-            size = vectors.element_size() * vectors.nelement()
-            room = SHARE * torch.cuda.mem_get_info()[0] + self._bytes
-            while self._rows and self._bytes + size > room:
-                _, gone = self._rows.popitem(last=False)
-                self._bytes -= gone.element_size() * gone.nelement()
-            self._rows[place] = vectors
-            self._bytes += size
-            return vectors
-
-    def forget(self, owner: int) -> None:
-        """Lets go of what a shard has there."""
-        with self._lock:
-            for place in [place for place in self._rows if place[0] == owner]:
-                gone = self._rows.pop(place)
-                self._bytes -= gone.element_size() * gone.nelement()
-
-
-_resident = _Resident()
 
 
 @contextmanager
@@ -82,13 +44,15 @@ def _full_float32() -> Iterator[None]:
 
 
 class TorchShard(FloatShard):
-    """Float32 rows [T, n, D], scored where `device` says."""
+    """Float32 rows [T, n, D], scored where `device` says.
+
+    A template's rows stay on the device once they were there, as long as there is room; a search
+    reads all rows in the same order, so that letting go of some for others would gain nothing.
+    """
 
     def __init__(self, rows: FloatShard) -> None:
         super().__init__(rows._vectors, rows._owner)
-
-    def __del__(self) -> None:
-        _resident.forget(id(self))
+        self._resident: dict[int, Any] = {}
 
     def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
         if device().type == "cpu":
@@ -96,10 +60,19 @@ class TorchShard(FloatShard):
         with torch.inference_mode(), _full_float32():
             found = []
             for template in range(templates.start, templates.stop):
-                vectors = _resident.get(self, template)[rows]
+                vectors = self._on_device(template)[rows]
                 asked = torch_view(torch, queries).to(vectors.device)
                 found.append(torch.mm(asked, vectors.T).cpu().numpy())
         return Scores.of_array(np.stack(found, axis=1), rounding_bound(queries.shape[1]))
+
+    def _on_device(self, template: int) -> Any:
+        if template in self._resident:
+            return self._resident[template]
+        vectors = torch_view(torch, self.vectors(template)).to(device())
+        free, total = torch.cuda.mem_get_info()
+        if free > (1 - SHARE) * total:
+            self._resident[template] = vectors
+        return vectors
 
 
 class TorchType(FlatType):

@@ -67,7 +67,7 @@ def build_index(
     """Encodes every template x name and writes an index directory.
 
     Shards are written as they are finished; the manifest, last. A build that was interrupted
-    leaves no index, and goes on from its last whole shard when called again with `resume`. One
+    leaves no index, and resumes after its last finished shard when called again with `resume`. One
     that fails before there is any leaves nothing.
 
     Args:
@@ -122,7 +122,7 @@ def check_room(
 ) -> None:
     """Raises InputError if the disk of `path` cannot hold an index of so many names.
 
-    What lies at `path` already, of a build that is gone on with, is room too. A kind that does
+    What lies at `path` already, of a build that is resumed, is room too. A type that does
     not say how large its rows are is not judged by them.
     """
     row = templates * load_index_type(index_type).row_bytes(backend.fingerprint.dim)

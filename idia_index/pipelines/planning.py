@@ -72,7 +72,7 @@ def members_needed(tpr: float, margin: float, confidence: float = 0.95) -> int:
     """Members from which on the exact interval around `tpr` reaches no further than `margin`.
 
     With this number, and with every larger one, it lies within `tpr` - `margin` and `tpr` +
-    `margin` where as many are found as `tpr` makes expected, to the nearest whole number.
+    `margin` where as many are found as `tpr` makes expected, to the nearest integer.
     Smaller numbers may do too, where little is rounded, and then the next one may not.
     """
     # Rounding moves the hits by one half at most. Where even that is enough, what follows is.

@@ -48,7 +48,7 @@ def repair(
 ) -> Repaired:
     """Encodes the damaged shards again, and no other.
 
-    One that was interrupted is gone on with; an unfinished `add` begins anew after it.
+    An interrupted repair is resumed; an unfinished `add` starts over after it.
 
     Raises:
         InputError: there is no index, the model is another one, or what is damaged is on no

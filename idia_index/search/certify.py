@@ -22,7 +22,7 @@ from idia_index.types import Float32, Int64
 AGAIN = 64
 AGAIN_FEW = 1 << 17
 
-# (templates [n], stored ids [n], rising) -> their rows, float32 [n, D]
+# (templates [n], stored ids [n], ascending) -> their rows, float32 [n, D]
 Rows = Callable[[Int64, Int64], Float32]
 
 
@@ -31,7 +31,7 @@ class Answer:
     """What a search found, and how it knows.
 
     Attributes:
-        similarities: float32 [T, M, k], falling; of certified answers, those of stored rows.
+        similarities: float32 [T, M, k], descending; of certified answers, those of stored rows.
         name_ids: int64 [T, M, k].
         certified: bool [T, M], where the scores alone proved the name.
         encoded: prompts that were encoded again to decide the others.
@@ -140,7 +140,7 @@ def _in_doubt(pairs: Contenders, m: int, k: int) -> NDArray[np.bool_]:
 
 
 def doubtful(proposals: Proposals) -> dict[int, Int64]:
-    """By template, the stored ids, rising, whose prompts must be encoded again."""
+    """By template, the stored ids, ascending, whose prompts must be encoded again."""
     m, k = len(proposals.queries), proposals.k
     found = {
         template: np.unique(pairs.ids[_in_doubt(pairs, m, k)])

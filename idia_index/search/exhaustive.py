@@ -36,7 +36,7 @@ def exhaustive_topk(
     """The k best names of each image in each template, by their stored rows.
 
     Returns:
-        similarities float32 [T, M, k], falling, and stored ids int64 [T, M, k]; equal
+        similarities float32 [T, M, k], descending, and stored ids int64 [T, M, k]; equal
         similarities stand in the order of their ids.
     """
     similarities = np.empty((len(templates), len(queries), k), np.float32)
@@ -45,7 +45,7 @@ def exhaustive_topk(
 
     def finish(template: int, part: slice, exact: Float64, stored: Int64, rows: Float32) -> None:
         with np.errstate(all="ignore"):  # rows that are no numbers are found by their similarities
-            found = _rounded(exact, queries[part], rows)
+            found = _to_float32(exact, queries[part], rows)
         if not found.max() <= max(_longest(tile, template) for tile in tiles):
             raise _wrong(tiles, template)
         place = template - templates.start
@@ -78,7 +78,7 @@ def exhaustive_topk(
 
 
 def _rows(tiles: Sequence[Tile], template: int) -> tuple[Int64, Float32]:
-    """Stored ids int64 [n], rising, and rows float32 [n, D] of a template, none removed."""
+    """Stored ids int64 [n], ascending, and rows float32 [n, D] of a template, none removed."""
     ids, rows = [], []
     for tile in tiles:
         if _has(tile, template):
@@ -108,7 +108,7 @@ def _has(tile: Tile, template: int) -> bool:
     return tile.first_template <= template < tile.first_template + len(tile.errors)
 
 
-def _rounded(exact: Float64, queries: Float32, rows: Float32) -> Float32:
+def _to_float32(exact: Float64, queries: Float32, rows: Float32) -> Float32:
     """Products float64 [M, n], which are overwritten, as `search.similarity` rounds them."""
     # Twice what a sum in float64 can be off, whatever its order: a dot product's bound.
     longest = np.linalg.norm(queries, axis=1).max() * np.linalg.norm(rows, axis=1).max()
@@ -122,12 +122,12 @@ def _rounded(exact: Float64, queries: Float32, rows: Float32) -> Float32:
 
 
 def _best(found: Float32, k: int) -> tuple[Float32, Int64]:
-    """The k largest of each row, falling, and their places; equal ones in order of their places."""
+    """The k largest of each row, descending, and their places; equal ones by ascending place."""
     bits = found.view(np.int32)
-    # Whole numbers in the falling order of the floats: what is above zero, from its bits.
-    falling = np.where(bits < 0, bits & 0x7FFFFFFF, -bits).astype(np.int64)
-    falling <<= 32
-    falling |= np.arange(found.shape[1])
-    best = np.sort(np.partition(falling, k - 1, axis=1)[:, :k], axis=1)
+    # Integers in the descending order of the floats: what is above zero, from its bits.
+    descending = np.where(bits < 0, bits & 0x7FFFFFFF, -bits).astype(np.int64)
+    descending <<= 32
+    descending |= np.arange(found.shape[1])
+    best = np.sort(np.partition(descending, k - 1, axis=1)[:, :k], axis=1)
     places = best & 0xFFFFFFFF
     return np.take_along_axis(found, places, axis=1), places

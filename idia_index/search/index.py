@@ -95,8 +95,8 @@ class Index:
             k: 1 to N.
 
         Returns:
-            similarities float32 [T, M, k], falling, and name ids int64 [T, M, k], never -1; equal
-            similarities stand in the order of their name ids.
+            similarities float32 [T, M, k], descending, and name ids int64 [T, M, k], never -1;
+            equal similarities stand in the order of their name ids.
 
         Raises:
             InputError: k is out of range, or the embeddings are not [M, D] finite numbers.
@@ -117,7 +117,7 @@ class Index:
         """`search` with the names of float32 rows, whatever precision the index stores.
 
         Where the stored rows' measured error leaves several names possible, their prompts are
-        encoded again. An approximate kind cannot be certified, and says so in the answer.
+        encoded again.
 
         Args:
             image_embeddings: float32 [M, D], unit rows.
@@ -172,8 +172,7 @@ class Index:
             k: 1 to N.
 
         Returns:
-            similarities float32 [n, k], falling, and name ids int64 [n, k]; an approximate kind
-            may miss some.
+            similarities float32 [n, k], descending, and name ids int64 [n, k].
         """
         one = range(template, template + 1)
         way = Scan if self._rows.scored else ShardByShard

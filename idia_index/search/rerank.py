@@ -51,7 +51,7 @@ def rank(found: Contenders, similarities: Float32, m: int, k: int) -> tuple[Floa
     """The k best of each image's contenders, given the similarity float32 [c] of each pair.
 
     Returns:
-        similarities float32 [M, k], falling, and stored ids int64 [M, k]; equal similarities
+        similarities float32 [M, k], descending, and stored ids int64 [M, k]; equal similarities
         stand in the order of their ids.
     """
     order = np.lexsort((found.ids, -similarities, found.queries))
@@ -69,7 +69,7 @@ def merge_topk(found: Sequence[tuple[Float32, Int64]], k: int) -> tuple[Float32,
         k: how many to keep.
 
     Returns:
-        similarities float32 [T, M, k], falling, and name ids int64 [T, M, k]; equal
+        similarities float32 [T, M, k], descending, and name ids int64 [T, M, k]; equal
         similarities stand in the order of their name ids.
     """
     if len(found) == 1:

@@ -103,7 +103,7 @@ class IndexedRows:
         return out
 
     def of_pairs(self, templates: Int64, stored_ids: Int64) -> Float32:
-        """Rows float32 [n, D] of templates and stored ids, int64 [n] both, these rising."""
+        """Rows float32 [n, D] of templates and stored ids, int64 [n] both, these ascending."""
         firsts = [shard.first for shard in self._manifest.shards]
         stored = len(firsts)
         firsts += [first for first, _, _ in self._added]

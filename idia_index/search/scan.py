@@ -1,6 +1,6 @@
 """One pass over the shards, and proof of which rows can be the answer.
 
-A matrix product rounds, and stored rows may be rounded too, so a score is known only to within a
+A matrix product rounds, and stored rows may be quantized, so a score is known only to within a
 bound. One pass keeps for each image every row whose score could still be among the k best, its
 *contenders*. Products that were added up in another order have other scores and bounds, but the
 same answer.
@@ -45,7 +45,7 @@ class Tile:
         first: stored id of its first row.
         first_template: id of its first template.
         errors: float64 [t], the most that a stored row differs from the one that counts.
-        removed: rows that are not to be found, rising.
+        removed: rows that are not to be found, ascending.
         file: where its rows are kept, for messages.
     """
 
@@ -241,7 +241,7 @@ class _Scan:
 
 
 def reaching_kth(queries: Int64, low: Float64, high: Float64, m: int, k: int) -> Int64:
-    """Which pairs can be among their image's k best, int64 rising.
+    """Which pairs can be among their image's k best, int64 ascending.
 
     Args:
         queries: int64 [c], the image of each pair.

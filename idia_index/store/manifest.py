@@ -41,6 +41,10 @@ class PartEntry:
         """Number of its templates."""
         return len(self.errors)
 
+    def files(self) -> list[FileEntry]:
+        """All its files."""
+        return [self.file]
+
 
 @dataclass(frozen=True)
 class ShardEntry:
@@ -120,7 +124,7 @@ class Manifest:
             first texts.
         lookups: finds names by their keys; empty in an index of format 1.
         removed: the stored ids of the names that were removed and wait for `compact`, int64,
-            rising, in one file; None if there are none.
+            ascending, in one file; None if there are none.
         removed_count: how many they are.
         history: what was done to it since it was built, oldest first.
         format: the format it was read from.

@@ -93,7 +93,7 @@ def _of(sort: type[T], value: object) -> T:
 
 
 def _whole(value: object, *, least: int = 0, most: int = _MOST) -> int:
-    """A whole number in range; raises TypeError or ValueError for anything else."""
+    """An integer in range; raises TypeError or ValueError for anything else."""
     number = _of(int, value)
     if not least <= number <= most:
         raise ValueError(f"{shown(number)} is not from {least} to {most}")

@@ -1,6 +1,6 @@
 """Finding a name's id without reading the names: sorted hashes of name keys, on disk.
 
-A keys file is the rising hashes, uint64 [n], followed by the ids that they belong to, int64 [n],
+A keys file is the hashes, uint64 [n], ascending, then the ids that they belong to, int64 [n],
 counted from the first of the run. It is read in blocks of `BLOCK` entries; the sums file has for
 each block its first hash and the SHA-256 of its hashes and ids, 40 bytes, so that what is read
 is checked and nothing else need be.
@@ -78,7 +78,7 @@ class Lookup:
             raise _unreadable(self._sums_path, error) from error
         if hashlib.sha256(data).hexdigest() != self._entry.sums.sha256:
             raise DamagedIndexError(
-                f"{self._sums_path}: was changed after the build; mend it with: idia-index repair"
+                f"{self._sums_path}: was changed after the build; fix it with: idia-index repair"
             )
         return np.frombuffer(data, _SUM)
 
@@ -86,7 +86,7 @@ class Lookup:
         """Stored ids of names that may have these hashes, block by block; compare the keys.
 
         Args:
-            wanted: uint64 [w], rising `key_hash`es. Each block is read once, and only if a hash
+            wanted: uint64 [w], ascending `key_hash`es. Each block is read once, and only if a hash
                 may be in it.
 
         Yields:
@@ -124,17 +124,17 @@ class Lookup:
             raise _unreadable(self._keys, error) from error
         if hashlib.sha256(hashes + data).digest() != self._sums["digest"][number].tobytes():
             raise DamagedIndexError(
-                f"{self._keys}: was changed after the build; mend it with: idia-index repair"
+                f"{self._keys}: was changed after the build; fix it with: idia-index repair"
             )
         ids, ranked = np.frombuffer(data, "<i8"), np.frombuffer(hashes, "<u8")
         if ids.min() < 0 or ids.max() >= self._entry.count:
             raise DamagedIndexError(
                 f"{self._keys}: leads past its {self._entry.count} names; "
-                "mend it with: idia-index repair"
+                "fix it with: idia-index repair"
             )
         if not (ranked[1:] >= ranked[:-1]).all():  # every hash might seem to be every name's
             raise DamagedIndexError(
-                f"{self._keys}: holds hashes that do not rise; mend it with: idia-index repair"
+                f"{self._keys}: holds hashes that do not ascend; fix it with: idia-index repair"
             )
         return ranked, ids
 

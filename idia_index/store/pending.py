@@ -1,15 +1,15 @@
 """Notes of the shards and parts that are whole on disk and that no manifest names yet.
 
-They are what a build or a change that was interrupted goes on from.
+They are what an interrupted build or change resumes from.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from idia_index.errors import DamagedIndexError, InputError
 from idia_index.store.manifest_json import (
@@ -21,8 +21,10 @@ from idia_index.store.manifest_json import (
     part_from_json,
     shard_from_json,
 )
-from idia_index.store.remedies import mend
+from idia_index.store.remedies import remedy
 from idia_index.support.files import read_regular, write_whole
+
+Entry = TypeVar("Entry", ShardEntry, PartEntry)
 
 _SHARD, _PART = ".shard.json", ".part.json"
 
@@ -38,28 +40,11 @@ class ShardNotes:
 
     def shards(self) -> dict[int, ShardEntry]:
         """Noted shards whose files are there, by number; others are to be written again."""
-        done = {}
-        for number, data in self._read(_SHARD):
-            try:
-                entry = shard_from_json(data)
-                for file in entry.files():
-                    check_size(self._folder, file)
-            except (InputError, *DAMAGED):
-                continue
-            done[number] = entry
-        return done
+        return self._whole(_SHARD, shard_from_json)
 
     def parts(self) -> dict[int, PartEntry]:
         """Noted parts whose files are there, by number; others are to be written again."""
-        done = {}
-        for number, data in self._read(_PART):
-            try:
-                entry = part_from_json(data)
-                check_size(self._folder, entry.file)
-            except (InputError, *DAMAGED):
-                continue
-            done[number] = entry
-        return done
+        return self._whole(_PART, part_from_json)
 
     def named_files(self) -> set[str]:
         """The files that the noted shards and parts are made of, by name."""
@@ -85,19 +70,24 @@ class ShardNotes:
             note.unlink(missing_ok=True)
 
     def _named(self) -> dict[str, set[str]]:
-        shards = {
-            _name(number, _SHARD): {file.file for file in entry.files()}
-            for number, entry in self.shards().items()
+        noted = ((_SHARD, self.shards()), (_PART, self.parts()))
+        return {
+            _name(number, suffix): {file.file for file in entry.files()}
+            for suffix, entries in noted
+            for number, entry in entries.items()
         }
-        parts = {_name(number, _PART): {entry.file.file} for number, entry in self.parts().items()}
-        return shards | parts
 
-    def _read(self, suffix: str) -> Iterator[tuple[int, Any]]:
-        for file in sorted(self._folder.glob("*" + suffix)):
+    def _whole(self, suffix: str, parse: Callable[[Any], Entry]) -> dict[int, Entry]:
+        done = {}
+        for note in sorted(self._folder.glob("*" + suffix)):
             try:
-                yield int(file.name.split(".")[0]), json.loads(read_note(file))
+                entry = parse(json.loads(read_note(note)))
+                for file in entry.files():
+                    check_size(self._folder, file)
+                done[int(note.name.split(".")[0])] = entry
             except (InputError, *DAMAGED):
                 continue
+        return done
 
     def _write(self, number: int, suffix: str, entry: ShardEntry | PartEntry) -> None:
         write_whole(self._folder / _name(number, suffix), json.dumps(asdict(entry)).encode())
@@ -119,11 +109,11 @@ def check_size(folder: Path, entry: FileEntry) -> None:
     """Raises InputError if a file is not there or not as long as it was written."""
     path = folder / entry.file
     if path.is_symlink() or not path.is_file():
-        raise DamagedIndexError(f"{path}: missing from the index; {mend(entry.file)}")
+        raise DamagedIndexError(f"{path}: missing from the index; {remedy(entry.file)}")
     if path.stat().st_size != entry.bytes:
         raise DamagedIndexError(
             f"{path}: has {path.stat().st_size} bytes, the manifest says {entry.bytes}; "
-            f"the file was cut or changed; {mend(entry.file)}"
+            f"the file was cut or changed; {remedy(entry.file)}"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-REPAIR = "mend it with: idia-index repair"
+REPAIR = "fix it with: idia-index repair"
 BACKUP = "no model can give it back: copy the file from a backup, or build the index again"
 
 # Names are on no model, and neither is which of them were removed.
@@ -14,6 +14,6 @@ def can_be_repaired(file: str) -> bool:
     return not file.endswith(_ONLY_HERE)
 
 
-def mend(file: str) -> str:
+def remedy(file: str) -> str:
     """What to do about a file of this name."""
     return REPAIR if can_be_repaired(file) else BACKUP

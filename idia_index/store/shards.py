@@ -70,7 +70,7 @@ class ShardFiles:
             if not path.is_file():
                 raise DamagedIndexError(
                     f"{path}: missing from the index; if it was compacted meanwhile, open it "
-                    "again, else mend it with: idia-index repair"
+                    "again, else fix it with: idia-index repair"
                 )
             if self._verify:
                 self._check(path, entry)
@@ -109,7 +109,7 @@ class ShardFiles:
             return
         if sha256_file(path) != entry.file.sha256:
             raise DamagedIndexError(
-                f"{path}: was changed after the build; mend it with: idia-index repair"
+                f"{path}: was changed after the build; fix it with: idia-index repair"
             )
         self._checked.add(entry.file.file)
 

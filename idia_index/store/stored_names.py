@@ -73,7 +73,7 @@ class StoredNames(Sequence[str]):
         return stored_ids - np.searchsorted(self.removed, stored_ids)
 
     def removed_rows(self, number: int) -> Int64:
-        """Rows of a shard whose names were removed, rising."""
+        """Rows of a shard whose names were removed, ascending."""
         first = self._shards[number].first
         bounds = np.searchsorted(self.removed, [first, first + self._shards[number].count])
         return self.removed[bounds[0] : bounds[1]] - first
@@ -121,8 +121,8 @@ class StoredNames(Sequence[str]):
             return {}
         places, stored_ids = (np.concatenate(part) for part in zip(*hits, strict=True))
         live = ~np.isin(stored_ids, self.removed)
-        rising = np.argsort(stored_ids[live])  # so that each file of names is read once
-        named, stored_ids = order[places[live][rising]], stored_ids[live][rising]
+        ascending = np.argsort(stored_ids[live])  # so that each file of names is read once
+        named, stored_ids = order[places[live][ascending]], stored_ids[live][ascending]
         numbers = np.searchsorted(self._starts, stored_ids, side="right") - 1
         rows = stored_ids - self._starts[numbers]
         found: dict[str, int] = {}
@@ -170,10 +170,10 @@ def _read_removed(folder: Path, manifest: Manifest) -> Int64:
             f"{manifest.removed_count} ids of 8; build the index again"
         )
     removed = np.frombuffer(_checked(path, manifest.removed), "<i8").astype(np.int64)
-    rising = bool((np.diff(removed) > 0).all())
-    if not (rising and removed[0] >= 0 and removed[-1] < manifest.stored):
+    ascending = bool((np.diff(removed) > 0).all())
+    if not (ascending and removed[0] >= 0 and removed[-1] < manifest.stored):
         raise DamagedIndexError(
-            f"{path}: holds ids that do not rise from 0 to {manifest.stored - 1}; "
+            f"{path}: holds ids that do not ascend from 0 to {manifest.stored - 1}; "
             "build the index again"
         )
     return removed

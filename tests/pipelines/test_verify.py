@@ -1,4 +1,4 @@
-"""Checking and mending: every damage is found, none gives a wrong answer, shards come back."""
+"""Checking and repairing: every damage is found, none gives a wrong answer, shards come back."""
 
 from __future__ import annotations
 

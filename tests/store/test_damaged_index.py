@@ -1,4 +1,4 @@
-"""What the command line says of a damaged index: exit code 2, and what mends that sort of file."""
+"""What the command line says of a damaged index: exit code 2, and what fixes that sort of file."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def test_a_query_of_a_changed_shard_is_bad_input(
 
 
 @pytest.mark.parametrize(
-    ("ending", "mended"),
+    ("ending", "repairable"),
     [(".names.txt", False), (".removed", False), (".faiss", True), (".keys", True)],
 )
 @pytest.mark.parametrize("gone", [False, True])
 def test_the_advice_is_true_of_the_sort_of_file(
-    ending: str, mended: bool, gone: bool, folder: Path, capsys: pytest.CaptureFixture[str]
+    ending: str, repairable: bool, gone: bool, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (file,) = folder.glob(f"*{ending}")
     file.unlink() if gone else file.write_bytes(file.read_bytes()[:-1])
@@ -77,10 +77,10 @@ def test_the_advice_is_true_of_the_sort_of_file(
     ):
         code, err = run(capsys, *arguments)
         assert code == expected
-        assert file.name in err or mended
-        assert (BACKUP in err) != mended and ("idia-index repair" in err) == mended, err
+        assert file.name in err or repairable
+        assert (BACKUP in err) != repairable and ("idia-index repair" in err) == repairable, err
     code, err = run(capsys, "repair", folder, "--backend", "toy")
-    assert code == (0 if mended else 2)
-    assert mended or re.search(rf"{re.escape(file.name)}: .*{BACKUP}", err)
-    if mended:
+    assert code == (0 if repairable else 2)
+    assert repairable or re.search(rf"{re.escape(file.name)}: .*{BACKUP}", err)
+    if repairable:
         assert len(open_index(folder)) == 39
