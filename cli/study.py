@@ -27,7 +27,7 @@ from idia_index.pipelines.studies.conduct import REPORT, conduct, plan_run
 from idia_index.pipelines.studies.definition import STUDIES, Study, read_study, with_lists
 from idia_index.pipelines.studies.dry_run import fit_to, write_dry_images
 from idia_index.pipelines.studies.models import ACTIVATIONS, Activation, StudyModel, parse_models
-from idia_index.pipelines.studies.results import results_to_json
+from idia_index.report.studies.documents import results_to_json
 from idia_index.subjects.subjects import Skipped
 from idia_index.support.text import counted
 

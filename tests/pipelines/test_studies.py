@@ -209,6 +209,14 @@ def test_several_models_make_one_report(tmp_path: Path, study: Study) -> None:
     assert one["warnings"][0] == data["warnings"][0] and one["candidates"] == 11
     assert one["index"]["pool"]["algorithm"] == "jair2024 names/1"
     assert one["evaluation"]["curves"] == data["models"][0]["curves"]
+    page = (tmp_path / "o" / "report" / "index.html").read_text(encoding="utf-8")
+    assert page.index("Activation as trained") < page.index("<h2>Models</h2>")
+    for model in data["models"]:
+        own = tmp_path / "o" / "report" / ".." / "models" / model["label"] / "report" / "index.html"
+        assert f'href="../models/{model["label"]}/report/index.html"' in page and own.is_file()
+    # Rates, heat map of each model; figure 5 and the histogram of both.
+    drawn = page.count("data:image/svg+xml") if "Tables only" not in page else 6
+    assert drawn == 6 and "\u00b1" in page
     bins = [(b["low"], b["high"], b["people"], b["evaluated"]) for b in data["training_counts"]]
     assert bins == [(0, 2, 1, 1), (2, 4, 1, 1), (4, None, 0, 0)]
 
@@ -233,7 +241,7 @@ def test_finished_models_are_not_run_again(
 
 
 def test_a_model_that_fails_does_not_end_the_others(
-    study: Study, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load(model: str, backend: str, **options: Any) -> Any:
         if model == "not-there":

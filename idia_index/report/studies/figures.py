@@ -1,0 +1,109 @@
+"""Figures of a study, as SVG: the paper's figures 4 and 5, heat maps and training counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from idia_index.report.figures import BLUE, GREEN, GREY, ORANGE, _axes, _percent_axis, _uri
+from idia_index.report.studies.documents import HistogramBin, ModelResult
+
+FEWEST = 3  # attack images from which the paper's figure 4 shows rates
+_RATES = (
+    ("tpr", "TPR", BLUE, "-", "o"), ("fnr", "FNR", BLUE, ":", "o"),
+    ("fpr", "FPR", ORANGE, "-", "s"), ("tnr", "TNR", ORANGE, ":", "s"),
+    ("accuracy", "accuracy", GREEN, "--", "^"),
+)  # fmt: skip
+_LINES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, ":", "^"), (GREY, "-.", "D"))
+
+
+def rates_by_images(model: ModelResult) -> str:
+    """Figure 4 of one model: five rates by number of attack images; bands: deviation over draws."""
+    from matplotlib.ticker import MaxNLocator
+
+    curves = model.curves
+    shown = [i for i, size in enumerate(curves["sizes"]) if size >= FEWEST]
+    shown = shown or list(range(len(curves["sizes"])))
+    sizes = [curves["sizes"][i] for i in shown]
+    with _axes(3.6, 3.3) as (figure, (axes,)):
+        for key, label, colour, dash, marker in _RATES:
+            if (curve := curves[key]) is None:
+                continue
+            mean, sd = ([curve[what][i] for i in shown] for what in ("mean", "sd"))
+            axes.plot(sizes, mean, dash, color=colour, marker=marker, markersize=3, label=label)
+            low = [max(0.0, m - s) for m, s in zip(mean, sd, strict=True)]
+            high = [min(1.0, m + s) for m, s in zip(mean, sd, strict=True)]
+            axes.fill_between(sizes, low, high, color=colour, alpha=0.25, linewidth=0)
+        axes.set(xlabel="attack images per person", ylabel="share of people", ylim=(-0.02, 1.02))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _percent_axis(axes)
+        figure.legend(loc="outside upper center", ncols=5, fontsize=7, columnspacing=0.9,
+                      handlelength=1.6)  # fmt: skip
+        return _uri(figure)
+
+
+Point = tuple[float, float, float]
+"""A rate and the ends of its interval."""
+
+
+def members_found(
+    lines: Mapping[str, Mapping[str, Point]], labels: Sequence[str], what: str
+) -> str:
+    """Figure 5: TPR with intervals, a line a model or group.
+
+    Args:
+        lines: points by the line's name and the point's label.
+        labels: of the points, in order: bins, or training counts.
+        what: the axis of the labels.
+    """
+    with _axes(5.4, 3.6) as (figure, (axes,)):
+        for number, (name, points) in enumerate(lines.items()):
+            colour, dash, marker = _LINES[number % len(_LINES)]
+            shift = 0.07 * (number - (len(lines) - 1) / 2)
+            places = [labels.index(label) + shift for label in points]
+            means = [mean for mean, _, _ in points.values()]
+            ends = [[mean - min(mean, low) for mean, low, _ in points.values()],
+                    [max(mean, high) - mean for mean, _, high in points.values()]]  # fmt: skip
+            axes.errorbar(places, means, yerr=ends, fmt=dash, color=colour, marker=marker,
+                          markersize=4, capsize=2, elinewidth=0.8, label=name or None)  # fmt: skip
+        axes.set_xticks(range(len(labels)), list(labels))
+        if len(labels) > 7:
+            axes.tick_params(axis="x", rotation=45)
+        axes.set(xlabel=what, ylabel="members found", ylim=(-0.02, 1.02))
+        _percent_axis(axes)
+        if any(lines):
+            figure.legend(loc="outside upper center", ncols=3, fontsize=9)
+        return _uri(figure)
+
+
+def heat_map(
+    rows: Sequence[Sequence[float]], sizes: Sequence[int], labels: Sequence[str], what: str
+) -> str:
+    """TPR by training images, a row, and number of attack images, a column."""
+    from matplotlib.ticker import PercentFormatter
+
+    with _axes(3.9, 3.3) as (figure, (axes,)):
+        image = axes.imshow(rows, aspect="auto", origin="lower", cmap="cividis", vmin=0, vmax=1)
+        step = max(1, len(sizes) // 6)
+        axes.set_xticks(range(0, len(sizes), step), [str(size) for size in sizes[::step]])
+        axes.set_yticks(range(len(labels)), list(labels), fontsize=8)
+        axes.grid(visible=False)
+        axes.set(xlabel="attack images per person", ylabel=what)
+        figure.colorbar(image, ax=axes, format=PercentFormatter(1.0), label="members found")
+        return _uri(figure)
+
+
+def training_counts(bins: Sequence[HistogramBin]) -> str:
+    """How many people have how many training images: in the study, and evaluated here."""
+    with _axes(5.4, 3.2) as (figure, (axes,)):
+        places: list[Any] = list(range(len(bins)))
+        axes.bar(places, [b.people for b in bins], color="white", edgecolor="black",
+                 label="in the study")  # fmt: skip
+        axes.bar(places, [b.evaluated for b in bins], color="#9cc3de", edgecolor=BLUE,
+                 label="evaluated")  # fmt: skip
+        axes.set_xticks(places, [b.label for b in bins])
+        axes.tick_params(axis="x", rotation=45)
+        axes.set(xlabel="training images", ylabel="people")
+        axes.grid(visible=False, axis="x")
+        figure.legend(loc="outside upper center", ncols=2, fontsize=9)
+        return _uri(figure)

@@ -1,0 +1,162 @@
+"""A study's results as one page: all text is escaped, and nothing is fetched from anywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from idia_index.errors import MissingExtraError
+from idia_index.report import figures
+from idia_index.report.studies import figures as draw
+from idia_index.report.studies.documents import ModelResult, StudyResults
+from idia_index.support.text import counted, printable
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+LISTED = 600
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure as a data URI, with what it shows in words."""
+
+    uri: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Charts:
+    """The figures of each section."""
+
+    rates: tuple[Chart, ...] = ()
+    members: tuple[Chart, ...] = ()
+    heat: tuple[Chart, ...] = ()
+    counts: tuple[Chart, ...] = ()
+
+
+def study_html(results: StudyResults) -> str:
+    """The page of a study's results; without matplotlib, tables alone."""
+    missing = None
+    try:
+        figures.check_matplotlib()
+    except MissingExtraError as error:
+        missing = str(error)
+    page = _template().render(
+        results=results,
+        tables_only=missing,
+        charts=Charts() if missing else _charts(results),
+        points=_points(results),
+        labels=_labels(_points(results)),
+        most=results.models[0].confusion.images,
+        listed=LISTED,
+    )
+    return printable(page)
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    made = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
+    made.filters |= {"counted": counted, "share": _share, "address": _address, "spread": _spread}
+    folder = resources.files("idia_index.report") / "templates"
+    return made.from_string((folder / "study.html.j2").read_text("utf-8"))
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _spread(spread: Any, digits: int = 1) -> str:
+    return f"{100 * spread.mean:.{digits}f} ± {100 * spread.sd:.{digits}f}%"
+
+
+def _address(report: str) -> str:
+    """The page beside a model's report.json, from the study's report."""
+    return quote("../" + re.sub(r"report\.json$", "index.html", report))
+
+
+def _charts(results: StudyResults) -> Charts:
+    counts = ()
+    if any(each.people for each in results.training_counts):
+        counts = (Chart(draw.training_counts(results.training_counts),
+                        "People by number of training images with their name."),)  # fmt: skip
+    return Charts(
+        rates=tuple(Chart(draw.rates_by_images(m), m.label) for m in results.models),
+        members=_members_charts(results),
+        heat=_heat_charts(results),
+        counts=counts,
+    )
+
+
+def _members_charts(results: StudyResults) -> tuple[Chart, ...]:
+    lines = _points(results)
+    if not lines:
+        return ()
+    what = "training images of each member" if results.checkpoints else "training images"
+    told = "checkpoints" if results.checkpoints else "bins of training images"
+    caption = f"Members found over {told}; whiskers: 95% interval."
+    return (Chart(draw.members_found(lines, _labels(lines), what), caption),)
+
+
+Points = dict[str, dict[str, draw.Point]]
+
+
+def _labels(lines: Points) -> list[str]:
+    """All labels of the lines' points, ascending, as those of each line are."""
+    found = {label for points in lines.values() for label in points}
+    return sorted(found, key=lambda label: int(label.partition(" ")[0].replace(",", "")))
+
+
+def _points(results: StudyResults) -> Points:
+    """Members found with the most images: by group over checkpoints, or by model over bins."""
+    if results.checkpoints:
+        return {
+            group: {str(m.training_count): _point(m.curves["tpr"]) for m in models}
+            for group, models in _groups(results.models).items()
+        }
+    return {
+        m.label: {b["label"]: _point(b["tpr"]) for b in m.bins} for m in results.models if m.bins
+    }
+
+
+def _groups(models: Sequence[ModelResult]) -> dict[str, list[ModelResult]]:
+    """Checkpoints that have a training count and members, by group, ascending."""
+    found: dict[str, list[ModelResult]] = {}
+    for model in models:
+        if model.training_count is not None and model.curves["tpr"] is not None:
+            found.setdefault(model.group, []).append(model)
+    return {
+        group: sorted(each, key=lambda m: m.training_count or 0) for group, each in found.items()
+    }
+
+
+def _point(curve: Mapping[str, Any]) -> draw.Point:
+    return curve["mean"][-1], curve["ci95_low"][-1], curve["ci95_high"][-1]
+
+
+def _heat_charts(results: StudyResults) -> tuple[Chart, ...]:
+    charts = []
+    if results.checkpoints:
+        for group, models in _groups(results.models).items():
+            rows = [m.curves["tpr"]["mean"] for m in models]
+            labels = [str(m.training_count) for m in models]
+            sizes = models[0].curves["sizes"]
+            uri = draw.heat_map(rows, sizes, labels, "training images of each member")
+            charts.append(Chart(uri, group or "All checkpoints"))
+        return tuple(charts)
+    for model in results.models:
+        if model.bins:
+            rows = [b["tpr"]["mean"] for b in model.bins]
+            labels = [b["label"] for b in model.bins]
+            uri = draw.heat_map(rows, model.curves["sizes"], labels, "training images")
+            charts.append(Chart(uri, model.label))
+    return tuple(charts)
