@@ -25,6 +25,8 @@ from idia_index.report.studies.documents import (
     StudyResults,
 )
 
+__all__ = ["ModelResult", "Spread", "StudyResults", "confusion", "study_results"]
+
 OUTCOMES = ("tp", "fn", "fp", "tn")
 
 
