@@ -14,12 +14,13 @@ from idia_index.cli.options import (
     json_option,
     override_options,
     progress_option,
+    strict_option,
     tau_option,
     verify_option,
     write_json,
 )
 from idia_index.cli.outputs import claim
-from idia_index.cli.people import skipped_of, tell_rivals, tell_skipped
+from idia_index.cli.people import skipped_of, tell_people, tell_read, tell_rivals, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.decide.decision import check_tau
@@ -47,7 +48,7 @@ from idia_index.subjects.subjects import read_subjects
     help="Write report.json, subjects.csv, index.html and results.npz there.",
 )
 @click.option("--include-images", is_flag=True, help="Show small copies of the faces in the page.")
-@click.option("--strict", is_flag=True, help="An image that cannot be read is an error.")
+@strict_option
 @tau_option
 @verify_option
 @override_options
@@ -70,7 +71,7 @@ def command(
     """Test every person of SUBJECTS, and report.
 
     SUBJECTS is a folder with one folder of images per person (First_Last), or a CSV with the
-    columns name,path[,membership][,training_count].
+    columns name,path[,membership][,training_count][,person_id]; docs/inputs.md has what is read.
 
     Embeddings of the images are kept in INDEX (images.cache) and spare the next run the work; set
     IDIA_INDEX_IMAGE_CACHE=off to keep none.
@@ -78,6 +79,7 @@ def command(
     opened = open_index(index, verify=check_shards)
     check_tau(tau, len(opened.templates))
     people = read_subjects(subjects)
+    tell_read(people, strict)
     claim(out, people, subjects)
     for person in people if out is not None else ():
         check_images(person.name, len(person.images))  # now, not when all is computed
@@ -96,6 +98,7 @@ def command(
             progress=progress,
         ).with_origin(origin)
     tell_skipped(skipped_of(evidence.audit))
+    tell_people(evidence.audit.skipped)
     warned: list[str] = []
     if out is not None:
         report = write_evaluation(evidence, evaluate_all(evidence, settings), out,

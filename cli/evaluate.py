@@ -14,11 +14,12 @@ from idia_index.cli.options import (
     json_option,
     override_options,
     progress_option,
+    strict_option,
     tau_option,
     write_json,
 )
 from idia_index.cli.outputs import claim
-from idia_index.cli.people import skipped_of, tell_rivals, tell_skipped
+from idia_index.cli.people import skipped_of, tell_people, tell_read, tell_rivals, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
@@ -74,7 +75,7 @@ from idia_index.support.number_lists import numbers
     help="Write report.json, subjects.csv, curves.csv, index.html and results.npz there.",
 )
 @click.option("--include-images", is_flag=True, help="Show small copies of the faces in the page.")
-@click.option("--strict", is_flag=True, help="An image that cannot be read is an error.")
+@strict_option
 @tau_option
 @override_options
 @json_option
@@ -130,6 +131,7 @@ def command(
                 (index, subjects), out, settings, (backend, model, device), strict, progress
             )
         tell_skipped(skipped_of(evidence.audit))
+        tell_people(evidence.audit.skipped)
     if out is not None:
         data = write_evaluation(evidence, settings, out, include_images=include_images)
     else:
@@ -152,6 +154,7 @@ def _measure(
 ) -> Evidence:
     opened = open_index(paths[0])
     people = read_subjects(paths[1])
+    tell_read(people, strict)
     claim(out, people, paths[1])
     for person in people:
         check_images(person.name, len(person.images))  # now, not when all is computed

@@ -33,6 +33,9 @@ verify_option = click.option(
     is_flag=True,
     help="Compare each shard with its checksum before it is used; names always are.",
 )
+strict_option = click.option(
+    "--strict", is_flag=True, help="An image or a person that cannot be used is an error."
+)
 tau_option = click.option(
     "--tau",
     type=int,

@@ -12,10 +12,11 @@ from idia_index.cli.options import (
     DIRECTORY,
     json_option,
     progress_option,
+    strict_option,
     tau_option,
     write_json,
 )
-from idia_index.cli.people import tell_skipped
+from idia_index.cli.people import tell_people, tell_read, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
@@ -64,7 +65,7 @@ DECISION_FLIPPED = 3
     show_default=True,
     help="Decisions that may differ before the exit code is 3.",
 )
-@click.option("--strict", is_flag=True, help="An image that cannot be read is an error.")
+@strict_option
 @tau_option
 @json_option
 @progress_option
@@ -90,6 +91,7 @@ def command(
     decisions differ than --allow-flips.
     """
     people = read_subjects(subjects)
+    tell_read(people, strict)
     # Exports have a manifest too, but they are models.
     index = None if is_model(index_or_model) else open_index(index_or_model)
     source = _source(index, index_or_model, model)
@@ -101,6 +103,7 @@ def command(
         report = compare(first, second, names, templates, people, tau=tau, strict=strict,
                          progress=progress)  # fmt: skip
     tell_skipped(report.skipped)
+    tell_people(people.skipped)
     if as_json:
         write_json(report.to_json())
     else:

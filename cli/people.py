@@ -11,7 +11,8 @@ from idia_index.encode.backend import Backend
 from idia_index.prompts.lint import collisions
 from idia_index.search.index import Index
 from idia_index.subjects.identity import alike_pairs
-from idia_index.subjects.subjects import Skipped, Subject
+from idia_index.subjects.records import Skipped, SkippedSubject, Subject, SubjectList
+from idia_index.subjects.usable import check_skipped
 from idia_index.support.text import counted
 
 SKIPPED_SHOWN = 20
@@ -49,6 +50,27 @@ def tell_skipped(skipped: Iterable[Skipped]) -> None:
             f"note: left out: and {counted(more, 'file')} more; --json lists all with reasons",
             err=True,
         )
+
+
+def tell_read(people: Sequence[Subject], strict: bool) -> None:
+    """Says on standard error how the subjects were read.
+
+    Raises:
+        InputError: `strict` and somebody of them cannot be used.
+    """
+    if not isinstance(people, SubjectList):
+        return
+    for note in people.notes:
+        say(f"note: {note}", err=True)
+    check_skipped(people, strict)
+
+
+def tell_people(skipped: Sequence[SkippedSubject]) -> None:
+    """Says on standard error who was left out and why; the first of many."""
+    for each in skipped[:SKIPPED_SHOWN]:
+        say(f"warning: {each.name!r} was not tested: {' '.join(each.reason.split())}", err=True)
+    if more := len(skipped[SKIPPED_SHOWN:]):
+        say(f"warning: {counted(more, 'person', 'people')} more were not tested", err=True)
 
 
 def skipped_of(result: AuditResult) -> Iterable[Skipped]:

@@ -12,6 +12,7 @@ from idia_index.cli.options import (
     backend_of,
     json_option,
     override_options,
+    strict_option,
     tau_option,
     verify_option,
     write_json,
@@ -20,6 +21,7 @@ from idia_index.cli.people import skipped_of, tell_rivals, tell_skipped
 from idia_index.cli.terminal import say
 from idia_index.decide.decision import check_tau
 from idia_index.pipelines.audit import audit
+from idia_index.prompts.names import clean_name
 from idia_index.report import audit_to_json, runners_up
 from idia_index.search.open import open_index
 from idia_index.subjects.subjects import make_subject
@@ -40,7 +42,7 @@ from idia_index.subjects.subjects import make_subject
     metavar="K",
     help="Also show what the K names with the most votes got; others' names only if --name leads.",
 )
-@click.option("--strict", is_flag=True, help="An image that cannot be read is an error.")
+@strict_option
 @tau_option
 @verify_option
 @override_options
@@ -69,6 +71,8 @@ def command(
     opened = open_index(index, verify=check_shards)
     check_tau(tau, len(opened.templates))
     subject = make_subject(name, images)
+    if subject.name != clean_name(name):
+        say(f"note: {name!r} is read as {subject.name!r}", err=True)
     loaded = backend_of(opened, backend, model, device)
     tell_rivals(opened, loaded, [subject])
     result = audit(opened, loaded, [subject], tau=tau, strict=strict)

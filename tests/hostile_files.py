@@ -7,11 +7,14 @@ import os
 import socket
 import struct
 import zlib
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import PIL
 from PIL import Image
+
+NO_HEIF = find_spec("pillow_heif") is None
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -58,14 +61,13 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 def _decoded() -> dict[bytes, bytes]:
     """Files that are images, whatever else they are."""
     plain, turned = photo(), photo(1)
-    whole = encoded(plain, "PNG")
     several = {"save_all": True, "append_images": [turned, turned]}
     bad_exif = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\xff" * 40
     wide = Image.fromarray(np.arange(480, dtype=np.uint16).reshape(24, 20) * 130)
     found = {
-        b"good.png": whole,
+        b"good.png": encoded(plain, "PNG"),
         b"good.jpg": encoded(plain, "JPEG"),
-        b"a jpeg by another name.png": encoded(plain, "JPEG"),
+        b"a jpeg by another name.png": encoded(photo(2), "JPEG"),
         b"animated.gif": encoded(plain, "GIF", **several),
         b"animated.webp": encoded(plain, "WEBP", **several),
         b"pages.tif": encoded(plain, "TIFF", **several),
@@ -74,9 +76,9 @@ def _decoded() -> dict[bytes, bytes]:
         b"cmyk.jpg": encoded(photo(0, "CMYK"), "JPEG"),
         b"bad exif.jpg": encoded(plain, "JPEG", exif=bad_exif),
         b"one.png": encoded(Image.new("L", (1, 1), 9), "PNG"),
-        b"line\nend.png": whole,
-        b"no \xff\xfe utf-8.png": whole,
-        b"x" * 250 + b".png": whole,
+        b"line\nend.png": encoded(photo(3), "PNG"),
+        b"no \xff\xfe utf-8.png": encoded(photo(4), "PNG"),
+        b"x" * 250 + b".png": encoded(photo(5), "PNG"),
     }
     if int(PIL.__version__.split(".")[0]) < 12:  # which cannot read its own
         found.pop(b"two pictures.jpg")
@@ -104,9 +106,9 @@ def _refused() -> dict[bytes, tuple[bytes, str]]:
         b"drawing.png": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
         b"document.jpg": (b"%PDF-1.4\n%EOF", "a PDF document"),
         b"program.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n(x) run\n%%EOF", "a PostScript file"),
-        b"phone.jpg": (heic, "a HEIC image"),
-        b"phone.heic": (heic, "no suffix of an image format"),
-        b"notes.txt": (b"mine", "no suffix of an image format"),
+        b"phone.jpg": (heic, "HEIC" if NO_HEIF else "cannot be decoded"),
+        b"film.jpg": (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "a film"),
+        b"notes.txt": (b"mine", "not an image"),
         b"bell \x07 \x1b[31m red.png": (b"", "an empty file"),
     }
 

@@ -11,7 +11,7 @@ from idia_index.decide.decision import Decision
 from idia_index.prompts.templates import Template
 from idia_index.search.index import Index
 from idia_index.store.manifest_json import Manifest
-from idia_index.subjects.subjects import Skipped, Subject
+from idia_index.subjects.subjects import Skipped, SkippedSubject, Subject
 from idia_index.types import Float32, Int64
 
 
@@ -68,12 +68,14 @@ class AuditResult:
         backend: what `--backend`, device and precision the images were encoded with.
         tau: correct prompts from which a subject is inferred to be in the training data.
         subjects: the results, in the order of the subjects.
+        skipped: who could not be tested, and why.
     """
 
     index: SearchedIndex
     backend: dict[str, Any]
     tau: int
     subjects: tuple[SubjectResult, ...]
+    skipped: tuple[SkippedSubject, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Prepared:
         index: the index with every subject's name in it, in one spelling.
         backend: as `describe` gives it.
         subjects: P people; `images` are those that could be read.
+        skipped_people: who could not be prepared, and why.
         name_ids: id of each subject's name, [P].
         in_index: whether it is the index's own, or was encoded on the fly.
         spellings: candidates of the index that are the name to the model alone.
@@ -103,3 +106,4 @@ class Prepared:
     owners: Int64
     skipped: list[tuple[Skipped, ...]]
     image_sha256: Mapping[str, str]
+    skipped_people: tuple[SkippedSubject, ...] = ()

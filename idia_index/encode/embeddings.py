@@ -13,7 +13,7 @@ from PIL import Image
 
 from idia_index.encode.packs import Int32, plan_packs
 from idia_index.encode.tokens import grid_tokens, text_tokens
-from idia_index.errors import ModelError
+from idia_index.errors import InputError, ModelError
 from idia_index.plugins import BackendPlugin, PackTower
 from idia_index.prompts.grid import PromptGrid
 from idia_index.types import Float32
@@ -98,6 +98,26 @@ def check_grid(backend: BackendPlugin, grid: PromptGrid, start: int, stop: int) 
     """
     if (tower := backend.text_tower) is not None:
         grid_tokens(tower.tokenizer, grid, start, stop, tower.context_length)
+
+
+def unreadable_names(backend: BackendPlugin, grid: PromptGrid) -> dict[int, str]:
+    """Places of the grid's names with a prompt that the model cannot read whole, and why.
+
+    A backend without a `text_tower` finds it out while encoding: none of its names is told here.
+    """
+    found: dict[int, str] = {}
+    waiting = [(0, len(grid.names))]
+    while waiting:  # halved until the names at fault are found
+        start, stop = waiting.pop()
+        try:
+            check_grid(backend, grid, start, stop)
+        except InputError as error:
+            if stop - start == 1:
+                found[start] = str(error)
+            else:
+                middle = (start + stop) // 2
+                waiting += [(middle, stop), (start, middle)]
+    return found
 
 
 def _encode_whole(backend: BackendPlugin, texts: Sequence[str], progress: Progress) -> Float32:

@@ -24,6 +24,9 @@ from idia_index.types import Fingerprint, Float32
 
 FILE = "images.cache"
 SWITCH = "IDIA_INDEX_IMAGE_CACHE"
+LOADING = (
+    2  # raised when the pixels that a file gives change: transparency is laid on white since 2
+)
 MAX_BYTES = 256 << 20  # 86,000 images at 768 dimensions; what comes after is not remembered
 
 
@@ -37,7 +40,7 @@ class ImageCache:
         """
         self._path = (folder or Path()) / FILE
         self._on = folder is not None and os.environ.get(SWITCH, "").lower() != "off"
-        model = json.dumps([asdict(fingerprint), how], sort_keys=True)
+        model = json.dumps([asdict(fingerprint), how, LOADING], sort_keys=True)
         self._model = hashlib.sha256(model.encode()).digest()
         self._dim = fingerprint.dim
         self._record = np.dtype([("key", "V32"), ("row", "<f4", fingerprint.dim), ("sum", "V16")])

@@ -1,9 +1,8 @@
 """The one loader of images, for all backends: pixels upright and whole, or one line that says why.
 
-Photos come from other people. What is no regular file is never waited for; only the raster
-formats of `FORMATS` are tried, so that none of Pillow's other parsers, nor a program that it
-calls, meets a stranger's file; and how much an image will take is known from its header before
-any of it is decoded.
+Photos come from other people. What is no regular file is never waited for; a file is read as what
+its first bytes say, by the readers of `formats` alone; and how much an image will take is known
+from its header before any of it is decoded.
 """
 
 from __future__ import annotations
@@ -14,50 +13,44 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from idia_index.encode.containers import heif_pixels, jxl_header
+from idia_index.encode.formats import HEAD, PREVIEW, RAW, Kind, check_reader, kind_of, open_plain
 from idia_index.errors import InputError, RefusedError
 from idia_index.support.files import open_regular, sha256_of
 from idia_index.support.text import shown_path
 
 ImageSource: TypeAlias = str | os.PathLike[str] | Image.Image
 
-# What the suffix promises is not believed: a file is read as what its first bytes say.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jfif"}
-)
 MAX_PIXELS = 100_000_000  # decoded at 4 bytes each, 400 MB: more is no portrait
 MAX_FILE_BYTES = 4 * MAX_PIXELS  # the largest of them without any compression
 MAX_SCANS = 100  # a progressive JPEG has about ten; each one more is another pass over the pixels
 
-_MEND = "remove it or replace it by a readable image"
-_CONVERT = "which is not read; save it as JPEG or PNG"
-_STARTS = {
-    b"%PDF": "a PDF document",
-    b"%!PS": "a PostScript file",
-    b"\xc5\xd0\xd3\xc6": "a PostScript file",
-    b"<svg": "an SVG drawing",
-    b"<?xml": "an XML file, such as an SVG drawing,",
-    b"\0\0\0\x0cjP": "a JPEG 2000 image",
-    b"8BPS": "a Photoshop file",
-}
-_BRANDS = {b"avif": "an AVIF image", b"avis": "an AVIF image"}
+_KEEPING = ("GIF", "TIFF", "WEBP", "HEIF", "AVIF", "JXL")
+_REPLACE = "remove it or replace it by a readable image"
+# Tags of TIFF: a reduced copy of another picture; what only raw files of cameras have.
+_SUBFILE, _DNG, _PHOTOMETRIC, _RAW_PHOTOMETRIC = 254, 50706, 262, (32803, 34892)
+_WHITE = (255, 255, 255)
+_CLEAR = ("LA", "La", "PA", "RGBA", "RGBa")
+_STRIP = 256  # rows
 
 
 def load_image(source: ImageSource) -> Image.Image:
     """Decodes an image and turns it upright by its EXIF orientation.
 
-    The mode stays that of the file (L, P, RGBA, CMYK, ...): a backend converts to RGB where
-    its model's own preprocessing does. Of an animation the first frame is taken. A file's
-    values of 16 bits are brought to 0..255, because that conversion would make everything above
-    it white; an image that is given decoded keeps its values.
+    The mode stays that of the file (L, P, RGB, CMYK, ...): a backend converts to RGB where its
+    model's own preprocessing does. What is transparent is laid on white first, because that
+    conversion would uncover the pixels below, at the border blended as the size has it. Of an
+    animation or a burst the first picture is taken. A file's values of 16 bits are brought to
+    0..255, because the conversion would make everything above it white; an image that is given
+    decoded keeps its values.
 
     Raises:
         InputError: the file is missing, no image, cut short, or larger than is read.
     """
     if isinstance(source, Image.Image):
-        return _upright(source, "the given image")
+        return _flattened(_upright(source, "the given image"))
     with open_image(source) as file:
         return decode_image(file, source)
 
@@ -75,11 +68,11 @@ def open_image(path: str | os.PathLike[str]) -> BinaryIO:
         raise InputError(f"{name}: no such image; check the path") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name}: cannot be opened ({reason}); {_MEND}") from error
+        raise InputError(f"{name}: cannot be opened ({reason}); {_REPLACE}") from error
     if (size := os.fstat(file.fileno()).st_size) > MAX_FILE_BYTES:
         file.close()
         raise InputError(
-            f"{name}: {size:,} bytes, images of up to {MAX_FILE_BYTES:,} are read; {_MEND}"
+            f"{name}: {size:,} bytes, images of up to {MAX_FILE_BYTES:,} are read; {_REPLACE}"
         )
     return file
 
@@ -90,7 +83,7 @@ def hash_image(file: BinaryIO, path: str | os.PathLike[str]) -> str:
         return sha256_of(file)
     except OSError as error:
         raise InputError(
-            f"{shown_path(path)}: cannot be read ({error.strerror}); {_MEND}"
+            f"{shown_path(path)}: cannot be read ({error.strerror}); {_REPLACE}"
         ) from error
 
 
@@ -107,25 +100,21 @@ def decode_image(
     """
     name = shown_path(path)
     try:
-        opened: Image.Image = Image.open(file, formats=FORMATS)
-        _check_size(opened, name)
-        if opened.format in ("JPEG", "MPO"):
-            _check_scans(file, name)
-        if admit is not None:
-            admit(2 * size_of(opened))
+        opened = _opened(file, name, admit)
         opened.load()
         # The readers of these keep more than the frame.
-        image = opened.copy() if opened.format in ("GIF", "TIFF", "WEBP") else opened
-        return _upright(_eight_bits(image, opened.format, name), name, in_place=True)
+        image = opened.copy() if opened.format in _KEEPING else opened
+        upright = _upright(_eight_bits(image, opened.format, name), name, in_place=True)
+        return _flattened(upright)
     except UnidentifiedImageError as error:
-        raise InputError(f"{name}: {_what_it_is(file)}") from error
+        raise InputError(f"{name}: cannot be decoded (broken header); {_REPLACE}") from error
     except Image.DecompressionBombError as error:
         raise InputError(_too_large(name)) from error
     except InputError:
         raise
     # Decoders raise whatever their format's parser ran into; each of it means the same here.
     except Exception as error:
-        raise InputError(f"{name}: cannot be decoded ({error}); {_MEND}") from error
+        raise InputError(f"{name}: cannot be decoded ({error}); {_REPLACE}") from error
 
 
 def size_of(image: Image.Image) -> int:
@@ -133,9 +122,68 @@ def size_of(image: Image.Image) -> int:
     return 4 * image.width * image.height
 
 
-def _check_size(image: Image.Image, name: str) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        raise InputError(_too_large(name, f" ({image.width} x {image.height})"))
+def head_of(file: BinaryIO) -> bytes:
+    """The first bytes of an open file, which then stands at its beginning again."""
+    file.seek(0)
+    head = file.read(HEAD)
+    file.seek(0)
+    return head
+
+
+def _opened(file: BinaryIO, name: str, admit: Callable[[int], None] | None) -> Image.Image:
+    """An image whose size was checked and admitted; its pixels are decoded by `load`."""
+    kind = kind_of(head_of(file))
+    if kind.format is None:
+        raise InputError(f"{name}: {kind.told}")
+    check_reader(kind, name)
+    if kind.format == "JXL":  # decoded as it is opened
+        return _opened_jxl(file, name, admit, kind)
+    if kind.format in ("HEIF", "AVIF"):
+        _check_pixels(heif_pixels(file.read()), name)
+        file.seek(0)
+    opened = open_plain(file, kind)
+    _check_pixels(opened.width * opened.height, name, f" ({opened.width} x {opened.height})")
+    if opened.format in ("JPEG", "MPO"):
+        _check_scans(file, name)
+    elif opened.format == "TIFF":
+        _check_picture(opened, name)
+    if admit is not None:
+        admit(2 * size_of(opened))
+    return opened
+
+
+def _opened_jxl(
+    file: BinaryIO, name: str, admit: Callable[[int], None] | None, kind: Kind
+) -> Image.Image:
+    header = jxl_header(file.read())
+    file.seek(0)
+    if header is None:
+        raise InputError(f"{name}: cannot be decoded (a JPEG XL without a picture); {_REPLACE}")
+    pixels = header.width * header.height
+    _check_pixels(pixels, name, f" ({header.width} x {header.height})")
+    if admit is not None:
+        admit(8 * pixels)
+    opened = open_plain(file, kind)
+    if opened.width * opened.height > pixels:
+        raise InputError(f"{name}: cannot be decoded (its sizes contradict each other); {_REPLACE}")
+    if header.orientation != 1 and not getattr(opened, "jpeg", False):
+        opened.info.pop("exif", None)  # says the same again, and the reader has turned it
+    return opened
+
+
+def _check_picture(opened: Image.Image, name: str) -> None:
+    """Raises InputError for a TIFF whose first picture is a preview, as raw files have it."""
+    tags = getattr(opened, "tag_v2", {})
+    if _DNG in tags or tags.get(_PHOTOMETRIC) in _RAW_PHOTOMETRIC:
+        raise InputError(f"{name}: {RAW}")
+    if tags.get(_SUBFILE, 0) & 1:
+        maker = ExifTags.Base.Make in tags
+        raise InputError(f"{name}: {RAW if maker else PREVIEW}")
+
+
+def _check_pixels(pixels: int, name: str, size: str = "") -> None:
+    if pixels > MAX_PIXELS:
+        raise InputError(_too_large(name, size))
 
 
 def _too_large(name: str, size: str = "") -> str:
@@ -151,22 +199,8 @@ def _check_scans(file: BinaryIO, name: str) -> None:
     file.seek(place)
     if scans > MAX_SCANS:
         raise RefusedError(
-            f"{name}: a JPEG of {scans:,} scans, made to keep a reader busy; {_MEND}"
+            f"{name}: a JPEG of {scans:,} scans, made to keep a reader busy; {_REPLACE}"
         )
-
-
-def _what_it_is(file: BinaryIO) -> str:
-    """Says what a file that Pillow does not know seems to be."""
-    file.seek(0)
-    head = file.read(32).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not head:
-        return f"an empty file; {_MEND}"
-    if head[4:8] == b"ftyp":
-        return f"{_BRANDS.get(head[8:12], 'a HEIC image or a film')}, {_CONVERT}"
-    for start, what in _STARTS.items():
-        if head.startswith(start):
-            return f"{what}, {_CONVERT}".replace(",,", ",")
-    return f"not an image in a known format; {_MEND}"
 
 
 def _eight_bits(image: Image.Image, known: str | None, name: str) -> Image.Image:
@@ -187,8 +221,12 @@ def _eight_bits(image: Image.Image, known: str | None, name: str) -> Image.Image
 
 
 def _scaled(image: Image.Image, dtype: type[np.uint16] | type[np.int32]) -> Image.Image:
-    scaled = Image.fromarray((np.asarray(image) >> 8).astype(dtype))
-    scaled.info = image.info
+    values = np.asarray(image)
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):  # the grey that stands for nothing
+        values = np.where(values == clear, 65535, values)
+    scaled = Image.fromarray((values >> 8).astype(dtype))
+    scaled.info = {key: value for key, value in image.info.items() if key != "transparency"}
     return scaled
 
 
@@ -201,5 +239,18 @@ def _upright(image: Image.Image, name: str, *, in_place: bool = False) -> Image.
     # A damaged EXIF block says nothing about the pixels, which are whole: take them as stored.
     except Exception:  # noqa: BLE001
         if not image.width or not image.height:
-            raise InputError(f"{name}: an image without pixels; {_MEND}") from None
+            raise InputError(f"{name}: an image without pixels; {_REPLACE}") from None
         return image if in_place else image.copy()
+
+
+def _flattened(image: Image.Image) -> Image.Image:
+    """The image laid on white where it is transparent, else as it is."""
+    if image.mode not in _CLEAR and "transparency" not in image.info:
+        return image
+    flat = Image.new("RGB", image.size, _WHITE)
+    for top in range(0, image.height, _STRIP):  # whole, it would take twice the memory
+        box = (0, top, image.width, min(top + _STRIP, image.height))
+        strip = image.crop(box).convert("RGBA")
+        flat.paste(strip.convert("RGB"), box, strip.getchannel("A"))
+    flat.info = {key: value for key, value in image.info.items() if key != "transparency"}
+    return flat

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from idia_index.search.index import Index
 from idia_index.subjects.candidates import with_candidates
 from idia_index.subjects.subject_images import encode_subjects
 from idia_index.subjects.subjects import Subject
+from idia_index.subjects.usable import check_skipped, usable_subjects, with_images
 from idia_index.types import Float32, Int64
 
 SEARCH_BLOCK = 8192  # images searched at a time: bounds the predictions' memory, T x this
@@ -48,12 +48,11 @@ def audit(
         backend: the model, to encode the images and names that the index lacks.
         subjects: the people under test, each name once.
         tau: correct prompts needed, 1 to T; the paper takes 1.
-        strict: an image that cannot be read is an error, not skipped.
+        strict: an image or a person that cannot be used is an error, not skipped.
         progress: called with images done and images in all.
 
     Raises:
-        InputError: tau is out of range, the index is of another model, or a subject has no
-            image that can be read, or two subjects have names that are one to the model.
+        InputError: tau is out of range, the index is of another model, or nobody can be tested.
     """
     check_tau(tau, len(index.templates))
     prepared = prepare(index, backend, subjects, strict=strict, progress=progress)
@@ -76,29 +75,27 @@ def prepare(
     index = index.deciding_with(backend)
     if not subjects:
         raise InputError("there is no subject: give at least one person")
-    candidates = with_candidates(index, backend, [subject.name for subject in subjects])
+    usable = usable_subjects(index, backend, subjects)
+    check_skipped(usable, strict)
     folder = index.path if cached else None
     cache = ImageCache(folder, backend.fingerprint, f"{backend.name} on {backend.device}")
-    encoded = encode_subjects(backend, subjects, cache, strict, progress)
-    used = [
-        _using(subject, tuple(encoded.paths[mine]))
-        for subject, mine in zip(subjects, _runs(encoded.owners, len(subjects)), strict=True)
-    ]
-    skipped = [
-        subject.skipped + tuple(unread)
-        for subject, unread in zip(subjects, encoded.skipped, strict=True)
-    ]
+    encoded = encode_subjects(backend, usable, cache, strict, progress)
+    seen = with_images(usable, encoded)
+    check_skipped(seen, strict)
+    candidates = with_candidates(index, backend, [subject.name for subject in seen])
+    kept = np.unique(encoded.owners)
     return Prepared(
         index=candidates.index,
         backend=describe(backend),
-        subjects=tuple(used),
+        subjects=seen.subjects,
         name_ids=candidates.name_ids,
         in_index=candidates.stored,
         spellings=candidates.spellings,
         embeddings=encoded.embeddings,
-        owners=encoded.owners,
-        skipped=skipped,
+        owners=np.searchsorted(kept, encoded.owners),
+        skipped=[subject.skipped for subject in seen],
         image_sha256=dict(zip(map(os.fsdecode, encoded.paths), encoded.sha256, strict=True)),
+        skipped_people=seen.skipped,
     )
 
 
@@ -124,7 +121,8 @@ def conclude(
                 spellings=prepared.spellings[number],
             )
         )
-    return AuditResult(prepared.index, prepared.backend, tau, tuple(results))
+    skipped = prepared.skipped_people
+    return AuditResult(prepared.index, prepared.backend, tau, tuple(results), skipped)
 
 
 def describe(backend: Backend) -> dict[str, Any]:
@@ -141,12 +139,6 @@ def _runs(owners: Int64, subjects: int) -> list[slice]:
     """The images of each subject, of their owners int64 [M], rising."""
     bounds = np.searchsorted(owners, np.arange(subjects + 1)).tolist()
     return [slice(start, stop) for start, stop in pairwise(bounds)]
-
-
-def _using(subject: Subject, images: tuple[Path, ...]) -> Subject:
-    return Subject(
-        subject.name, images, subject.membership, subject.training_count, subject.skipped
-    )
 
 
 def _search(index: Index, queries: Float32) -> tuple[Float32, Int64]:

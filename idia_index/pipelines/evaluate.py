@@ -15,7 +15,13 @@ from idia_index.evaluation.protocol import PAPER_SIZES
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.audit import conclude, prepare
 from idia_index.search.index import Index
-from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
+from idia_index.subjects.records import (
+    MEMBER,
+    NON_MEMBER,
+    Subject,
+    SubjectList,
+    skipped_people,
+)
 
 # (what is being done, done, in all)
 StageProgress = Callable[[str, int, int], None]
@@ -43,7 +49,7 @@ def gather(
         backend: the model.
         subjects: the people under test, each name once.
         settings: what is asked for; people whom it excludes are not encoded.
-        strict: an image that cannot be read is an error, not skipped.
+        strict: an image or a person that cannot be used is an error, not skipped.
         baselines: whether a report will be made, which holds blind baselines against the attack.
         cached: whether embeddings that the index remembers of images are taken for theirs.
         progress: called with what is being done, how much of it is, and how much there is.
@@ -62,7 +68,8 @@ def gather(
             "--sample-sizes and --max-training-count to suit"
         )
     prepared = prepare(
-        index, backend, kept, strict=strict, cached=cached,
+        index, backend, SubjectList(tuple(kept), skipped_people(subjects)), strict=strict,
+        cached=cached,
         progress=lambda done, total: progress("encoding images", done, total),
     )  # fmt: skip
     measured = measure(
@@ -78,7 +85,7 @@ def gather(
         measured=measured,
         controls=controls,
         blind=blind,
-        left_out=tuple(left_out),
+        left_out=(*left_out, *((each.name, each.reason) for each in prepared.skipped_people)),
         seed=settings.seed,
         origin={"image_sha256": prepared.image_sha256},
     )

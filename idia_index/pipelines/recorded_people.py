@@ -11,7 +11,13 @@ from typing import Any
 
 from idia_index.errors import InputError
 from idia_index.evaluation.settings import Settings
-from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Skipped, Subject
+from idia_index.subjects.records import (
+    MEMBER,
+    NON_MEMBER,
+    Skipped,
+    Subject,
+    skipped_people,
+)
 from idia_index.support.files import sha256_file
 from idia_index.support.text import shown, shown_path
 
@@ -84,6 +90,7 @@ def as_at_source(data: Mapping[str, Any], settings: Settings, source: Sequence[S
             left_out.append((person.name, reason))
         else:
             subjects.append(person)
+    left_out += [(each.name, each.reason) for each in skipped_people(source)]
     return People(subjects, tuple(left_out))
 
 

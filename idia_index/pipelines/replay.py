@@ -196,7 +196,8 @@ def _with_origin(
 ) -> Evidence:
     """The evidence with what a report states of where it comes from."""
     told = {key: value for key, value in recorded.data["replay"].items() if key not in _OWN}
-    evidence = replace(evidence, left_out=people.left_out)
+    known = dict.fromkeys(people.left_out)  # beside whom this run could not test
+    evidence = replace(evidence, left_out=tuple(known | dict.fromkeys(evidence.left_out)))
     return evidence.with_origin({**told, **(source.origin if source else {}), **evidence.origin})
 
 

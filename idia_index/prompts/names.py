@@ -19,7 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.errors import InputError
-from idia_index.support.text import check_text, iter_blocks, shown, shown_path
+from idia_index.prompts.name_order import given_first
+from idia_index.prompts.name_table import full_name, name_table
+from idia_index.support.encodings import Encoding
+from idia_index.support.tables import Row, encoding_note
+from idia_index.support.text import check_text, counted, iter_blocks, shown, shown_path
 
 MAX_DUPLICATES_LISTED = 1000
 """Duplicates that are listed one by one; all are counted, so a file of them cannot fill memory."""
@@ -48,13 +52,24 @@ def each_once(names: Iterable[str]) -> list[str]:
 def folder_to_name(folder: str) -> str:
     """The name that a folder of images is called after: `First_Last` is `First Last`.
 
+    So is `Last,_First`. File names are read as UTF-8 where they are, whatever the locale.
+
     Raises `InputError` for a folder name that leaves no name or that `check_text` refuses.
     """
+    folder = as_utf8(folder)
     check_text(folder, "folder of images")
-    name = clean_name(folder.replace("_", " "))
+    name = given_first(clean_name(folder.replace("_", " ")))
     if not name:
         raise InputError(f"folder {shown(folder)} names nobody: call it First_Last")
     return name
+
+
+def as_utf8(text: str) -> str:
+    """Text that came from the system, read as UTF-8 if its bytes are, whatever the locale."""
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except (UnicodeDecodeError, UnicodeEncodeError):
+        return text
 
 
 @dataclass(frozen=True)
@@ -84,14 +99,23 @@ class NameList(Sequence[str]):
         duplicate_count: how many were removed.
         blanks: number of blank lines skipped.
         respaced: number of names whose white space was collapsed, removed ones too.
+        refused: lines that cannot be used, and why, each naming file and line; as many as
+            duplicates are listed.
+        refused_count: how many there were.
+        notes: how the source was read, where that is not obvious.
     """
 
-    def __init__(self, source: str, packed: _Packed, counts: _Counts) -> None:
+    def __init__(
+        self, source: str, packed: _Packed, counts: _Counts, notes: tuple[str, ...] = ()
+    ) -> None:
         self.source = source
         self.duplicates = counts.duplicates
         self.duplicate_count = counts.duplicate_count
         self.blanks = counts.blanks
         self.respaced = counts.respaced
+        self.refused = counts.refused
+        self.refused_count = counts.refused_count
+        self.notes = notes
         self._packed = packed
 
     def __len__(self) -> int:
@@ -124,20 +148,26 @@ class NameList(Sequence[str]):
 
 
 def read_names(path: str | os.PathLike[str]) -> NameList:
-    """Names of a UTF-8 file, one a line, in file order.
+    """Names of a text file, one a line, or of a table with a column of names, in file order.
 
-    Blank lines are skipped and counted, white space is collapsed and counted, and a name with the
-    `name_key` of an earlier one is removed and listed; the first spelling stays.
+    Blank lines are skipped and counted, white space is collapsed and counted, `Last, First` is
+    read as `First Last`, and a name with the `name_key` of an earlier one is removed and listed;
+    the first spelling stays. A line that cannot be used is listed, not an error.
 
-    Raises `InputError` for a file that `iter_blocks` refuses or that holds no name.
+    Raises `InputError` for a file that `iter_blocks` refuses, that looks like something else than
+    a list of names, or that holds no name.
     """
     source = shown_path(path)
     builder = _Builder()
-    for block in iter_blocks(path):
+    if (found := name_table(path, builder.refuse)) is not None:
+        table, note = found
+        for row in table.rows():
+            builder.add_row(row, full_name(row.cells, table.columns))
+        return builder.finish(source, (note,))
+    encoding = Encoding()
+    for block in iter_blocks(path, encoding=encoding, refuse=builder.refuse_line):
         builder.add(block)
-    if not len(builder):
-        raise InputError(f"{source} holds no name: write one a line")
-    return builder.finish(source)
+    return builder.finish(source, encoding_note(encoding, source))
 
 
 def make_names(names: Iterable[str], source: str = "names") -> NameList:
@@ -157,8 +187,6 @@ def make_names(names: Iterable[str], source: str = "names") -> NameList:
                 raise InputError(f"{source}, line {number} is empty: give a name")
         builder.add(block)
         seen += len(block)
-    if not len(builder):
-        raise InputError(f"{source} holds no name: give at least one")
     return builder.finish(source)
 
 
@@ -196,6 +224,8 @@ class _Counts:
     duplicate_count: int
     blanks: int
     respaced: int
+    refused: tuple[str, ...]
+    refused_count: int
 
 
 @dataclass(frozen=True)
@@ -235,27 +265,59 @@ class _Builder:
         self._line = 0
         self._blanks = 0
         self._respaced = 0
+        self._turned = 0
+        self._turned_example = ""
+        self._refused: list[str] = []
+        self._refused_count = 0
 
     def __len__(self) -> int:
         return len(self._hashes)
 
+    def refuse(self, number: int, told: str) -> None:
+        """Notes a line that cannot be used."""
+        self._refused_count += 1
+        if len(self._refused) < MAX_DUPLICATES_LISTED:
+            self._refused.append(told)
+
+    def refuse_line(self, number: int, told: str) -> None:
+        """The same of a line that comes as a blank one."""
+        self.refuse(number, told)
+        self._blanks -= 1
+
+    def add_row(self, row: Row, name: str) -> None:
+        """Adds the name of a table's row."""
+        if row.problem:
+            self.refuse(row.line, row.problem)
+            return
+        self._line = row.line - 1
+        self.add([name])
+
     def add(self, block: list[str]) -> None:
         """Adds a run of lines, blank ones too."""
         names = [clean_name(line) for line in block]
-        full = [(number, name) for number, name in enumerate(names, self._line + 1) if name]
-        self._line += len(block)
-        self._blanks += len(block) - len(full)
         self._respaced += sum(
             1 for line, name in zip(block, names, strict=True) if name and line != name
         )
+        if any("," in line for line in block):
+            names = [self._turn(name) for name in names]
+        full = [(number, name) for number, name in enumerate(names, self._line + 1) if name]
+        self._line += len(block)
+        self._blanks += len(block) - len(full)
         if full:
             joined = "\n".join(name for _, name in full)
             self._text += joined.encode("utf-8") + b"\n"
             self._hashes.extend(map(hash, _fold(joined).split("\n")))
             self._lines.extend(number for number, _ in full)
 
-    def finish(self, source: str) -> NameList:
-        """The list, without the names that repeat an earlier one."""
+    def finish(self, source: str, notes: tuple[str, ...] = ()) -> NameList:
+        """The list, without the names that repeat an earlier one.
+
+        Raises InputError where there is none.
+        """
+        if not len(self):
+            if self._refused:
+                raise InputError(f"{source} holds no name that can be used: {self._refused[0]}")
+            raise InputError(f"{source} holds no name: write one a line")
         text = bytes(self._text)
         self._text.clear()
         ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == 0x0A)
@@ -267,10 +329,26 @@ class _Builder:
             Duplicate(packed.name(later), lines[later], packed.name(first), lines[first])
             for later, first in pairs[:MAX_DUPLICATES_LISTED].tolist()
         )
-        counts = _Counts(listed, len(pairs), self._blanks, self._respaced)
+        counts = _Counts(listed, len(pairs), self._blanks, self._respaced,
+                         tuple(self._refused), self._refused_count)  # fmt: skip
         if len(pairs):
             packed = packed.without(pairs[:, 0])
-        return NameList(source, packed, counts)
+        return NameList(source, packed, counts, (*notes, *self._turned_note(source)))
+
+    def _turn(self, name: str) -> str:
+        turned = given_first(name)
+        if turned != name:
+            self._turned += 1
+            self._turned_example = self._turned_example or f"{name!r} is {turned!r}"
+        return turned
+
+    def _turned_note(self, source: str) -> tuple[str, ...]:
+        if not self._turned:
+            return ()
+        return (
+            f"{source}: {counted(self._turned, 'name')} written Last, First read as First Last "
+            f"({self._turned_example})",
+        )
 
 
 def _fold(text: str) -> str:

@@ -13,8 +13,10 @@ from dataclasses import InitVar, dataclass, field
 from importlib import resources
 
 from idia_index.errors import InputError
+from idia_index.support.tables import Table, sniff
 from idia_index.support.text import check_text, read_lines, shown, shown_path
 
+_COLUMNS = {"template": ("templates", "prompt", "prompts", "prompt_template")}
 _PLACEHOLDER = re.compile(r"\{(?:0|name)\}")
 _MEND = "write {0} or {name} once, for the name, and no other brace"
 
@@ -76,14 +78,22 @@ class Template:
 
 
 def read_templates(path: str | os.PathLike[str]) -> tuple[Template, ...]:
-    """Templates of a UTF-8 file, one a line, in file order; blank lines are skipped.
+    """Templates of a text file, one a line, in file order; blank lines are skipped.
+
+    Of a table the column `template` is taken.
 
     Raises:
         InputError: a file that `iter_blocks` refuses or that holds no template, a line that is
             not a template, or two templates that give the same prompts.
     """
     name = shown_path(path)
-    lines = read_lines(path)
+    lines = read_lines(path, tabs=True)
+    dialect = sniff(lines.texts[:2], _COLUMNS, name)
+    if dialect.columns:
+        rows = [row for row in Table(name, dialect, lines).rows() if row.get("template")]
+        if problem := next((row.problem for row in rows if row.problem), ""):
+            raise InputError(problem)
+        return make_templates([row.get("template") for row in rows], [row.place for row in rows])
     if not lines.texts:
         raise InputError(f"{name} holds no template: write one a line, such as 'a photo of {{0}}'")
     places = [f"{name}, line {number}" for number in lines.numbers]

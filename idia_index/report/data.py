@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ def audit_to_json(result: AuditResult) -> dict[str, Any]:
         "index": {"path": os.fsdecode(index.path.resolve()), **index.manifest.summary()},
         "backend": result.backend,
         "subjects": [_subject_json(result, r) for r in result.subjects],
+        "skipped": [{"name": each.name, "reason": each.reason} for each in result.skipped],
         "metrics": metrics.to_json() if metrics else None,
         "notes": notes(result),
     }
@@ -103,7 +105,8 @@ def evaluation_to_json(evidence: Evidence, settings: Settings) -> dict[str, Any]
     """
     chosen, left_out = select(evidence, settings)
     analysis = analyse(chosen, settings)
-    data = audit_to_json(chosen.audit)
+    data = audit_to_json(replace(chosen.audit, skipped=()))  # they are among `left_out`
+    del data["skipped"]
     summary = p_value_summary(chosen)
     firmness = analysis["sensitivity"].pop("subjects")
     tests = subject_tests(chosen)

@@ -117,6 +117,7 @@ def notes(result: AuditResult) -> list[str]:
         *_names_added_or_hidden(result),
         *_how_computed(result),
         *_left_out(result),
+        *_people_left_out(result),
         *_other_spellings(result),
     ]
 
@@ -166,6 +167,15 @@ def _left_out(result: AuditResult) -> list[str]:
     if not skipped:
         return []
     return [f"{counted(skipped, 'file was', 'files were')} left out, and listed with the reason."]
+
+
+def _people_left_out(result: AuditResult) -> list[str]:
+    if not result.skipped:
+        return []
+    people = counted(len(result.skipped), "person was", "people were")
+    named = ", ".join(each.name for each in result.skipped[:5])
+    more = ", ..." if len(result.skipped) > 5 else ""
+    return [f"{people} not tested, and listed with the reason: {named}{more}."]
 
 
 def _other_spellings(result: AuditResult) -> list[str]:

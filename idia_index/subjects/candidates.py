@@ -12,7 +12,7 @@ from idia_index.encode.embeddings import encode_grid, encode_texts
 from idia_index.errors import InputError
 from idia_index.prompts.grid import PromptGrid
 from idia_index.search.index import Index
-from idia_index.subjects.identity import CLOSE, Pair, alike_pairs, check_distinct, each_once
+from idia_index.subjects.identity import CLOSE, Pair, alike_pairs, close, each_once
 from idia_index.support.text import shown
 from idia_index.types import Float32
 
@@ -46,15 +46,15 @@ def with_candidates(index: Index, backend: Backend, names: Sequence[str]) -> Can
     Args:
         index: the index.
         backend: its model.
-        names: P names, each once.
+        names: P names, of which the model can tell any two that differ apart (`alike_names`).
 
     Raises:
-        InputError: two of the names are one to the model, or too many candidates are.
+        InputError: too many candidates are one of the names to the model.
     """
-    found = index.find(names)
-    rows = _first_rows(index, backend, names, found)
-    check_distinct(backend, index.templates, names, rows)
-    others = _others(index, backend, dict(zip(names, rows, strict=True)), found)
+    each = list(dict.fromkeys(names))
+    found = index.find(each)
+    rows = _first_rows(index, backend, each, found)
+    others = _others(index, backend, dict(zip(each, rows, strict=True)), found)
     spellings = [tuple(map(index.name, sorted(others[name]))) for name in names]
     once = each_once(len(index), found, others)
     view = index.without(once.gone) if len(once.gone) else index
@@ -64,6 +64,18 @@ def with_candidates(index: Index, backend: Backend, names: Sequence[str]) -> Can
     missing = set(once.missing)
     stored = [name not in missing for name in names]
     return Candidates(view, [once.name_ids[name] for name in names], stored, spellings)
+
+
+def alike_names(index: Index, backend: Backend, names: Sequence[str]) -> dict[str, str]:
+    """Names that the model cannot tell from an earlier one of them, with that one."""
+    if not names:
+        return {}
+    rows = _first_rows(index, backend, names, index.find(names))
+    pairs = [(names[i], names[j]) for i, j in close(rows, rows) if i < j]
+    found: dict[str, str] = {}
+    for first, later in alike_pairs(backend, index.templates, pairs):
+        found.setdefault(later, first)
+    return found
 
 
 def _first_rows(

@@ -3,33 +3,130 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from idia_index.errors import RefusedError
+from idia_index.prompts.names import name_key
 from idia_index.support.text import shown, shown_path
 
 _SHOWN = 3
 
+# What folders of photos are called that are nobody's name.
+GENERIC = frozenset(
+    [
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "face",
+        "faces",
+        "photo",
+        "photos",
+        "foto",
+        "fotos",
+        "picture",
+        "pictures",
+        "pics",
+        "portrait",
+        "portraits",
+        "crop",
+        "crops",
+        "cropped",
+        "aligned",
+        "raw",
+        "original",
+        "originals",
+        "edited",
+        "camera",
+        "dcim",
+        "bilder",
+        "bild",
+        "gesichter",
+        "train",
+        "test",
+        "val",
+        "validation",
+        "data",
+        "dataset",
+        "datasets",
+        "download",
+        "downloads",
+        "album",
+        "albums",
+        "takeout",
+        "google",
+        "archive",
+        "new",
+        "old",
+        "misc",
+        "other",
+        "more",
+        "set",
+        "actors",
+        "actresses",
+        "actor",
+        "actress",
+        "people",
+        "persons",
+        "person",
+        "subjects",
+        "celebrities",
+        "members",
+        "nonmembers",
+        "frontal",
+        "profile",
+        "selfies",
+        "iphone",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ]
+)
+_JOINING = {"from", "of", "the", "in", "and", "von", "de"}  # Photos from 2021
+_PART = re.compile(r"[^\W\d_]+")
 
-def check_one_person(folder: Path, images: Iterable[Path]) -> None:
-    """Raises InputError if images lie in several folders side by side below `folder`.
+
+def sorts_photos(name: str) -> bool:
+    """Whether a folder's name sorts one person's photos: by year, camera or kind."""
+    words = _PART.findall(name.casefold())
+    numbered = any(map(str.isdigit, name)) and len(words) <= 1
+    return not words or numbered or set(words) <= GENERIC | _JOINING
+
+
+def check_one_person(folder: Path, images: Iterable[Path], known: str = "") -> None:
+    """Raises RefusedError if images lie in several folders side by side below `folder`.
 
     That is what a folder of many people looks like, whose photos would be judged as one
-    person's. One person's photos may be sorted into folders as well, so these can be named one
-    by one; folders of a single chain are not in doubt.
+    person's. Folders that sort photos by year or kind are not in doubt, nor is one called after
+    the person who is `known`, nor are those of a single chain.
     """
     places = {image.parent for image in images}
     if not places:
         return
     common = Path(os.path.commonpath(places))
-    beside = sorted({place.relative_to(common).parts[0] for place in places if place != common})
-    if len(beside) < 2:
+    beside = {place.relative_to(common).parts[0] for place in places if place != common}
+    mine = name_key(known)
+    doubtful = sorted(
+        name for name in beside
+        if not sorts_photos(name) and name_key(name.replace("_", " ")) != mine
+    )  # fmt: skip
+    if len(beside) < 2 or not doubtful:
         return
-    named = ", ".join(map(shown, beside[:_SHOWN]))
-    more = f" and {len(beside) - _SHOWN:,} more" if len(beside) > _SHOWN else ""
+    named = ", ".join(map(shown, doubtful[:_SHOWN]))
+    more = f" and {len(doubtful) - _SHOWN:,} more" if len(doubtful) > _SHOWN else ""
     raise RefusedError(
         f"{shown_path(folder)}: its images lie in {len(beside):,} folders ({named}{more}), as "
         "those of several people do; test each person with idia-index audit, or, if all show one "
-        "person, name these folders one by one"
+        "person, name these folders one by one, on the command line or in a table of subjects"
     )

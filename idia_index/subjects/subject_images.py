@@ -18,8 +18,8 @@ from idia_index.encode.image_cache import ImageCache
 from idia_index.encode.images import decode_image, hash_image, open_image, size_of
 from idia_index.encode.memory_budget import Room
 from idia_index.errors import InputError
-from idia_index.subjects.subjects import Skipped, Subject
-from idia_index.support.text import shown, shown_path
+from idia_index.subjects.records import Skipped, Subject
+from idia_index.support.text import shown_path
 from idia_index.types import Float32, Int64
 
 LOADERS = 2  # decoding beside the encoder; more threads only take cores from it
@@ -77,7 +77,7 @@ def encode_subjects(
     """Encodes the images that `cache` does not know, and tells it.
 
     Raises:
-        InputError: `strict` and an image cannot be read, or none of a subject's can.
+        InputError: `strict` and an image cannot be read.
     """
     files = [(n, path) for n, subject in enumerate(subjects) for path in subject.images]
     rows = np.empty((len(files), backend.fingerprint.dim), np.float32)
@@ -85,6 +85,7 @@ def encode_subjects(
     batch = _Batch(backend, cache, rows, room)
     unread: dict[int, InputError] = {}
     hashes: list[str] = []
+    same: dict[tuple[int, str], int] = {}  # one person's photo in two copies is one vote
     # Closed whatever happens, since loaders may wait for room that nobody makes any more.
     with closing(_loaded([path for _, path in files], cache, room)) as loaded:
         # Neither `found` nor an enumerate() around it may hold an image while the next is decoded.
@@ -93,6 +94,9 @@ def encode_subjects(
             hashes.append(found.sha256)
             if isinstance(found.content, InputError):
                 unread[place] = found.content
+            elif (first := same.setdefault((files[place][0], found.sha256), place)) != place:
+                unread[place] = RepeatedImageError(files[place][1], files[first][1])
+                room.give(found.size)
             elif isinstance(found.content, np.ndarray):
                 rows[place] = found.content
             else:
@@ -103,8 +107,9 @@ def encode_subjects(
                     name = shown_path(files[bad][1])
                     unread[bad] = InputError(f"{name}: {error}")
                 progress(place + 1, len(files))
-            if strict and unread:
-                raise unread[min(unread)]
+            wrong = [at for at, why in unread.items() if not isinstance(why, RepeatedImageError)]
+            if strict and wrong:
+                raise unread[min(wrong)]
     return _encoded(subjects, files, rows, hashes, unread)
 
 
@@ -122,10 +127,18 @@ def _encoded(
     used = [place for place in range(len(files)) if place not in unread]
     places = np.array(used, np.int64)
     owners = np.array([files[place][0] for place in used], np.int64)
-    _check_everybody(subjects, owners, skipped)
     kept = rows[places] if unread else rows
     paths, sha256 = [files[place][1] for place in used], [hashes[place] for place in used]
     return Encoded(kept, owners, places, paths, sha256, skipped)
+
+
+class RepeatedImageError(InputError):
+    """A file that holds the same bytes as an earlier one of the same person."""
+
+    def __init__(self, path: Path, first: Path) -> None:
+        super().__init__(
+            f"{shown_path(path)}: holds the same bytes as {shown_path(first)} and counts once"
+        )
 
 
 class _Batch:
@@ -175,18 +188,6 @@ class _Batch:
         rows = embeddings.encode_images(self._backend, self._images[part])
         self._out[self._places[part]] = rows
         self._cache.put(self._keys[part], rows)
-
-
-def _check_everybody(
-    subjects: Sequence[Subject], owners: Int64, skipped: Sequence[Sequence[Skipped]]
-) -> None:
-    counts = np.bincount(owners, minlength=len(subjects))
-    for number, subject in enumerate(subjects):
-        if not counts[number]:
-            raise InputError(
-                f"{shown(subject.name)} has no image that can be read, of {len(subject.images)}; "
-                f"the first: {skipped[number][0].reason}"
-            )
 
 
 def _load(place: int, path: Path, cache: ImageCache, room: Room) -> _Loaded:

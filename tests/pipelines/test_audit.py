@@ -123,8 +123,20 @@ def test_a_subject_without_a_readable_image_is_named(
 ) -> None:
     (tmp_path / "text.jpg").write_text("no image")
     bad = make_subject("Nobody Seen", [tmp_path / "text.jpg"])
-    with pytest.raises(InputError, match=r"'Nobody Seen'.*text\.jpg"):
-        audit(index, toy, [*read_subjects(people), bad])
+    everybody = [bad, *read_subjects(people)]
+    result = audit(index, toy, everybody)
+    assert [(each.name, "text.jpg" in each.reason) for each in result.skipped] == [
+        ("Nobody Seen", True)
+    ]
+    alone = audit(index, toy, everybody[1:])
+    assert [r.subject for r in result.subjects] == [r.subject for r in alone.subjects]
+    assert [r.name_id for r in result.subjects] == [r.name_id for r in alone.subjects]
+    for r, same in zip(result.subjects, alone.subjects, strict=True):
+        assert (r.predictions == same.predictions).all()
+    assert len(result.index) == len(alone.index)  # a name that is not tested does not compete
+    for subjects, strict in ((everybody, True), ([bad], False)):
+        with pytest.raises(InputError, match=r"text\.jpg: not an image"):
+            audit(index, toy, subjects, strict=strict)
 
 
 def test_more_images_than_a_batch_keep_their_owners(
@@ -260,9 +272,8 @@ def test_a_path_that_is_no_utf8_stays_valid_json(
         ("name,path,membership\nA B,x.png,perhaps\n", "membership is 'perhaps'"),
         ("name,path,training_count\nA B,x.png,many\n", "training_count is 'many'"),
         ("name,path,membership\nA B,x.png,member\nA B,x.png,non_member\n", "line 3: .*agree"),
-        ("name,path\nA B,x.png\na b,x.png\n", "the same name to the model"),
         ("name,path\nA B,empty\n", "has no image"),
-        ('name,path\n"A B,x.png\n', "not a CSV file"),
+        ('name,path\n"A B,x.png\n', "its quotes do not close"),
     ],
 )
 def test_a_table_that_does_not_fit_says_where(tmp_path: Path, table: str, told: str) -> None:

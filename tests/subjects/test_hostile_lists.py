@@ -71,25 +71,21 @@ def read(reader: object, file: Path) -> object:
 
 
 CSV_CASES = {
-    "name,path\n\"A B,a.png\n": "not a CSV file",
-    "name,path\n\"A B,a.png\nC D,b.png\nE F\",a.png\n": "not a CSV file .line 2:",
-    "name,path\n\nA B,a.png\nC D,\"b.png\nE F,a.png\"\n": "not a CSV file .line 4:",
-    "\"name,path\nA B\",a.png\n": "not a CSV file .line 1:",
+    "name,path\n\"A B,a.png\n": "line 2: its quotes do not close",
+    "name,path\n\nC D,\"b.png\nE F,a.png\"\n": "line 3: its quotes do not close",
+    "\"name,path\nA B\",a.png\n": "has no column name and no column path",
     "nm,path\nA,b\n": "has no column name",
     "": "has no column name and no column path",
-    "name;path\nA B;a.png\n": "has no column name",
     "name,path,name\nA,b,c\n": "the column 'name' twice",
-    "name,path,Membership\nA B,a.png,member\n": "the column 'Membership' is misspelt",
-    "name,path, training count\nA B,a.png,3\n": "the column ' training count' is misspelt",
     "name,path\nA B,a.png,more\n": "line 2: has more cells",
+    "name;path\nA B;a.png;more\n": "line 2: has more cells .* a semicolon",
     "name,path\n\nA B\n": "line 3: a person needs a name and a path",
     "name,path\nA B,gone.png\n": "line 2: .*gone.png: no such image or folder",
     "name,path\nA B," + "x" * 4000 + "\n": "line 2: .*File name too long",
     "name,path,training_count\nA B,a.png,-5\n": "line 2: training_count is '-5'",
     "name,path,training_count\nA B,a.png," + "9" * 30 + "\n": "line 2: training_count is '999",
     "name,path,training_count\nA B,a.png,\u0663\n": "line 2: training_count is '\u0663'",
-    "name,path,membership\nA B,a.png,Member\n": "line 2: membership is 'Member'",
-    "name,path\nA B,a.png\na  b,b.png\n": "'a b' and 'A B' are the same name",
+    "name,path,membership\nA B,a.png,maybe\n": "line 2: membership is 'maybe'",
     "name,path,membership\nA B,a.png,member\nA B,b.png,\n": "line 3: 'A B' has another membership",
     "name,path\nJa\0ne,a.png\n": "line 2: .*U\\+0000",
     "name,path\n": "names nobody",
@@ -112,6 +108,7 @@ def test_quotes_that_close_are_read_as_pythons_csv_reads_them(tmp_path: Path) ->
     text = 'path,name,x\n"a,b.png","Doe, Jane",\n"c""d.png",A "B" C,1\n\ne.png,"É F"\n'
     (tmp_path / "s.csv").write_text(text, encoding="utf-8")
     expected = [(row["name"], row["path"]) for row in csv.DictReader(StringIO(text))]
+    expected[0] = ("Jane Doe", expected[0][1])  # which is written Last, First
     found = read_subjects(tmp_path / "s.csv")
     assert [(person.name, person.images[0].name) for person in found] == expected
 

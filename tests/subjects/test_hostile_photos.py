@@ -21,8 +21,9 @@ from toy_backend import ToyBackend
 
 from idia_index.cli.main import run as run_command
 from idia_index.encode.backend import Backend
+from idia_index.encode.formats import FORMATS
 from idia_index.encode.image_cache import ImageCache
-from idia_index.encode.images import FORMATS, load_image
+from idia_index.encode.images import load_image
 from idia_index.encode.memory_budget import Room
 from idia_index.errors import InputError
 from idia_index.pipelines.parity import compare
@@ -70,6 +71,7 @@ def test_every_verb_decodes_or_lists_each_file(
         assert set(subject["image_files"]) == expected
         reasons = {Path(s["file"]): s["reason"] for s in subject["skipped"]}
         assert reasons.keys() == bad.keys()
+        assert subject["name"] not in {each["name"] for each in json.loads(out).get("skipped", [])}
         for path, told in bad.items():
             assert told.lower() in reasons[path].lower(), path
             assert path.name.isprintable() is (path.name in reasons[path])
@@ -88,17 +90,35 @@ def test_every_verb_decodes_or_lists_each_file(
         compare(toy, toy, ["A B"], JAIR2024[:1], subjects, strict=True)
 
 
-def test_a_subject_left_without_an_image_is_named(
+def test_a_subject_left_without_an_image_does_not_end_the_others(
     index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_images(tmp_path / "people" / "First0_Last7", 2)
-    (tmp_path / "people" / "First3_Last10").mkdir()
-    (tmp_path / "people" / "First3_Last10" / "a.png").write_bytes(b"")
-    for verb, arguments in verbs(index, tmp_path / "people").items():
+    people = tmp_path / "people"
+    make_images(people / "First0_Last7", 2)
+    (people / "First3_Last10").mkdir()
+    (people / "First3_Last10" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    (people / "First1_Last1").mkdir()
+    (people / "First1_Last1" / "IMG_1.MOV").write_bytes(b"\0\0\0\x14ftypqt  ")
+    told = {
+        "First3 Last10": "'First3 Last10' has no image that can be read",
+        "First1_Last1": "'First1 Last1' has no photo among 1 file left out: ",
+    }
+    for verb, arguments in verbs(index, people).items():
         capsys.readouterr()
-        assert run(*arguments) == 2, verb
+        code = run(*arguments, "--json")
         out, err = capsys.readouterr()
-        assert "'First3 Last10' has no image that can be read" in err and not out
+        if verb == "query":
+            assert code == 2 and told["First3 Last10"] in err and not out
+            continue
+        assert code == 0
+        data = json.loads(out)
+        assert [subject["name"] for subject in data["subjects"]] == ["First0 Last7"]
+        left_out = data["skipped"] if verb == "audit" else data["left_out"]
+        reasons = {each["name"]: each["reason"] for each in left_out}
+        assert reasons.keys() == told.keys()
+        for name, words in told.items():
+            assert words in reasons[name] and words in err
+        assert run(*arguments, "--strict") == 2
 
 
 class Picky(ToyBackend):
@@ -251,7 +271,14 @@ def test_unreadable_files_and_folders_are_listed(tmp_path: Path) -> None:
             pytest.skip("run by root, who may read everything")
         command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": ":".join(map(str, (Path(__file__).parents[1], Path(__file__).parent))),
+        },
     )
     (person / "locked").chmod(0o700)
     assert done.stdout.splitlines() == [
@@ -294,5 +321,5 @@ def test_links_lead_in_no_circle_and_hidden_files_belong_to_nobody(tmp_path: Pat
     (person,) = read_subjects(tmp_path / "people")
     assert [path.name for path in person.images] == ["00.png", "01.png"] and not person.skipped
     (tmp_path / "people" / "All_Of_Them").symlink_to("..")
-    with pytest.raises(InputError, match=r"All_Of_Them: a link to a folder that it lies in"):
-        read_subjects(tmp_path / "people")
+    (skipped,) = read_subjects(tmp_path / "people").skipped
+    assert "All_Of_Them: a link to a folder that it lies in" in skipped.reason

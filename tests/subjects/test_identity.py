@@ -161,8 +161,12 @@ def test_subjects_that_are_one_name_to_the_model_are_refused(
 ) -> None:
     index = build_index(tmp_path / "i", clip, make_names(others(people)))
     twice = [people[0], Subject(wide(people[0].name), people[1].images)]
+    result = audit(index, clip, twice)
+    assert [r.subject.name for r in result.subjects] == [people[0].name]
+    (skipped,) = result.skipped
+    assert skipped.name == twice[1].name and "are the same name to the model" in skipped.reason
     with pytest.raises(InputError, match="are the same name to the model; put them together"):
-        audit(index, clip, twice)
+        audit(index, clip, twice, strict=True)
 
 
 def test_without_tokens_rows_tell(tmp_path: Path, toy: ToyBackend) -> None:

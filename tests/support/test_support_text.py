@@ -74,10 +74,9 @@ def test_reads(
         ("Ann\u2028Lee".encode(), 1, "line separator"),
         ("Ann\x85Lee".encode(), 1, "U+0085"),
         ("Ann \ufffd".encode(), 1, "replacement character"),
-        (b"Ann\nB\xf6\n", 2, "byte 0xF6 at offset 5 is not UTF-8"),
-        (b"\xef\xbb\xbfAnn\nB\xf6\n", 2, "byte 0xF6 at offset 8 is not UTF-8"),
+        (b"Ann\nB\xf7\n", 2, "byte 0xF7 at offset 5 is not UTF-8"),
+        (b"\xef\xbb\xbfAnn\nB\xf7\n", 2, "byte 0xF7 at offset 8 is not UTF-8"),
         (b"\xed\xa0\x80\n", 1, "not UTF-8"),
-        ("Ann\n".encode("utf-16"), 1, "UTF-16"),
         (b"Ann\n" + b"x" * 5000, 2, "longer than 4096 bytes"),
         (b"Ann\n\n" + b"x" * (1 << 20) + b"\nBo\n", 3, "longer than 4096 bytes"),
     ],
@@ -94,8 +93,8 @@ def test_line_numbers_and_offsets_hold_past_the_first_chunk(
 ) -> None:
     monkeypatch.setattr(textfiles, "_CHUNK_BYTES", 7)
     good = b"\xef\xbb\xbf" + b"".join(b"name %d\r\n" % i for i in range(100))
-    path = _write(tmp_path, good + b"\xff\n")
-    assert f"line 101: byte 0xFF at offset {len(good)} " in _message(path)
+    path = _write(tmp_path, good + b"\xf7\n")
+    assert f"line 101: byte 0xF7 at offset {len(good)} " in _message(path)
     path = _write(tmp_path, good + b"a\x00b")
     assert "line 101: " in _message(path)
     path = _write(tmp_path, good + b"Bo")
@@ -180,7 +179,8 @@ def test_any_bytes_are_read_or_refused(
     except InputError as error:
         assert str(error).isprintable() and str(path) in str(error)
     else:
-        assert data.decode("utf-8").count("\n") <= len(lines.texts) + lines.blanks
+        codec = {"Windows-1252": "cp1252"}.get(lines.encoding.name, lines.encoding.name)
+        assert data.decode(codec).count("\n") <= len(lines.texts) + lines.blanks
 
 
 def test_check_text_names_the_place() -> None:

@@ -1,0 +1,154 @@
+"""What a file is by its first bytes, whatever its name says, and which reader decodes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import BinaryIO
+
+from PIL import Image, features
+
+from idia_index.errors import InputError, install_command
+
+HEAD = 64  # bytes that tell what a file is
+EXTRA = "photos"
+
+# Only these of Pillow's readers are tried, so that none of its others, nor a program that it
+# calls, meets a stranger's file.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM") + (
+    ("AVIF",) if features.check("avif") else ()
+)
+
+_REPLACE = "remove it or replace it by a readable image"
+_CONVERT = "which is not read; save it as JPEG or PNG"
+_DEVELOP = "which is not developed; export it as JPEG"
+
+_IMAGES = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"\xff\x0a", "JXL"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "JXL"),
+    *((b"P%d%c" % (kind, space), "PPM") for kind in range(1, 7) for space in b"\n \r\t"),
+)  # fmt: skip
+# By the brands of the container that HEIC, AVIF and films share, the major one first.
+_BRANDS = {
+    b"avif": "AVIF", b"avis": "AVIF",
+    b"heic": "HEIF", b"heix": "HEIF", b"heim": "HEIF", b"heis": "HEIF", b"hevc": "HEIF",
+    b"hevx": "HEIF", b"hevm": "HEIF", b"hevs": "HEIF", b"mif1": "HEIF", b"mif2": "HEIF",
+    b"msf1": "HEIF", b"mif3": "HEIF",
+}  # fmt: skip
+_OTHERS = (
+    (b"%PDF", f"a PDF document, {_CONVERT}"),
+    (b"%!PS", f"a PostScript file, {_CONVERT}"),
+    (b"\xc5\xd0\xd3\xc6", f"a PostScript file, {_CONVERT}"),
+    (b"<svg", f"an SVG drawing, {_CONVERT}"),
+    (b"<?xml", f"an XML file, such as an SVG drawing, {_CONVERT}"),
+    (b"\0\0\0\x0cjP", f"a JPEG 2000 image, {_CONVERT}"),
+    (b"\xff\x4f\xff\x51", f"a JPEG 2000 image, {_CONVERT}"),
+    (b"8BPS", f"a Photoshop file, {_CONVERT}"),
+    (b"IIRO", f"a camera's raw file, {_DEVELOP}"),
+    (b"IIRS", f"a camera's raw file, {_DEVELOP}"),
+    (b"MMOR", f"a camera's raw file, {_DEVELOP}"),
+    (b"IIU\0", f"a camera's raw file, {_DEVELOP}"),
+    (b"FUJIFILMCCD-RAW", f"a camera's raw file, {_DEVELOP}"),
+    (b"FOVb", f"a camera's raw file, {_DEVELOP}"),
+    (b"<!doctype html", "a web page in place of an image; download the image itself"),
+    (b"<html", "a web page in place of an image; download the image itself"),
+    (b"version https://git-lfs", "a pointer of Git LFS in place of an image; run git lfs pull"),
+    (b"PK\x03\x04", f"a ZIP archive; unpack it, or {_REPLACE}"),
+)
+RAW = f"a camera's raw file, {_DEVELOP}"
+PREVIEW = "a TIFF that begins with a reduced preview of its picture; save the picture as JPEG"
+
+_PLUGINS = {"HEIF": ("pillow_heif", "HEIC"), "JXL": ("pillow_jxl", "JPEG XL")}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file is.
+
+    Attributes:
+        format: Pillow's name of the image format, None for what is no image that is read.
+        told: what to say of a file that is none, with the fix.
+    """
+
+    format: str | None
+    told: str = ""
+
+    @property
+    def is_film(self) -> bool:
+        """Whether it is moving pictures rather than a photo."""
+        return self.told.startswith("a film")
+
+
+def kind_of(head: bytes) -> Kind:
+    """What a file that begins with `head` (of `HEAD` bytes, or fewer in a short file) is."""
+    if not head:
+        return Kind(None, f"an empty file; {_REPLACE}")
+    if head[4:8] == b"ftyp":
+        return _container(head)
+    if head[:4] == b"RIFF":
+        webp = head[8:12] == b"WEBP"
+        return Kind("WEBP") if webp else Kind(None, f"a film or sound, {_CONVERT}")
+    if head[8:10] == b"CR" and head[:4] == b"II*\0":
+        return Kind(None, RAW)
+    for start, image in _IMAGES:
+        if head.startswith(start):
+            return Kind(image)
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    for start, told in _OTHERS:
+        if head.startswith(start) or text.lower().startswith(start.lower()):
+            return Kind(None, told)
+    if head[4:8] in (b"moov", b"mdat", b"wide", b"free") or head[:4] == b"\x1aE\xdf\xa3":
+        return Kind(None, f"a film, {_CONVERT}")
+    return Kind(None, f"not an image in a known format; {_REPLACE}")
+
+
+def _container(head: bytes) -> Kind:
+    size = int.from_bytes(head[:4], "big")
+    brands = [head[8:12], *(head[i : i + 4] for i in range(16, min(size, len(head)), 4))]
+    if brands[0] == b"crx ":
+        return Kind(None, RAW)
+    # `mif1` alone says how the container is built, not what codes the pixels.
+    if brands[0] in (b"mif1", b"msf1", b"mif2", b"mif3"):
+        for brand in brands[1:]:
+            if _BRANDS.get(brand) == "AVIF":
+                return Kind("AVIF")
+    found = _BRANDS.get(brands[0])
+    return Kind(found) if found else Kind(None, f"a film, {_CONVERT}")
+
+
+def check_reader(kind: Kind, name: str) -> None:
+    """Raises InputError, with how to get it, where the reader of a format is not installed."""
+    if kind.format == "AVIF" and "AVIF" not in FORMATS:
+        raise InputError(
+            f"{name}: an AVIF image, which this Pillow does not read: pip install -U 'pillow>=11.3'"
+        )
+    if kind.format in _PLUGINS:
+        package, called = _PLUGINS[kind.format]
+        if find_spec(package) is None:
+            raise InputError(f"{name}: a {called} image; to read it: {install_command(EXTRA)}")
+
+
+def open_plain(file: BinaryIO, kind: Kind) -> Image.Image:
+    """The image of a file of a kind that has a reader, its pixels not decoded yet.
+
+    JPEG XL is the exception: its reader decodes as it opens.
+    """
+    if kind.format == "HEIF":
+        # Not registered with Pillow: what else the program opens is none of our business.
+        plugin = import_module("pillow_heif.as_plugin")
+        opened: Image.Image = plugin.HeifImageFile(file)
+        return opened
+    if kind.format == "JXL":
+        import_module("pillow_jxl")
+        return Image.open(file, formats=("JXL",))
+    return Image.open(file, formats=FORMATS)

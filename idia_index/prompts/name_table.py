@@ -1,0 +1,107 @@
+"""Lists of names that are tables, and what only looks like a list of names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+from idia_index.errors import InputError
+from idia_index.support.tables import Dialect, Table, read_table, sniff
+from idia_index.support.text import Refuse, iter_blocks, read_lines, shown_path
+
+_LOOKED_AT = 200  # lines, of which all must look alike
+
+FIRST_NAMES = (
+    "firstname", "given_name", "givenname", "given_names", "forename", "vorname", "prénom",
+    "prenom", "voornaam", "imię", "imie", "förnamn", "fornavn", "etunimi",
+)  # fmt: skip
+LAST_NAMES = (
+    "lastname", "surname", "family_name", "familyname", "nachname", "familienname", "nom",
+    "nom_de_famille", "cognome", "apellido", "apellidos", "achternaam", "nazwisko", "efternamn",
+    "etternavn", "sukunimi",
+)  # fmt: skip
+NAMES = (
+    "names", "full_name", "fullname", "person_name", "subject_name", "display_name",
+    "complete_name", "candidate", "candidates", "candidate_name", "celebrity",
+    "celebrity_name", "actor", "actress",
+    "vollständiger_name", "nom_complet", "nombre", "nombre_completo", "nome", "nome_completo",
+    "naam", "imię_i_nazwisko", "namn", "nimi", "имя", "имя_фамилия", "фио", "姓名", "名前", "이름",
+)  # fmt: skip
+NAME_COLUMNS = {"name": NAMES, "first_name": FIRST_NAMES, "last_name": LAST_NAMES}
+
+# What lists of names rarely hold; a list without any of it is not looked at further.
+_ODD = re.compile(r"[;\t|,\"\d\[\]{*\u2022]|^- ")
+_QUOTED = re.compile(r'"(?:[^"]|"")+"')
+_JSON = re.compile(r"""[\[{]\s*(?:["\[{]|$)""")
+_NUMBERED = re.compile(r"\d+\s*[.):]?\s+\S")
+_LOOKS: Sequence[tuple[str, re.Pattern[str]]] = (
+    ("semicolons in every line", re.compile(r"[^;]+;.*")),
+    ("tabs in every line", re.compile(r"[^\t]+\t.*")),
+    ("bars in every line", re.compile(r"[^|]*\|.*")),
+    ("numbers before the names", _NUMBERED),
+    ("a number in every line", re.compile(r"(?:.*,)?\s*\d+\s*(?:,.*)?")),
+    ("several commas in every line", re.compile(r"[^,]*,[^,]*,.*")),
+    ("commas in every line", re.compile(r"[^,]+ [^,]+,\S.*")),
+    ("dashes before the names", re.compile(r"[-*\u2022] .*")),
+)
+
+
+def full_name(cells: Mapping[str, str], columns: frozenset[str]) -> str:
+    """The name of a row, of one column or of two.
+
+    Beside a column of first names, `name` is that of last names, as in German spreadsheets.
+    """
+    first = cells.get("first_name", "")
+    last = cells.get("last_name", "")
+    if "first_name" not in columns:
+        return cells.get("name", "")
+    if "last_name" not in columns:
+        return f"{first} {cells.get('name', '')}".strip()
+    return f"{first} {last}".strip() or cells.get("name", "")
+
+
+def has_names(columns: frozenset[str]) -> bool:
+    """Whether columns tell people's whole names."""
+    return "name" in columns or {"first_name", "last_name"} <= columns
+
+
+def name_table(path: str | os.PathLike[str], refuse: Refuse) -> tuple[Table, str] | None:
+    """The table that a list of names is, and how it was read; None for a plain list.
+
+    Raises:
+        InputError: it looks like something else than names, one a line.
+    """
+    source = shown_path(path)
+    head = _head(path)
+    if not any(map(_ODD.search, head)) and _column_of(head[:1], source) is None:
+        return None
+    if (dialect := _column_of(head[:2], source)) is not None:
+        table = read_table(path, NAME_COLUMNS, refuse)
+        columns = sorted(dialect.columns & set(NAME_COLUMNS))
+        return table, f"{table.note()}; names from {' and '.join(columns)}"
+    if all(_QUOTED.fullmatch(line) for line in head):
+        dialect = Dialect(",", ("name",), 0)
+        table = Table(source, dialect, read_lines(path, tabs=True, refuse=refuse))
+        return table, f"{source}: read as names in quotes"
+    for told, pattern in _LOOKS:
+        if len(head) > 1 and all(map(pattern.fullmatch, head)):
+            raise InputError(
+                f"{source}: looks like a table ({told}), not like names; write one name a line, or "
+                "name the columns in the first line, one of them: name"
+            )
+    if _JSON.match(head[0]):
+        raise InputError(f"{source}: looks like JSON; write one name a line, without quotes")
+    return None
+
+
+def _column_of(head: Sequence[str], source: str) -> Dialect | None:
+    dialect = sniff(head, NAME_COLUMNS, source)
+    return dialect if has_names(dialect.columns) else None
+
+
+def _head(path: str | os.PathLike[str]) -> list[str]:
+    blocks = iter_blocks(path, tabs=True, refuse=lambda number, told: None)
+    lines = (line.strip(" ") for block in islice(blocks, 1) for line in block)
+    return list(islice((line for line in lines if line.strip()), _LOOKED_AT))

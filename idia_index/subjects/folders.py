@@ -1,0 +1,136 @@
+"""Folders of people as they lie on disks: one a person, also below folders that sort them."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from idia_index.errors import InputError
+from idia_index.prompts.names import as_utf8, clean_name, folder_to_name
+from idia_index.subjects.one_person import GENERIC, check_one_person
+from idia_index.subjects.person import Person
+from idia_index.subjects.photo_files import is_system_folder
+from idia_index.subjects.records import SkippedSubject, Subject, SubjectList
+from idia_index.support.text import counted, shown_path
+
+_MOST_LEVELS = 4  # Takeout/Google Photos/First_Last and one more
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019.-][^\W\d_]*)*")
+
+
+@dataclass
+class _Seen:
+    subjects: list[Subject] = field(default_factory=list)
+    skipped: list[SkippedSubject] = field(default_factory=list)
+    sorting: list[str] = field(default_factory=list)
+    turned: list[str] = field(default_factory=list)
+
+
+def people_of_folder(folder: Path) -> SubjectList:
+    """The people of a folder with one folder of images for each; who cannot be used is listed.
+
+    Folders that sort people (`actors/First_Last`) are looked into.
+
+    Raises:
+        InputError: there is nobody in it.
+    """
+    seen = _Seen()
+    _look(folder, folder, seen, 0)
+    if not seen.subjects and not seen.skipped:
+        raise InputError(
+            f"{shown_path(folder)}: holds no folders; "
+            "make one folder of images per person, First_Last"
+        )
+    return SubjectList(tuple(seen.subjects), tuple(seen.skipped), _notes(folder, seen))
+
+
+def _notes(folder: Path, seen: _Seen) -> tuple[str, ...]:
+    notes = []
+    if seen.sorting:
+        named = ", ".join(seen.sorting[:3])
+        notes.append(f"{shown_path(folder)}: people are in the folders of {named}")
+    if seen.turned:
+        notes.append(
+            f"{shown_path(folder)}: {counted(len(seen.turned), 'folder')} called Last, First read "
+            f"as First Last ({seen.turned[0]})"
+        )
+    return tuple(notes)
+
+
+def _look(root: Path, folder: Path, seen: _Seen, level: int) -> None:
+    for entry in _folders(folder):
+        if entry.is_symlink() and root.resolve().is_relative_to(entry.resolve()):
+            reason = f"{shown_path(entry)}: a link to a folder that it lies in; remove it"
+            seen.skipped.append(SkippedSubject(as_utf8(entry.name), reason))
+        elif level < _MOST_LEVELS and _sorts_people(entry):
+            seen.sorting.append(shown_path(entry))
+            _look(root, entry, seen, level + 1)
+        else:
+            _add(entry, seen)
+
+
+def _add(entry: Path, seen: _Seen) -> None:
+    where = shown_path(entry)
+    try:
+        name = folder_to_name(entry.name)
+        plain = clean_name(as_utf8(entry.name).replace("_", " "))
+        if name != plain:
+            seen.turned.append(f"{plain!r} is {name!r}")
+        person = Person(name)
+        check_one_person(entry, person.add(entry, where), known=name)
+        seen.subjects.append(person.subject(where))
+    except InputError as error:
+        seen.skipped.append(SkippedSubject(as_utf8(entry.name), str(error)))
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(
+        entry for entry in folder.iterdir() if entry.is_dir() and not is_system_folder(entry.name)
+    )
+
+
+def _sorts_people(folder: Path) -> bool:
+    """Whether a folder holds no photos of its own but folders called after people.
+
+    A person's own folders are not: they are called after places, years or what was done.
+    """
+    try:
+        with os.scandir(folder) as listed:
+            entries = [each for each in listed if not is_system_folder(each.name)]
+        below = [each.name for each in entries if each.is_dir()]
+    except OSError:
+        return False
+    photos = [e for e in entries if not e.is_dir() and not _is_paper(e.name)]
+    if photos or not below:
+        return False
+    if not _is_person(folder.name):
+        return any(map(_is_person, below)) or _sorts_deeper(folder, below)
+    return False
+
+
+def _sorts_deeper(folder: Path, below: list[str]) -> bool:
+    """Whether a folder with a generic name leads to another that sorts people."""
+    generic = _words(folder.name) <= GENERIC
+    return generic and any(_sorts_people(folder / name) for name in below)
+
+
+def _is_paper(name: str) -> bool:
+    """Files that lie beside folders of people and are nobody's photos."""
+    return name.lower().endswith((".txt", ".csv", ".json", ".md", ".html", ".xml", ".db", ".ini"))
+
+
+def _words(name: str) -> set[str]:
+    return set(re.split(r"[\s_]+", name.casefold().strip("_ ")))
+
+
+def _is_person(name: str) -> bool:
+    """Whether a folder's name looks like one of a person: two words or more, of letters."""
+    text = unicodedata.normalize("NFC", as_utf8(name)).replace("_", " ").replace(",", " ")
+    words = text.split()
+    return (
+        len(words) >= 2
+        and all(_WORD.fullmatch(word) for word in words)
+        and not _words(text) & GENERIC
+    )

@@ -1,0 +1,56 @@
+"""Paths as tables write them -> files as they lie on this disk."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def find_path(base: Path, text: str) -> Path:
+    """The file or folder that a table's text means, relative to `base`.
+
+    As it is where that exists; else with either slash, and in either Unicode composition, which
+    macOS and other systems write differently. What is not there comes back as it was written.
+    """
+    written = base / text
+    for candidate in _candidates(base, text):
+        try:
+            if os.path.lexists(candidate):
+                return candidate
+        except (OSError, ValueError):
+            continue
+    return written
+
+
+def _candidates(base: Path, text: str) -> Iterator[Path]:
+    yield base / text
+    spellings = [text] if "\\" not in text else [text, text.replace("\\", "/")]
+    for spelling in spellings:
+        for form in ("NFC", "NFD"):
+            yield base / unicodedata.normalize(form, spelling)
+        # In a locale that is not UTF-8 file names are still UTF-8 nearly everywhere.
+        yield base / os.fsdecode(spelling.encode("utf-8", "surrogatepass"))
+    for spelling in spellings:
+        if (walked := _walked(base, spelling)) is not None:
+            yield walked
+
+
+def _walked(base: Path, text: str) -> Path | None:
+    """The one path whose every part is equal in composed form."""
+    parts = Path(text).parts
+    here = Path(parts[0]) if parts and Path(text).is_absolute() else base
+    for part in parts[1:] if Path(text).is_absolute() else parts:
+        if os.path.lexists(here / part):
+            here = here / part
+            continue
+        wanted = unicodedata.normalize("NFC", part)
+        try:
+            names = [n for n in os.listdir(here) if unicodedata.normalize("NFC", n) == wanted]  # noqa: PTH208
+        except OSError:
+            return None
+        if len(names) != 1:
+            return None
+        here = here / names[0]
+    return here

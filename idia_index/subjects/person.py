@@ -1,0 +1,93 @@
+"""A person while the photos are being listed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from idia_index.errors import InputError
+from idia_index.subjects.photo_files import describe_nothing, photos_below
+from idia_index.subjects.records import Skipped, Subject
+from idia_index.support.text import shown, shown_path
+
+
+@dataclass
+class Person:
+    """Collects a subject's photos.
+
+    Attributes:
+        name, membership, training_count, person: as of `Subject`.
+        images: photos by their path without links and `..`, so that each counts once.
+        skipped: files that were left out, and why.
+        passed: what was passed over by name, for who is left with nothing.
+    """
+
+    name: str
+    membership: str | None = None
+    training_count: int | None = None
+    person: str | None = None
+    images: dict[str, Path] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+    passed: list[Skipped] = field(default_factory=list)
+
+    def add(self, path: Path, place: str) -> list[Path]:
+        """Adds an image or the images of a folder; `place` says where it is named.
+
+        Returns the photos that are new.
+
+        Raises:
+            InputError: there is no such thing, or it cannot be looked at.
+        """
+        path = path.absolute()  # reports are replayed from other folders, too
+        known = len(self.images)
+        if _is_folder(path, place):
+            found = photos_below(path)
+            self.skipped += found.skipped
+            self.passed += found.passed
+            for photo in found.photos:
+                self._add_image(photo)
+        else:
+            self._add_image(path)
+        return list(self.images.values())[known:]
+
+    def subject(self, place: str) -> Subject:
+        """The subject; raises InputError if there is no image."""
+        if not self.images:
+            nothing = describe_nothing([*self.skipped, *self.passed])
+            raise InputError(f"{place}: {shown(self.name)} {nothing}")
+        return Subject(
+            self.name,
+            tuple(self.images.values()),
+            self.membership,
+            self.training_count,
+            tuple(self.skipped),
+            self.person,
+        )
+
+    def _add_image(self, path: Path) -> None:
+        first = self.images.setdefault(os.path.realpath(path), path)
+        if first is path:
+            return
+        if first == path:
+            self._skip(path, "was given twice and counts once")
+        else:
+            self._skip(path, f"is {shown_path(first)} by another path and counts once")
+
+    def _skip(self, path: Path, reason: str) -> None:
+        self.skipped.append(Skipped(path, f"{shown_path(path)}: {reason}"))
+
+
+def _is_folder(path: Path, place: str) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(
+            f"{place}: {shown_path(path)}: no such image or folder; check the path"
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"{place}: {shown_path(path)}: cannot be read ({reason}); check the path and its rights"
+        ) from error

@@ -1,0 +1,218 @@
+"""The gate between what lies in a person's folder and the photos that are judged.
+
+Photos are told by their first bytes, not by their names. What systems and programs leave in
+folders is passed over by name; everything else that is no photo is listed with its reason.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from idia_index.encode.formats import HEAD, RAW, Kind, kind_of
+from idia_index.errors import IdiaIndexError
+from idia_index.subjects.records import Skipped
+from idia_index.support.files import open_regular
+from idia_index.support.text import counted, shown_path
+
+# Folders of systems, of network storage and of photo programs: copies, indexes, waste.
+_SYSTEM_FOLDERS = frozenset(
+    {
+        "__macosx", "@eadir", "#recycle", "@recycle", "#snapshot", "@tmp", "@sharebin",
+        "@recently-snapshot", "lost+found", "$recycle.bin", "recycler", "recycled",
+        "system volume information", "network trash folder", "temporary items",
+        "thevolumesettingsfolder", "$extend", "found.000", "@__thumb", "__pycache__",
+    }
+)  # fmt: skip
+_THUMBNAIL_FOLDERS = frozenset(
+    {
+        "thumbs", "thumbnails", "thumbnail", "_thumbs", "thumb", "previews",
+    }
+)  # fmt: skip
+_PACKAGES = (".lrdata", ".lrcat-data", ".photoslibrary", ".aplibrary", ".cocatalog")
+_SYSTEM_FILES = frozenset(
+    {
+        "thumbs.db", "thumb.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r",
+        "icon\uf00d", "picasa.ini", "zbthumbnail.info", "albumartsmall.jpg", "pspbrwse.jbf",
+        "photothumb.db", "sync.ffs_db", "autorun.inf",
+    }
+)  # fmt: skip
+_SYSTEM_STARTS = ("~$", "synoindex_", "synophoto_", "synofile_", "albumart_{")
+# What stands beside a photo and describes or edits it, and what programs have not finished.
+_SIDECARS = frozenset(
+    {
+        ".json", ".xmp", ".aae", ".thm", ".dop", ".pp3", ".cos", ".cop", ".cof", ".on1",
+        ".nksc", ".vrd", ".arp", ".xml", ".ini", ".db", ".db-shm", ".db-wal", ".lnk", ".url",
+        ".webloc", ".tmp", ".part", ".crdownload", ".download", ".md5", ".sha256", ".nomedia",
+        ".modd", ".moff", ".ithmb", ".bak", ".lock", ".photo-info", ".comments",
+    }
+)  # fmt: skip
+_FILMS = frozenset(
+    {
+        ".mov", ".mp4", ".m4v", ".avi", ".3gp", ".3g2", ".mkv", ".webm", ".mpg", ".mpeg",
+        ".mts", ".m2ts", ".wmv", ".lrv", ".mp", ".insv",
+    }
+)  # fmt: skip
+_RAW = frozenset(
+    {
+        ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".orf",
+        ".rw2", ".raf", ".pef", ".srw", ".x3f", ".3fr", ".fff", ".iiq", ".kdc", ".dcr",
+        ".mrw", ".erf", ".mef", ".mos", ".rwl", ".gpr", ".raw",
+    }
+)  # fmt: skip
+# Also the sizes that WordPress makes, such as `name-150x150.jpg`.
+_THUMBNAIL = re.compile(
+    r"^(?:thumb|tn|small)[_-]|[_.-](?:thumb|thumbnail|small|tn|\d{2,4}x\d{2,4})(?=\.|$)"
+)
+
+
+@dataclass
+class Found:
+    """What a person's folder holds.
+
+    Attributes:
+        photos: files to judge, in the order of their names.
+        skipped: files that are left out, and why.
+        passed: files and folders that were passed over by name, for who is left with nothing.
+    """
+
+    photos: list[Path] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    passed: list[Skipped] = field(default_factory=list)
+
+    def skip(self, path: Path, reason: str) -> None:
+        """Leaves a file out, and says so."""
+        self.skipped.append(Skipped(path, f"{shown_path(path)}: {reason}"))
+
+    def pass_over(self, path: Path, reason: str) -> None:
+        """Leaves a file out that nobody would take for a photo."""
+        self.passed.append(Skipped(path, f"{shown_path(path)}: {reason}"))
+
+
+def is_system_folder(name: str) -> bool:
+    """Whether a folder of this name is a system's or a program's and nobody's photos."""
+    folded = name.casefold()
+    return name.startswith(".") or folded in _SYSTEM_FOLDERS or folded.endswith(_PACKAGES)
+
+
+def photos_below(folder: Path) -> Found:
+    """The photos of a folder and the folders below it.
+
+    Links to folders are not followed, so that none leads in a circle.
+    """
+    found = Found()
+    waiting = [folder]
+    while waiting:  # not os.walk: folders within folders would use up Python's stack
+        here = waiting.pop()
+        try:
+            with os.scandir(here) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except OSError as error:
+            found.skip(here, f"the folder cannot be read ({error.strerror})")
+            continue
+        folders = [entry for entry in entries if _is_dir(entry)]
+        files = [here / entry.name for entry in entries if not _is_dir(entry)]
+        waiting += reversed(list(_folders_to_enter(here, folders, found)))
+        _sort_out(files, found)
+    return found
+
+
+def describe_nothing(found: Iterable[Skipped]) -> str:
+    """Of a person without a photo: what there was instead, and why it was left out."""
+    reasons = [each.reason for each in found]
+    if not reasons:
+        return "has no image; give at least one"
+    more = f"; and {len(reasons) - 3:,} more" if len(reasons) > 3 else ""
+    told = "; ".join(reasons[:3]) + more
+    return f"has no photo among {counted(len(reasons), 'file')} left out: {told}"
+
+
+def _folders_to_enter(here: Path, folders: list[os.DirEntry[str]], found: Found) -> Iterator[Path]:
+    crops, whole = _crops_and_photos([entry.name for entry in folders])
+    for entry in folders:
+        path = here / entry.name
+        if is_system_folder(entry.name):
+            found.pass_over(path, "a folder of the system")
+        elif entry.is_symlink():
+            found.skip(path, "a link to a folder, which is not followed")
+        elif entry.name.casefold() in _THUMBNAIL_FOLDERS:
+            found.skip(path, "a folder of thumbnails, which are not judged in place of photos")
+        elif entry.name == whole:
+            found.skip(path, f"holds the photos that {shown_path(here / crops)} has the faces of, "
+                       "which are taken")  # fmt: skip
+        else:
+            yield path
+
+
+def _crops_and_photos(names: list[str]) -> tuple[str, str]:
+    """The folders of faces and of the photos that they were cut from, as FaceScrub has them."""
+    by_name = {name.casefold(): name for name in names}
+    for crops in ("face", "faces"):
+        for whole in ("images", "image"):
+            if crops in by_name and whole in by_name:
+                return by_name[crops], by_name[whole]
+    return "", ""
+
+
+def _sort_out(files: list[Path], found: Found) -> None:
+    stems = {path.stem.casefold() for path in files if path.suffix.lower() not in _FILMS}
+    names = {path.name.casefold() for path in files}
+    for path in files:
+        name, suffix = path.name.casefold(), path.suffix.lower()
+        if name.startswith((".", *_SYSTEM_STARTS)) or name in _SYSTEM_FILES:
+            found.pass_over(path, "a file of the system")
+        elif suffix in _SIDECARS:
+            found.pass_over(path, "describes a photo and is none")
+        elif suffix in _FILMS and _is_live(path, stems):
+            found.pass_over(path, "the film of a live photo")
+        elif suffix in _FILMS:
+            found.skip(path, "a film; save a picture of it as JPEG or PNG")
+        elif suffix in _RAW:
+            found.skip(path, RAW)
+        elif _is_thumbnail(name, names):
+            found.skip(path, "a thumbnail of a photo beside it")
+        else:
+            _by_content(path, found)
+
+
+def _is_live(path: Path, stems: set[str]) -> bool:
+    stem = path.stem.casefold()
+    # Takeout writes IMG_1.HEIC.MP4 as well, and Pixel phones PXL_1.MP beside PXL_1.MP.jpg.
+    return stem in stems or stem.rsplit(".", 1)[0] in stems or path.name.casefold() in stems
+
+
+def _is_thumbnail(name: str, names: set[str]) -> bool:
+    whole = _THUMBNAIL.sub("", name)
+    return whole != name and whole in names
+
+
+def _by_content(path: Path, found: Found) -> None:
+    kind = _kind(path)
+    if kind is None or kind.format is not None:
+        found.photos.append(path)  # what cannot be opened is said by who decodes it
+    elif kind.is_film:
+        found.skip(path, "a film; save a picture of it as JPEG or PNG")
+    else:
+        found.skip(path, kind.told)
+
+
+def _kind(path: Path) -> Kind | None:
+    """What a file is, None where it cannot be opened."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
+        with open_regular(path) as file:
+            return kind_of(file.read(HEAD))
+    except (OSError, ValueError, IdiaIndexError):
+        return None
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle; opening it says so
+        return False

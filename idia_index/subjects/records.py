@@ -1,0 +1,82 @@
+"""The people under test, their photos, and who and what was left out with which reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import SupportsIndex, overload
+
+MEMBER, NON_MEMBER = "member", "non_member"
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was left out, and why, in one line that names it."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A person under test.
+
+    Attributes:
+        name: the name that the model may associate with the face.
+        images: files of images of the person, in a fixed order.
+        membership: "member", "non_member", or None where the truth is not known.
+        training_count: training images of the person, None where not known.
+        skipped: files of the person's folder that are no photos.
+        person: what tells people of the same name apart, None where nothing was given.
+    """
+
+    name: str
+    images: tuple[Path, ...]
+    membership: str | None = None
+    training_count: int | None = None
+    skipped: tuple[Skipped, ...] = field(default=())
+    person: str | None = None
+
+
+@dataclass(frozen=True)
+class SkippedSubject:
+    """A person who could not be tested.
+
+    Attributes:
+        name: the name, or the place of the entry where it gives none.
+        reason: why, and what to do, in one line.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SubjectList(Sequence[Subject]):
+    """The subjects that a folder or a table gives.
+
+    Attributes:
+        subjects: who can be tested.
+        skipped: who cannot, and why.
+        notes: how the source was read, where that is not obvious; one line each.
+    """
+
+    subjects: tuple[Subject, ...]
+    skipped: tuple[SkippedSubject, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Subject: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Subject, ...]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Subject | tuple[Subject, ...]:
+        return self.subjects[index]
+
+
+def skipped_people(subjects: Iterable[Subject]) -> tuple[SkippedSubject, ...]:
+    """Who was left out when `subjects` were read; nobody where they come from elsewhere."""
+    return subjects.skipped if isinstance(subjects, SubjectList) else ()

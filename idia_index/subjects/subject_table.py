@@ -1,0 +1,182 @@
+"""A table of subjects: a row for each image or folder of images of a person."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from idia_index.errors import InputError
+from idia_index.prompts.name_order import given_first
+from idia_index.prompts.name_table import FIRST_NAMES, LAST_NAMES, NAMES, full_name, has_names
+from idia_index.prompts.names import clean_name
+from idia_index.subjects.one_person import check_one_person
+from idia_index.subjects.paths import find_path
+from idia_index.subjects.person import Person
+from idia_index.subjects.records import MEMBER, NON_MEMBER, Skipped, SkippedSubject, SubjectList
+from idia_index.support.tables import Row, Table, read_table
+from idia_index.support.text import counted, shown, shown_path
+
+COLUMNS = {
+    "name": NAMES,
+    "path": (
+        "paths", "file", "files", "filename", "file_name", "filepath", "file_path", "image",
+        "images", "image_path", "photo", "photos", "picture", "folder", "directory", "dir",
+        "datei", "pfad", "bild", "ordner", "fichier", "chemin", "dossier", "ruta", "archivo",
+    ),
+    "membership": ("member", "is_member", "truth", "status"),
+    "training_count": ("trainingcount", "train_count", "training_images", "count"),
+    "person": (
+        "person_id", "personid", "subject_id", "subjectid", "identity", "identity_id", "imdb_id",
+        "wikidata_id", "wikidata", "orcid",
+    ),
+    "row": ("id",),
+    "first_name": FIRST_NAMES,
+    "last_name": LAST_NAMES,
+}  # fmt: skip
+_TOLD = "the first line names the columns: name,path[,membership][,training_count]"
+
+# (name, what tells people of one name apart)
+_Key = tuple[str, str | None]
+
+
+def people_of_table(file: Path) -> SubjectList:
+    """The people of a table; who cannot be used is listed with the reason.
+
+    Raises:
+        InputError: it is no table with names and paths, or names nobody.
+    """
+    where = shown_path(file)
+    bad: list[SkippedSubject] = []
+    table = read_table(
+        file, COLUMNS, lambda line, told: bad.append(SkippedSubject(f"line {line}", told))
+    )
+    _check_columns(table, where)
+    rows = list(table.rows())
+    reader = _Reader(file.parent, table, _tells_people(rows, table.columns, file.parent))
+    for row in rows:
+        reader.read(row)
+    if not rows and not bad:
+        raise InputError(f"{where}: names nobody; write a line per person below the columns")
+    return reader.people(where, bad)
+
+
+def _check_columns(table: Table, where: str) -> None:
+    missing = [] if has_names(table.columns) else ["name"]
+    missing += [] if "path" in table.columns else ["path"]
+    if missing:
+        raise InputError(f"{where}: has no column {' and no column '.join(missing)}; {_TOLD}")
+
+
+class _Reader:
+    """Rows -> people."""
+
+    def __init__(self, base: Path, table: Table, by: str) -> None:
+        self._base = base
+        self._table = table
+        self._by = by  # the column that tells people of one name apart, "" for none
+        self._persons: dict[_Key, Person] = {}
+        self._problems: dict[_Key, str] = {}
+        self._lost: list[SkippedSubject] = []
+        self._turned: list[str] = []
+
+    def read(self, row: Row) -> None:
+        """Reads a row; what is wrong with it is its person's problem, not the table's."""
+        written = clean_name(full_name(row.cells, self._table.columns))
+        name = given_first(written)
+        if name != written:
+            self._turned.append(f"{written!r} is {name!r}")
+        if row.problem or not name:
+            problem = row.problem or f"{row.place}: a person needs a name and a path"
+            self._lost.append(SkippedSubject(name or f"line {row.line}", problem))
+            return
+        key = (name, row.get(self._by) or None)
+        try:
+            self._add(key, row)
+        except InputError as error:
+            self._problems.setdefault(key, str(error))
+
+    def _add(self, key: _Key, row: Row) -> None:
+        told = Person(key[0], _membership(row), _training_count(row), key[1])
+        known = self._persons.setdefault(key, told)
+        if (known.membership, known.training_count) != (told.membership, told.training_count):
+            raise InputError(
+                f"{row.place}: {shown(key[0])} has another membership or training_count than on "
+                "an earlier line; make them agree, or tell two people of one name apart by a "
+                "column person_id"
+            )
+        if not row.get("path"):
+            raise InputError(f"{row.place}: a person needs a name and a path")
+        path = find_path(self._base, row.get("path"))
+        try:
+            new = known.add(path, row.place)
+        except InputError as error:
+            # One photo of several may be gone; whoever has none left is told.
+            known.skipped.append(Skipped(path.absolute(), str(error)))
+            return
+        if len(new) > 1:
+            check_one_person(path, new)
+
+    def people(self, where: str, bad: Sequence[SkippedSubject]) -> SubjectList:
+        """Everybody who can be used, and who cannot."""
+        subjects, skipped = [], [*bad, *self._lost]
+        for key in dict.fromkeys([*self._persons, *self._problems]):
+            try:
+                if key in self._problems:
+                    raise InputError(self._problems[key])
+                subjects.append(self._persons[key].subject(where))
+            except InputError as error:
+                skipped.append(SkippedSubject(key[0], str(error)))
+        return SubjectList(tuple(subjects), tuple(skipped), self._notes(where))
+
+    def _notes(self, where: str) -> tuple[str, ...]:
+        notes = [] if self._table.is_plain else [self._table.note()]
+        if self._turned:
+            notes.append(
+                f"{where}: {counted(len(self._turned), 'name')} written Last, First read as First "
+                f"Last ({self._turned[0]})"
+            )
+        homonyms = [name for name, person in self._persons if person is not None]
+        if twice := sorted({name for name in homonyms if homonyms.count(name) > 1}):
+            notes.append(f"{where}: people of one name, told apart: {', '.join(twice[:5])}")
+        return tuple(notes)
+
+
+def _tells_people(rows: Sequence[Row], columns: frozenset[str], base: Path) -> str:
+    """The column that tells people of one name apart.
+
+    `id` alone may number the rows: it tells people apart where it repeats for a person, or where
+    every row of a name is a whole folder.
+    """
+    if "person" in columns:
+        return "person"
+    ids = [row.get("row") for row in rows if row.get("row")]
+    if "row" not in columns or not ids:
+        return ""
+    if len(set(ids)) < len(ids):
+        return "row"
+    folders = all(os.path.isdir(find_path(base, row.get("path"))) for row in rows)  # noqa: PTH112
+    return "row" if folders else ""
+
+
+def _membership(row: Row) -> str | None:
+    value = re.sub(r"[\s_-]+", "_", row.get("membership").casefold())
+    if value not in ("", MEMBER, NON_MEMBER):
+        raise InputError(
+            f"{row.place}: membership is {shown(row.get('membership'))}; write {MEMBER}, "
+            f"{NON_MEMBER} or nothing"
+        )
+    return value or None
+
+
+def _training_count(row: Row) -> int | None:
+    value = row.get("training_count")
+    if not value:
+        return None
+    # pandas writes 75.0 where another row has none.
+    if not (found := re.fullmatch(r"([0-9]{1,15})(?:\.0+)?", value)):
+        raise InputError(
+            f"{row.place}: training_count is {shown(value)}; write an integer of 0 or more"
+        )
+    return int(found.group(1))

@@ -1,0 +1,77 @@
+"""Who of the subjects can be tested: names that the model can read, photos that it can see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from idia_index.encode.backend import Backend
+from idia_index.encode.embeddings import unreadable_names
+from idia_index.errors import InputError
+from idia_index.prompts.grid import PromptGrid
+from idia_index.search.index import Index
+from idia_index.subjects.candidates import alike_names
+from idia_index.subjects.records import SkippedSubject, Subject, SubjectList, skipped_people
+from idia_index.subjects.subject_images import Encoded
+from idia_index.support.text import counted, shown
+
+
+def usable_subjects(index: Index, backend: Backend, subjects: Sequence[Subject]) -> SubjectList:
+    """The subjects whose names the model can read and tell apart; the others with the reason."""
+    names = list(dict.fromkeys(subject.name for subject in subjects))
+    reasons = {
+        names[place]: told
+        for place, told in unreadable_names(backend, PromptGrid(index.templates, names)).items()
+    }
+    readable = [name for name in names if name not in reasons]
+    for later, first in alike_names(index, backend, readable).items():
+        reasons[later] = (
+            f"{shown(later)} and {shown(first)} are the same name to the model; put them together "
+            "or rename one"
+        )
+    kept: list[Subject] = []
+    skipped = list(skipped_people(subjects))
+    seen: dict[str, Subject] = {}
+    for subject in subjects:
+        reason = reasons.get(subject.name, "")
+        twice = seen.setdefault(subject.name, subject)
+        if not reason and twice is not subject and subject.person is None:
+            reason = f"{shown(subject.name)} is given twice; put the photos together"
+        if reason:
+            skipped.append(SkippedSubject(subject.name, reason))
+        else:
+            kept.append(subject)
+    return SubjectList(tuple(kept), tuple(skipped))
+
+
+def with_images(subjects: SubjectList, encoded: Encoded) -> SubjectList:
+    """The subjects of whom an image was encoded, with those images; the others with the reason."""
+    kept: list[Subject] = []
+    skipped = list(subjects.skipped)
+    bounds = np.searchsorted(encoded.owners, np.arange(len(subjects) + 1)).tolist()
+    for subject, (start, stop), unread in zip(
+        subjects, pairwise(bounds), encoded.skipped, strict=True
+    ):
+        if start < stop:
+            images = tuple(encoded.paths[start:stop])
+            left_out = (*subject.skipped, *unread)
+            kept.append(replace(subject, images=images, skipped=left_out))
+            continue
+        reason = (
+            f"{shown(subject.name)} has no image that can be read, of {len(subject.images)}; "
+            f"the first: {unread[0].reason}"
+        )
+        skipped.append(SkippedSubject(subject.name, reason))
+    return SubjectList(tuple(kept), tuple(skipped))
+
+
+def check_skipped(subjects: SubjectList, strict: bool) -> None:
+    """Raises InputError if nobody is left, or, where `strict`, if anybody was left out."""
+    if not subjects.skipped or (subjects.subjects and not strict):
+        return
+    first, *others = subjects.skipped
+    more = f" (and {counted(len(others), 'person', 'people')} more)" if others else ""
+    raise InputError(f"{first.reason}{more}")

@@ -1,0 +1,194 @@
+"""The one reader of tables: what spreadsheets and programs call CSV, told by its header.
+
+A table is told by columns that are known. Its separator, quotes and encoding are found out from
+the header, its columns are found whatever their case and order, and one note says what was read.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from idia_index.errors import InputError
+from idia_index.support.encodings import Encoding
+from idia_index.support.text import Lines, Refuse, read_lines, shown, shown_path
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_SEP = re.compile(r"\"?sep=(.)\"?", re.I)
+
+# A column's name here, and what else people call it.
+Columns = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Attributes:
+        place: the file and the line, for messages.
+        line: the line's number.
+        cells: the text of each known column that the table has, without white space around it.
+        problem: why the row cannot be used, naming the place; empty where it can.
+    """
+
+    place: str
+    line: int
+    cells: Mapping[str, str]
+    problem: str = ""
+
+    def get(self, column: str) -> str:
+        """The text of a column, empty where the table lacks it."""
+        return self.cells.get(column, "")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a table is written.
+
+    Attributes:
+        separator: what stands between cells.
+        header: its columns by their known names, "" for any other.
+        before: lines before the rows.
+    """
+
+    separator: str
+    header: tuple[str, ...]
+    before: int
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The known columns that the table has."""
+        return frozenset(column for column in self.header if column)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose header was understood.
+
+    Attributes:
+        source: the file, for messages.
+        dialect: how it is written.
+        lines: all lines that are not blank.
+    """
+
+    source: str
+    dialect: Dialect
+    lines: Lines
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The known columns that it has."""
+        return self.dialect.columns
+
+    def note(self) -> str:
+        """How it was read, in one line."""
+        encoding = self.lines.encoding
+        example = f" ({encoding.example})" if encoding.example else ""
+        return (
+            f"{self.source}: read as a table with {_SEPARATORS[self.dialect.separator]} between "
+            f"columns, in {encoding.name}{example}"
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is written as CSV is: commas, UTF-8."""
+        return self.dialect.separator == "," and self.lines.encoding.name == "UTF-8"
+
+    def rows(self) -> Iterator[Row]:
+        """The rows that are not blank, in order."""
+        for text, number in islice(
+            zip(self.lines.texts, self.lines.numbers, strict=True), self.dialect.before, None
+        ):
+            place = f"{self.source}, line {number}"
+            try:
+                cells = _cells(text, self.dialect.separator)
+            except csv.Error as error:
+                # No cell runs over lines: a stray quote would make one of all lines up to the next.
+                problem = f"{place}: its quotes do not close on it ({error}); check them"
+                yield Row(place, number, {}, problem)
+                continue
+            if any(cells):
+                yield self._row(place, number, cells)
+
+    def _row(self, place: str, number: int, cells: list[str]) -> Row:
+        header = self.dialect.header
+        problem = ""
+        if any(cells[len(header) :]):
+            what = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+            problem = (
+                f"{place}: has more cells than there are columns; quote what holds "
+                f"{what[self.dialect.separator]}"
+            )
+        named = {column: cell for column, cell in zip(header, cells, strict=False) if column}
+        return Row(place, number, named, problem)
+
+
+def read_table(path: str | os.PathLike[str], known: Columns, refuse: Refuse | None = None) -> Table:
+    """A table with as many of the `known` columns as it has; `refuse` as in `iter_blocks`.
+
+    Raises:
+        InputError: the file is no text, or a column is given twice.
+    """
+    lines = read_lines(path, tabs=True, refuse=refuse)
+    source = shown_path(path)
+    return Table(source, sniff(lines.texts[:2], known, source), lines)
+
+
+def sniff(head: Sequence[str], known: Columns, source: str) -> Dialect:
+    """The dialect whose header has the most of the known columns.
+
+    Args:
+        head: the first lines of the file that are not blank.
+        known: the columns, and what else people call them.
+        source: the file, for messages.
+
+    Raises:
+        InputError: a known column is given twice.
+    """
+    told = _SEP.fullmatch(head[0].strip()) if head else None
+    before = 1 if told else 0
+    text = head[before] if len(head) > before else ""
+    separators = [told.group(1)] if told and told.group(1) in _SEPARATORS else list(_SEPARATORS)
+    best = Dialect(separators[0], (), before + 1)
+    for separator in separators:
+        try:
+            cells = _cells(text, separator)
+        except csv.Error:
+            continue
+        header = tuple(_column(cell, known) for cell in cells)
+        found = Dialect(separator, header, before + 1)
+        if len(found.columns) > len(best.columns):
+            best = found
+    if double := {column for column in best.header if column and best.header.count(column) > 1}:
+        raise InputError(f"{source}: has the column {shown(min(double))} twice; remove one")
+    return best
+
+
+def encoding_note(encoding: Encoding, source: str) -> tuple[str, ...]:
+    """What to say of a file that is not UTF-8; nothing of one that is."""
+    if encoding.name == "UTF-8":
+        return ()
+    example = f" ({encoding.example})" if encoding.example else ""
+    return (f"{source}: read as {encoding.name}{example}; save it as UTF-8 if that is wrong",)
+
+
+def _column(cell: str, known: Columns) -> str:
+    """A header's cell as one of the known columns, else empty."""
+    text = unicodedata.normalize("NFC", cell).casefold()
+    text = re.sub(r"[\s_\-.]+", "_", text).strip("_")
+    for column, others in known.items():
+        if text == column or text in others:
+            return column
+    return ""
+
+
+def _cells(text: str, separator: str) -> list[str]:
+    """The cells of a line, without white space around them; raises csv.Error."""
+    # A quote after the separator's space opens a cell too, as people write it.
+    reader = csv.reader([text], strict=True, delimiter=separator, skipinitialspace=True)
+    return [cell.strip() for cell in next(reader)]
