@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from idia_index.backends.fingerprints import preprocessing_string
 from idia_index.backends.preprocessing import Preprocessing
-from idia_index.backends.weights_hash import weights_sha256
+from idia_index.backends.settings import ACTIVATIONS, read_preprocessing
 from idia_index.encode.images import MAX_PIXELS
-from idia_index.errors import IdiaIndexError, InputError, MissingExtraError, ModelError
+from idia_index.errors import IdiaIndexError, MissingExtraError, ModelError
 from idia_index.plugins import BackendPlugin
 from idia_index.plugins.specs import SpecKind, pytorch_spec
 from idia_index.support.offline import is_offline
+from idia_index.support.text import shown
 from idia_index.types import Fingerprint, Float32
 
 try:
@@ -28,13 +30,16 @@ try:
         check_activation,
         computed_activation,
     )
+    from idia_index.backends.open_clip_folders import Source
     from idia_index.backends.open_clip_models import build_model
-    from idia_index.backends.open_clip_sources import Source, find_source
+    from idia_index.backends.open_clip_settings import is_activation_note
+    from idia_index.backends.open_clip_sources import find_source, with_statements
     from idia_index.backends.open_clip_tokenizers import (
         ClipBpe,
         build_tokenizer,
         tokenizer_string,
     )
+    from idia_index.backends.torch_checkpoints import checkpoint_sha256
     from idia_index.backends.torch_devices import (
         describe_device,
         pick_device,
@@ -50,6 +55,8 @@ try:
         packs_agree,
         to_numpy,
     )
+    from idia_index.backends.torch_unwrap import WEIGHTS_CHOICES
+    from idia_index.backends.transformers_siglip import SiglipTokenizer, build_siglip
 except ModuleNotFoundError as error:
     raise MissingExtraError("the open_clip backend", error.name or "open_clip", "torch") from error
 
@@ -63,6 +70,10 @@ class OpenClipBackend(BackendPlugin):
         dtype: what the towers compute in: "float32", "float16" or "bfloat16".
         allow_activation_mismatch: whether to load weights under an activation that they were
             not trained with, as published figures sometimes were.
+        preprocess: how images are prepared, where the source does not say it or says it wrong:
+            "openai", "inception", "imagenet", a JSON file, or its content.
+        activation: "gelu" or "quick_gelu", in place of what the source says.
+        weights: "raw" or "ema", where a checkpoint holds weights and their moving average.
         offline: whether to take files from folders and the local cache alone.
 
     Attributes:
@@ -86,6 +97,9 @@ class OpenClipBackend(BackendPlugin):
         device: str | None = None,
         dtype: str = "float32",
         allow_activation_mismatch: bool = False,
+        preprocess: str | Mapping[str, Any] | None = None,
+        activation: str | None = None,
+        weights: str | None = None,
         offline: bool = False,
     ) -> None:
         spec = pytorch_spec(model)
@@ -95,31 +109,52 @@ class OpenClipBackend(BackendPlugin):
         self.model = spec.text
         # What is here already needs nothing from elsewhere, its tokenizer included.
         offline = offline or is_offline() or spec.kind in (SpecKind.CHECKPOINT, SpecKind.FOLDER)
-        source = find_source(model, spec, offline=offline, allow_mismatch=allow_activation_mismatch)
-        sha256 = weights_sha256(source.weights)
-        self._load(source, model, None if allow_activation_mismatch else sha256, offline)
+        wanted = None if preprocess is None else read_preprocessing(preprocess)
+        _check_choice("activation", activation, ACTIVATIONS)
+        _check_choice("weights", weights, WEIGHTS_CHOICES)
+        allowed = allow_activation_mismatch or activation is not None
+        source = find_source(model, spec, offline=offline, allow_mismatch=allowed)
+        source = with_statements(source, wanted, activation)
+        sha256 = checkpoint_sha256(source.weights)
+        self._load(source, (model, None if allowed else sha256), weights, offline)
         self._fingerprint = Fingerprint(
             architecture=source.architecture,
-            weights_sha256=sha256,
+            weights_sha256=f"{sha256}-ema" if self._is_averaged else sha256,
             tokenizer=tokenizer_string(self.tokenizer, source.config["text_cfg"]),
             preprocessing=preprocessing_string(self.preprocessing),
-            activation=computed_activation(source.config),
+            activation=_activation(source),
             dim=int(source.config["embed_dim"]),
             precision=dtype,
         )
 
-    def _load(self, source: Source, spec: str, sha256: str | None, offline: bool) -> None:
-        """Builds the model; checks the activation unless `sha256` is None."""
-        checkpoint = source.read(source.weights)
-        if sha256 is not None:
+    def _load(
+        self, source: Source, checked: tuple[str, str | None], weights: Any, offline: bool
+    ) -> None:
+        """Builds the model; checks the activation of `checked`, a SPEC and a SHA-256, if it can."""
+        checkpoint = source.read(source.weights, weights)
+        spec, sha256 = checked
+        if sha256 is not None and source.siglip is None:
             trained = source.activation or checkpoint.activation or activation_of_hash(sha256)
             computed = computed_activation(source.config)
             check_activation(spec, source.architecture, computed, trained)
-        built: Any = build_model(source.config, checkpoint, source.architecture)
-        self.tokenizer = build_tokenizer(
-            source.config["text_cfg"], source.tokenizer, offline=offline
-        )
-        self._check_vocabulary(source, built)
+        built: Any
+        if source.siglip is not None:
+            built, taken = build_siglip(source.siglip, checkpoint, source.architecture, weights)
+            self.tokenizer = SiglipTokenizer(
+                Path(source.tokenizer), built.context_length, built.vocab_size
+            )
+            built.pad = self.tokenizer.pad
+        else:
+            built, taken = build_model(source.config, checkpoint, source.architecture, weights)
+            self.tokenizer = build_tokenizer(
+                source.config["text_cfg"], source.tokenizer, offline=offline
+            )
+            self._check_vocabulary(source, built)
+        told = source.notes
+        if checkpoint.activation is not None:  # what was assumed is known now
+            told = tuple(note for note in told if not is_activation_note(note))
+        self.notes = (*taken.notes, *told)
+        self._is_averaged = taken.averaged and taken.among_others
         self._set_towers(built)
         self._set_preprocessing(source, built)
 
@@ -174,7 +209,7 @@ class OpenClipBackend(BackendPlugin):
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 f"model {self.model}: its configuration preprocesses images with {error}; "
-                "mend its preprocess_cfg"
+                "correct its preprocess_cfg"
             ) from error
         self.preprocessing: dict[str, Any] = config
         self._transform = image_transform_v2(PreprocessCfg(**config), is_train=False)
@@ -214,7 +249,7 @@ class OpenClipBackend(BackendPlugin):
             pixels: torch.Tensor = self._transform(image)
         # Pillow and torchvision raise what they please for modes and sizes they do not take.
         except Exception as error:
-            raise InputError(
+            raise ModelError(
                 f"an image of {image.width} x {image.height} in mode {image.mode} cannot be "
                 f"preprocessed ({error}); convert it to RGB"
             ) from error
@@ -226,7 +261,7 @@ class OpenClipBackend(BackendPlugin):
         size = self.preprocessing["size"]
         side = max(size) if isinstance(size, (list, tuple)) else size
         if self.preprocessing["resize_mode"] == "shortest" and side**2 * long > MAX_PIXELS * short:
-            raise InputError(
+            raise ModelError(
                 f"an image of {image.width} x {image.height} pixels is too long for its width: "
                 f"the model would see it with its shorter side at {side}; crop it"
             )
@@ -240,3 +275,16 @@ class OpenClipBackend(BackendPlugin):
         if self._whole_texts is None:  # a causal tower, whose texts go through packs
             self._whole_texts = WholeTexts(self.clip, self.tokenizer, self._dtype)
         return self._whole_texts(texts)
+
+
+def _check_choice(what: str, value: str | None, known: Sequence[str]) -> None:
+    if value is not None and value not in known:
+        raise ModelError(f"{what} {shown(value)} is unknown; there are: {', '.join(known)}")
+
+
+def _activation(source: Source) -> str:
+    """What the towers compute, as the fingerprint has it."""
+    if source.siglip is None:
+        return computed_activation(source.config)
+    towers = (source.siglip.text_config, source.siglip.vision_config)
+    return "_".join(sorted({str(tower.hidden_act) for tower in towers}))

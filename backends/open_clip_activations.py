@@ -5,7 +5,7 @@ fit both; with the wrong one every embedding is off, and nothing fails. Known ar
 own tags; files whose SHA-256 is in open_clip's table of tags (whole, or its first eight digits
 as published in the file's name); repositories in that table; and TorchScript archives, whose
 classes name the activation. Of any other file nothing is known, and the architecture that the
-user names is believed.
+user names is what is computed, and `open_clip_settings` says that it is assumed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from idia_index.errors import ModelError
 
 QUICK = "quick_gelu"
 PLAIN = "gelu"
-_SUFFIX = "-quickgelu"
+QUICK_SUFFIX = "-quickgelu"
+NAMES = {QUICK: "QuickGELU", PLAIN: "GELU"}
 
 
 def computed_activation(config: Mapping[str, Any]) -> str:
@@ -45,15 +46,21 @@ def _table() -> Iterator[Mapping[str, Any]]:
         yield open_clip.get_pretrained_cfg(architecture, tag)
 
 
-def activation_of_hash(sha256: str) -> str | None:
-    """Activation of the weights with a SHA-256, where open_clip's table has it."""
+def tag_of_hash(sha256: str) -> Mapping[str, Any] | None:
+    """The entry of open_clip's table for the weights with a SHA-256."""
     for config in _table():
         url = str(config.get("url", ""))
         whole = re.search(r"/([0-9a-f]{64})/", url)
         start = re.search(r"-([0-9a-f]{8})\.pth?$", url)
         if (whole and whole[1] == sha256) or (start and sha256.startswith(start[1])):
-            return activation_of_tag(config)
+            return config
     return None
+
+
+def activation_of_hash(sha256: str) -> str | None:
+    """Activation of the weights with a SHA-256, where open_clip's table has it."""
+    config = tag_of_hash(sha256)
+    return None if config is None else activation_of_tag(config)
 
 
 def activation_of_repository(name: str) -> str | None:
@@ -72,17 +79,15 @@ def check_activation(model: str, architecture: str, computed: str, trained: str 
     """
     if trained is None or (computed == QUICK) == (trained == QUICK):
         return
-    fitting = architecture.removesuffix(_SUFFIX) + (_SUFFIX if trained == QUICK else "")
-    mend = (
+    fitting = architecture.removesuffix(QUICK_SUFFIX) + (QUICK_SUFFIX if trained == QUICK else "")
+    remedy = (
         f"use {model.replace(architecture, fitting, 1)}"
         if architecture and fitting in open_clip.list_models() and model.startswith(architecture)
         else f"set quick_gelu to {str(trained == QUICK).lower()} in its configuration"
     )
     raise ModelError(
-        f"model {model}: its weights were trained with {_NAMES[trained]}, {architecture or 'it'} "
-        f"computes {_NAMES.get(computed, computed)}; {mend}, or allow the mismatch "
-        "(--allow-activation-mismatch) to repeat figures made with it"
+        f"model {model}: its weights were trained with {NAMES[trained]}, {architecture or 'it'} "
+        f"computes {NAMES.get(computed, computed)}; {remedy}, state the activation "
+        "(--activation), or allow the mismatch (--allow-activation-mismatch) to repeat figures "
+        "made with it"
     )
-
-
-_NAMES = {QUICK: "QuickGELU", PLAIN: "GELU"}

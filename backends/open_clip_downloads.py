@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download
+from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
     LocalEntryNotFoundError,
@@ -16,6 +17,7 @@ from huggingface_hub.errors import (
 )
 from open_clip.pretrained import download_pretrained_from_url
 
+from idia_index.backends.weights_hash import home_folder
 from idia_index.errors import ModelError
 
 # What open_clip pushes to a hub, and takes where no other file is named.
@@ -38,11 +40,15 @@ def tag_weights(model: str, config: Mapping[str, Any], *, offline: bool) -> Path
     # As open_clip: the hub first where the entry names one, its default file where no other.
     repository, filename = os.path.split(str(config.get("hf_hub") or ""))
     if repository:
-        return _first(model, repository, _alternatives(filename or HF_WEIGHTS_NAME), offline)
+        return hub_first(model, repository, _alternatives(filename or HF_WEIGHTS_NAME), offline)
     url = str(config["url"])
     # open_clip's own folder for what it downloads by address.
-    cached = Path.home() / ".cache" / "clip" / url.rpartition("/")[2]
-    if offline and not cached.is_file():
+    cached = Path("~/.cache/clip").expanduser() if home_folder() else None
+    if cached is None:
+        raise ModelError(
+            _not_there(model, "no home folder to keep them in (HOME is not set)", offline)
+        )
+    if offline and not (cached / url.rpartition("/")[2]).is_file():
         raise ModelError(_not_there(model, "not in the local cache", offline))
     try:
         return Path(download_pretrained_from_url(url))
@@ -70,7 +76,29 @@ def hub_weights(model: str, repository: str, *, offline: bool) -> Path:
     Raises:
         InputError: it is not in the cache and cannot be downloaded.
     """
-    return _first(model, repository, _alternatives(HF_WEIGHTS_NAME), offline)
+    return hub_first(model, repository, _alternatives(HF_WEIGHTS_NAME), offline)
+
+
+def hub_folder(model: str, repository: str, *, offline: bool) -> Path:
+    """The local folder with the settings of a repository, downloaded if need be.
+
+    Raises:
+        InputError: they are not in the cache and cannot be downloaded.
+    """
+    try:
+        with _quiet():
+            return Path(
+                snapshot_download(
+                    repository, allow_patterns=list(_SETTINGS), local_files_only=offline
+                )
+            )
+    # As in hub_file.
+    except Exception as error:
+        raise ModelError(_not_there(model, _reason(error), offline)) from error
+
+
+_SETTINGS = ("*config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json",
+             "vocab*", "merges.txt", "spiece.model", "modules.json")  # fmt: skip
 
 
 def _alternatives(filename: str) -> list[str]:
@@ -82,7 +110,12 @@ def _alternatives(filename: str) -> list[str]:
     return [filename]
 
 
-def _first(model: str, repository: str, filenames: list[str], offline: bool) -> Path:
+def hub_first(model: str, repository: str, filenames: list[str], offline: bool) -> Path:
+    """The first of some files that a repository has, downloaded if need be.
+
+    Raises:
+        InputError: none is in the cache or can be downloaded.
+    """
     for filename in filenames[:-1]:
         try:
             return _hub_path(repository, filename, offline)
@@ -95,15 +128,21 @@ def _first(model: str, repository: str, filenames: list[str], offline: bool) -> 
     return hub_file(model, repository, filenames[-1], offline=offline)
 
 
-def _hub_path(repository: str, filename: str, offline: bool) -> Path:
-    # Its log tells each of several attempts; the error that follows says enough.
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the hub's log, which tells each of several attempts; the error says enough."""
     log = logging.getLogger("huggingface_hub")
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:
-        return Path(hf_hub_download(repository, filename, local_files_only=offline))
+        yield
     finally:
         log.setLevel(level)
+
+
+def _hub_path(repository: str, filename: str, offline: bool) -> Path:
+    with _quiet():
+        return Path(hf_hub_download(repository, filename, local_files_only=offline))
 
 
 def _reason(error: Exception) -> str:
@@ -115,8 +154,8 @@ def _reason(error: Exception) -> str:
 
 
 def _not_there(model: str, reason: str, offline: bool) -> str:
-    mend = "load it once without --offline" if offline else "check the name and the network"
+    remedy = "load it once without --offline" if offline else "check the name and the network"
     return (
-        f"model {model}: its files cannot be had ({reason}); {mend}, or download the weights "
+        f"model {model}: its files cannot be had ({reason}); {remedy}, or download the weights "
         "elsewhere and name the file (ARCH/PATH)"
     )

@@ -14,7 +14,9 @@ from open_clip.model import CLIP, CustomTextCLIP
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from idia_index.backends.torch_checkpoints import Checkpoint, check_fit, load_weights
+from idia_index.backends.torch_checkpoints import Checkpoint
+from idia_index.backends.torch_fit import check_fit, load_weights
+from idia_index.backends.torch_unwrap import WeightsChoice
 from idia_index.errors import ModelError, RefusedError
 
 MAX_LAYERS = 512
@@ -39,22 +41,34 @@ class _NoRandomFill(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def build_model(config: Mapping[str, Any], checkpoint: Checkpoint, architecture: str) -> nn.Module:
-    """An open_clip model with the weights of a checkpoint.
+def without_random_fill() -> AbstractContextManager[Any]:
+    """Where modules are made whose weights are loaded next: random initial ones are left out."""
+    return _NoRandomFill()
+
+
+def build_model(
+    config: Mapping[str, Any],
+    checkpoint: Checkpoint,
+    architecture: str,
+    choice: WeightsChoice | None = None,
+) -> tuple[nn.Module, Checkpoint]:
+    """An open_clip model with the weights of a checkpoint, and the checkpoint as it fits.
 
     Args:
         config: open_clip's `model_cfg`.
-        checkpoint: the weights.
+        checkpoint: the weights; where they are of the model's dtype, they are not copied.
         architecture: name of the architecture, for the messages.
+        choice: "raw" or "ema", where the names say which of two models is which.
 
     Raises:
         InputError: open_clip cannot build the configuration, or the weights do not fit it.
     """
     # First without memory: a configuration that asks for terabytes is found not to fit.
-    check_fit(_instance(config, architecture, torch.device("meta")), checkpoint, architecture)
+    empty = _instance(config, architecture, torch.device("meta"))
+    fitting = check_fit(empty, checkpoint, architecture, choice)
     model = _instance(config, architecture, _NoRandomFill())
-    load_weights(model, checkpoint, architecture)
-    return model.eval().requires_grad_(False)
+    load_weights(model, fitting)
+    return model.eval().requires_grad_(False), fitting
 
 
 def check_config(config: Mapping[str, Any], path: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,57 +17,28 @@ from idia_index.backends.open_clip_activations import (
     check_activation,
     computed_activation,
 )
-from idia_index.backends.open_clip_downloads import hub_file, hub_weights, tag_weights
-from idia_index.backends.open_clip_models import check_config
-from idia_index.backends.open_clip_transformers import (
-    WEIGHTS,
-    check_merges,
-    clip_config,
-    clip_preprocessing,
-    open_clip_weights,
+from idia_index.backends.open_clip_downloads import (
+    hub_file,
+    hub_first,
+    hub_folder,
+    hub_weights,
+    tag_weights,
 )
-from idia_index.backends.torch_checkpoints import Checkpoint, read_checkpoint
+from idia_index.backends.open_clip_folders import (
+    CONFIG,
+    TRANSFORMERS_WEIGHTS,
+    Source,
+    architecture_name,
+    configured,
+    from_folder,
+)
+from idia_index.backends.open_clip_settings import FileSettings, settings_of_file, stated
+from idia_index.backends.settings import read_json
+from idia_index.backends.torch_checkpoints import INDEX_SUFFIX, checkpoint_sha256, shard_names
 from idia_index.errors import ModelError, RefusedError
-from idia_index.plugins.specs import ModelSpec, SpecKind
+from idia_index.plugins.specs import HUB_PREFIX, ModelSpec, SpecKind
 
-CONFIG = "open_clip_config.json"
-_MAX_JSON = 1 << 24
-# open_clip's own order of preference.
-_FOLDER_WEIGHTS = (
-    "open_clip_model.safetensors",
-    "open_clip_pytorch_model.safetensors",
-    "open_clip_pytorch_model.bin",
-    "open_clip_pytorch_model.pth",
-    "model.safetensors",
-    "pytorch_model.bin",
-    "pytorch_model.pth",
-    "model.pth",
-)
-_WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.pth", "*.pt")
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a model comes from.
-
-    Attributes:
-        architecture: its name; for a configuration of its own, "config:" and the start of the
-            configuration's SHA-256.
-        config: open_clip's `model_cfg`; names of Hugging Face models in it are local folders.
-        preprocessing: open_clip's `preprocess_cfg`, without the size.
-        weights: the weights file.
-        tokenizer: folder or repository of a Hugging Face tokenizer.
-        activation: what the weights were trained with, where the source says it.
-        read: reads the weights file.
-    """
-
-    architecture: str
-    config: dict[str, Any]
-    preprocessing: dict[str, Any]
-    weights: Path
-    tokenizer: str | Path
-    activation: str | None = None
-    read: Callable[[Path], Checkpoint] = read_checkpoint
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json")
 
 
 def find_source(
@@ -86,11 +55,11 @@ def find_source(
     if spec.kind is SpecKind.HUB:
         return _from_hub(text, spec.source, offline)
     if spec.kind is SpecKind.FOLDER:
-        return _from_folder(spec.path)
-    config = _built_in(spec.architecture)
+        source = from_folder(spec.path)
+        return _with_hugging_face(source, True, Path(source.tokenizer))
+    config = _built_in(spec.architecture, spec.source)
     if spec.kind is SpecKind.CHECKPOINT:
-        # open_clip's too: the defaults of preprocessing, as the file says nothing of it.
-        return _with_hugging_face(Source(spec.architecture, config, {}, spec.path, ""), True)
+        return _with_hugging_face(_from_file(spec, config), True)
     entry = open_clip.get_pretrained_cfg(spec.architecture, spec.source)
     if not entry:
         raise ModelError(_unknown_tag(spec))
@@ -102,15 +71,90 @@ def find_source(
     return _with_hugging_face(source, offline)
 
 
-def _built_in(architecture: str) -> dict[str, Any]:
+def with_statements(
+    source: Source, preprocess: Mapping[str, Any] | None, activation: str | None
+) -> Source:
+    """A source with what the user states in place of what was found or assumed.
+
+    Args:
+        source: what was found.
+        preprocess: from `settings.read_preprocessing`; None keeps what was found.
+        activation: "gelu" or "quick_gelu"; None keeps what was found.
+
+    Raises:
+        InputError: an activation is stated for a model that computes its own.
+    """
+    if preprocess is None and activation is None:
+        return source
+    if activation is not None and source.siglip is not None:
+        raise ModelError(
+            "an activation is stated for a SigLIP folder, whose config.json says it; leave "
+            "--activation out"
+        )
+    found = FileSettings(source.config, source.preprocessing, source.activation, source.notes)
+    made = stated(found, preprocess, activation)
+    same = made.config == source.config or source.siglip is not None
+    return replace(
+        source,
+        architecture=source.architecture if same else architecture_name(made.config),
+        config=made.config,
+        preprocessing=made.preprocessing,
+        activation=made.activation,
+        notes=made.notes,
+    )
+
+
+def _from_file(spec: ModelSpec, config: dict[str, Any]) -> Source:
+    """The weights of a file under the architecture that is named, with all that stands beside."""
+    path = spec.path
+    beside = path.absolute().parent / CONFIG
+    if beside.is_file():
+        found = configured(beside, path)
+        if not _same(found.config, config):
+            raise ModelError(
+                f"{beside}: describes another architecture ({found.architecture}) than "
+                f"{spec.architecture}; write local-dir:{beside.parent}"
+            )
+        trained = computed_activation(found.config)
+        where = f"preprocessing and activation: as {CONFIG} beside the file states them"
+        settings = FileSettings(config, found.preprocessing, trained, (where, *found.notes))
+    else:
+        settings = settings_of_file(spec.architecture, config, path, checkpoint_sha256(path))
+    same = _same(settings.config, config)
+    return Source(
+        spec.architecture if same else architecture_name(settings.config),
+        settings.config,
+        settings.preprocessing,
+        path,
+        "",
+        settings.activation,
+        notes=settings.notes,
+    )
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two configurations differ in nothing but the activation."""
+    drop = ("quick_gelu",)
+    return {k: v for k, v in one.items() if k not in drop} == {
+        k: v for k, v in other.items() if k not in drop
+    }
+
+
+def _built_in(architecture: str, source: str) -> dict[str, Any]:
     names = open_clip.list_models()
     if architecture not in names:
         lower = {name.lower(): name for name in names}
         close = difflib.get_close_matches(architecture.lower(), lower, n=5, cutoff=0.5)
         hint = ", ".join(lower[name] for name in close)
+        repository = f"{architecture}/{source}"
         raise ModelError(
             f"architecture {architecture!r} is unknown to open_clip; "
             + (f"close to it: {hint}" if hint else "see open_clip.list_models()")
+            + (
+                f"; if {repository} is a repository of a hub, write {HUB_PREFIX}{repository}"
+                if "/" not in source
+                else ""
+            )
         )
     config: dict[str, Any] = open_clip.get_model_config(architecture)
     return config
@@ -129,114 +173,54 @@ def _unknown_tag(spec: ModelSpec) -> str:
 
 
 def _from_hub(text: str, repository: str, offline: bool) -> Source:
-    path = hub_file(text, repository, CONFIG, offline=offline)
-    source = _configured(path, hub_weights(text, repository, offline=offline))
+    folder = hub_folder(text, repository, offline=offline)
+    if not (folder / CONFIG).is_file():
+        weights = hub_first(text, repository, list(TRANSFORMERS_WEIGHTS), offline)
+        if weights.name.endswith(INDEX_SUFFIX):
+            for name in shard_names(weights):
+                hub_file(text, repository, name, offline=offline)
+        return from_folder(folder)
+    source = configured(folder / CONFIG, hub_weights(text, repository, offline=offline))
     tokenizer = source.config["text_cfg"].get("hf_tokenizer_name") or repository
     known = activation_of_repository(repository)
     return _with_hugging_face(replace(source, tokenizer=tokenizer, activation=known), offline)
 
 
-def _from_folder(folder: Path) -> Source:
-    path = folder / CONFIG
-    if path.is_file():
-        source = _configured(path, _weights_in(folder, _FOLDER_WEIGHTS))
-        return _with_hugging_face(source, True, folder)
-    if (folder / "config.json").is_file():
-        return _from_transformers(folder)
-    raise ModelError(
-        f"{folder}: neither {CONFIG} nor config.json of a transformers CLIP model is in this "
-        "folder; name the folder of a model"
-    )
-
-
-def _from_transformers(folder: Path) -> Source:
-    path = folder / "config.json"
-    config = clip_config(read_json(path), path)
-    check_config(config, path)
-    check_merges(folder)
-    preprocessing = folder / "preprocessor_config.json"
-    data = read_json(preprocessing) if preprocessing.is_file() else {}
-    size = config["vision_cfg"]["image_size"]
-    return Source(
-        architecture_name(config),
-        config,
-        clip_preprocessing(data, size, preprocessing),
-        _weights_in(folder, WEIGHTS),
-        folder,
-        read=lambda weights: open_clip_weights(read_checkpoint(weights)),
-    )
-
-
-def _configured(path: Path, weights: Path) -> Source:
-    """The source that an open_clip_config.json describes."""
-    data = read_json(path)
-    config, preprocessing = data.get("model_cfg"), data.get("preprocess_cfg") or {}
-    config = config if isinstance(config, dict) else {}
-    check_config(config, path)
-    if not isinstance(preprocessing, dict):
-        raise ModelError(f"{path}: its preprocess_cfg is no object; take an intact copy")
-    return Source(architecture_name(config), config, preprocessing, weights, path.parent)
-
-
-def architecture_name(config: Mapping[str, Any]) -> str:
-    """Name of the built-in architecture of a configuration, or one made of its SHA-256."""
-    for name in open_clip.list_models():
-        if open_clip.get_model_config(name) == config:
-            return str(name)
-    data = json.dumps(config, sort_keys=True).encode()
-    return f"config:{hashlib.sha256(data).hexdigest()[:12]}"
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file.
-
-    Raises:
-        InputError: the file is missing, too large, or holds something else.
-    """
-    try:
-        if path.stat().st_size > _MAX_JSON:
-            raise ValueError(f"{path.stat().st_size} bytes")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(
-            f"{path}: cannot be read as JSON ({error}); take an intact copy"
-        ) from error
-    if not isinstance(data, dict):
-        raise ModelError(f"{path}: holds no JSON object; take an intact copy")
-    return data
-
-
-def _weights_in(folder: Path, preferred: tuple[str, ...]) -> Path:
-    for name in preferred:
-        if (folder / name).is_file():
-            return folder / name
-    found = sorted(
-        path for pattern in _WEIGHT_PATTERNS for path in folder.glob(pattern) if path.is_file()
-    )
-    if len(found) != 1:
-        what = f"{len(found)} weights files, none under a usual name" if found else "no weights"
-        raise ModelError(f"{folder}: {what}; name the file {preferred[0]}")
-    return found[0]
-
-
 def _with_hugging_face(source: Source, offline: bool, folder: Path | None = None) -> Source:
     """Turns names of Hugging Face models in a configuration into local folders."""
     text = dict(source.config["text_cfg"])
-    if text.get("hf_model_name"):
-        name = str(text["hf_model_name"])
-        text["hf_model_name"] = str(_hugging_face_folder(name, folder, offline, source))
-    return replace(
-        source,
-        config={**source.config, "text_cfg": text},
-        tokenizer=source.tokenizer or text.get("hf_tokenizer_name") or "",
-    )
+    name = text.get("hf_model_name")
+    if name:
+        text["hf_model_name"] = str(_hugging_face_folder(str(name), folder, offline, source))
+    wanted = str(text.get("hf_tokenizer_name") or "")
+    tokenizer = source.tokenizer or wanted
+    if folder is not None and wanted and not _has_any(folder, _TOKENIZER_FILES):
+        tokenizer = _local(wanted, folder) or tokenizer
+    return replace(source, config={**source.config, "text_cfg": text}, tokenizer=tokenizer)
+
+
+def _has_any(folder: Path, names: tuple[str, ...]) -> bool:
+    return any((folder / name).is_file() for name in names)
+
+
+def _local(name: str, folder: Path | None) -> Path | None:
+    """The folder that a name in a configuration is the path of; relative ones to the model's."""
+    try:
+        path = Path(name).expanduser()
+        path = path if path.is_absolute() or folder is None else folder / path
+        return path if path.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # too long for a path; the home of nobody
+        return None
 
 
 def _hugging_face_folder(name: str, folder: Path | None, offline: bool, source: Source) -> Path:
     """The local folder with the config.json of a Hugging Face model."""
     path: Path | None = None
+    local = _local(name, folder)
     if folder is not None and (folder / "config.json").is_file():
         path = folder / "config.json"
+    elif local is not None and (local / "config.json").is_file():
+        path = local / "config.json"
     elif not offline:
         path = hub_file(source.architecture, name, "config.json", offline=False)
     else:

@@ -1,39 +1,36 @@
-"""Weights out of a TorchScript archive, without running any of the code in it.
+"""PyTorch's files -> what is in them, without running any of it and without copying weights.
 
-OpenAI published CLIP as TorchScript archives. `torch.jit.load` compiles the code in such a
-file and runs the `__setstate__` methods that it defines, and TorchScript can open files. So
-the archive is read here as what it is, a zip of raw tensors and a pickle that arranges them,
-with an unpickler that knows a handful of names and builds inert records.
+Three formats: the zip that `torch.save` writes, the stream of pickles that it wrote before 2020,
+and TorchScript archives, as OpenAI published CLIP. `torch.jit.load` compiles the code in an
+archive and runs the `__setstate__` methods that it defines, and TorchScript can open files. So
+an archive is read as what it is, a zip of raw tensors and a pickle that arranges them.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
+import struct
+import sys
 import zipfile
-from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar, NoReturn
 
 import torch
 from torch import Tensor
 
+from idia_index.backends.torch_mapped import MappedFile
+from idia_index.backends.torch_pickles import Inert, InertUnpickler, Storage
 from idia_index.errors import InputError, ModelError, RefusedError
 from idia_index.support.text import printable, shown
 
 # What OpenAI's archives carry beside weights: numbers, and the causal mask.
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
-_STORAGES = {
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "DoubleStorage": torch.float64,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "BoolStorage": torch.bool,
-}
 MAX_NAME = 1000
 _ACTIVATIONS = {"QuickGELU": "quick_gelu", "GELU": "gelu"}
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_LOCAL_HEADER = 30
 
 
 def archive_root(path: Path) -> str | None:
@@ -42,16 +39,26 @@ def archive_root(path: Path) -> str | None:
     Raises:
         InputError: a zip that would unpack to more than it is.
     """
+    return next(
+        (name.split("/")[0] for name in _members(path) if name.endswith("/constants.pkl")), None
+    )
+
+
+def zip_root(path: Path) -> str | None:
+    """Name of the folder inside what `torch.save` writes; None for any other file."""
+    return next((name[:-9] for name in _members(path) if name.endswith("/data.pkl")), None)
+
+
+def _members(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
             check_members(archive, path)
+            return archive.namelist()
     except InputError:
         raise
     # No zip, or a damaged one, which zipfile answers with errors of many kinds.
     except Exception:  # noqa: BLE001
-        return None
-    return next((name.split("/")[0] for name in names if name.endswith("/constants.pkl")), None)
+        return []
 
 
 def check_members(archive: zipfile.ZipFile, path: Path) -> None:
@@ -66,7 +73,7 @@ def check_members(archive: zipfile.ZipFile, path: Path) -> None:
     if packed is not None:
         raise RefusedError(
             f"{path}: {shown(packed)} in it is compressed, which no checkpoint of PyTorch is; "
-            "take an intact copy"
+            "take an intact copy, or unpack it first if it is a zip of a checkpoint"
         )
     total, size = sum(member.file_size for member in members), path.stat().st_size
     if total > size:
@@ -75,12 +82,31 @@ def check_members(archive: zipfile.ZipFile, path: Path) -> None:
         )
 
 
-def read_archive(path: Path, root: str) -> tuple[dict[str, Tensor], str | None]:
+def read_zip(path: Path, root: str, mapped: MappedFile) -> Any:
+    """What a zip of `torch.save` holds: tensors that are views of `mapped`, containers, stand-ins.
+
+    Raises whatever a damaged pickle ends in, and InputError for names that could run code.
+    """
+    with zipfile.ZipFile(path) as archive:
+        order = f"{root}/byteorder"
+        if order in archive.namelist() and _stored(archive, order).decode() != sys.byteorder:
+            raise ValueError("the byte order of another processor")
+        return InertUnpickler(
+            io.BytesIO(_stored(archive, f"{root}/data.pkl")),
+            path,
+            _zip_storage(archive, root, mapped),
+        ).load()
+
+
+def read_archive(
+    path: Path, root: str, mapped: MappedFile | None = None
+) -> tuple[dict[str, Tensor], str | None]:
     """Weights of a TorchScript archive by name, and its activation where its classes say it.
 
     Args:
         path: the archive.
         root: its folder inside, from `archive_root`.
+        mapped: the file, where it is mapped already.
 
     Returns:
         tensors by dotted name, and "quick_gelu", "gelu" or None.
@@ -90,7 +116,9 @@ def read_archive(path: Path, root: str) -> tuple[dict[str, Tensor], str | None]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            unpickler = _Unpickler(archive, root)
+            storage = _zip_storage(archive, root, mapped or MappedFile(path))
+            data = io.BytesIO(_stored(archive, f"{root}/data.pkl"))
+            unpickler = _ArchiveUnpickler(data, path, storage)
             module = unpickler.load()
         return _tensors(module), unpickler.activation
     except InputError:
@@ -103,6 +131,70 @@ def read_archive(path: Path, root: str) -> tuple[dict[str, Tensor], str | None]:
         ) from error
 
 
+def read_legacy(path: Path, mapped: MappedFile) -> Any:
+    """What a file of `torch.save` before 2020 holds; raises as `read_zip`.
+
+    The tensors' numbers stand after the pickles, so the pickle is read twice: once to find where
+    they begin, and once with their places.
+    """
+    counts: dict[str, tuple[torch.dtype, int]] = {}
+
+    def without_numbers(dtype: torch.dtype, key: str, count: int) -> Tensor:
+        counts[key] = (dtype, count)
+        return torch.empty(count, dtype=dtype, device="meta")
+
+    with path.open("rb") as file:
+        if InertUnpickler(file, path, without_numbers).load() != _LEGACY_MAGIC:
+            raise ValueError("not written by torch.save")
+        for _ in ("version of the protocol", "system"):
+            InertUnpickler(file, path, without_numbers).load()
+        start = file.tell()
+        InertUnpickler(file, path, without_numbers).load()
+        keys = InertUnpickler(file, path, without_numbers).load()
+        places = _legacy_places(file, keys, counts, mapped.size)
+        file.seek(start)
+        return InertUnpickler(
+            file,
+            path,
+            lambda dtype, key, count: mapped.tensor(dtype, places[key], count * dtype.itemsize),
+        ).load()
+
+
+def _legacy_places(
+    file: BinaryIO, keys: Any, counts: Mapping[str, tuple[torch.dtype, int]], size: int
+) -> dict[str, int]:
+    """Where the numbers of each storage begin: a count of eight bytes stands before them."""
+    places: dict[str, int] = {}
+    offset = file.tell()
+    for key in map(str, keys):
+        dtype, count = counts[key]
+        file.seek(offset)
+        if struct.unpack("<q", file.read(8))[0] != count or offset + 8 > size:
+            raise ValueError(f"storage {key} has another length")
+        places[key] = offset + 8
+        offset += 8 + count * dtype.itemsize
+    return places
+
+
+def _zip_storage(archive: zipfile.ZipFile, root: str, mapped: MappedFile) -> Storage:
+    def storage(dtype: torch.dtype, key: str, count: int) -> Tensor:
+        info = archive.getinfo(f"{root}/data/{key}")
+        if info.file_size != count * dtype.itemsize:
+            raise ValueError(f"tensor {key} has {info.file_size} bytes for {count} numbers")
+        return mapped.tensor(dtype, _data_offset(mapped, info), info.file_size)
+
+    return storage
+
+
+def _data_offset(mapped: MappedFile, info: zipfile.ZipInfo) -> int:
+    """Where the bytes of a member begin: after a header of its own length."""
+    head = mapped.tensor(torch.uint8, info.header_offset, _LOCAL_HEADER).numpy().tobytes()
+    if head[:4] != b"PK\x03\x04":
+        raise ValueError(f"{info.filename} has no header")
+    name, extra = struct.unpack("<HH", head[26:])
+    return int(info.header_offset + _LOCAL_HEADER + name + extra)
+
+
 class _Module:
     """An inert stand-in for a TorchScript module: its attributes and nothing else."""
 
@@ -112,50 +204,29 @@ class _Module:
         self.attributes = state if isinstance(state, dict) else {}
 
 
-class _Unpickler(pickle._Unpickler):
-    """Knows tensors, ordered dictionaries and inert modules; refuses every other name.
+class _ArchiveUnpickler(InertUnpickler):
+    """Knows tensors, ordered dictionaries and inert modules; refuses every other name."""
 
-    The one in Python: that in C takes memory for whatever place a file says its memo has.
-    """
-
-    stack: list[Any]
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
-
-    def __init__(self, archive: zipfile.ZipFile, root: str) -> None:
-        super().__init__(io.BytesIO(_stored(archive, f"{root}/data.pkl")))
-        self._archive, self._root = archive, root
-        self._storages: dict[str, Tensor] = {}
-        self.activation: str | None = None
+    dispatch: ClassVar[dict[int, Any]] = dict(InertUnpickler.dispatch)
+    activation: str | None = None
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "__torch__" or module.startswith("__torch__."):
             self.activation = _ACTIVATIONS.get(name, self.activation)
             return _Module
-        if module == "torch" and name in _STORAGES:
-            return _STORAGES[name]
         known = {
-            ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
-            ("collections", "OrderedDict"): OrderedDict,
             ("torch.jit._pickle", "restore_type_tag"): _untagged,
             ("torch.jit._pickle", "build_intlist"): _untagged,
         }
-        if (module, name) not in known:
-            raise RefusedError(
-                f"{self._archive.filename}: holds {shown(f'{module}.{name}')[1:-1]}, which is no "
-                "weight; refused"
-            )
-        return known[module, name]
+        if (module, name) in known:
+            return known[module, name]
+        found = super().find_class(module, name)
+        if isinstance(found, type) and issubclass(found, Inert):
+            self.refuse(f"{module}.{name}")
+        return found
 
-    def persistent_load(self, pid: Any) -> Tensor:
-        _, dtype, key, _, numel = pid
-        if key not in self._storages:
-            data = _stored(self._archive, f"{self._root}/data/{key}")
-            if len(data) != numel * dtype.itemsize:
-                raise ValueError(f"tensor {key} has {len(data)} bytes for {numel} numbers")
-            # bytearray: a tensor over read-only memory would be undefined behaviour to change.
-            empty = torch.empty(0, dtype=dtype)
-            self._storages[key] = torch.frombuffer(bytearray(data), dtype=dtype) if data else empty
-        return self._storages[key]
+    def refuse(self, name: str) -> NoReturn:
+        raise RefusedError(f"{self._path}: holds {shown(name)[1:-1]}, which is no weight; refused")
 
     def load_build(self) -> None:
         """Gives a module its attributes; on anything else it could change what that does."""
@@ -172,10 +243,6 @@ def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
     if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{name} is compressed")
     return archive.read(name)
-
-
-def _rebuild(storage: Tensor, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
-    return storage.as_strided(tuple(size), tuple(stride), offset)
 
 
 def _untagged(value: Any, *_: Any) -> Any:

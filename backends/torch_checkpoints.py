@@ -1,280 +1,219 @@
-"""Checkpoint files -> weights of a model: nothing runs, nothing is guessed, nothing is silent."""
+"""Checkpoint files -> weights by name: nothing runs, nothing is guessed, nothing is silent."""
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+import json
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from idia_index.backends.torch_archives import archive_root, read_archive
-from idia_index.errors import ModelError, RefusedError
+from idia_index.backends.torch_archives import (
+    archive_root,
+    read_archive,
+    read_legacy,
+    read_zip,
+    zip_root,
+)
+from idia_index.backends.torch_mapped import MappedFile
+from idia_index.backends.torch_no_checkpoint import what_it_is
+from idia_index.backends.torch_unwrap import WeightsChoice, unwrapped
+from idia_index.backends.weights_hash import weights_sha256
+from idia_index.errors import InputError, ModelError, RefusedError
 from idia_index.support.text import printable, shown
 
-# Wrappers that trainers leave in the names: DistributedDataParallel, torch.compile.
-_WRAPPERS = ("module.", "_orig_mod.")
-_DTYPES = (
-    torch.float16,
-    torch.bfloat16,
-    torch.float32,
-    torch.float64,
-    torch.int32,
-    torch.int64,
-    torch.uint8,
-    torch.bool,
-)
-_CUSTOM_TEXT = (
-    "text_projection",
-    "positional_embedding",
-    "token_embedding",
-    "transformer.",
-    "ln_final.",
-)
+INDEX_SUFFIX = ".index.json"
+_MAX_INDEX = 1 << 26
+_MAX_SHARDS = 10_000
+_INTACT = "take an intact copy"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds.
+    """What a file, or the files of an index, hold.
 
     Attributes:
         path: the file.
-        weights: tensors by name, wrappers' prefixes taken off.
+        weights: tensors by name, wrappers' prefixes taken off; views of the files.
         activation: "gelu" or "quick_gelu" where the file says what it was trained with.
+        notes: what was taken and what was left aside, a line each.
+        files: the files, mapped.
+        averaged: whether the weights are a moving average.
+        among_others: whether the file holds the other sort of weights too.
     """
 
     path: Path
     weights: dict[str, Tensor]
     activation: str | None = None
+    notes: tuple[str, ...] = ()
+    files: tuple[MappedFile, ...] = ()
+    averaged: bool = False
+    among_others: bool = False
+
+    def release(self) -> None:
+        """Gives back the memory of what was read so far; see `MappedFile.release`."""
+        for file in self.files:
+            file.release()
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Reads a checkpoint: safetensors, a state dict with or without its trainer's wrapping, or
-    a TorchScript archive.
+def read_checkpoint(path: Path, choice: WeightsChoice | None = None) -> Checkpoint:
+    """Reads a checkpoint: safetensors, what `torch.save` writes with or without its trainer's
+    wrapping, a TorchScript archive, or the index of a checkpoint in several files.
 
-    No code in the file is run: pickles are read by PyTorch's `weights_only` loader, TorchScript
-    archives by `idia_index.backends.torch_archives`.
+    No code in a file is run, and no weight is copied: tensors are views of the mapped file.
+
+    Args:
+        path: the file.
+        choice: "raw" or "ema", where a file holds weights and their moving average.
 
     Raises:
         InputError: the file is damaged, holds something else, or would run code.
     """
+    if path.name.endswith(INDEX_SUFFIX):
+        return _read_shards(path, choice)
     if path.suffix.lower() in (".npz", ".npy"):
         raise ModelError(f"{path}: NumPy checkpoints are not read; convert it to safetensors")
-    if _is_safetensors(path):
-        return Checkpoint(path, _unwrapped(_read_safetensors(path), path))
-    root = archive_root(path)
-    if root is not None:
-        weights, activation = read_archive(path, root)
-        return Checkpoint(path, _unwrapped(weights, path), activation)
-    data = _read_pickle(path)
-    if isinstance(data, Mapping) and isinstance(data.get("state_dict"), Mapping):
-        data = data["state_dict"]
-    return Checkpoint(path, _unwrapped(data, path))
-
-
-def _is_safetensors(path: Path) -> bool:
-    """By content: a length in eight bytes, then JSON."""
     try:
-        with path.open("rb") as file:
-            head = file.read(9)
+        mapped = MappedFile(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); check the file") from error
-    return path.suffix.lower() == ".safetensors" or head[8:] == b"{"
+    if path.suffix.lower() == ".safetensors" or mapped.begins(b"{", at=8):
+        return _finished(path, _read_safetensors(path, mapped), mapped, choice)
+    root = archive_root(path)
+    if root is not None:
+        weights, activation = read_archive(path, root, mapped)
+        return replace(_finished(path, weights, mapped, choice), activation=activation)
+    root = zip_root(path)
+    data = (
+        _whole(path, mapped, lambda: read_legacy(path, mapped))
+        if root is None
+        else _whole(path, mapped, lambda: read_zip(path, root, mapped))
+    )
+    return _finished(path, data, mapped, choice)
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
-    try:
-        weights: dict[str, Tensor] = load_file(path)
-    # SafetensorError, and what a damaged header does to the conversion after it.
-    except Exception as error:
-        raise ModelError(
-            f"{path}: not a safetensors file that can be read ({_reason(error)}); "
-            "take an intact copy"
-        ) from error
-    return weights
+def checkpoint_sha256(path: Path) -> str:
+    """SHA-256 of a checkpoint; of one in several files, that of the lines "SHA-256  NAME"."""
+    if not path.name.endswith(INDEX_SUFFIX):
+        return weights_sha256(path)
+    names = shard_names(path)
+    lines = "".join(f"{weights_sha256(path.parent / name)}  {name}\n" for name in names)
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _read_pickle(path: Path) -> Any:
-    try:
-        with warnings.catch_warnings():  # of pickle versions, which the error then names better
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    # Damaged files end in every kind of error; all of them are the file's.
-    except Exception as error:
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        if named and named[1] not in ("opcode", "was"):
-            raise RefusedError(
-                f"{path}: holds {shown(named[1])}, which is no weight and could run code; refused, "
-                "none of it was run: save the state_dict alone, best as safetensors"
-            ) from error
-        raise ModelError(
-            f"{path}: not a checkpoint that can be read ({_reason(error)}); take an intact copy"
-        ) from error
+def shard_names(path: Path) -> list[str]:
+    """The files that the index of a checkpoint names."""
+    return sorted(set(_weight_map(path).values()))
 
 
-def _reason(error: Exception) -> str:
-    """The first line of an error, of PyTorch's long ones the part that says what was wrong."""
-    inner = re.search(r"WeightsUnpickler error: ([^\n]+)", str(error))
-    lines = [inner[1]] if inner else str(error).strip().splitlines()
-    return printable((lines or [type(error).__name__])[0][:160])
-
-
-def _unwrapped(data: object, path: Path) -> dict[str, Tensor]:
-    """Checks that `data` is tensors by name, and takes trainers' prefixes off."""
-    if not isinstance(data, Mapping) or not data:
-        raise ModelError(f"{path}: holds no weights by name; save the model's state_dict")
-    for name, value in data.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise ModelError(
-                f"{path}: {shown(name)} is a {type(value).__name__}, not a tensor; save the "
-                "model's state_dict"
-            )
-        if value.dtype not in _DTYPES or value.layout != torch.strided or value.is_meta:
-            what = "without numbers" if value.is_meta else f"of {value.dtype}, {value.layout}"
-            raise ModelError(
-                f"{path}: {shown(name)} is a tensor {what}; save plain float32 or half precision"
-            )
-    weights: dict[str, Tensor] = dict(data)
-    for prefix in _WRAPPERS:
-        if all(name.startswith(prefix) for name in weights):
-            weights = {name.removeprefix(prefix): value for name, value in weights.items()}
-    return weights
-
-
-def check_fit(
-    model: nn.Module, checkpoint: Checkpoint, architecture: str
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Checks that a checkpoint fits a model by name and shape, to the last weight.
-
-    Only differences of form are bridged: where a text tower's names start, a scale stored as
-    one number or as a list of one, and counters that inference does not use. Weights are never
-    resized, left out or filled in.
-
-    Returns:
-        the checkpoint's weights under the model's names, and the model's own.
-
-    Raises:
-        InputError: weights are missing, unknown or of another shape.
-    """
-    expected = model.state_dict()
-    weights = _renamed(checkpoint.weights, expected)
-    _check_names(weights, expected, checkpoint.path, architecture)
-    _check_shapes(weights, expected, checkpoint.path, architecture)
-    _check_held(weights, expected, checkpoint.path)
-    return weights, expected
-
-
-def load_weights(model: nn.Module, checkpoint: Checkpoint, architecture: str) -> None:
-    """Copies a checkpoint into a model.
-
-    Raises:
-        InputError: weights are missing, unknown, of another shape, or not finite.
-    """
-    weights, expected = check_fit(model, checkpoint, architecture)
-    _check_values(weights, checkpoint.path)
-    with torch.no_grad():
-        for name, target in expected.items():
-            if name in weights:
-                target.copy_(weights[name].reshape(target.shape))
-            else:  # a counter of training steps, which inference does not read
-                target.zero_()
-
-
-def _renamed(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The names of the model: open_clip's text tower sits in `text.` or at the top."""
-    custom = "text.positional_embedding" in expected
-    if custom and "positional_embedding" in weights:
-        weights = {
-            f"text.{name}" if name.startswith(_CUSTOM_TEXT) else name: value
-            for name, value in weights.items()
-        }
-    elif "positional_embedding" in expected and "text.positional_embedding" in weights:
-        weights = {name.removeprefix("text."): value for name, value in weights.items()}
-    # A constant 0, 1, 2, ... that older versions of transformers stored.
-    return {
-        name: value
-        for name, value in weights.items()
-        if name in expected or not name.endswith("embeddings.position_ids")
-    }
-
-
-def _check_names(
-    weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path, architecture: str
-) -> None:
-    missing = [
-        name
-        for name in expected
-        if name not in weights and not name.endswith("num_batches_tracked")
-    ]
-    unknown = [name for name in weights if name not in expected]
-    if not missing and not unknown:
-        return
-    found = []
-    if missing:
-        found.append(f"{len(missing)} of {len(expected)} missing, the first is {missing[0]!r}")
-    if unknown:
-        found.append(f"{len(unknown)} unknown, the first is {shown(unknown[0])}")
-    raise ModelError(
-        f"{path}: not the weights of {architecture}: {'; '.join(found)}; name the architecture "
-        "that the file was trained with"
+def _finished(
+    path: Path, data: object, mapped: MappedFile, choice: WeightsChoice | None
+) -> Checkpoint:
+    found = unwrapped(data, path, choice)
+    return Checkpoint(
+        path,
+        found.weights,
+        notes=found.notes,
+        files=(mapped,),
+        averaged=found.averaged,
+        among_others=found.among_others,
     )
 
 
-def _check_shapes(
-    weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path, architecture: str
-) -> None:
-    def differs(name: str) -> bool:
-        mine, its = weights[name].shape, expected[name].shape
-        # A scale is one number, whether stored as [] or [1].
-        return mine != its and not (mine.numel() == 1 == its.numel())
-
-    wrong = [name for name in weights if differs(name)]
-    if wrong:
-        name = wrong[0]
+def _whole(path: Path, mapped: MappedFile, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except InputError:
+        raise
+    # Damaged files end in every kind of error; all of them are the file's.
+    except Exception as error:
         raise ModelError(
-            f"{path}: not the weights of {architecture}: {len(wrong)} of {len(expected)} have "
-            f"another shape, the first is {name!r} with {list(weights[name].shape)} instead of "
-            f"{list(expected[name].shape)}; name the architecture that the file was trained with"
-        )
+            f"{path}: {what_it_is(mapped) or _unread('not a checkpoint', error)}"
+        ) from error
 
 
-def _check_held(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
-    """Checks that numbers are what they should be, and that the file holds each of them.
+def _unread(what: str, error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{what} that can be read ({printable(lines[0][:160])}); {_INTACT}"
 
-    A view can be of any size over one number; a model of that size would take the memory.
-    """
-    for name, value in weights.items():
-        if expected[name].is_floating_point() and not value.is_floating_point():
+
+def _read_safetensors(path: Path, mapped: MappedFile) -> dict[str, Tensor]:
+    """Tensors of a safetensors file, after its library has checked the header."""
+    import torch
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = set(file.keys())
+        (length,) = struct.unpack("<Q", mapped.head(8))
+        header = json.loads(mapped.head(8 + length)[8:])
+        weights = {}
+        for name in names:
+            start, stop = header[name]["data_offsets"]
+            dtype = _SAFE_DTYPES.get(header[name]["dtype"])
+            if dtype is None:
+                raise ValueError(f"numbers of the type {header[name]['dtype']}")
+            values = mapped.tensor(getattr(torch, dtype), 8 + length + start, stop - start)
+            weights[name] = values.reshape(header[name]["shape"])
+    # SafetensorError, and what a damaged header does to the conversion after it.
+    except Exception as error:
+        line = what_it_is(mapped) or _unread("not a safetensors file", error)
+        raise ModelError(f"{path}: {line}") from error
+    return weights
+
+
+_SAFE_DTYPES: Mapping[str, str] = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+    "C64": "complex64",
+}
+
+
+def _read_shards(path: Path, choice: WeightsChoice | None) -> Checkpoint:
+    """The weights of all files that an index names, each from the file that it says."""
+    names = _weight_map(path)
+    weights: dict[str, Tensor] = {}
+    files: list[MappedFile] = []
+    for shard in sorted(set(names.values())):
+        if not (path.parent / shard).is_file():
             raise ModelError(
-                f"{path}: {name!r} is of {value.dtype}, no floating point numbers; save the "
-                "weights as they were trained"
+                f"{path}: names {shown(shard)}, which is not beside it; download all files of "
+                "the model"
             )
-    held = {value.untyped_storage().data_ptr(): value.untyped_storage().nbytes()
-            for value in weights.values()}  # fmt: skip
-    asked = sum(value.numel() * value.element_size() for value in weights.values())
-    if asked > 2 * sum(held.values()):  # some share theirs
-        raise RefusedError(
-            f"{path}: its tensors are views of {asked:,} bytes over {sum(held.values()):,}; "
-            "save them as they are, best as safetensors"
-        )
+        part = read_checkpoint(path.parent / shard, choice)
+        again = next(iter(part.weights.keys() & weights.keys()), None)
+        if again is not None:
+            raise ModelError(f"{path}: {shown(again)} stands in several of its files; {_INTACT}")
+        weights.update(part.weights)
+        files += part.files
+    return Checkpoint(path, weights, files=tuple(files))
 
 
-def _check_values(weights: Mapping[str, Tensor], path: Path) -> None:
-    broken = [
-        name
-        for name, value in weights.items()
-        if value.is_floating_point() and not torch.isfinite(value).all()
-    ]
-    if broken:
-        value = weights[broken[0]]
-        count = int((~torch.isfinite(value)).sum())
-        raise ModelError(
-            f"{path}: {len(broken)} of {len(weights)} weights hold numbers that are not finite, "
-            f"the first is {broken[0]!r} with {count} of {value.numel()}; take an intact copy"
-        )
+def _weight_map(path: Path) -> dict[str, str]:
+    try:
+        if path.stat().st_size > _MAX_INDEX:
+            raise ValueError("too long")
+        names = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+        if not names or not all(isinstance(name, str) for name in names.values()):
+            raise ValueError("it names no files")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{path}: {_unread('not an index of weights', error)}") from error
+    shards = set(names.values())
+    odd = next((name for name in shards if Path(name).name != name or name in ("..", ".")), None)
+    if odd is not None or len(shards) > _MAX_SHARDS:
+        raise RefusedError(f"{path}: names {shown(odd)}, which is no file beside it; refused")
+    return dict(names)

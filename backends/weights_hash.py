@@ -16,12 +16,21 @@ MAX_ENTRIES = 1000
 _CHUNK = 1 << 22
 
 
-def cache_file() -> Path:
-    """Where hashes are remembered, in the user's cache folder."""
+def home_folder() -> Path | None:
+    """The user's home folder; None where there is none, as for a user id of a container's own."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def cache_file() -> Path | None:
+    """Where hashes are remembered, in the user's cache folder; None where there is none."""
     base = os.environ.get("XDG_CACHE_HOME", "")
+    home = home_folder()
     # The XDG rules: a relative path is to be ignored.
-    root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
-    return root / "idia-index" / "weights-sha256.json"
+    root = Path(base) if Path(base).is_absolute() else home / ".cache" if home else None
+    return root / "idia-index" / "weights-sha256.json" if root else None
 
 
 def weights_sha256(path: Path) -> str:
@@ -67,21 +76,26 @@ def _hash(path: Path) -> str:
 
 
 def _read_cache() -> dict[str, Any]:
+    path = cache_file()
+    if path is None:
+        return {}
     try:
-        data = json.loads(cache_file().read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
 
 
 def _remember(key: str, entry: dict[str, object]) -> None:
+    target = cache_file()
+    if target is None:
+        return
     # Two writers at once: each replaces the file as a whole, and at worst one hash is
     # forgotten and computed again.
     cache = _read_cache()
     cache.pop(key, None)
     cache[key] = entry
     newest = dict(list(cache.items())[-MAX_ENTRIES:])
-    target = cache_file()
     with contextlib.suppress(OSError):
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name)

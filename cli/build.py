@@ -17,6 +17,7 @@ from idia_index.cli.options import (
     mismatch_options,
     model_options,
     progress_option,
+    source_options,
     tell_backend,
     write_json,
 )
@@ -131,6 +132,9 @@ def command(
     dtype: str,
     device: str | None,
     allow_activation_mismatch: bool,
+    preprocess: str | None,
+    activation: str | None,
+    weights: str | None,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -156,7 +160,8 @@ def command(
     def load() -> Backend:
         stages("loading the model")
         loaded = load_model(model, backend, device=device, dtype=dtype,
-                            **mismatch_options(allow_activation_mismatch))  # fmt: skip
+                            **mismatch_options(allow_activation_mismatch),
+                            **source_options(preprocess, activation, weights))  # fmt: skip
         tell_backend(loaded)
         if not already:
             check_room(index, loaded, total, len(templates), index_type)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from idia_index import Backend, Index, load_backend_for
-from idia_index.cli.terminal import is_quiet, say
+from idia_index.cli.terminal import is_quiet, note, say
 from idia_index.registry import BACKEND_DTYPES
 from idia_index.support.text import json_text
 
@@ -53,6 +53,43 @@ ALLOW_MISMATCH = click.option(
 )
 
 
+PREPROCESS = click.option(
+    "--preprocess",
+    metavar="NAME|FILE",
+    help="How images are prepared, where the weights do not say it: openai, inception, imagenet, "
+    "or a JSON file with mean, std, interpolation and resize_mode.",
+)
+ACTIVATION = click.option(
+    "--activation",
+    type=click.Choice(["gelu", "quick_gelu"]),
+    help="What the weights were trained with, where nothing says it; quick_gelu for what was "
+    "trained on from OpenAI's weights.",
+)
+WEIGHTS = click.option(
+    "--weights",
+    type=click.Choice(["raw", "ema"]),
+    help="Which weights to take from a checkpoint that holds both; raw by default.",
+)
+
+
+def source_options(
+    preprocess: str | None, activation: str | None, weights: str | None
+) -> dict[str, Any]:
+    """The keywords of `load_backend` for what a user states of a checkpoint; those given alone,
+    since only backends that load checkpoints take them."""
+    stated = {
+        "preprocess": _whole_path(preprocess) if preprocess else None,
+        "activation": activation,
+        "weights": weights,
+    }
+    return {name: value for name, value in stated.items() if value is not None}
+
+
+def _whole_path(preprocess: str) -> str:
+    """A name as it is; a file's path absolute, as the index keeps it."""
+    return str(Path(preprocess).absolute()) if preprocess.endswith(".json") else preprocess
+
+
 def mismatch_options(allowed: bool) -> dict[str, Any]:
     """The keyword of `load_backend` for that; none where it is not asked for, since only
     backends that load checkpoints take it."""
@@ -63,6 +100,9 @@ def model_options(function: F) -> F:
     """Adds what says how a model is loaded, for verbs that build."""
     for option in (
         ALLOW_MISMATCH,
+        WEIGHTS,
+        ACTIVATION,
+        PREPROCESS,
         click.option("--device", help="cpu, cuda, ...; by default the best that works."),
         click.option(
             "--dtype",
@@ -102,7 +142,13 @@ def backend_of(index: Index, backend: str | None, model: str | None, device: str
 
 
 def tell_backend(loaded: Backend) -> None:
-    """Says on standard error what a model runs on, unless with `-q`."""
+    """Says on standard error what a model runs on, what was taken from its files, unless with
+    `-q`, and what is assumed of it."""
+    for told in loaded.notes:
+        if told.startswith("assumed: "):
+            say(told, err=True)
+        else:
+            note(told)
     if not is_quiet():
         say(f"{loaded.name} on {loaded.device}", err=True)
 

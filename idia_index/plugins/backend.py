@@ -74,6 +74,8 @@ class BackendPlugin(ABC):
         name: the plugin's name, as `--backend` takes it.
         model: the SPEC it was loaded from, local paths absolute, so that it loads anywhere.
         load_options: keywords beside `model` and `device` that load it the same way again.
+        notes: what was taken from where to load it, a line each; one that begins with "assumed:"
+            names what nothing states. They stand in the index, its reports and the terminal.
         device: what the model runs on, as people are shown it ("cpu (2 threads)").
         text_tower: the text tower where it is causal, so that texts go through packs; None
             sends whole texts to `embed_texts`.
@@ -82,6 +84,7 @@ class BackendPlugin(ABC):
     name: str
     model: str
     load_options: Mapping[str, Any] = MappingProxyType({})
+    notes: tuple[str, ...] = ()
     device: str
     text_tower: PackTower | None = None
 

@@ -272,8 +272,8 @@ def _set(*keys: str, value: Any) -> Edit:
             "clean='no'",
         ),
         (_set("preprocess_cfg", value=[1]), "is no object"),
-        (_set("preprocess_cfg", "std", value=[0, 1, 1]), "mend its preprocess_cfg"),
-        (_set("preprocess_cfg", "mean", value="abc"), "mend its preprocess_cfg"),
+        (_set("preprocess_cfg", "std", value=[0, 1, 1]), "correct its preprocess_cfg"),
+        (_set("preprocess_cfg", "mean", value="abc"), "correct its preprocess_cfg"),
         (_set("preprocess_cfg", "resize_mode", value="fold"), "resize mode 'fold'"),
     ],
 )
@@ -333,8 +333,9 @@ def test_a_folder_with_several_weights_is_not_guessed(tmp_path: Path) -> None:
     (folder / "two.safetensors").write_bytes(b"x")
     with pytest.raises(InputError, match="2 weights files, none under a usual name"):
         OpenClipBackend(model=f"local-dir:{folder}")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"neither open_clip_config\.json nor"):
-        OpenClipBackend(model=f"local-dir:{tmp_path}")
+        OpenClipBackend(model=f"local-dir:{tmp_path}/empty")
 
 
 def test_an_architecture_of_its_own_is_named_by_its_configuration(tmp_path: Path) -> None:

@@ -211,10 +211,10 @@ def test_functions_are_given_no_attributes(tmp_path: Path) -> None:
     ("make", "words"),
     [
         (lambda: torch.empty(3, device="meta"), "without numbers"),
-        (lambda: torch.eye(3).to_sparse(), "torch.sparse_coo"),
+        (lambda: torch.eye(3).to_sparse(), "_rebuild_sparse_tensor"),
         (lambda: torch.ones(3, dtype=torch.complex64), "torch.complex64"),
         (lambda: torch.ones(3).to(torch.float8_e4m3fn), "torch.float8_e4m3fn"),
-        (lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8), "torch.qint8"),
+        (lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8), "_rebuild_qtensor"),
     ],
 )
 @pytest.mark.filterwarnings("ignore")
@@ -222,9 +222,9 @@ def test_tensors_that_hold_no_plain_numbers(
     make: Callable[[], Any], words: str, tmp_path: Path
 ) -> None:
     torch.save({"w": torch.ones(2), "odd": make()}, tmp_path / "w.pt")
-    with pytest.raises(InputError, match=r"'odd' is a tensor|holds torch") as caught:
+    with pytest.raises(InputError, match="'odd' is a tensor") as caught:
         read_checkpoint(tmp_path / "w.pt")
-    assert words in str(caught.value) or "could run code" in str(caught.value)
+    assert words in str(caught.value)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,171 @@
+"""What a weights file does not say: how images are preprocessed, and which activation is right.
+
+In this order: what the user states; an open_clip_config.json beside the file; the trainer's
+params.txt; the tag of open_clip whose file it is, known by its SHA-256; what all published weights
+of the architecture agree on. What is left is assumed, and a note that begins with "assumed:"
+says so, in the terminal, the index and its reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import open_clip
+
+from idia_index.backends.fingerprints import PREPROCESSING_DEFAULTS
+from idia_index.backends.open_clip_activations import (
+    NAMES,
+    QUICK,
+    QUICK_SUFFIX,
+    activation_of_tag,
+    computed_activation,
+    tag_of_hash,
+)
+from idia_index.backends.open_clip_trainer import trainer_params
+from idia_index.backends.settings import SETTINGS
+from idia_index.errors import ModelError
+from idia_index.support.text import shown_path
+
+ASSUMED = "assumed: "
+
+
+@dataclass(frozen=True)
+class FileSettings:
+    """How a weights file is to be used.
+
+    Attributes:
+        config: open_clip's `model_cfg`.
+        preprocessing: mean, std, interpolation and resize mode.
+        activation: what the weights were trained with, where that is known.
+        notes: where each of these is from, a line each.
+    """
+
+    config: dict[str, Any]
+    preprocessing: dict[str, Any]
+    activation: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def settings_of_file(
+    architecture: str, config: dict[str, Any], path: Path, sha256: str
+) -> FileSettings:
+    """The settings of the weights in a file that an architecture is named for.
+
+    Raises:
+        InputError: what stands beside the file names another architecture or is not understood.
+    """
+    params = trainer_params(path)
+    if params is not None:
+        return _of_run(architecture, config, params)
+    entry = tag_of_hash(sha256)
+    if entry is not None and entry.get("mean"):
+        known = {key: entry[key] for key in SETTINGS}
+        note = "preprocessing and activation: those published for this very file (its SHA-256)"
+        return FileSettings(config, known, activation_of_tag(entry), (note,))
+    trained = None if entry is None else activation_of_tag(entry)
+    return _of_published(architecture, config, trained)
+
+
+def _of_run(architecture: str, config: dict[str, Any], params: Any) -> FileSettings:
+    mine = architecture.removesuffix(QUICK_SUFFIX)
+    if params.architecture.removesuffix(QUICK_SUFFIX) != mine:
+        raise ModelError(
+            f"{params.path}: the weights were trained as {params.architecture}, not "
+            f"{architecture}; write {params.architecture}/FILE"
+        )
+    where = shown_path(str(params.path))
+    notes = [f"preprocessing and architecture: as the trainer states them in {where}"]
+    trained: str | None = computed_activation(params.config)
+    if params.activation_unsure:
+        computed = QUICK if config.get("quick_gelu") else None
+        trained = computed
+        if computed is None:
+            notes.append(
+                f"{ASSUMED}activation {NAMES[computed_activation(config)]}: {where} starts from "
+                "OpenAI's weights, which open_clip trained on with QuickGELU before its version 3 "
+                "and with GELU since; state it with --activation"
+            )
+    made = {**params.config, "quick_gelu": bool(config.get("quick_gelu", False))}
+    if not made["quick_gelu"]:
+        made.pop("quick_gelu")
+    return FileSettings(made, params.preprocessing, trained, tuple(notes))
+
+
+def _of_published(architecture: str, config: dict[str, Any], trained: str | None) -> FileSettings:
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    entries = [open_clip.get_pretrained_cfg(architecture, tag) for tag in tags]
+    agreed = {
+        key: entries[0][key]
+        for key in SETTINGS
+        if entries and len({str(entry.get(key)) for entry in entries}) == 1
+    }
+    activations = {activation_of_tag(entry) for entry in entries}
+    if trained is None and len(activations) == 1:
+        trained = next(iter(activations))
+    notes = [*_preprocessing_notes(architecture, agreed, len(entries))]
+    if trained is None and _has_choice(config) and not architecture.endswith(QUICK_SUFFIX):
+        why = "published weights differ" if entries else "there are no published weights"
+        notes.append(
+            f"{ASSUMED}activation {NAMES.get(computed_activation(config), 'of its own')}, as "
+            f"{architecture} computes it: {why}; QuickGELU is right for what was trained on from "
+            "OpenAI's weights; state it with --activation"
+        )
+    defaults = {key: PREPROCESSING_DEFAULTS[key] for key in SETTINGS}
+    return FileSettings(config, {**defaults, **agreed}, trained, tuple(notes))
+
+
+def _preprocessing_notes(architecture: str, agreed: Mapping[str, Any], count: int) -> Iterator[str]:
+    if agreed:
+        yield (
+            f"{', '.join(agreed)}: as all published weights of {architecture} have "
+            f"{'it' if len(agreed) == 1 else 'them'} ({count})"
+        )
+    rest = [key for key in SETTINGS if key not in agreed]
+    if rest:
+        why = "published weights differ" if count else "there are no published weights"
+        yield (
+            f"{ASSUMED}{', '.join(rest)} of OpenAI's CLIP: {why} of {architecture}, and the file "
+            "says nothing; state them with --preprocess"
+        )
+
+
+def _has_choice(config: Mapping[str, Any]) -> bool:
+    """Whether QuickGELU would change anything: towers of timm and Hugging Face have their own."""
+    text, vision = config["text_cfg"], config["vision_cfg"]
+    return not (text.get("hf_model_name") and vision.get("timm_model_name"))
+
+
+def stated(
+    settings: FileSettings, preprocess: Mapping[str, Any] | None, activation: str | None
+) -> FileSettings:
+    """The same with what the user states in place of what was found or assumed.
+
+    Args:
+        settings: what was found.
+        preprocess: preprocessing, from `settings.read_preprocessing`.
+        activation: "gelu" or "quick_gelu".
+    """
+    notes = list(settings.notes)
+    if preprocess is not None:
+        known = dict(preprocess)
+        notes = [note for note in notes if not _is_about(note, SETTINGS)]
+        notes.append("preprocessing: as stated (--preprocess)")
+        settings = replace(settings, preprocessing=known)
+    if activation is not None:
+        notes = [note for note in notes if not _is_about(note, ("activation",))]
+        notes.append(f"activation {NAMES[activation]}: as stated (--activation)")
+        config = {**settings.config, "quick_gelu": activation == QUICK}
+        settings = replace(settings, config=config, activation=activation)
+    return replace(settings, notes=tuple(notes))
+
+
+def is_activation_note(note: str) -> bool:
+    """Whether a note says which activation is assumed."""
+    return note.startswith(f"{ASSUMED}activation")
+
+
+def _is_about(note: str, words: tuple[str, ...]) -> bool:
+    return note.removeprefix(ASSUMED).startswith(words)

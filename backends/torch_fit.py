@@ -1,0 +1,235 @@
+"""Weights by name + a model -> the model with them: every weight fits, or the line says why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from idia_index.backends.torch_checkpoints import Checkpoint
+from idia_index.backends.torch_mismatch import why_not_fitting
+from idia_index.backends.torch_unwrap import WeightsChoice, is_averaged
+from idia_index.errors import ModelError, RefusedError
+from idia_index.support.text import shown
+
+_CUSTOM_TEXT = (
+    "text_projection",
+    "positional_embedding",
+    "token_embedding",
+    "transformer.",
+    "ln_final.",
+)
+# What trainers put beside a model: what computes something else from its embeddings.
+_HEAD = re.compile(
+    r"(^|[._])(head|heads|classifier|classification|fc|queue|projector|predictor|criterion|loss|"
+    r"logits|probe|discriminator|metric|metrics|accuracy)([._\d]|$)|_head|_queue|queue_|"
+    r"^n_averaged$|^(initted|step|epoch|global_step)$"
+)
+# Read through in pieces, each given back before the next.
+_PIECE = 64 << 20
+
+
+@dataclass(frozen=True)
+class _Aligned:
+    """Weights whose names start with a prefix, without it."""
+
+    prefix: str
+    weights: dict[str, Tensor]
+    matches: int
+    among_others: bool = False
+
+    @property
+    def averaged(self) -> bool:
+        return is_averaged(self.prefix.rstrip("."))
+
+
+def check_fit(
+    model: nn.Module,
+    checkpoint: Checkpoint,
+    architecture: str,
+    choice: WeightsChoice | None = None,
+) -> Checkpoint:
+    """Checks that a checkpoint fits a model by name and shape, to the last weight.
+
+    Only differences of form are bridged: a prefix before all names of the model, where a text
+    tower's names start, a scale stored as one number or as a list of one, and counters that
+    inference does not use. Weights of other parts (a classifier's head) are left aside, and a
+    note says so. Weights of the model are never resized, left out or filled in.
+
+    Returns:
+        the checkpoint with its weights under the model's names.
+
+    Raises:
+        InputError: weights are missing, unknown or of another shape.
+    """
+    expected = model.state_dict()
+    found = _aligned(checkpoint, expected, choice)
+    averaged = checkpoint.averaged or found.averaged
+    if choice == "ema" and not averaged:
+        raise ModelError(
+            f"{checkpoint.path}: holds no moving average under a key that says so; leave "
+            "--weights out"
+        )
+    unknown = [name for name in found.weights if name not in expected]
+    own = {name.partition(".")[0] for name in expected}
+    heads = [n for n in unknown if _HEAD.search(n) and n.partition(".")[0] not in own]
+    weights = {name: value for name, value in found.weights.items() if name not in heads}
+    if problem := why_not_fitting(weights, expected, checkpoint.path, architecture):
+        raise ModelError(f"{checkpoint.path}: {problem}")
+    _check_held(weights, expected, checkpoint)
+    aside = [name for name in checkpoint.weights if not name.startswith(found.prefix)]
+    notes = (*checkpoint.notes, *_notes(found.prefix, [*aside, *heads]))
+    return replace(
+        checkpoint,
+        weights=weights,
+        notes=notes,
+        averaged=averaged,
+        among_others=checkpoint.among_others or found.among_others,
+    )
+
+
+def _notes(prefix: str, aside: list[str]) -> Iterator[str]:
+    if prefix:
+        yield f"weights: those whose names begin with {shown(prefix)}"
+    if aside:
+        parts = sorted({name.rpartition(".")[0] or name for name in aside})
+        parts = sorted({".".join(part.split(".")[:2]) for part in parts})
+        more = f" and {len(parts) - 4} more parts" if len(parts) > 4 else ""
+        yield (
+            f"weights: {len(aside)} tensors beside the model left aside: "
+            f"{', '.join(map(shown, parts[:4]))}{more}"
+        )
+
+
+def _aligned(
+    checkpoint: Checkpoint, expected: Mapping[str, Tensor], choice: WeightsChoice | None
+) -> _Aligned:
+    """The weights under the prefix that gives the most of the model's names."""
+    weights = checkpoint.weights
+    tried = [_under(prefix, weights, expected) for prefix in _prefixes(weights, expected)]
+    most = max(entry.matches for entry in tried)
+    best = [entry for entry in tried if entry.matches == most]
+    if len(best) == 1 or most == 0:
+        return best[0]
+    averaged = [entry for entry in best if entry.averaged]
+    raw = [entry for entry in best if entry not in averaged]
+    kept = averaged if choice == "ema" and averaged else raw or averaged
+    if len(kept) > 1:
+        names = ", ".join(shown(entry.prefix) for entry in kept[:4])
+        raise ModelError(
+            f"{checkpoint.path}: holds several models ({names}); save the one that is meant alone"
+        )
+    return replace(kept[0], among_others=bool(raw and averaged))
+
+
+def _prefixes(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
+    """What may stand before the model's names: nothing, or what does before some of them."""
+    visual = next((name for name in expected if name.startswith("visual.")), "visual.proj")
+    text = next((name for name in expected if name.startswith("text.")), "text.text_projection")
+    anchors = (visual, text, "logit_scale", "positional_embedding")
+    found = {name.removesuffix(a) for name in weights for a in anchors if name.endswith(f".{a}")}
+    # The model's own prefixes of its towers.
+    return ["", *sorted(p for p in found if p not in ("text.", "visual."))]
+
+
+def _under(prefix: str, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> _Aligned:
+    own = {n.removeprefix(prefix): value for n, value in weights.items() if n.startswith(prefix)}
+    renamed = _renamed(own, expected)
+    return _Aligned(prefix, renamed, len(renamed.keys() & expected.keys()))
+
+
+def _renamed(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The names of the model: open_clip's text tower sits in `text.` or at the top."""
+    custom = "text.positional_embedding" in expected
+    if custom and "positional_embedding" in weights:
+        weights = {
+            f"text.{name}" if name.startswith(_CUSTOM_TEXT) else name: value
+            for name, value in weights.items()
+        }
+    elif "positional_embedding" in expected and "text.positional_embedding" in weights:
+        weights = {name.removeprefix("text."): value for name, value in weights.items()}
+    # A constant 0, 1, 2, ... that older versions of transformers stored.
+    return {
+        name: value
+        for name, value in weights.items()
+        if name in expected or not name.endswith("embeddings.position_ids")
+    }
+
+
+def load_weights(model: nn.Module, checkpoint: Checkpoint) -> None:
+    """Makes a checkpoint's weights the parameters of a model, as views of the file where they
+    are of the model's dtype.
+
+    Args:
+        model: a model that `checkpoint` fits.
+        checkpoint: from `check_fit`.
+
+    Raises:
+        InputError: weights are not finite.
+    """
+    _check_values(checkpoint)
+    expected = model.state_dict()
+    made: dict[str, Tensor] = {}
+    for name, target in expected.items():
+        if name not in checkpoint.weights:  # a counter of training steps, not read
+            made[name] = torch.zeros_like(target)
+            continue
+        value = checkpoint.weights[name].reshape(target.shape)
+        made[name] = value.to(target.dtype).contiguous()
+        if value.dtype != target.dtype:
+            checkpoint.release()
+    model.load_state_dict(made, assign=True)
+    checkpoint.release()
+
+
+def _check_held(
+    weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], checkpoint: Checkpoint
+) -> None:
+    """Checks that numbers are what they should be, and that the file holds each of them.
+
+    A view can be of any size over one number; a model of that size would take the memory.
+    """
+    for name, value in weights.items():
+        if expected[name].is_floating_point() and not value.is_floating_point():
+            raise ModelError(
+                f"{checkpoint.path}: {name!r} is of {value.dtype}, no floating point numbers: "
+                "quantized weights are not read; save the weights as they were trained"
+            )
+    held = {value.untyped_storage().data_ptr(): value.untyped_storage().nbytes()
+            for value in weights.values()}  # fmt: skip
+    asked = sum(value.numel() * value.element_size() for value in weights.values())
+    if asked > 2 * sum(held.values()):  # some share theirs
+        raise RefusedError(
+            f"{checkpoint.path}: its tensors are views of {asked:,} bytes over "
+            f"{sum(held.values()):,}; save them as they are, best as safetensors"
+        )
+
+
+def _check_values(checkpoint: Checkpoint) -> None:
+    broken: dict[str, int] = {}
+    read = 0
+    for name, value in checkpoint.weights.items():
+        if value.is_floating_point() and (count := _not_finite(value)):
+            broken[name] = count
+        read += value.numel() * value.element_size()
+        if read > _PIECE:
+            checkpoint.release()
+            read = 0
+    if broken:
+        name, count = next(iter(broken.items()))
+        raise ModelError(
+            f"{checkpoint.path}: {len(broken)} of {len(checkpoint.weights)} weights hold numbers "
+            f"that are not finite, the first is {name!r} with {count} of "
+            f"{checkpoint.weights[name].numel()}; take an intact copy"
+        )
+
+
+def _not_finite(value: Tensor) -> int:
+    flat = value if value.is_contiguous() else value.contiguous()
+    return sum(
+        int((~torch.isfinite(part)).sum())
+        for part in flat.reshape(-1).split(_PIECE // value.element_size())
+    )

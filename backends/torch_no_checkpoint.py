@@ -1,0 +1,47 @@
+"""What a file is that is taken for a checkpoint and is none, and what to do then."""
+
+from __future__ import annotations
+
+from idia_index.backends.torch_mapped import MappedFile
+
+_STARTS = (
+    (
+        b"version https://git-lfs",
+        "a pointer of Git LFS in place of the file; fetch it: git lfs pull",
+    ),
+    (b"GGUF", "a GGUF file, which is not read; name the PyTorch or safetensors file of the model"),
+    (b"\x89HDF", "an HDF5 file of TensorFlow or Keras; convert the model to safetensors"),
+    (b"\x1f\x8b", "compressed by gzip; unpack it first"),
+    (b"BZh", "compressed by bzip2; unpack it first"),
+    (b"\xfd7zXZ", "compressed by xz; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd; unpack it first"),
+    (b"7z\xbc\xaf", "a 7z archive; unpack it first"),
+    (b"Rar!", "a RAR archive; unpack it first"),
+    (b"\x93NUMPY", "a NumPy array, no checkpoint; save the model's state_dict as safetensors"),
+    (b"<!DOCTYPE", "a web page in place of the file; download the file itself"),
+    (b"<!doctype", "a web page in place of the file; download the file itself"),
+    (b"<html", "a web page in place of the file; download the file itself"),
+    (b"ustar", "a tar archive; unpack it first"),
+)
+_TAR_MAGIC = 257
+
+
+def what_it_is(mapped: MappedFile) -> str | None:
+    """What a file is and the remedy, where its first bytes tell; None where they do not."""
+    if mapped.size == 0:
+        return "is empty; download or save it again"
+    head = mapped.head(512)
+    for start, line in _STARTS:
+        at = _TAR_MAGIC if start == b"ustar" else 0
+        if head[at:].startswith(start):
+            return f"is {line}"
+    pickled = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+    if pickled and not mapped.begins(_LEGACY):
+        return (
+            "is a plain pickle, not written by torch.save; save the model's state_dict with "
+            "torch.save, best as safetensors"
+        )
+    return None
+
+
+_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."

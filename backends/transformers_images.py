@@ -1,0 +1,168 @@
+"""The image processor of a folder of Hugging Face transformers -> open_clip's preprocessing.
+
+transformers 5 writes it into processor_config.json, older versions into preprocessor_config.json.
+Each setting is one that is computed here just so, or the folder is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from idia_index.backends.settings import NAMED, SETTINGS, read_json
+from idia_index.errors import ModelError
+from idia_index.support.text import shown
+
+NESTED, PLAIN = "processor_config.json", "preprocessor_config.json"
+_RESAMPLE = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
+_CLIP = ("CLIPImageProcessor", "CLIPFeatureExtractor")
+_SIGLIP = ("SiglipImageProcessor",)
+_STEPS = ("do_resize", "do_rescale", "do_normalize", "do_convert_rgb")
+_READ = {
+    *_STEPS,
+    "crop_size",
+    "do_center_crop",
+    "image_mean",
+    "image_std",
+    "resample",
+    "rescale_factor",
+    "size",
+}
+# Say who wrote the file, and change no pixel.
+_NAMES = {
+    "_processor_class",
+    "_valid_processor_keys",
+    "backend",
+    "feature_extractor_type",
+    "image_processor_type",
+    "image_seq_length",
+    "processor_class",
+}
+
+
+def folder_preprocessing(
+    folder: Path, size: Any, family: str
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """open_clip's preprocessing of a model folder, and a note where it is assumed.
+
+    Args:
+        folder: the folder.
+        size: side of the model's input.
+        family: "clip" or "siglip", whose defaults hold for what a file leaves out.
+
+    Raises:
+        InputError: the folder states what is not computed here.
+    """
+    nested, plain = folder / NESTED, folder / PLAIN
+    inner = read_json(nested).get("image_processor") if nested.exists() else None
+    if inner is not None and not isinstance(inner, Mapping):
+        raise ModelError(f"{nested}: its image_processor is no object; take an intact copy")
+    found = [
+        image_preprocessing(data, size, path, family)
+        for path, data in ((nested, inner), (plain, read_json(plain) if plain.exists() else None))
+        if data is not None
+    ]
+    if len(found) == 2 and found[0] != found[1]:
+        raise ModelError(
+            f"{nested} and {PLAIN} beside it state different preprocessing; remove the one that "
+            "is wrong"
+        )
+    if found:
+        return found[0], ()
+    note = (
+        f"assumed: {', '.join(SETTINGS)} as those of {_FAMILIES[family]}: {folder.name} has no "
+        f"{PLAIN}; put it there, or state them with --preprocess"
+    )
+    return dict(_defaults(family)), (note,)
+
+
+_FAMILIES = {"clip": "OpenAI's CLIP", "siglip": "SigLIP"}
+
+
+def _defaults(family: str) -> Mapping[str, Any]:
+    return NAMED["openai" if family == "clip" else "inception"]
+
+
+def image_preprocessing(
+    data: Mapping[str, Any], size: Any, path: Path, family: str = "clip"
+) -> dict[str, Any]:
+    """open_clip's preprocessing of a transformers image processor.
+
+    Args:
+        data: its settings.
+        size: side of the model's input.
+        path: the file, for the messages.
+        family: "clip" or "siglip", for a file that names no processor.
+
+    Raises:
+        InputError: a setting is not understood, or not computed here.
+    """
+
+    def refuse(what: str) -> NoReturn:
+        raise ModelError(
+            f"{path}: {what}, which is not computed here; name a model whose preprocessing is "
+            f"CLIP's or SigLIP's at {size} x {size}, or move the file away and state it with "
+            "--preprocess"
+        )
+
+    kind = str(data.get("image_processor_type") or data.get("feature_extractor_type") or "")
+    plain_kind = kind.removesuffix("Fast").removesuffix("Pil")
+    if plain_kind in (*_CLIP, *_SIGLIP):
+        family = "clip" if plain_kind in _CLIP else "siglip"
+    elif kind:
+        refuse(f"its image processor is {shown(kind)}")
+    for key, value in data.items():
+        if key not in _READ | _NAMES and value is not None and value is not False:
+            refuse(f"{shown(key)} is {shown(value)}")
+    for step in _STEPS:
+        if data.get(step) not in (None, True):
+            refuse(f"{step} is {shown(data[step])}")
+    factor = data.get("rescale_factor", 1 / 255)
+    if factor is not None and not (isinstance(factor, float) and abs(factor * 255 - 1) < 1e-6):
+        refuse(f"rescale_factor is {shown(factor)}")
+    default = _defaults(family)
+    resample = data.get("resample")
+    interpolation = default["interpolation"] if resample is None else _RESAMPLE.get(resample)
+    if isinstance(resample, bool) or interpolation is None:
+        refuse(f"resample is {shown(resample)}")
+    mode = _resize_mode(data, size, family)
+    if mode is None:
+        refuse(
+            f"size is {shown(data.get('size'))}, crop_size {shown(data.get('crop_size'))} and "
+            f"do_center_crop {shown(data.get('do_center_crop'))}"
+        )
+    made: dict[str, Any] = {"interpolation": interpolation, "resize_mode": mode}
+    for key in ("mean", "std"):
+        values = data.get(f"image_{key}")
+        values = default[key] if values is None else values
+        if not _is_triple(values) or (key == "std" and 0 in values):
+            refuse(f"image_{key} is {shown(values)}")
+        made[key] = tuple(map(float, values))
+    return made
+
+
+def _is_triple(values: object) -> bool:
+    return (
+        isinstance(values, (list, tuple))
+        and len(values) == 3
+        and all(isinstance(value, (int, float)) for value in values)
+    )
+
+
+def _resize_mode(data: Mapping[str, Any], side: Any, family: str) -> str | None:
+    """ "shortest" for the shorter side and a crop, "squash" for both sides; None for all else."""
+    default: Any = {"shortest_edge": side} if family == "clip" else {"height": side, "width": side}
+    size = data.get("size") or default
+    crop = data.get("crop_size") or side
+    crops = data.get("do_center_crop")
+    crops = family == "clip" if crops is None else crops
+    sides = crop if isinstance(crop, Mapping) else {"height": crop, "width": crop}
+    if crops is True and dict(sides) != {"height": side, "width": side}:
+        return None
+    if not isinstance(size, Mapping):
+        size = {"shortest_edge": size} if family == "clip" else None
+    if size == {"shortest_edge": side} and crops is True:
+        return "shortest"
+    # A crop of what has that very size changes nothing.
+    return "squash" if size == {"height": side, "width": side} and crops in (True, False) else None
