@@ -68,6 +68,7 @@ class OnnxBackend(BackendPlugin):
         self.folder = Path(model).expanduser().absolute()
         self.model = str(self.folder)
         self.manifest = read_manifest(self.folder)
+        self.notes = self.manifest.notes
         _check_dtype(dtype, self.manifest.dtype, self.folder)
         self._device = pick_device(device, threads)
         self.device = str(self._device)

@@ -115,6 +115,7 @@ def _write(backend: OpenClipBackend, folder: Path, dtype: str) -> ExportManifest
         pack_batch=PACK_BATCH,
         files=list_files(folder),
         versions=_versions(),
+        notes=tuple(backend.notes),
     )
     (folder / MANIFEST).write_text(manifest_text(manifest), encoding="utf-8")
     return manifest

@@ -68,6 +68,7 @@ class ExportManifest:
         pack_batch: trees at a time that suit one core.
         files: every other file of the directory.
         versions: what made the export.
+        notes: what was taken from where to load the source model, and what is assumed.
     """
 
     fingerprint: Fingerprint
@@ -79,6 +80,7 @@ class ExportManifest:
     pack_batch: int
     files: tuple[ExportFile, ...]
     versions: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [entry.file for entry in self.files]
@@ -157,6 +159,7 @@ def _parse(data: Mapping[str, Any]) -> ExportManifest:
             for entry in data["files"]
         ),
         versions={str(key): str(value) for key, value in data["versions"].items()},
+        notes=tuple(str(note)[:1000] for note in data.get("notes", [])),
     )
 
 

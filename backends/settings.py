@@ -69,7 +69,7 @@ def read_preprocessing(value: str | Mapping[str, Any]) -> dict[str, Any]:
         InputError: no such name or file, a setting is missing or not understood.
     """
     if isinstance(value, str) and value in NAMED:
-        return dict(NAMED[value])
+        return _plain(NAMED[value])
     if isinstance(value, str) and not value.lower().endswith(".json"):
         raise ModelError(
             f"preprocessing {shown(value)} is unknown; there are: {', '.join(NAMED)}, or name a "
@@ -86,7 +86,12 @@ def read_preprocessing(value: str | Mapping[str, Any]) -> dict[str, Any]:
             f"{', '.join(SETTINGS)}"
         )
     check_preprocessing(data, where)
-    return {key: data[key] for key in _KNOWN & data.keys() if key != "size"}
+    return _plain({key: data[key] for key in sorted(_KNOWN & data.keys()) if key != "size"})
+
+
+def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
+    """With lists for tuples, as it comes back from an index's manifest."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in data.items()}
 
 
 def check_preprocessing(data: Mapping[str, Any], where: object) -> None:

@@ -12,11 +12,16 @@ import click
 
 from idia_index import InputError, load_backend
 from idia_index.cli.options import (
+    ACTIVATION,
     ALLOW_MISMATCH,
     DIRECTORY,
+    PREPROCESS,
+    WEIGHTS,
     json_option,
     mismatch_options,
     progress_option,
+    source_options,
+    tell_backend,
     write_json,
 )
 from idia_index.cli.progress import Stages
@@ -38,6 +43,9 @@ from idia_index.pipelines.load import check_pytorch
     show_default=True,
     help="How weights are stored; float16 halves the size and is computed in float32.",
 )
+@PREPROCESS
+@ACTIVATION
+@WEIGHTS
 @ALLOW_MISMATCH
 @json_option
 @progress_option
@@ -48,6 +56,7 @@ def command(
     allow_activation_mismatch: bool,
     as_json: bool,
     show_progress: bool | None,
+    **statements: str | None,
 ) -> None:
     """Write a model to OUTDIR as ONNX, to run without PyTorch.
 
@@ -62,8 +71,13 @@ def command(
         from idia_index.backends.onnx_export import export_model
 
         source = load_backend(
-            "open_clip", model=model, device="cpu", **mismatch_options(allow_activation_mismatch)
+            "open_clip",
+            model=model,
+            device="cpu",
+            **mismatch_options(allow_activation_mismatch),
+            **source_options(**statements),
         )
+        tell_backend(source)
         stages("exporting, and comparing the export with its source")
         report = export_model(source.plugin, outdir, dtype)  # type: ignore[arg-type]
     size, probe = sum(file.bytes for file in report.manifest.files), report.probe

@@ -44,4 +44,6 @@ def command(index: Path, as_json: bool) -> None:
         "names from": names_origin(plan.pool),
         "built with": ", ".join(f"{k} {v}" for k, v in versions.items()),
     }
+    if plan.model_notes:
+        rows["model's files"] = "; ".join(plan.model_notes)
     say(pairs(rows))

@@ -23,6 +23,7 @@ class Backend(BackendPlugin):
     Attributes:
         name: the plugin that runs the model ("open_clip", "onnx", ...).
         model: the SPEC it was loaded from, local paths absolute.
+        notes: what was taken from where to load it, and what is assumed, a line each.
         device: what it runs on ("cpu (2 threads)").
         plugin: the plugin itself.
     """
@@ -32,6 +33,7 @@ class Backend(BackendPlugin):
         self.name = plugin.name
         self.model = plugin.model
         self.load_options = plugin.load_options
+        self.notes = plugin.notes
         self.device = plugin.device
         self.text_tower = plugin.text_tower
 

@@ -155,6 +155,7 @@ def _plan(
         names_sha256=names_sha256(grid.names),
         candidates=len(grid.names),
         pool=pool,
+        model_notes=tuple(backend.notes),
     )
 
 
@@ -187,8 +188,9 @@ def _begun(store: Store, resume: bool) -> BuildPlan | None:
 
 def _check_same(store: Store, begun: BuildPlan, plan: BuildPlan) -> None:
     old, new = plan_to_json(begun), plan_to_json(plan)
-    # Where the model's file lies may change; what it is may not.
-    differing = [field for field in old if field != "model" and old[field] != new[field]]
+    # Where the model's files lie may change; what it is may not.
+    places = ("model", "model_notes")
+    differing = [field for field in old if field not in places and old[field] != new[field]]
     if differing:
         raise InputError(
             f"{store.path}: was begun with other arguments ({', '.join(differing)}); "

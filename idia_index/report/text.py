@@ -116,10 +116,17 @@ def notes(result: AuditResult) -> list[str]:
         *_few_images(result),
         *_names_added_or_hidden(result),
         *_how_computed(result),
+        *_how_loaded(result),
         *_left_out(result),
         *_people_left_out(result),
         *_other_spellings(result),
     ]
+
+
+def _how_loaded(result: AuditResult) -> list[str]:
+    """What the model's files did not say; wrong settings make members look like non-members."""
+    assumed = [n for n in result.index.manifest.plan.model_notes if n.startswith("assumed: ")]
+    return [f"The model's files do not say everything; {note}." for note in assumed]
 
 
 def _how_often_wrong(result: AuditResult) -> str:

@@ -98,6 +98,8 @@ class BuildPlan:
         names_sha256: SHA-256 of all names, a line each.
         candidates: how many names.
         pool: what replays a sampled pool (origin, seed, weighting, SHA-256), None for a file.
+        model_notes: what was taken from where to load the model, and what is assumed, a line
+            each; none in an index that was written before they were kept.
     """
 
     kind: str
@@ -111,6 +113,7 @@ class BuildPlan:
     names_sha256: str
     candidates: int
     pool: Mapping[str, Any] | None
+    model_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

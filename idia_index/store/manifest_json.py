@@ -72,6 +72,7 @@ def plan_from_json(data: Mapping[str, Any]) -> BuildPlan:
         names_sha256=_of(str, data["names_sha256"]),
         candidates=_whole(data["candidates"], least=1),
         pool=None if data["pool"] is None else dict(data["pool"]),
+        model_notes=tuple(_of(str, note) for note in _of(list, data.get("model_notes", []))),
     )
 
 
