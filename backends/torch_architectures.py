@@ -58,10 +58,12 @@ def _of_weights(weights: Mapping[str, Tensor]) -> Shapes | None:
         shapes["dim"] = weights[f"{text}text_projection"].shape[-1]
     if "visual.layer1.0.conv1.weight" in weights:
         layers = [_count(weights, rf"visual\.layer{n}\.(\d+)\.") for n in range(1, 5)]
-        vision = (weights["visual.layer1.0.conv1.weight"].shape[0], tuple(layers))
+        first = weights["visual.layer1.0.conv1.weight"]
+        vision: tuple[object, ...] = (first.shape[0], tuple(layers))
     elif "visual.conv1.weight" in weights:
         depth = _count(weights, r"visual\.transformer\.resblocks\.(\d+)\.")
-        vision = (weights["visual.conv1.weight"].shape[0], depth)
+        conv = weights["visual.conv1.weight"]
+        vision = (conv.shape[0], depth, conv.shape[-1])
     else:
         return None
     return {**shapes, "vision": vision}
@@ -84,6 +86,7 @@ def _of_config(config: Mapping[str, Any]) -> Shapes | None:
         "text layers": text.get("layers", 12),
         "side": vision.get("image_size", 224),
         "dim": config.get("embed_dim"),
-        "vision": (vision.get("width", 768 if not isinstance(layers, list) else 64),
-                   tuple(layers) if isinstance(layers, list) else layers),
-    }  # fmt: skip
+        "vision": (vision.get("width", 64), tuple(layers))
+        if isinstance(layers, list)
+        else (vision.get("width", 768), layers, vision.get("patch_size", 16)),
+    }

@@ -135,7 +135,7 @@ def _remedy(
     only = not missing and not unknown and len(wrong) == 1
     if only and (what := _another_size(wrong[0], weights, expected)) is not None:
         folder = shown_path(str(path.parent))
-        return f"{what} in a {CONFIG} beside it, and write local-dir:{folder}"
+        return f"{what} in an {CONFIG} beside it, and write local-dir:{folder}"
     if len(missing) * 20 <= len(expected) and not unknown and not wrong:
         return "the file is not whole; take an intact copy, or save the model's whole state_dict"
     if unknown and not missing and not wrong:
@@ -145,7 +145,7 @@ def _remedy(
         )
     return (
         "its shapes are those of no architecture of open_clip; write the one that it was trained "
-        f"with into a {CONFIG} beside it, and local-dir:{shown_path(str(path.parent))}"
+        f"with into an {CONFIG} beside it, and local-dir:{shown_path(str(path.parent))}"
     )
 
 

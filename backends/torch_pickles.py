@@ -43,7 +43,7 @@ _STORAGES = {
 }
 # Modules of Python's own library whose classes are plain data. Their stand-ins run nothing either.
 _DATA_MODULES_NAMES = (
-    "_codecs argparse array collections copyreg copy_reg dataclasses datetime decimal enum "
+    "_codecs argparse array collections copyreg dataclasses datetime decimal enum "
     "fractions functools ipaddress logging numbers operator pathlib random re time types typing "
     "uuid zoneinfo"
 )
@@ -53,7 +53,9 @@ _DATA_BUILTINS_NAMES = (
     "str tuple type"
 )
 _DATA_BUILTINS = frozenset(_DATA_BUILTINS_NAMES.split())
-_OLD_MODULES = frozenset({"__builtin__", "commands", "popen2", "posixpath", "ntpath", "pip"})
+# Protocol 2, which torch.save writes, has the names of Python 2.
+_PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
+_OLD_MODULES = frozenset({"commands", "popen2", "posixpath", "ntpath", "pip"})
 
 Storage = Callable[[torch.dtype, str, int], Tensor]
 
@@ -117,6 +119,7 @@ class InertUnpickler(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """The tensor's part of a name, or a stand-in; imports nothing."""
+        module = _PYTHON_2.get(module, module)
         if module in ("torch", "torch.storage") and name in _STORAGES:
             return _STORAGES[name]
         if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
@@ -134,8 +137,10 @@ class InertUnpickler(pickle._Unpickler):
             "none of it was run: save the state_dict alone, best as safetensors"
         )
 
-    def persistent_load(self, pid: Any) -> Tensor:
-        """The numbers of a storage, float or other [n]."""
+    def persistent_load(self, pid: Any) -> Any:
+        """The numbers of a storage, float or other [n]; or a stand-in for a module's class."""
+        if pid[0] == "module":
+            return pid[1]
         _, dtype, key, _, count, *view = pid
         if any(part is not None for part in view):
             raise ValueError("a storage that is a view of another")
@@ -207,5 +212,7 @@ _KNOWN: Mapping[tuple[str, str], Any] = {
     ("torch._tensor", "_rebuild_from_type_v2"): _rebuild_typed,
     ("torch", "Size"): tuple,
     ("collections", "OrderedDict"): OrderedDict,
+    ("builtins", "set"): set,
+    ("builtins", "frozenset"): frozenset,
     ("copyreg", "_reconstructor"): _new,
 }

@@ -1,0 +1,234 @@
+"""One input per cause of weights that do not fit: the line names the remedy that helps."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+open_clip = pytest.importorskip("open_clip")
+import open_clip_helper as helper  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
+
+from idia_index.backends.open_clip_sources import find_source  # noqa: E402
+from idia_index.backends.specs import pytorch_spec  # noqa: E402
+from idia_index.backends.torch_checkpoints import read_checkpoint  # noqa: E402
+from idia_index.backends.torch_fit import check_fit  # noqa: E402
+from idia_index.errors import InputError  # noqa: E402
+
+State = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return helper.build(helper.config())
+
+
+def _empty(name: str) -> State:
+    """The names and shapes of a built-in architecture, over hardly any memory."""
+    config = open_clip.get_model_config(name)
+    with torch.device("meta"):
+        made = open_clip.model.CLIP(**config)
+    return {n: torch.zeros(()).expand(v.shape) for n, v in made.state_dict().items()}
+
+
+def _rows(name: str, rows: int) -> Callable[[State], State]:
+    return lambda s: {**s, name: torch.zeros(rows, s[name].shape[1])}
+
+
+def _rename(old: str, new: str) -> Callable[[State], State]:
+    return lambda s: {name.replace(old, new): value for name, value in s.items()}
+
+
+CAUSES: dict[str, tuple[Callable[[State], State], str]] = {
+    "adapter": (
+        lambda s: {"base_model.model.visual.proj.lora_A.weight": torch.zeros(2, 2)},
+        "holds a LoRA adapter (PEFT), no model; merge it into its base model: PeftModel",
+    ),
+    "a model with an adapter in it": (
+        lambda s: {**s, "visual.proj.lora_A.weight": torch.zeros(2, 2)},
+        "merge_and_unload()",
+    ),
+    "transformers' names": (
+        lambda s: {"text_model.embeddings.position_embedding.weight": torch.zeros(2, 2)},
+        "put its config.json beside it and write local-dir:FOLDER",
+    ),
+    "image generator": (
+        lambda s: {"cond_stage_model.transformer.x": torch.zeros(2)},
+        "name the checkpoint of the CLIP model",
+    ),
+    "quantized": (
+        lambda s: {**s, "visual.proj.qweight": torch.zeros(2)},
+        "name the file of the original ones",
+    ),
+    "another image size": (
+        _rows("visual.positional_embedding", 82),
+        'images of 72 x 72: set "image_size": 72 in an open_clip_config.json',
+    ),
+    "another context": (
+        _rows("positional_embedding", 248),
+        'texts of 248 tokens: set "context_length": 248 in an open_clip_config.json',
+    ),
+    "another vocabulary": (
+        _rows("token_embedding.weight", 50000),
+        'a vocabulary of 50000: set "vocab_size": 50000 in an open_clip_config.json',
+    ),
+    "another architecture": (
+        lambda s: _empty("ViT-S-32-alt"),
+        "its shapes are those of ViT-S-32-alt: name the one it was trained as",
+    ),
+    "no architecture": (
+        lambda s: {n: torch.zeros([d + 1 for d in v.shape]) for n, v in s.items()},
+        "its shapes are those of no architecture of open_clip",
+    ),
+    "image tower alone": (
+        lambda s: {n: v for n, v in s.items() if n.startswith("visual.")},
+        "holds the image tower alone; name a checkpoint that has the text tower too",
+    ),
+    "text tower alone": (
+        lambda s: {n: v for n, v in s.items() if not n.startswith("visual.")},
+        "holds the text tower alone; name a checkpoint that has the image tower too",
+    ),
+    "not whole": (
+        lambda s: {n: v for n, v in s.items() if n != "ln_final.bias"},
+        "the file is not whole; take an intact copy",
+    ),
+    "more than the architecture": (
+        lambda s: {**s, "positional_embedding_res": torch.zeros(2)},
+        "it computes more than that; name the architecture that has these parts",
+    ),
+}
+
+
+@pytest.mark.parametrize("cause", list(CAUSES))
+def test_the_remedy_of_a_cause(cause: str, model: Any, tmp_path: Path) -> None:
+    change, words = CAUSES[cause]
+    path = tmp_path / "w.pt"
+    torch.save(change(dict(model.state_dict())), path)
+    with pytest.raises(InputError) as caught:
+        check_fit(model, read_checkpoint(path), "tiny")
+    line = str(caught.value)
+    assert words in line and str(path) in line and "\n" not in line
+
+
+def test_one_file_of_several(model: Any, tmp_path: Path) -> None:
+    path = tmp_path / "model-00001-of-00002.safetensors"
+    save_file({"visual.proj": torch.zeros(2, 2)}, path)
+    for index, words in ((False, "download all of them"), (True, "name the index of all of them")):
+        if index:
+            (tmp_path / "model.safetensors.index.json").write_text("{}")
+        with pytest.raises(InputError, match=words):
+            check_fit(model, read_checkpoint(path), "tiny")
+
+
+NO_CHECKPOINTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty": (lambda p: p.touch(), "is empty; download or save it again"),
+    "LFS": (lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\n"), "git lfs pull"),
+    "page": (lambda p: p.write_text("<!DOCTYPE html><html>"), "download the file itself"),
+    "gzip": (lambda p: p.write_bytes(gzip.compress(b"x" * 99)), "unpack it first"),
+    "GGUF": (lambda p: p.write_bytes(b"GGUF" + b"\0" * 99), "name the PyTorch or safetensors file"),
+    "HDF5": (lambda p: p.write_bytes(b"\x89HDF\r\n" + b"\0" * 99), "convert the model"),
+    "plain pickle": (lambda p: p.write_bytes(b"\x80\x04}."), "save the model's state_dict with"),
+    "NumPy": (lambda p: p.write_bytes(b"\x93NUMPY" + b"\0" * 99), "state_dict as safetensors"),
+}
+
+
+@pytest.mark.parametrize("what", list(NO_CHECKPOINTS))
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+def test_what_is_no_checkpoint(what: str, suffix: str, tmp_path: Path) -> None:
+    make, words = NO_CHECKPOINTS[what]
+    path = tmp_path / f"w.{suffix}"
+    make(path)
+    with pytest.raises(InputError) as caught:
+        read_checkpoint(path)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_archives_of_checkpoints(tmp_path: Path) -> None:
+    torch.save({"w": torch.ones(3)}, tmp_path / "w.pt")
+    (tmp_path / "text").write_text("x")
+    with tarfile.open(tmp_path / "w.tar.pt", "w") as tar:
+        tar.add(tmp_path / "text", "w.pt")
+    with pytest.raises(InputError, match="a tar archive; unpack it first"):
+        read_checkpoint(tmp_path / "w.tar.pt")
+    with zipfile.ZipFile(tmp_path / "w.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "w.pt", "w.pt")
+    with pytest.raises(InputError, match="unpack it first"):
+        read_checkpoint(tmp_path / "w.zip")
+
+
+def _folder(kind: str, folder: Path) -> None:
+    folder.mkdir()
+    if kind == "adapter":
+        (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+        (folder / "adapter_model.safetensors").touch()
+    elif kind == "weights alone":
+        (folder / "epoch_5.pt").touch()
+    elif kind == "run":
+        (folder / "checkpoints").mkdir()
+        (folder / "checkpoints" / "epoch_5.pt").touch()
+        (folder / "params.txt").write_text("lr: 0.001\nmodel: ViT-B-32\n")
+    elif kind == "several models":
+        for name in ("a", "b"):
+            (folder / name).mkdir()
+            (folder / name / "config.json").write_text("{}")
+    elif kind == "NaFlex":
+        (folder / "config.json").write_text('{"model_type": "siglip2"}')
+    elif kind == "shards without index":
+        (folder / "open_clip_config.json").write_text(
+            json.dumps({"model_cfg": helper.config(), "preprocess_cfg": {}})
+        )
+        for number in (1, 2):
+            (folder / f"x-0000{number}-of-00002.safetensors").touch()
+    elif kind == "TensorFlow":
+        (folder / "open_clip_config.json").write_text(
+            json.dumps({"model_cfg": helper.config(), "preprocess_cfg": {}})
+        )
+        (folder / "tf_model.h5").touch()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("adapter", "merge it into its base model"),
+        ("weights alone", "write ARCH/"),
+        ("run", "name one of its 1 checkpoints: ViT-B-32/"),
+        ("several models", "several models (a, b); name the folder of one"),
+        ("NaFlex", "take one of SigLIP 2's models with a fixed size"),
+        ("shards without index", "without their index; download"),
+        ("TensorFlow", "only tf_model.h5"),
+        ("empty", "name the folder of a model"),
+    ],
+)
+def test_folders_without_a_model_that_is_read(kind: str, words: str, tmp_path: Path) -> None:
+    folder = tmp_path / "f"
+    _folder(kind, folder)
+    spec = f"local-dir:{folder}"
+    with pytest.raises(InputError) as caught:
+        find_source(spec, pytorch_spec(spec), offline=True)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("openai/clip-vit-base-patch32", "write hf-hub:openai/clip-vit-base-patch32"),
+        ("hf-hub:acme/none", "not in the local cache"),
+        ("ViT-B-32/laion2b_s34b_b79k", "not in the local cache"),
+        ("ViT-B-33/laion2b_s34b_b79k", "close to it: ViT-B-32"),
+        ("ViT-B-32-quickgelu/laion2b_s34b_b79k", "ViT-B-32 has it"),
+    ],
+)
+def test_names_that_lead_nowhere(
+    spec: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError) as caught:
+        find_source(spec, pytorch_spec(spec), offline=True)
+    assert words in str(caught.value)
