@@ -18,7 +18,7 @@ from idia_index.cli.options import (
     model_options,
     progress_option,
     source_options,
-    tell_backend,
+    tell_model,
     write_json,
 )
 from idia_index.cli.progress import Stages
@@ -162,7 +162,7 @@ def command(
         loaded = load_model(model, backend, device=device, dtype=dtype,
                             **mismatch_options(allow_activation_mismatch),
                             **source_options(preprocess, activation, weights))  # fmt: skip
-        tell_backend(loaded)
+        tell_model(loaded)
         if not already:
             check_room(index, loaded, total, len(templates), index_type)
         return loaded

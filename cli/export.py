@@ -21,7 +21,7 @@ from idia_index.cli.options import (
     mismatch_options,
     progress_option,
     source_options,
-    tell_backend,
+    tell_model,
     write_json,
 )
 from idia_index.cli.progress import Stages
@@ -77,7 +77,7 @@ def command(
             **mismatch_options(allow_activation_mismatch),
             **source_options(**statements),
         )
-        tell_backend(source)
+        tell_model(source)
         stages("exporting, and comparing the export with its source")
         report = export_model(source.plugin, outdir, dtype)  # type: ignore[arg-type]
     size, probe = sum(file.bytes for file in report.manifest.files), report.probe

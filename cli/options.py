@@ -15,6 +15,7 @@ from idia_index.registry import BACKEND_DTYPES
 from idia_index.support.text import json_text
 
 F = TypeVar("F", bound=Callable[..., Any])
+ASSUMED = "assumed: "
 
 DIRECTORY = click.Path(path_type=Path)
 
@@ -138,17 +139,30 @@ def override_options(function: F) -> F:
 
 def backend_of(index: Index, backend: str | None, model: str | None, device: str | None) -> Backend:
     """Loads the model that an index was built with, or the one given instead of it."""
-    return load_backend_for(index, model=model, backend=backend, device=device)
+    loaded = load_backend_for(index, model=model, backend=backend, device=device)
+    tell_assumed(loaded)
+    return loaded
+
+
+def tell_model(loaded: Backend) -> None:
+    """Says on standard error what was taken from a model's files, what is assumed of it, and what
+    it runs on."""
+    for told in loaded.notes:
+        if not told.startswith(ASSUMED):
+            note(told)
+    tell_assumed(loaded)
+    tell_backend(loaded)
+
+
+def tell_assumed(loaded: Backend) -> None:
+    """Says on standard error what is assumed of a model, with `-q` too."""
+    for told in loaded.notes:
+        if told.startswith(ASSUMED):
+            say(told, err=True)
 
 
 def tell_backend(loaded: Backend) -> None:
-    """Says on standard error what a model runs on, what was taken from its files, unless with
-    `-q`, and what is assumed of it."""
-    for told in loaded.notes:
-        if told.startswith("assumed: "):
-            say(told, err=True)
-        else:
-            note(told)
+    """Says on standard error what a model runs on, unless with `-q`."""
     if not is_quiet():
         say(f"{loaded.name} on {loaded.device}", err=True)
 

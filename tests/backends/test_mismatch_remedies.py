@@ -18,10 +18,10 @@ import open_clip_helper as helper  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from idia_index.backends.open_clip_sources import find_source  # noqa: E402
-from idia_index.backends.specs import pytorch_spec  # noqa: E402
 from idia_index.backends.torch_checkpoints import read_checkpoint  # noqa: E402
 from idia_index.backends.torch_fit import check_fit  # noqa: E402
 from idia_index.errors import InputError  # noqa: E402
+from idia_index.plugins.specs import pytorch_spec  # noqa: E402
 
 State = dict[str, Any]
 
