@@ -193,7 +193,7 @@ def test_fingerprint_strings_do_not_depend_on_how_a_value_is_written() -> None:
 def test_text_past_the_context_is_refused(files: Files) -> None:
     backend = OpenClipBackend(model=f"{helper.TINY}/{files[0]}")
     assert Backend(backend).encode_texts(["a " * 75]).shape == (1, 16)
-    for encode in (backend.encode_texts, backend.embed_texts):
+    for encode in (Backend(backend).encode_texts, backend.embed_texts):
         with pytest.raises(InputError, match="has 78 tokens, the model reads 77"):
             encode(["a " * 76])
 
