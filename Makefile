@@ -48,6 +48,7 @@ oldest:
 # The parts of the documentation that are made from the program.
 docs: $(DEV_ENV)/ready
 	$(DEV_ENV)/bin/python docs/make_cli.py > docs/cli.md
+	$(DEV_ENV)/bin/python docs/make_schemas.py
 	$(DEV_ENV)/bin/python docs/make_drawing.py
 
 # The documentation as pages, in build/site; a warning is an error.

@@ -18,6 +18,7 @@ from idia_index.pipelines.parity import compare
 from idia_index.prompts.templates import JAIR2024
 from idia_index.study.subjects import MODEL_DIR, candidates, write_subjects
 from idia_index.subjects.subjects import read_subjects
+from idia_index.support.documents import to_json
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         people = read_subjects(write_subjects(Path(folder) / "subjects", arguments.images))
         report = compare(exact, rounded, candidates(), JAIR2024, people)
-    text = json.dumps(report.to_json(), indent=1)
+    text = json.dumps(to_json(report), indent=1)
     print(text)
     if arguments.json:
         arguments.json.write_text(text + "\n")

@@ -26,7 +26,7 @@ from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.demo import study_backend
 from idia_index.pipelines.evaluate import gather
 from idia_index.prompts.names import make_names
-from idia_index.report import evaluation_to_json
+from idia_index.report.data import evaluation_result
 from idia_index.study import candidates, write_subjects
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject, read_subjects
 
@@ -99,7 +99,7 @@ def main() -> None:
     people = read_subjects(table)
     settings = Settings()
     evidence = gather(index, backend, people, settings, progress=quiet)
-    found = {"study": summary(evaluation_to_json(evidence, settings))}
+    found = {"study": summary(evaluation_result(evidence, settings).to_dict())}
     if options.leaks:
         places = [i for i, subject in enumerate(people) if subject.membership == NON_MEMBER]
         strangers = [people[i] for i in places]
@@ -110,7 +110,7 @@ def main() -> None:
         }
         for what, split in splits.items():
             leaking = gather(index, backend, split, settings, progress=quiet)
-            found[what] = summary(evaluation_to_json(leaking, settings))
+            found[what] = summary(evaluation_result(leaking, settings).to_dict())
     print(json.dumps(found, indent=1))
 
 

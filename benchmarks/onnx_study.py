@@ -29,6 +29,7 @@ from idia_index.pipelines.parity import compare
 from idia_index.prompts.templates import JAIR2024
 from idia_index.study.subjects import MODEL_DIR, candidates, write_subjects
 from idia_index.subjects.subjects import read_subjects
+from idia_index.support.documents import to_json
 
 WEIGHTS = "open_clip_model.safetensors"
 
@@ -59,7 +60,7 @@ def figures(model: Path, people: Any, work: Path) -> dict[str, Any]:
         out = export_model(source, work / f"{model.name}-{dtype}", dtype).folder
         export = OnnxBackend(model=str(out), device="cpu", dtype=dtype)
         report = compare(source, export, candidates(), JAIR2024, people)
-        found[dtype] = report.to_json()
+        found[dtype] = to_json(report)
         print(model.name, dtype, report, file=sys.stderr)
     return found
 

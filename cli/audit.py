@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -20,15 +19,15 @@ from idia_index.cli.options import (
     write_json,
 )
 from idia_index.cli.outputs import claim
-from idia_index.cli.people import skipped_of, tell_people, tell_read, tell_rivals, tell_skipped
+from idia_index.cli.people import tell_people, tell_read, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.decide.decision import check_tau
 from idia_index.evaluation.draws import check_images
-from idia_index.evaluation.people import subject_tests
-from idia_index.evaluation.settings import Settings
-from idia_index.pipelines.evaluate import evaluate_all, gather
-from idia_index.report import audit_to_json, write_evaluation
+from idia_index.pipelines.audit import gather_audit
+from idia_index.pipelines.evaluate import settings_for_all
+from idia_index.report.data import tested_result
+from idia_index.report.files import write_evaluation
 from idia_index.search.open import open_index
 from idia_index.subjects.subjects import read_subjects
 
@@ -84,34 +83,24 @@ def command(
     for person in people if out is not None else ():
         check_images(person.name, len(person.images))  # now, not when all is computed
     loaded = backend_of(opened, backend, model, device)
-    tell_rivals(opened, loaded, people)
-    settings = Settings(tau=tau, sizes=(1,), min_images=1)
-    origin = {"subjects": os.fsdecode(subjects.resolve())}
     with Stages(show_progress) as progress:
-        evidence = gather(
-            opened,
-            loaded,
-            people,
-            settings,
-            strict=strict,
-            baselines=out is not None,
+        evidence = gather_audit(
+            opened, loaded, people, tau=tau, strict=strict, baselines=out is not None,
             progress=progress,
-        ).with_origin(origin)
-    tell_skipped(skipped_of(evidence.audit))
+        ).from_subjects(subjects)  # fmt: skip
+    result = tested_result(evidence)
+    tell_skipped(result.left_out_files)
     tell_people(evidence.audit.skipped)
     warned: list[str] = []
     if out is not None:
-        report = write_evaluation(evidence, evaluate_all(evidence, settings), out,
+        report = write_evaluation(evidence, settings_for_all(evidence), out,
                                   include_images=include_images)  # fmt: skip
         warned = warning_lines(report)
     if as_json:
-        data = audit_to_json(evidence.audit)
-        for subject, test in zip(data["subjects"], subject_tests(evidence), strict=True):
-            subject.update(test)
-        write_json(data)
+        write_json(result)
         return
     for line in warned:
         say(f"{line}\n")
-    say(audit_text(evidence.audit))
+    say(audit_text(result))
     if out is not None:
         say(f"\nreport: {out / 'index.html'}")

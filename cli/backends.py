@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import click
 
 from idia_index.cli.console import pairs
 from idia_index.cli.options import json_option, write_json
 from idia_index.cli.terminal import say
 from idia_index.registry import BACKENDS, INDEXES, available
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """The plugins that are registered, each with the package and version that brings it."""
+
+    backends: Mapping[str, str]
+    indexes: Mapping[str, str]
 
 
 def origins(group: str) -> dict[str, str]:
@@ -27,10 +38,10 @@ def command(as_json: bool) -> None:
     Nothing is imported, so this is quick, and does not say what works here: idia-index doctor
     tries each.
     """
-    groups = {"backends": origins(BACKENDS), "indexes": origins(INDEXES)}
+    found = Plugins(origins(BACKENDS), origins(INDEXES))
     if as_json:
-        write_json(groups)
+        write_json(found)
         return
-    for title, found in groups.items():
-        say(f"{title}:\n{pairs(found, indent=2)}")
+    for title, group in (("backends", found.backends), ("indexes", found.indexes)):
+        say(f"{title}:\n{pairs(group, indent=2)}")
     say("What of it works here: idia-index doctor")

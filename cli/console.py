@@ -2,131 +2,124 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-from idia_index.decide.disclosure import may_be_named
-from idia_index.decide.results import AuditResult, SubjectResult
-from idia_index.decide.votes import TIE
-from idia_index.evaluation import Metrics, evaluate_decisions
-from idia_index.report import runners_up
-from idia_index.report.text import ANOTHER, notes, verdict
-from idia_index.support.intervals import Rate
-from idia_index.support.text import counted
+from idia_index.evaluation.records import Metrics
+from idia_index.report.documents import AuditResult, EvaluationResult, QueryResult, SubjectResult
+from idia_index.report.format import percent, share_text
+from idia_index.report.people import most_associated_first
+from idia_index.report.statistics import by_training_count
+from idia_index.report.text import ANOTHER
+from idia_index.support.text import counted, printable
 
 SUBJECTS_SHOWN = 40
 
 
+def width(text: str) -> int:
+    """Columns that a terminal takes for a text: two for a wide character, none for a mark."""
+    return sum(
+        0
+        if unicodedata.category(c) in ("Mn", "Me", "Cf")
+        else 1 + (unicodedata.east_asian_width(c) in "WF")
+        for c in printable(text)
+    )
+
+
+def _left(text: str, columns: int) -> str:
+    return text + " " * (columns - width(text))
+
+
+def _right(text: str, columns: int) -> str:
+    return " " * (columns - width(text)) + text
+
+
 def pairs(rows: Mapping[str, str], indent: int = 0) -> str:
     """Lines of name and value, the values aligned."""
-    width = max((len(name) for name in rows), default=0)
-    return "\n".join(f"{'':{indent}}{name:<{width}}  {value}" for name, value in rows.items())
+    columns = max(map(width, rows), default=0)
+    return "\n".join(f"{'':{indent}}{_left(name, columns)}  {rows[name]}" for name in rows)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell; all but the first to the right."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    widths = [max(map(width, column)) for column in zip(head, *rows, strict=True)]
     lines = []
-    for row in (head, ["-" * width for width in widths], *rows):
-        cells = [f"{row[0]:<{widths[0]}}"]
-        cells += [f"{cell:>{w}}" for cell, w in zip(row[1:], widths[1:], strict=True)]
+    for row in (head, ["-" * columns for columns in widths], *rows):
+        cells = [_left(row[0], widths[0])]
+        cells += [_right(cell, w) for cell, w in zip(row[1:], widths[1:], strict=True)]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
 
 
-def rate_text(rate: Rate) -> str:
-    """A rate with what it is of and its interval, or a dash where it is of nobody."""
-    if rate.value is None or rate.ci95 is None:
-        return "-"
-    low, high = rate.ci95
-    return f"{rate.value:6.1%}  ({rate.hits} of {rate.total}; 95 % CI {low:.1%} to {high:.1%})"
+def bullets(items: Sequence[str]) -> str:
+    """A line for each note."""
+    return "\n".join(f"- {item}" for item in items)
 
 
-def warning_lines(report: Mapping[str, Any]) -> list[str]:
-    """What must stand first of a report's data."""
-    return [f"WARNING: {warning}" for warning in report["warnings"]]
+def warning_lines(result: EvaluationResult) -> list[str]:
+    """What must stand first of a report."""
+    return [f"WARNING: {warning}" for warning in result.warnings]
 
 
-def pairs_text(share: Mapping[str, Any]) -> str:
-    """A share of pairs of people and names with its bootstrapped interval, as reports hold it."""
-    low, high = share["ci95"]
-    return (
-        f"{share['rate']:6.1%}  ({share['hits']:,} of {share['total']:,} pairs; 95 % CI {low:.1%} "
-        f"to {high:.1%})"
-    )
-
-
-def query_text(result: AuditResult, top: int | None) -> str:
+def query_text(result: QueryResult) -> str:
     """The answer to a query of one subject."""
     (subject,) = result.subjects
-    templates = len(result.index.templates)
     lines = [
-        f"{subject.subject.name}: {verdict(subject)}.",
-        f"{subject.decision.correct_prompts} of {counted(templates, 'prompt')} choose the name "
-        f"among {counted(len(result.index), 'candidate')}, over "
-        f"{counted(len(subject.subject.images), 'image')} (tau {result.tau}).",
+        f"{subject.name}: {subject.verdict}.",
+        f"{subject.correct_prompts} of {counted(len(result.templates), 'prompt')} choose the name "
+        f"among {counted(result.candidates, 'candidate')}, over "
+        f"{counted(subject.images, 'image')} (tau {result.tau}).",
         "",
         _votes(result, subject),
     ]
-    if top is not None:
-        shown = _names_shown(result, subject)
-        rows = [[shown(r["name"]), str(r["votes"]), f"{r['share']:.1%}"]
-                for r in runners_up(result, subject, top)]  # fmt: skip
+    if result.top is not None:
+        shown = _names_shown(subject)
+        rows = [[shown(each.name), str(each.votes), percent(each.share)] for each in result.top]
         lines += ["", table(["name", "votes", "share"], rows)]
-    return "\n".join([*lines, "", *map("- {}".format, notes(result))])
+    return "\n".join([*lines, "", bullets(result.notes)])
 
 
-def _names_shown(result: AuditResult, subject: SubjectResult) -> Callable[[str], str]:
+def _names_shown(subject: SubjectResult) -> Callable[[str], str]:
     """What stands for a name that was predicted: itself, or that it is another than asked for."""
-    asked = result.index.name(subject.name_id)
-    named = may_be_named(subject.predictions, subject.name_id)
-    return lambda name: name if named or name == asked else ANOTHER
+    own, named = subject.candidate, subject.rivals_named
+    return lambda name: name if named or name == own else ANOTHER
 
 
 def _votes(result: AuditResult, subject: SubjectResult) -> str:
-    shown, rows = _names_shown(result, subject), []
-    for template, winner, count in zip(
-        result.index.templates, subject.winners.tolist(), subject.counts.tolist(), strict=True
-    ):
-        chosen = "(tie)" if winner == TIE else shown(result.index.name(winner))
-        mark = "yes" if winner == subject.name_id else ""
-        rows.append([template.text, chosen, f"{count}/{len(subject.subject.images)}", mark])
+    shown, rows = _names_shown(subject), []
+    for vote in subject.votes:
+        chosen = "(tie)" if vote.winner is None else shown(vote.winner)
+        mark = "yes" if vote.winner == subject.candidate else ""
+        template = result.templates[vote.template]
+        rows.append([template, chosen, f"{vote.count}/{subject.images}", mark])
     return table(["prompt", "most frequent name", "images", "true name"], rows)
 
 
 def audit_text(result: AuditResult) -> str:
     """The table and the rates of an audit."""
-    templates = len(result.index.templates)
-    people = sorted(result.subjects, key=lambda s: -s.decision.correct_prompts)
+    people = most_associated_first(result)
     rows = [
         [
-            s.subject.name,
-            str(len(s.subject.images)),
-            f"{s.decision.correct_prompts}/{templates}",
-            "yes" if s.decision.inferred_member else "no",
-            s.subject.membership or "?",
+            s.name,
+            str(s.images),
+            f"{s.correct_prompts}/{len(result.templates)}",
+            "yes" if s.inferred_member else "no",
+            s.membership or "?",
         ]
         for s in people[:SUBJECTS_SHOWN]
     ]
     lines = [table(["subject", "images", "prompts", "associated", "truth"], rows)]
     if len(people) > SUBJECTS_SHOWN:
         lines.append(f"... and {len(people) - SUBJECTS_SHOWN} more (--json or --out has all)")
-    metrics = evaluate_decisions(result.subjects)
-    if metrics is not None:
-        lines += ["", metrics_text(metrics)]
-    return "\n".join([*lines, "", *map("- {}".format, notes(result))])
+    if result.metrics is not None:
+        lines += ["", metrics_text(result.metrics)]
+    return "\n".join([*lines, "", bullets(result.notes)])
 
 
 def metrics_text(metrics: Metrics) -> str:
     """TPR and FPR, and the members by training count."""
     rows = {
-        "true positive rate": rate_text(metrics.true_positives),
-        "false positive rate": rate_text(metrics.false_positives),
+        "true positive rate": share_text(metrics.members),
+        "false positive rate": share_text(metrics.non_members),
     }
-    if any(row.training_count is not None for row in metrics.by_training_count):
-        rows |= {
-            f"  members with {counted(row.training_count, 'image')}": rate_text(row.inferred)
-            for row in metrics.by_training_count
-            if row.training_count is not None
-        }
-    return pairs(rows)
+    return pairs(rows | {f"  {title}": share_text(s) for title, s in by_training_count(metrics)})

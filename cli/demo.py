@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from idia_index.cli.console import metrics_text, pairs, pairs_text, rate_text, warning_lines
+from idia_index.cli.console import metrics_text, pairs, warning_lines
 from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
 from idia_index.cli.outputs import claim
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
-from idia_index.evaluation import evaluate_decisions
 from idia_index.evaluation.settings import Settings
-from idia_index.pipelines.demo import run_demo, study_backend
-from idia_index.report import audit_to_json, write_evaluation
+from idia_index.pipelines.demo import IMAGES, run_demo, study_backend
+from idia_index.report.files import write_evaluation
+from idia_index.report.format import share_text
 from idia_index.support.offline import go_offline
 
 
@@ -42,27 +42,22 @@ def command(out: Path, as_json: bool, show_progress: bool | None) -> None:
     with Stages(show_progress) as progress:
         demo = run_demo(out, backend, progress)
     report = write_evaluation(demo.evidence, Settings(), out / "report")
-    swapped = report["evaluation"]["baselines"]["rule"]["name_swap"]
-    metrics = evaluate_decisions(demo.result.subjects)
-    assert metrics is not None  # the study knows its truth
+    result = demo.result(report)
     if as_json:
-        study = {**demo.to_json(), "name_swap": swapped}
-        write_json({**audit_to_json(demo.result), "study": study})
+        write_json(result)
         return
     for line in warning_lines(report):
         say(f"{line}\n")
     say(
-        f"{len(demo.result.subjects)} people, 30 images each, {len(demo.result.index.templates)} "
-        f"prompts, {len(demo.result.index):,} candidate names, tau {demo.result.tau}\n"
+        f"{len(result.subjects)} people, {IMAGES} images each, {len(result.templates)} "
+        f"prompts, {result.candidates:,} candidate names, tau {result.tau}\n"
     )
-    say(metrics_text(metrics))
-    say(
-        pairs(
-            {
-                "face seen, name not": rate_text(demo.face_only),
-                "name seen, face not": rate_text(demo.name_only),
-                "name-swap null": pairs_text(swapped),
-            }
-        )
-    )
+    assert result.metrics is not None  # the study knows its truth
+    say(metrics_text(result.metrics))
+    rows = {
+        "face seen, name not": result.study.face_only,
+        "name seen, face not": result.study.name_only,
+    }
+    told = {title: share_text(share) for title, share in rows.items()}
+    say(pairs(told | {"name-swap null": share_text(result.study.name_swap, "pairs")}))
     say(f"\nreport: {out / 'report' / 'index.html'}")

@@ -25,6 +25,19 @@ class Check:
     found: str
 
 
+@dataclass(frozen=True)
+class DoctorReport:
+    """What works on this machine.
+
+    Attributes:
+        usable: whether a backend and an index type work.
+        checks: everything that was tried.
+    """
+
+    usable: bool
+    checks: tuple[Check, ...]
+
+
 def _try(what: str, attempt: Callable[[], str]) -> Check:
     try:
         return Check(what, True, attempt())
@@ -68,7 +81,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
         for kind in ("backend", "index")
     )
     if as_json:
-        write_json({"usable": enough, "checks": [vars(check) for check in tried]})
+        write_json(DoctorReport(enough, tuple(tried)))
     else:
         width = max(len(check.what) for check in tried)
         for check in tried:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -19,7 +18,7 @@ from idia_index.cli.options import (
     write_json,
 )
 from idia_index.cli.outputs import claim
-from idia_index.cli.people import skipped_of, tell_people, tell_read, tell_rivals, tell_skipped
+from idia_index.cli.people import tell_people, tell_read, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
@@ -28,7 +27,8 @@ from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.recorded import read_results
 from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES, Settings
 from idia_index.pipelines.evaluate import gather
-from idia_index.report import evaluation_to_json, write_evaluation
+from idia_index.report.data import evaluation_result
+from idia_index.report.files import write_evaluation
 from idia_index.search.open import open_index
 from idia_index.subjects.subjects import read_subjects
 from idia_index.support.number_lists import numbers
@@ -130,16 +130,17 @@ def command(
             evidence = _measure(
                 (index, subjects), out, settings, (backend, model, device), strict, progress
             )
-        tell_skipped(skipped_of(evidence.audit))
         tell_people(evidence.audit.skipped)
     if out is not None:
-        data = write_evaluation(evidence, settings, out, include_images=include_images)
+        result = write_evaluation(evidence, settings, out, include_images=include_images)
     else:
-        data = evaluation_to_json(evidence, settings)
+        result = evaluation_result(evidence, settings)
+    if results is None:
+        tell_skipped(result.left_out_files)
     if as_json:
-        write_json(data)
+        write_json(result)
         return
-    say(evaluation_text(data))
+    say(evaluation_text(result))
     if out is not None:
         say(f"\nreport: {out / 'index.html'}")
 
@@ -159,7 +160,6 @@ def _measure(
     for person in people:
         check_images(person.name, len(person.images))  # now, not when all is computed
     loaded = backend_of(opened, *chosen)
-    tell_rivals(opened, loaded, people)
     return gather(
         opened,
         loaded,
@@ -167,4 +167,4 @@ def _measure(
         settings,
         strict=strict,
         progress=progress,
-    ).with_origin({"subjects": os.fsdecode(paths[1].resolve())})
+    ).from_subjects(paths[1])

@@ -2,121 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from idia_index.cli.console import pairs, table, warning_lines
+from idia_index.cli.console import bullets, pairs, table, warning_lines
+from idia_index.evaluation.analysis import Analysis
+from idia_index.evaluation.records import LowFpr
+from idia_index.report.documents import EvaluationResult
+from idia_index.report.format import (
+    CI,
+    auc,
+    interval,
+    mean_and_sd,
+    needed,
+    percent,
+    share_text,
+)
+from idia_index.report.statistics import rate_curves
 from idia_index.report.text import STAND_OUT, uniform_text
 from idia_index.support.text import counted
 
+CURVES = ("TPR", "FPR", "accuracy")
 
-def evaluation_text(data: dict[str, Any]) -> str:
-    """Warnings, rates, curves, checks and notes of an evaluation's data."""
-    evaluation = data["evaluation"]
-    people = evaluation["people"]
+
+def evaluation_text(result: EvaluationResult) -> str:
+    """Warnings, rates, curves, checks and notes of an evaluation."""
+    evaluation, people = result.evaluation, result.evaluation.people
     head = (
-        f"{counted(people['evaluated'], 'person', 'people')} "
-        f"({counted(people['members'], 'member')}, "
-        f"{counted(people['non_members'], 'non-member')}), "
-        f"{counted(data['candidates'], 'candidate name')}, tau {data['tau']}"
+        f"{counted(people.evaluated, 'person', 'people')} "
+        f"({counted(people.members, 'member')}, "
+        f"{counted(people.non_members, 'non-member')}), "
+        f"{counted(result.candidates, 'candidate name')}, tau {result.tau}"
     )
-    blocks = [*warning_lines(data), head, _rates(data)]
-    if evaluation["curves"]["tpr"] or evaluation["curves"]["fpr"]:
-        blocks.append(_curves(evaluation["curves"]))
-    if evaluation["bins"]:
-        blocks.append(_bins(evaluation))
-    blocks += [_checks(data), "\n".join(f"- {note}" for note in _notes(data))]
-    if data["left_out"]:
+    blocks = [*warning_lines(result), head, _rates(result), _curves(evaluation), _bins(evaluation)]
+    blocks += [_checks(result), bullets(_notes(result))]
+    if result.left_out:
         were = ("person was", "people were")
-        blocks.append(f"{counted(len(data['left_out']), *were)} left out; --json lists all.")
+        blocks.append(f"{counted(len(result.left_out), *were)} left out; --json lists all.")
     return "\n\n".join(block for block in blocks if block)
 
 
-def _notes(data: dict[str, Any]) -> list[str]:
-    uniform = data["p_values"]["non_members_uniform"]
+def _notes(result: EvaluationResult) -> list[str]:
+    uniform = result.p_values.non_members_uniform
     said = [uniform_text(uniform)] if uniform else []
-    return [*data["notes"], *(text for text in said if text not in data["warnings"])]
+    return [*result.notes, *(text for text in said if text not in result.warnings)]
 
 
-def _percent(value: float | None, digits: int = 1) -> str:
-    return "-" if value is None else f"{100 * value:.{digits}f} %"
-
-
-def _range(bounds: Sequence[float] | None) -> str:
-    return "" if bounds is None else f"{_percent(bounds[0])} to {_percent(bounds[1])}"
-
-
-def _rates(data: dict[str, Any]) -> str:
-    metrics = data["metrics"]
+def _rates(result: EvaluationResult) -> str:
+    metrics, roc = result.metrics, result.evaluation.roc
     if metrics is None:
         return ""
-    tp, fn, fp, tn = (metrics[key] for key in ("tp", "fn", "fp", "tn"))
-    rows = {}
-    for name, hits, total, key in (
-        ("true positive rate", tp, tp + fn, "tpr"),
-        ("false positive rate", fp, fp + tn, "fpr"),
-    ):
-        if total:
-            rows[name] = (
-                f"{_percent(metrics[key])}  ({hits} of {total}; 95 % CI "
-                f"{_range(metrics[key + '_ci95'])})"
-            )
-    roc = data["evaluation"]["roc"]
-    if roc is not None:
-        for low in roc["margin"]["at_low_fpr"]:
-            rows[f"TPR at {_percent(low['fpr'])} FPR"] = (
-                f"{_percent(low['tpr'])}  (by the margin; AUC {roc['margin']['auc']:.3f})"
-                if low["estimable"]
-                else f"not estimable: {counted(low['non_members'], 'non-member')}, "
-                f"{low['non_members_needed']:,} are needed"
-            )
+    known = {"true positive rate": metrics.members, "false positive rate": metrics.non_members}
+    rows = {title: share_text(share) for title, share in known.items() if share.total}
+    for low in roc.margin.at_low_fpr if roc is not None else ():
+        rows[f"TPR at {percent(low.fpr)} FPR"] = _at_low(low, roc.margin.auc if roc else 0.0)
     return pairs(rows)
 
 
-def _curves(curves: dict[str, Any]) -> str:
-    shown = [key for key in ("tpr", "fpr", "accuracy") if curves[key] is not None]
+def _at_low(low: LowFpr, area: float) -> str:
+    if not low.estimable:
+        return needed(low.non_members, low.non_members_needed)
+    return f"{percent(low.tpr):>6}  (by the margin; AUC {auc(area)})"
+
+
+def _curves(evaluation: Analysis) -> str:
+    curves = evaluation.curves
+    if curves.tpr is None and curves.fpr is None:
+        return ""
+    shown = [(title, curve) for title, curve in rate_curves(curves) if title in CURVES]
+    rows = [
+        [str(size), *(mean_and_sd(curve.mean[place], curve.sd[place]) for _, curve in shown)]
+        for place, size in enumerate(curves.sizes)
+    ]
+    return table(["images", *(title for title, _ in shown)], rows)
+
+
+def _bins(evaluation: Analysis) -> str:
+    if not evaluation.bins:
+        return ""
+    last = evaluation.curves.sizes[-1]
     rows = [
         [
-            str(size),
-            *(
-                f"{100 * curves[key]['mean'][i]:.1f} +- {100 * curves[key]['sd'][i]:.1f}"
-                for key in shown
-            ),
+            entry.label,
+            str(entry.tpr.people),
+            percent(entry.tpr.mean[-1]),
+            interval((entry.tpr.ci95_low[-1], entry.tpr.ci95_high[-1])),
         ]
-        for i, size in enumerate(curves["sizes"])
+        for entry in evaluation.bins
     ]
-    return table(["images", *(f"{key} %" for key in shown)], rows)
+    return table(["training images", "people", f"TPR, {counted(last, 'image')}", CI], rows)
 
 
-def _bins(evaluation: dict[str, Any]) -> str:
-    last = evaluation["curves"]["sizes"][-1]
-    rows = []
-    for entry in evaluation["bins"]:
-        tpr = entry["tpr"]
-        bounds = (tpr["ci95_low"][-1], tpr["ci95_high"][-1])
-        rows.append([entry["label"], str(tpr["people"]), _percent(tpr["mean"][-1]),
-                     _range(bounds)])  # fmt: skip
-    return table(
-        ["training images", "people", f"TPR, {counted(last, 'image')}", "95 % interval"], rows
-    )
-
-
-def _checks(data: dict[str, Any]) -> str:
-    summary, baselines = data["p_values"], data["evaluation"]["baselines"]
+def _checks(result: EvaluationResult) -> str:
+    summary, baselines = result.p_values, result.evaluation.baselines
     rows = {
-        "p-values": f"{counted(summary['discoveries'], *STAND_OUT)} at a false discovery rate of "
-        f"{_percent(summary['fdr'], 0)} (control names: {summary['controls']['fewest']} to "
-        f"{summary['controls']['most']} a person)",
-        "rule on control names": f"{_percent(summary['rule_null']['rate'], 2)} associated",
+        "p-values": f"{counted(summary.discoveries, *STAND_OUT)} at a false discovery rate of "
+        f"{percent(summary.fdr, 0)} (control names: {summary.controls.fewest} to "
+        f"{summary.controls.most} a person)",
+        "rule on control names": f"{percent(summary.rule_null.rate, 2)} associated",
     }
     if baselines is not None:
         rows |= {
-            row["what"].split(":")[0]: f"AUC {row['auc']:.3f}" + (" ALARM" if row["fires"] else "")
-            for row in baselines["rows"]
+            row.title: f"AUC {auc(row.auc)}" + (" ALARM" if row.fires else "")
+            for row in baselines.rows
         }
-        rows["the attack"] = f"AUC {baselines['attack_auc']:.3f}"
-        rule = baselines["rule"]
+        rows["the attack"] = f"AUC {auc(baselines.attack_auc)}"
         rows["name-swap null"] = (
-            baselines["omitted"] if rule is None else _percent(rule["name_swap"]["rate"], 2)
+            percent(baselines.rule.name_swap.rate, 2)
+            if baselines.rule is not None
+            else baselines.omitted or ""
         )
     return pairs(rows)

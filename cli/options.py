@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 import click
 
 from idia_index import Backend, Index, load_backend_for
 from idia_index.cli.terminal import is_quiet, note, say
 from idia_index.registry import BACKEND_DTYPES
+from idia_index.support.documents import to_json
 from idia_index.support.text import json_text
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -75,7 +76,7 @@ WEIGHTS = click.option(
 
 def source_options(
     preprocess: str | None, activation: str | None, weights: str | None
-) -> dict[str, Any]:
+) -> dict[str, str]:
     """The keywords of `load_backend` for what a user states of a checkpoint; those given alone,
     since only backends that load checkpoints take them."""
     stated = {
@@ -91,7 +92,13 @@ def _whole_path(preprocess: str) -> str:
     return str(Path(preprocess).absolute()) if preprocess.endswith(".json") else preprocess
 
 
-def mismatch_options(allowed: bool) -> dict[str, Any]:
+class MismatchOptions(TypedDict, total=False):
+    """Keywords of `load_backend` for weights of another activation."""
+
+    allow_activation_mismatch: bool
+
+
+def mismatch_options(allowed: bool) -> MismatchOptions:
     """The keyword of `load_backend` for that; none where it is not asked for, since only
     backends that load checkpoints take it."""
     return {"allow_activation_mismatch": True} if allowed else {}
@@ -167,9 +174,9 @@ def tell_backend(loaded: Backend) -> None:
         say(f"{loaded.name} on {loaded.device}", err=True)
 
 
-def write_json(data: Any) -> None:
-    """Writes one JSON document to standard output."""
-    text = json_text(data, indent=2)
+def write_json(document: object) -> None:
+    """Writes a document, a dataclass, to standard output as JSON."""
+    text = json_text(to_json(document), indent=2)
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.flush()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from idia_index.cli.terminal import say
-from idia_index.report import check_folder
+from idia_index.report.folder import check_folder
 from idia_index.subjects.subjects import Subject
 from idia_index.support.text import shown_path
 

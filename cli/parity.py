@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -94,18 +94,18 @@ def command(
     tell_read(people, strict)
     # Exports have a manifest too, but they are models.
     index = None if is_model(index_or_model) else open_index(index_or_model)
-    source = _source(index, index_or_model, model)
+    spec, options = _source(index, index_or_model, model)
     names = index.names if index is not None else _drawn(sample_names, seed)
     templates = index.templates if index is not None else JAIR2024
     second = load_model(str(onnx_dir), "onnx")  # first, as it says sooner what is wrong
-    first = load_model(backend="open_clip", **source)
+    first = load_model(spec, "open_clip", **options)
     with Stages(show_progress) as progress:
         report = compare(first, second, names, templates, people, tau=tau, strict=strict,
                          progress=progress)  # fmt: skip
-    tell_skipped(report.skipped)
+    tell_skipped(each.reason for each in report.skipped)
     tell_people(people.skipped)
     if as_json:
-        write_json(report.to_json())
+        write_json(report)
     else:
         say(_text(report))
     ctx.exit(DECISION_FLIPPED if report.decisions.differ > allow_flips else 0)
@@ -121,14 +121,14 @@ def _drawn(count: int, seed: int) -> list[str]:
     return sample_names(count, seed).names()
 
 
-def _source(index: Index | None, given: str, model: str | None) -> dict[str, Any]:
-    """What loads the model for open_clip; raises InputError where nothing names it."""
+def _source(index: Index | None, given: str, model: str | None) -> tuple[str, Mapping[str, object]]:
+    """The SPEC for open_clip, and options; raises InputError where nothing names the model."""
     instead = "parity compares an export with the model that it was made from; name that model"
     if index is None:
         if model is not None:
             raise InputError(f"--model {shown(model)}: {shown(given)} is a model already; give one")
         pytorch_spec(given, instead)
-        return {"model": given}
+        return given, {}
     plan = index.manifest.plan
     if model is None and plan.backend != "open_clip":
         raise InputError(
@@ -137,7 +137,7 @@ def _source(index: Index | None, given: str, model: str | None) -> dict[str, Any
         )
     pytorch_spec(model or plan.model, instead)
     options = plan.load_options if plan.backend == "open_clip" else {}
-    return {"model": model or plan.model, **options}
+    return model or plan.model, options
 
 
 def _text(report: ParityReport) -> str:

@@ -83,16 +83,16 @@ def command(as_json: bool, **options: float | int) -> None:
         if not wanted.errors
         else (f"with at most {wanted.errors} false positives")
     )
-    images = needed["images"]
+    images = needed.images
     say(
         pairs(
             {
-                "non-members": f"{needed['non_members']:,}  to claim, {errors}, that the false "
+                "non-members": f"{needed.non_members:,}  to claim, {errors}, that the false "
                 f"positive rate is below {wanted.fpr:.2%} (one-sided {wanted.confidence:.0%})",
-                "members": f"{needed['members']:,} or more  for a true positive rate of "
+                "members": f"{needed.members:,} or more  for a true positive rate of "
                 f"{wanted.tpr:.0%} to within {wanted.margin:.1%} "
                 f"(two-sided {wanted.confidence:.0%})",
-                "control names": _controls(wanted, needed["control_names"]),
+                "control names": _controls(wanted, needed.control_names),
                 "images": f"{f'more than {MOST_IMAGES:,}' if images is None else images}  for the "
                 f"true name ({wanted.hit_rate:.0%} of images) to beat one rival "
                 f"({wanted.rival_rate:.0%}) in a prompt in {wanted.confidence:.0%} of cases",

@@ -17,12 +17,11 @@ from idia_index.cli.options import (
     verify_option,
     write_json,
 )
-from idia_index.cli.people import skipped_of, tell_rivals, tell_skipped
+from idia_index.cli.people import tell_skipped
 from idia_index.cli.terminal import say
 from idia_index.decide.decision import check_tau
-from idia_index.pipelines.audit import audit
+from idia_index.pipelines.query import query
 from idia_index.prompts.names import clean_name
-from idia_index.report import audit_to_json, runners_up
 from idia_index.search.open import open_index
 from idia_index.subjects.subjects import make_subject
 
@@ -74,13 +73,9 @@ def command(
     if subject.name != clean_name(name):
         say(f"note: {name!r} is read as {subject.name!r}", err=True)
     loaded = backend_of(opened, backend, model, device)
-    tell_rivals(opened, loaded, [subject])
-    result = audit(opened, loaded, [subject], tau=tau, strict=strict)
-    tell_skipped(skipped_of(result))
-    if not as_json:
-        say(query_text(result, top))
-        return
-    data = audit_to_json(result)
-    if top is not None:
-        data["top"] = runners_up(result, result.subjects[0], top)
-    write_json(data)
+    result = query(opened, loaded, subject, tau=tau, top=top, strict=strict)
+    tell_skipped(result.left_out_files)
+    if as_json:
+        write_json(result)
+    else:
+        say(query_text(result))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -21,10 +20,12 @@ from idia_index.cli.options import (
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError
-from idia_index.pipelines.replay import read_report, replay
+from idia_index.pipelines.recorded_report import read_report
+from idia_index.pipelines.replay import ReplayResult, replay
 from idia_index.report.text import ANOTHER
 from idia_index.search.open import open_index
-from idia_index.support.json_diff import MISSING
+from idia_index.support.documents import Json
+from idia_index.support.json_diff import MISSING, Difference
 from idia_index.support.text import counted
 
 SHOWN = 3
@@ -63,51 +64,51 @@ def command(
     still there. Exits with 1 if anything differs; see docs/statistics.md for what this proves.
     """
     recorded = read_report(report)
-    opened = open_index(index_path or Path(recorded.data["index"]["path"]))
+    opened = open_index(index_path or Path(recorded.report.index.path))
     with Stages(show_progress) as progress:
         found = replay(recorded, opened, backend_of(opened, backend, model, device), progress)
     if as_json:
         write_json(found)
     else:
         say(_text(found))
-    if not found["holds"]:
+    if not found.holds:
         raise IdiaIndexError(f"{recorded.path}: does not hold; what differs is listed")
 
 
-def _text(found: dict[str, Any]) -> str:
+def _text(found: ReplayResult) -> str:
     verdict = "does NOT hold"
-    if found["holds"]:
-        verdict = "holds, bit for bit" if found["exact"] else "holds"
+    if found.holds:
+        verdict = "holds, bit for bit" if found.exact else "holds"
     rows = {
         "report": verdict,
-        "made again": f"{counted(found['subjects'], 'person', 'people')}, from images, index and "
+        "made again": f"{counted(found.subjects, 'person', 'people')}, from images, index and "
         "model",
-        "who they are": f"compared with {found['source']}"
-        if found["source"]
+        "who they are": f"compared with {found.source}"
+        if found.source
         else "NOT compared: where they were read from is gone, or is not recorded",
     }
-    if found["rounded_otherwise"]:
+    if found.rounded_otherwise:
         rows["rounded otherwise"] = (
-            f"{counted(found['rounded_otherwise'], 'number')} that were measured, within "
-            f"{found['similarity_tolerance']:.0e} of a similarity"
+            f"{counted(found.rounded_otherwise, 'number')} that were measured, within "
+            f"{found.similarity_tolerance:.0e} of a similarity"
         )
-    lines = [pairs(rows), *_differences(found["differences"])]
-    then, now = (found[key].get("idia-index") for key in ("versions_then", "versions_now"))
-    if found["differences"] and then != now:
+    lines = [pairs(rows), *_differences(found.differences)]
+    then, now = (each.get("idia-index") for each in (found.versions_then, found.versions_now))
+    if found.differences and then != now:
         lines.append(f"\nmade by idia-index {then}, replayed by {now}: words may have changed")
     return "\n".join(lines)
 
 
-def _differences(found: Sequence[dict[str, Any]]) -> list[str]:
+def _differences(found: Sequence[Difference]) -> list[str]:
     """The first of each kind, each with both values."""
-    kinds: dict[str, list[dict[str, Any]]] = {}
+    kinds: dict[str, list[Difference]] = {}
     for each in found:
-        kinds.setdefault(each["what"], []).append(each)
+        kinds.setdefault(each.what, []).append(each)
     lines = []
     for what, these in kinds.items():
         lines.append(f"\n{what}: {counted(len(these), 'difference')}")
         lines += [
-            f"  {one['where']}: {_value(one['recorded'])}, made again {_made_again(one)}"
+            f"  {one.where}: {_value(one.recorded)}, made again {_made_again(one)}"
             for one in these[:SHOWN]
         ]
         if len(these) > SHOWN:
@@ -115,17 +116,17 @@ def _differences(found: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _made_again(one: dict[str, Any]) -> str:
+def _made_again(one: Difference) -> str:
     """The value, but no rival's name: here, too, no wrong name is answered with the right one."""
-    value = one["recomputed"]
-    is_own = one["where"].startswith(f"subjects[{value}]")
-    if one["what"] == "subjects.votes.winner" and isinstance(value, str) and not is_own:
+    value = one.recomputed
+    is_own = one.where.startswith(f"subjects[{value}]")
+    if one.what == "subjects.votes.winner" and isinstance(value, str) and not is_own:
         return ANOTHER
     return _value(value)
 
 
-def _value(value: Any) -> str:
+def _value(value: Json) -> str:
     if isinstance(value, dict | list):
         return counted(len(value), "value")
-    text = value if value == MISSING else json.dumps(value, ensure_ascii=False)
+    text = MISSING if value == MISSING else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -27,8 +27,6 @@ from idia_index.pipelines.studies.conduct import REPORT, conduct, plan_run
 from idia_index.pipelines.studies.definition import STUDIES, Study, read_study, with_lists
 from idia_index.pipelines.studies.dry_run import fit_to, write_dry_images
 from idia_index.pipelines.studies.models import ACTIVATIONS, Activation, StudyModel, parse_models
-from idia_index.report.studies.documents import results_to_json
-from idia_index.subjects.subjects import Skipped
 from idia_index.support.text import counted
 
 DEMO = StudyModel("demo", "demo", "demo")
@@ -122,9 +120,9 @@ def command(
         )  # fmt: skip
         load = partial(_load, backend, device, activation) if models else _demo
         results = conduct(run, parsed or [DEMO], load, progress)
-    tell_skipped(Skipped(Path(each["file"]), each["reason"]) for each in results.skipped)
+    tell_skipped(each["reason"] for each in results.skipped)
     if as_json:
-        write_json(results_to_json(results))
+        write_json(results)
     else:
         say(f"{study_text(results)}\n\nreport: {out / REPORT / 'index.html'}")
     if results.failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -20,6 +21,19 @@ from idia_index.pipelines.load import load_backend_at
 from idia_index.pipelines.verify import Finding, verify
 from idia_index.store.directory import Store
 from idia_index.store.remedies import BACKUP, can_be_repaired
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What is wrong with an index.
+
+    Attributes:
+        path: its directory.
+        findings: what is wrong; none if all is well.
+    """
+
+    path: str
+    findings: tuple[Finding, ...]
 
 
 @click.command(
@@ -56,7 +70,7 @@ def command(
     with Progress("checking files", show_progress) as bar:
         findings = verify(index, loaded, seed=seed, progress=bar.advance)
     if as_json:
-        write_json({"path": str(index.resolve()), "findings": [vars(f) for f in findings]})
+        write_json(VerifyResult(str(index.resolve()), tuple(findings)))
     elif not findings:
         say(f"{index}: all is well in {len(manifest.files()) + 1} files")
     for finding in findings if not as_json else ():

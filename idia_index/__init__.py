@@ -17,7 +17,6 @@ from idia_index.decide.decision import decide
 
 if TYPE_CHECKING:
     from idia_index.decide.decision import Decision
-    from idia_index.decide.results import AuditResult, SubjectResult
     from idia_index.decide.votes import majority_vote
     from idia_index.encode.backend import Backend
     from idia_index.errors import (
@@ -29,21 +28,25 @@ if TYPE_CHECKING:
         NoSpaceError,
         RefusedError,
     )
+    from idia_index.evaluation.settings import Settings
     from idia_index.pipelines.audit import audit
     from idia_index.pipelines.build import build_index
+    from idia_index.pipelines.evaluate import evaluate
     from idia_index.pipelines.load import load_backend_for
     from idia_index.prompts.names import read_names
     from idia_index.prompts.sampling import sample_names
     from idia_index.prompts.templates import read_templates
     from idia_index.registry import load_backend
+    from idia_index.report.documents import AuditResult, EvaluationResult, SubjectResult
     from idia_index.search.index import Index
     from idia_index.search.open import open_index
     from idia_index.subjects.subjects import Subject, make_subject, read_subjects
 
 _PLACES = {
-    "AuditResult": "decide.results",
+    "AuditResult": "report.documents",
     "Backend": "encode.backend",
     "DamagedIndexError": "errors",
+    "EvaluationResult": "report.documents",
     "Decision": "decide.decision",
     "IdiaIndexError": "errors",
     "Index": "search.index",
@@ -53,9 +56,11 @@ _PLACES = {
     "NoSpaceError": "errors",
     "RefusedError": "errors",
     "Subject": "subjects.subjects",
-    "SubjectResult": "decide.results",
+    "SubjectResult": "report.documents",
     "audit": "pipelines.audit",
     "build_index": "pipelines.build",
+    "evaluate": "pipelines.evaluate",
+    "Settings": "evaluation.settings",
     "load_backend": "registry",
     "load_backend_for": "pipelines.load",
     "majority_vote": "decide.votes",
@@ -72,6 +77,7 @@ __all__ = [
     "Backend",
     "DamagedIndexError",
     "Decision",
+    "EvaluationResult",
     "IdiaIndexError",
     "Index",
     "InputError",
@@ -79,12 +85,14 @@ __all__ = [
     "ModelError",
     "NoSpaceError",
     "RefusedError",
+    "Settings",
     "Subject",
     "SubjectResult",
     "__version__",
     "audit",
     "build_index",
     "decide",
+    "evaluate",
     "load_backend",
     "load_backend_for",
     "majority_vote",

@@ -31,7 +31,6 @@ from idia_index import (
     read_subjects,
     sample_names,
 )
-from idia_index.report import audit_to_json
 from idia_index.study import ONNX_DIR
 from idia_index.study.subjects import subjects, write_subjects
 
@@ -130,7 +129,7 @@ def test_an_audit_is_the_document_of_the_command(built: Path, tmp_path: Path) ->
     index = open_index(built)
     backend = load_backend_for(index)
     assert (backend.name, backend.model) == ("toy", "toy")
-    data = audit_to_json(audit(index, backend, read_subjects(tmp_path / "people")))
+    data = audit(index, backend, read_subjects(tmp_path / "people")).to_dict()
     assert (data["format"], data["tau"], data["candidates"]) == ("idia-index/audit/1", 1, 5)
     (jane, _) = data["subjects"]
     images = backend.encode_images(sorted((tmp_path / "people" / "Jane_Doe").iterdir()))

@@ -17,15 +17,17 @@ import idia_index.pipelines.build
 from idia_index import build_index, open_index
 from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError
-from idia_index.pipelines.audit import audit
 from idia_index.pipelines.change import add_names, add_templates, remove_names
 from idia_index.pipelines.compact import compact
+from idia_index.pipelines.query import vote
 from idia_index.pipelines.repair import repair
 from idia_index.pipelines.verify import verify
 from idia_index.prompts.names import make_names
 from idia_index.prompts.templates import JAIR2024
 from idia_index.store.manifest_json import MAX_BYTES, seal
+from idia_index.store.summary import summarize
 from idia_index.subjects.subjects import Subject
+from idia_index.support.documents import to_json
 from idia_index.support.files import sha256_file
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
@@ -76,7 +78,7 @@ def _unchecked(folder: Path) -> None:
     try:
         index.search(_queries(), 2)
         index.text_embeddings(0, [0])
-        json.dumps(index.manifest.summary())
+        json.dumps(to_json(summarize(folder, index.manifest)))
     finally:
         index.close()
 
@@ -86,7 +88,7 @@ def _audited(folder: Path) -> Any:
     index = open_index(folder, verify=True)
     try:
         images = sorted((folder.parent / "images").glob("*.png"))
-        result = audit(index, TOY, [Subject("First1 Last1", tuple(images))])
+        result = vote(index, TOY, [Subject("First1 Last1", tuple(images))])
         (subject,) = result.subjects
         return subject.winners.tolist(), subject.counts.tolist()
     finally:

@@ -22,7 +22,8 @@ from idia_index.encode.images import load_image
 from idia_index.errors import IdiaIndexError
 from idia_index.evaluation.recorded import read_results
 from idia_index.pipelines.recorded_people import as_at_source, as_recorded, check_images
-from idia_index.pipelines.replay import check_index, read_report, read_source
+from idia_index.pipelines.recorded_report import read_report, reading
+from idia_index.pipelines.replay import check_index, read_source
 from idia_index.prompts.lint import lint_names
 from idia_index.prompts.names import read_names
 from idia_index.prompts.templates import read_templates
@@ -32,7 +33,9 @@ from idia_index.store.manifest import FileEntry, LookupEntry
 from idia_index.store.manifest_json import _END, _SEAL, parse_manifest, seal
 from idia_index.store.name_lookup import Lookup, key_hash
 from idia_index.store.stored_names import StoredNames
+from idia_index.store.summary import summarize
 from idia_index.subjects.subjects import read_subjects
+from idia_index.support.documents import to_json
 from idia_index.support.number_lists import numbers
 
 
@@ -74,7 +77,7 @@ def _subjects(folder: Path, data: bytes) -> None:
 
 def _used(text: str) -> None:
     manifest = parse_manifest(text, "manifest.json")
-    json.dumps(manifest.summary())
+    json.dumps(to_json(summarize(Path(), manifest)))
     assert manifest.next_number >= 0 and manifest.candidates > 0
 
 
@@ -176,18 +179,15 @@ def _image(folder: Path, data: bytes) -> None:
 def _report(folder: Path, data: bytes) -> None:
     from types import SimpleNamespace
 
-    from idia_index.pipelines.replay import _reading
-
     recorded = read_report(_put(folder, "report.json", data))
-    with _reading(recorded):
+    with reading(recorded):
         source = read_source(recorded)
-        as_recorded(recorded.data)
-        as_at_source(recorded.data, recorded.settings, source.subjects if source else [])
-    with _reading(recorded):
-        manifest = parse_manifest(seeds.index_files()["manifest.json"].decode(), "manifest.json")
-        check_index(recorded, SimpleNamespace(manifest=manifest, path=folder))  # type: ignore[arg-type]
-    with _reading(recorded):
-        check_images(recorded.data, recorded.path)
+    as_recorded(recorded.report)
+    as_at_source(recorded.report, source.subjects if source else [])
+    with reading(recorded):
+        check_images(recorded.report, recorded.path)
+    manifest = parse_manifest(seeds.index_files()["manifest.json"].decode(), "manifest.json")
+    check_index(recorded, SimpleNamespace(manifest=manifest, path=folder))  # type: ignore[arg-type]
 
 
 def _results(folder: Path, data: bytes) -> None:

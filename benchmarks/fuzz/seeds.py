@@ -14,14 +14,16 @@ import numpy as np
 from PIL import Image
 
 from idia_index import build_index
-from idia_index.evaluation.settings import Settings
+from idia_index.evaluation.settings import Measurement, Settings
 from idia_index.indexes.flat import FlatType
 from idia_index.indexes.numpy_oracle import NumpyType
 from idia_index.indexes.quantized import BFloat16ExactType, Float16Type
 from idia_index.pipelines.change import add_names, add_templates, remove_names
+from idia_index.pipelines.evaluate import gather
 from idia_index.prompts.names import make_names
 from idia_index.prompts.templates import JAIR2024
-from idia_index.report.data import EVALUATION_FORMAT
+from idia_index.report.data import evaluation_result
+from idia_index.subjects.subjects import Subject
 from idia_index.types import Float32
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
@@ -79,24 +81,19 @@ def pictures() -> list[bytes]:
     return found
 
 
+@cache
 def report() -> bytes:
-    """A report of an evaluation, as far as a replay reads it before it measures."""
-    subject = {"name": "Jane Doe", "image_files": ["/nowhere/a.png"], "membership": None,
-               "training_count": 3, "skipped": []}  # fmt: skip
-    data = {
-        "format": EVALUATION_FORMAT,
-        "evaluation": {"settings": Settings(sizes=(1, 2)).to_json(), "curves": {"tpr": None}},
-        "subjects": [subject],
-        "left_out": [{"name": "Joan Roe", "reason": "3 images, fewer than 30"}],
-        "image_sha256": {"/nowhere/a.png": "0" * 64},
-        "replay": {
-            "also_measured": [{**subject, "name": "Jack Loe", "place": 1}],
-            "measured_with_seed": 0,
-            "versions": {},
-        },
-        "index": {"names_sha256": "0", "fingerprint": {}, "kind": "flat"},
-    }
-    return json.dumps(data).encode()
+    """A report of an evaluation."""
+    backend = ToyBackend(model="toy")
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder) / "a.png"
+        image.write_bytes(pictures()[0])
+        names = make_names(["Jane Doe", "Joan Roe", "Jack Loe"])
+        index = build_index(Path(folder) / "i", backend, names)
+        people = [Subject("Jane Doe", (image,), None, 3), Subject("Jack Loe", (image,), None, 9)]
+        evidence = gather(index, backend, people, Measurement())
+        settings = Settings(sizes=(1,), min_images=1, max_training_count=5)
+        return json.dumps(evaluation_result(evidence, settings).to_dict()).encode()
 
 
 @cache

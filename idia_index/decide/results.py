@@ -1,11 +1,11 @@
-"""What an audit is computed from and what it finds, as the stages after it read them."""
+"""Votes and decisions of the subjects, as the stages after the search read them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from idia_index.decide.decision import Decision
 from idia_index.prompts.templates import Template
@@ -16,7 +16,24 @@ from idia_index.types import Float32, Int64
 
 
 @dataclass(frozen=True)
-class SubjectResult:
+class BackendSummary:
+    """What documents state of a backend: what images were encoded with.
+
+    Attributes:
+        name: name of the backend.
+        model: SPEC of the model.
+        device: what it ran on.
+        precision: what it computed in.
+    """
+
+    name: str
+    model: str
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class SubjectVotes:
     """What the model says of one subject.
 
     Attributes:
@@ -30,6 +47,7 @@ class SubjectResult:
         decision: correct prompts and what is inferred.
         skipped: files that were left out, and why.
         spellings: candidates that the model cannot tell from the name, and that were one with it.
+        rival_spellings: predicted candidates that may be the name under another spelling.
     """
 
     subject: Subject
@@ -42,10 +60,11 @@ class SubjectResult:
     decision: Decision
     skipped: tuple[Skipped, ...]
     spellings: tuple[str, ...] = ()
+    rival_spellings: tuple[str, ...] = ()
 
 
 class SearchedIndex(Protocol):
-    """What a result needs of the index it came from; a recorded result has it without the index."""
+    """What votes need of the index they came from; recorded votes have it without the index."""
 
     @property
     def path(self) -> Path: ...
@@ -60,21 +79,21 @@ class SearchedIndex(Protocol):
 
 
 @dataclass(frozen=True)
-class AuditResult:
-    """An audit of several subjects.
+class AuditVotes:
+    """The votes of several subjects.
 
     Attributes:
         index: the index as it was searched, with the names that were encoded on the fly.
-        backend: what `--backend`, device and precision the images were encoded with.
+        backend: what the images were encoded with.
         tau: correct prompts from which a subject is inferred to be in the training data.
-        subjects: the results, in the order of the subjects.
+        subjects: the votes, in the order of the subjects.
         skipped: who could not be tested, and why.
     """
 
     index: SearchedIndex
-    backend: dict[str, Any]
+    backend: BackendSummary
     tau: int
-    subjects: tuple[SubjectResult, ...]
+    subjects: tuple[SubjectVotes, ...]
     skipped: tuple[SkippedSubject, ...] = ()
 
 
@@ -84,20 +103,20 @@ class Prepared:
 
     Attributes:
         index: the index with every subject's name in it, in one spelling.
-        backend: as `describe` gives it.
+        backend: what the images were encoded with.
         subjects: P people; `images` are those that could be read.
         skipped_people: who could not be prepared, and why.
         name_ids: id of each subject's name, [P].
         in_index: whether it is the index's own, or was encoded on the fly.
         spellings: candidates of the index that are the name to the model alone.
         embeddings: float32 [M, D], unit rows, the images of a subject together.
-        owners: int64 [M], the subject of each image, rising.
+        owners: int64 [M], the subject of each image, ascending.
         skipped: files of each subject that were left out.
         image_sha256: SHA-256 of each image file as it was when it was decoded, by its path.
     """
 
     index: Index
-    backend: dict[str, Any]
+    backend: BackendSummary
     subjects: tuple[Subject, ...]
     name_ids: list[int]
     in_index: list[bool]

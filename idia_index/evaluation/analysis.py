@@ -1,8 +1,8 @@
-"""Evidence + settings -> the rates, curves and checks of a report, as JSON data."""
+"""Evidence + settings -> the rates, curves and checks of a report."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,6 @@ from idia_index.evaluation.baselines import (
     NEAR,
     OMITTED,
     SHIFTS,
-    WHAT,
-    Baseline,
     compare,
     one_shift,
     shifted,
@@ -32,9 +30,24 @@ from idia_index.evaluation.protocol import (
     rate_curve,
     ratio_interval,
 )
+from idia_index.evaluation.records import (
+    Baselines,
+    BinRates,
+    Curves,
+    Firmness,
+    NameSwap,
+    PeopleCounts,
+    RateCurve,
+    Rocs,
+    RuleShare,
+    RuleWithoutFaces,
+    ScoreRoc,
+    Sensitivity,
+    Share,
+)
 from idia_index.evaluation.roc import LOW_RATES, make_roc, tpr_at_fpr
-from idia_index.evaluation.settings import Settings
-from idia_index.evaluation.surfaces import sensitivity
+from idia_index.evaluation.settings import LeftOut, Settings
+from idia_index.evaluation.surfaces import firmness, rate_sensitivity
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER
 from idia_index.support.intervals import Rate
 from idia_index.types import Int64
@@ -42,87 +55,122 @@ from idia_index.types import Int64
 Bool = NDArray[np.bool_]
 
 
-def select(evidence: Evidence, settings: Settings) -> tuple[Evidence, list[dict[str, str]]]:
+@dataclass(frozen=True)
+class Analysis:
+    """Everything that needs draws or known truth.
+
+    Attributes:
+        settings: what was asked for.
+        people: who is evaluated.
+        curves: rates by number of attack images.
+        bins: the true positive rate by training count.
+        sensitivity: how far rates depend on tau, images, templates and candidates.
+        roc: other thresholds; null unless members and non-members are known.
+        baselines: what can be told without faces; null likewise.
+    """
+
+    settings: Settings
+    people: PeopleCounts
+    curves: Curves
+    bins: tuple[BinRates, ...]
+    sensitivity: Sensitivity
+    roc: Rocs | None
+    baselines: Baselines | None
+
+
+def select(evidence: Evidence, settings: Settings) -> tuple[Evidence, tuple[LeftOut, ...]]:
     """The subjects that the settings let in, decided by their tau; and who is left out, and why.
 
     Raises:
         InputError: nobody is left, or tau is out of range.
     """
-    left = [{"name": name, "reason": reason} for name, reason in evidence.left_out]
+    left = list(evidence.left_out)
     kept = []
     for place, result in enumerate(evidence.audit.subjects):
         if (reason := settings.excludes(result.subject)) is None:
             kept.append(place)
         else:
-            left.append({"name": result.subject.name, "reason": reason})
+            left.append(reason)
     if not kept:
         raise InputError(
-            f"none of the {len(left)} subjects is left: {left[0]['name']!r} has "
-            f"{left[0]['reason']}; lower --min-images or --sample-sizes, or raise "
+            f"none of the {len(left)} subjects is left: {left[0].name!r} has "
+            f"{left[0].reason}; lower --min-images or --sample-sizes, or raise "
             "--max-training-count"
         )
-    return evidence.take(np.array(kept, np.int64)).with_tau(settings.tau), left
+    return evidence.take(np.array(kept, np.int64)).with_tau(settings.tau), tuple(left)
 
 
-def analyse(evidence: Evidence, settings: Settings) -> dict[str, Any]:
-    """All figures that need draws or known truth; `evidence` as `select` gives it."""
+def analyse(evidence: Evidence, settings: Settings) -> tuple[Analysis, tuple[Firmness, ...]]:
+    """All figures that need draws or known truth, and how firm each subject's verdict is.
+
+    Args:
+        evidence: as `select` gives it.
+        settings: what is asked for.
+    """
     results = evidence.audit.subjects
     people = [(place, r.subject.name) for place, r in enumerate(results)]
     drawn = draw_correct(evidence.measured, people, settings.sizes, settings.draws, settings.seed)
     truth = np.array([r.subject.membership or "" for r in results])
     members, others = truth == MEMBER, truth == NON_MEMBER
-    data: dict[str, Any] = {
-        "settings": settings.to_json(),
-        "people": {
-            "evaluated": len(results),
-            "members": int(members.sum()),
-            "non_members": int(others.sum()),
-            "not_known": int((~members & ~others).sum()),
-        },
-        "curves": _curves(drawn, members, others, settings),
-        "bins": _bins(evidence, drawn, members, settings),
-        "sensitivity": sensitivity(evidence, drawn, members, others),
-        "roc": None,
-        "baselines": None,
-    }
+    roc = baselines = None
     if members.any() and others.any():
-        data["roc"] = _rocs(evidence, members, others, settings.seed)
-        data["baselines"] = _baselines(evidence, data["roc"], settings)
-    return data
+        roc = _rocs(evidence, members, others, settings.seed)
+        baselines = _baselines(evidence, roc, settings)
+    analysis = Analysis(
+        settings=settings,
+        people=PeopleCounts(
+            evaluated=len(results),
+            members=int(members.sum()),
+            non_members=int(others.sum()),
+            not_known=int((~members & ~others).sum()),
+        ),
+        curves=_curves(drawn, members, others, settings),
+        bins=_bins(evidence, drawn, members, settings),
+        sensitivity=rate_sensitivity(evidence, drawn, members, others),
+        roc=roc,
+        baselines=baselines,
+    )
+    return analysis, firmness(evidence, drawn)
 
 
-def floats(values: Float64) -> list[float]:
-    """As JSON, short enough to read: 6 digits after the point."""
-    return [round(float(value), 6) for value in values]
+def floats(values: Float64) -> tuple[float, ...]:
+    """Short enough to read: six digits after the point."""
+    return tuple(round(float(value), 6) for value in values)
 
 
-def _curve(curve: Curve | None) -> dict[str, Any] | None:
+def _curve(curve: Curve) -> RateCurve:
+    return RateCurve(
+        curve.people,
+        floats(curve.mean),
+        floats(curve.sd),
+        floats(curve.low),
+        floats(curve.high),
+    )
+
+
+def _rates(drawn: Drawn, who: Bool, settings: Settings) -> RateCurve | None:
+    curve = rate_curve(drawn, who, settings.tau, settings.seed)
+    return None if curve is None else _curve(curve)
+
+
+def _complement(curve: RateCurve | None) -> RateCurve | None:
     if curve is None:
         return None
-    return {
-        "people": curve.people,
-        "mean": floats(curve.mean),
-        "sd": floats(curve.sd),
-        "ci95_low": floats(curve.low),
-        "ci95_high": floats(curve.high),
-    }
+    return RateCurve(
+        people=curve.people,
+        mean=_rest(curve.mean),
+        sd=curve.sd,
+        ci95_low=_rest(curve.ci95_high),
+        ci95_high=_rest(curve.ci95_low),
+    )
 
 
-def _complement(curve: dict[str, Any] | None) -> dict[str, Any] | None:
-    if curve is None:
-        return None
-    return {
-        "people": curve["people"],
-        "mean": [round(1 - value, 6) for value in curve["mean"]],
-        "sd": curve["sd"],
-        "ci95_low": [round(1 - value, 6) for value in curve["ci95_high"]],
-        "ci95_high": [round(1 - value, 6) for value in curve["ci95_low"]],
-    }
+def _rest(rates: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(round(1 - value, 6) for value in rates)
 
 
-def _curves(drawn: Drawn, members: Bool, others: Bool, settings: Settings) -> dict[str, Any]:
-    tpr = _curve(rate_curve(drawn, members, settings.tau, settings.seed))
-    fpr = _curve(rate_curve(drawn, others, settings.tau, settings.seed))
+def _curves(drawn: Drawn, members: Bool, others: Bool, settings: Settings) -> Curves:
+    tpr, fpr = (_rates(drawn, who, settings) for who in (members, others))
     known = members | others
     accuracy = None
     if known.any():
@@ -130,27 +178,28 @@ def _curves(drawn: Drawn, members: Bool, others: Bool, settings: Settings) -> di
         rates = right.mean(axis=2)
         low, high = band(right.mean(axis=1), settings.seed)
         accuracy = _curve(Curve(int(known.sum()), rates.mean(axis=1), draw_sd(rates), low, high))
-    return {
-        "sizes": list(drawn.sizes),
-        "draws": drawn.correct.shape[1],
-        "tpr": tpr,
-        "fnr": _complement(tpr),
-        "fpr": fpr,
-        "tnr": _complement(fpr),
-        "accuracy": accuracy,
-    }
+    return Curves(
+        sizes=drawn.sizes,
+        draws=drawn.correct.shape[1],
+        tpr=tpr,
+        fnr=_complement(tpr),
+        fpr=fpr,
+        tnr=_complement(fpr),
+        accuracy=accuracy,
+    )
 
 
 def _bins(
     evidence: Evidence, drawn: Drawn, members: Bool, settings: Settings
-) -> list[dict[str, Any]]:
+) -> tuple[BinRates, ...]:
     counts = [r.subject.training_count for r in evidence.audit.subjects]
-    out = []
-    for found in make_bins(counts, members, settings.bins):
-        curve = rate_curve(drawn, found.members, settings.tau, settings.seed)
-        out.append({"label": found.label, "low": found.low, "high": found.high,
-                    "tpr": _curve(curve)})  # fmt: skip
-    return out
+    rates = (
+        (found, _rates(drawn, found.members, settings))
+        for found in make_bins(counts, members, settings.bins)
+    )
+    return tuple(
+        BinRates(found.label, found.low, found.high, tpr) for found, tpr in rates if tpr is not None
+    )
 
 
 def scores(evidence: Evidence) -> dict[str, Float64]:
@@ -162,32 +211,33 @@ def scores(evidence: Evidence) -> dict[str, Float64]:
     }
 
 
-def _rocs(evidence: Evidence, members: Bool, others: Bool, seed: int) -> dict[str, Any]:
-    out = {}
-    for name, score in scores(evidence).items():
-        roc = make_roc(score[members], score[others], seed)
-        # An infinite threshold is no JSON.
-        out[name] = {
-            "auc": roc.auc,
-            "auc_ci95": list(roc.auc_ci95),
-            "fpr": floats(roc.fpr),
-            "tpr": floats(roc.tpr),
-            "thresholds": [None, *floats(roc.thresholds[1:])],
-            "at_low_fpr": [tpr_at_fpr(score[members], score[others], r) for r in LOW_RATES],
-        }
-    return out
+def _rocs(evidence: Evidence, members: Bool, others: Bool, seed: int) -> Rocs:
+    found = {
+        name: _roc(score[members], score[others], seed) for name, score in scores(evidence).items()
+    }
+    return Rocs(**found)
 
 
-def _baselines(
-    evidence: Evidence, roc: dict[str, Any], settings: Settings
-) -> dict[str, Any] | None:
+def _roc(members: Float64, others: Float64, seed: int) -> ScoreRoc:
+    roc = make_roc(members, others, seed)
+    return ScoreRoc(
+        auc=roc.auc,
+        auc_ci95=roc.auc_ci95,
+        fpr=floats(roc.fpr),
+        tpr=floats(roc.tpr),
+        thresholds=(None, *floats(roc.thresholds[1:])),  # JSON knows no infinity
+        at_low_fpr=tuple(tpr_at_fpr(members, others, rate) for rate in LOW_RATES),
+    )
+
+
+def _baselines(evidence: Evidence, roc: Rocs, settings: Settings) -> Baselines | None:
     blind = evidence.blind
     if blind is None:
         return None
     truth = evidence.truth(MEMBER), evidence.truth(NON_MEMBER)
-    attack = max(entry["auc"] for entry in roc.values())
+    attack = max(roc.correct_prompts.auc, roc.margin.auc)
     swapped = blind.swapped_margin
-    rows = [
+    rows = tuple(
         compare(score, truth, attack, what, settings.seed)
         for what, score in (
             ("name_only", blind.name_only),
@@ -196,34 +246,23 @@ def _baselines(
             ("image_only", blind.image_only),
         )
         if score is not None and not np.isnan(score[np.concatenate(truth)]).any()
-    ]
-    return {
-        "attack_auc": attack,
-        "gate": any(row.fires for row in rows),
-        "near": NEAR,
-        "fewest": FEWEST,
-        "gate_confidence": GATE_CONFIDENCE,
-        "shifts": SHIFTS,
-        "rows": [_row(row) for row in rows],
-        "rule": _rule_without_faces(evidence, blind.swapped_correct, settings),
-        "omitted": None if swapped is not None else OMITTED,
-    }
-
-
-def _row(row: Baseline) -> dict[str, Any]:
-    return {
-        "baseline": row.what,
-        "what": WHAT[row.what],
-        "auc": row.auc,
-        "auc_ci99": list(row.ci),
-        "share_of_advantage": row.share,
-        "fires": row.fires,
-    }
+    )
+    return Baselines(
+        attack_auc=attack,
+        gate=any(row.fires for row in rows),
+        near=NEAR,
+        fewest=FEWEST,
+        gate_confidence=GATE_CONFIDENCE,
+        shifts=SHIFTS,
+        rows=rows,
+        rule=_rule_without_faces(evidence, blind.swapped_correct, settings),
+        omitted=None if swapped is not None else OMITTED,
+    )
 
 
 def _rule_without_faces(
     evidence: Evidence, correct: NDArray[np.int16] | None, settings: Settings
-) -> dict[str, Any] | None:
+) -> RuleWithoutFaces | None:
     """How often the plain rule associates a name with images of somebody else."""
     if correct is None:
         return None
@@ -232,43 +271,37 @@ def _rule_without_faces(
     np.fill_diagonal(hits, False)
     moved = one_shift(correct, settings.seed) >= settings.tau
     swap = hits[others]
-    return {
-        "name_swap": {
-            "what": "pairs of a non-member's images and another subject's name",
-            **pairs_json(swap.sum(axis=1), np.full(len(others), len(hits) - 1), settings.seed),
-            "non_members_with_any": int(swap.any(axis=1).sum()),
-        },
-        "shuffled_members": {
-            "what": "members' names with another subject's images, one shuffle",
-            **rate_json(Rate(int(moved[members].sum()), len(members))),
-        },
-        "shuffled_non_members": {
-            "what": "non-members' names with another subject's images, one shuffle",
-            **rate_json(Rate(int(moved[others].sum()), len(others))),
-        },
-    }
+    pairs = share_of_pairs(swap.sum(axis=1), np.full(len(others), len(hits) - 1), settings.seed)
+    return RuleWithoutFaces(
+        name_swap=NameSwap(
+            pairs.hits,
+            pairs.total,
+            pairs.rate,
+            pairs.ci95,
+            "pairs of a non-member's images and another subject's name",
+            int(swap.any(axis=1).sum()),
+        ),
+        shuffled_members=_shuffled("members", moved[members]),
+        shuffled_non_members=_shuffled("non-members", moved[others]),
+    )
 
 
-def pairs_json(hits: Int64, totals: Int64, seed: int) -> dict[str, Any]:
+def _shuffled(who: str, associated: Bool) -> RuleShare:
+    rate = Rate(int(associated.sum()), len(associated))
+    what = f"{who}' names with another subject's images, one shuffle"
+    return RuleShare(rate.hits, rate.total, rate.value, rate.ci95, what)
+
+
+def share_of_pairs(hits: Int64, totals: Int64, seed: int) -> Share:
     """A share of pairs of people and names, [P] each: its interval is bootstrapped over people.
 
     The pairs of one person are not independent, so that no binomial interval holds. Who is in no
     pair says nothing of the rate, and is left out.
     """
     some, total = totals > 0, int(totals.sum())
-    return {
-        "hits": int(hits.sum()),
-        "total": total,
-        "rate": float(hits.sum() / total) if total else None,
-        "ci95": list(ratio_interval(hits[some], totals[some], seed)) if total else None,
-    }
-
-
-def rate_json(rate: Rate) -> dict[str, Any]:
-    """A rate with its interval; None of nobody."""
-    return {
-        "hits": rate.hits,
-        "total": rate.total,
-        "rate": rate.value,
-        "ci95": None if rate.ci95 is None else list(rate.ci95),
-    }
+    return Share(
+        hits=int(hits.sum()),
+        total=total,
+        rate=float(hits.sum() / total) if total else None,
+        ci95=ratio_interval(hits[some], totals[some], seed) if total else None,
+    )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from idia_index.evaluation.draws import shuffled
 from idia_index.evaluation.measured import Float64
+from idia_index.evaluation.records import BaselineRow
 from idia_index.evaluation.roc import auc, auc_interval
 from idia_index.types import Int64
 
@@ -37,11 +38,12 @@ OMITTED = (
 )
 
 WHAT = {
-    "name_only": "name only: how typical the text tower finds the name, without an image",
-    "image_free": "image-free: the mean of other people's images in place of the subject's",
-    "shuffled_images": "shuffled images: another person's images under the subject's name",
-    "image_only": "images only: a linear classifier of image embeddings, without any name",
+    "name_only": ("name only", "how typical the text tower finds the name, without an image"),
+    "image_free": ("image-free", "the mean of other people's images in place of the subject's"),
+    "shuffled_images": ("shuffled images", "another person's images under the subject's name"),
+    "image_only": ("images only", "a linear classifier of image embeddings, without any name"),
 }
+"""Each baseline's title, and what it looks at."""
 
 
 @dataclass(frozen=True)
@@ -61,25 +63,6 @@ class BlindScores:
     image_only: Float64
     swapped_margin: Float64 | None = None
     swapped_correct: NDArray[np.int16] | None = None
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """One baseline against the attack.
-
-    Attributes:
-        what: key of `WHAT`.
-        auc: with the better sign where a baseline has no direction of its own.
-        ci: interval of the AUC at `GATE_CONFIDENCE`, bootstrapped over people.
-        share: its advantage over chance as a share of the attack's; None where that has none.
-        fires: whether it is surely above chance and near the attack.
-    """
-
-    what: str
-    auc: float
-    ci: tuple[float, float]
-    share: float | None
-    fires: bool
 
 
 def shifted(scores: Float64, seed: int) -> Float64:
@@ -159,7 +142,7 @@ def _ridged(products: Float64, strength: float) -> Float64:
 
 def compare(
     scores: Float64, truth: tuple[Int64, Int64], attack_auc: float, what: str, seed: int
-) -> Baseline:
+) -> BaselineRow:
     """A baseline's AUC against the attack's.
 
     Args:
@@ -177,4 +160,5 @@ def compare(
     share = (value - 0.5) / advantage if advantage > 0 else None
     enough = min(len(members), len(others)) >= FEWEST
     fires = enough and low > 0.5 and (share is None or share >= NEAR)
-    return Baseline(what, value, (low, high), share, fires)
+    title, looks_at = WHAT[what]
+    return BaselineRow(what, title, f"{title}: {looks_at}", value, (low, high), share, fires)

@@ -2,21 +2,59 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.decide.decision import check_tau, decide
-from idia_index.decide.results import AuditResult, SubjectResult
+from idia_index.decide.results import AuditVotes, SubjectVotes
 from idia_index.evaluation.baselines import BlindScores
 from idia_index.evaluation.measured import Measured
 from idia_index.evaluation.name_tests import ControlTests
+from idia_index.evaluation.settings import LeftOut
 from idia_index.types import Int64
 
 _Number = TypeVar("_Number", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class StudiedModel:
+    """A model of a study: its label, and the training images of each member where it has one."""
+
+    label: str
+    training_count: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where subjects and images were read from.
+
+    Attributes:
+        subjects: the folder or CSV of the subjects; null where it is not recorded.
+        study: title of the study; null for other reports, as all that follows.
+        recipe: the study's name, or its file.
+        model: the model of the study.
+        activation: "as-published" or "as-trained".
+        dry_run: whose models saw generated portraits; null for photos.
+        folders: the folders of photos.
+        without_images: people of the study without images.
+        warnings: what must stand first in every report.
+    """
+
+    subjects: str | None = None
+    study: str | None = None
+    recipe: str | None = None
+    model: StudiedModel | None = None
+    activation: Literal["as-published", "as-trained"] | None = None
+    dry_run: Literal["demo", "models"] | None = None
+    folders: tuple[str, ...] = ()
+    without_images: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -24,27 +62,34 @@ class Evidence:
     """An audit with all that an evaluation needs.
 
     Attributes:
-        audit: the subjects and what was found of each.
+        audit: the subjects and their votes.
         measured: the same, as arrays.
         controls: each true name against its control names.
         blind: what can be told without faces; None where no members and non-members are known,
             or nobody will ask.
         left_out: people who were not measured, and why.
         seed: what controls, smaller pools and folds were drawn with.
-        origin: where subjects and images were read from, and `image_sha256`, for a replay.
+        origin: where subjects and images were read from, for a replay.
+        image_sha256: SHA-256 of each image, by its path.
     """
 
-    audit: AuditResult
+    audit: AuditVotes
     measured: Measured
     controls: ControlTests
     blind: BlindScores | None
-    left_out: tuple[tuple[str, str], ...]
+    left_out: tuple[LeftOut, ...]
     seed: int
-    origin: Mapping[str, Any]
+    origin: Origin
+    image_sha256: Mapping[str, str]
 
-    def with_origin(self, origin: Mapping[str, Any]) -> Evidence:
-        """The same, with more about where it was read from."""
-        return replace(self, origin={**self.origin, **origin})
+    def with_origin(self, origin: Origin) -> Evidence:
+        """The same, read from somewhere else."""
+        return replace(self, origin=origin)
+
+    def from_subjects(self, path: Path) -> Evidence:
+        """The same, with the folder or CSV that the subjects were read from."""
+        origin = replace(self.origin, subjects=os.fsdecode(path.resolve()))
+        return replace(self, origin=origin)
 
     def with_tau(self, tau: int) -> Evidence:
         """The same votes decided by another tau; raises InputError if it is out of range."""
@@ -70,7 +115,7 @@ class Evidence:
         return _places(self.audit.subjects, role)
 
 
-def _places(results: Sequence[SubjectResult], role: str) -> Int64:
+def _places(results: Sequence[SubjectVotes], role: str) -> Int64:
     return np.array([i for i, r in enumerate(results) if r.subject.membership == role], np.int64)
 
 

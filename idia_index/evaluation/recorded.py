@@ -7,37 +7,39 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from idia_index._version import __version__
 from idia_index.decide.decision import decide
-from idia_index.decide.results import AuditResult, SubjectResult
+from idia_index.decide.results import AuditVotes, BackendSummary, SubjectVotes
 from idia_index.decide.votes import count_votes
 from idia_index.errors import InputError
 from idia_index.evaluation.baselines import BlindScores
-from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.evidence import Evidence, Origin
 from idia_index.evaluation.measured import Measured
 from idia_index.evaluation.name_tests import ControlTests
+from idia_index.evaluation.records import Membership
+from idia_index.evaluation.settings import LeftOut
 from idia_index.prompts.templates import Template, make_templates
 from idia_index.store.manifest_json import Manifest, manifest_text, parse_manifest
 from idia_index.subjects.subjects import Skipped, Subject
+from idia_index.support.documents import from_json, to_json
 from idia_index.support.files import write_whole
 from idia_index.support.text import shown
 
-FORMAT = "idia-index/results/1"
+FORMAT = "idia-index/results/2"
 FILE = "results.npz"
 MAX_BYTES = 2 << 30  # unpacked: three million images in 21 prompts, without pairs of people
 _HEADER = 256  # bytes of a member beside its array, and more
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,8 @@ def write_results(evidence: Evidence, folder: Path) -> None:
     Raises:
         InputError: it would be larger than `read_results` reads; none is there then.
     """
-    arrays: dict[str, NDArray[Any]] = {
-        "meta": np.frombuffer(json.dumps(_meta(evidence)).encode("utf-8"), np.uint8)
-    }
+    meta = json.dumps(to_json(_meta(evidence))).encode("utf-8")
+    arrays: dict[str, NDArray[np.generic]] = {"meta": np.frombuffer(meta, np.uint8)}
     for part, record in (
         ("measured", evidence.measured),
         ("controls", evidence.controls),
@@ -99,46 +100,83 @@ def write_results(evidence: Evidence, folder: Path) -> None:
     write_whole(folder / FILE, buffer.getvalue())
 
 
-def _small(values: NDArray[Any]) -> NDArray[Any]:
-    """Name ids take half the room as int32; they are whole numbers either way."""
+def _small(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Name ids take half the room as int32; they are integers either way."""
     fits = values.dtype == np.int64 and (not values.size or abs(values).max() < 2**31)
     return values.astype(np.int32) if fits else values
 
 
-def _meta(evidence: Evidence) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _SubjectMeta:
+    """A subject, but for its votes."""
+
+    name: str
+    membership: Membership | None
+    training_count: int | None
+    in_index: bool
+    spellings: tuple[str, ...]
+    rival_spellings: tuple[str, ...]
+    images: tuple[Path, ...]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
+class _Meta:
+    """What a results file holds beside the arrays."""
+
+    format: str
+    version: str
+    index: Path
+    manifest: str
+    candidates: int
+    names: Mapping[str, str]
+    backend: BackendSummary
+    tau: int
+    seed: int
+    origin: Origin
+    image_sha256: Mapping[str, str]
+    left_out: tuple[LeftOut, ...]
+    calibrated: bool
+    matched_on: tuple[tuple[str, ...], ...]
+    subjects: tuple[_SubjectMeta, ...]
+
+
+def _meta(evidence: Evidence) -> _Meta:
     audit = evidence.audit
-    shown = {r.name_id for r in audit.subjects}
+    ids = {r.name_id for r in audit.subjects}
     for result in audit.subjects:
-        shown.update(w for w in result.winners.tolist() if w >= 0)
-    return {
-        "format": FORMAT,
-        "version": __version__,
-        "index": os.fsdecode(audit.index.path.resolve()),
-        "manifest": manifest_text(audit.index.manifest),
-        "candidates": len(audit.index),
-        "names": {str(name_id): audit.index.name(name_id) for name_id in sorted(shown)},
-        "backend": audit.backend,
-        "tau": audit.tau,
-        "seed": evidence.seed,
-        "origin": dict(evidence.origin),
-        "left_out": [list(entry) for entry in evidence.left_out],
-        "calibrated": evidence.controls.calibrated,
-        "matched_on": [list(by) for by in evidence.controls.by],
-        "subjects": [_subject_meta(result) for result in audit.subjects],
-    }
+        ids.update(winner for winner in result.winners.tolist() if winner >= 0)
+    return _Meta(
+        format=FORMAT,
+        version=__version__,
+        index=audit.index.path.resolve(),
+        manifest=manifest_text(audit.index.manifest),
+        candidates=len(audit.index),
+        names={str(name_id): audit.index.name(name_id) for name_id in sorted(ids)},
+        backend=audit.backend,
+        tau=audit.tau,
+        seed=evidence.seed,
+        origin=evidence.origin,
+        image_sha256=evidence.image_sha256,
+        left_out=evidence.left_out,
+        calibrated=evidence.controls.calibrated,
+        matched_on=evidence.controls.by,
+        subjects=tuple(_subject_meta(result) for result in audit.subjects),
+    )
 
 
-def _subject_meta(result: SubjectResult) -> dict[str, Any]:
+def _subject_meta(result: SubjectVotes) -> _SubjectMeta:
     subject = result.subject
-    return {
-        "name": subject.name,
-        "membership": subject.membership,
-        "training_count": subject.training_count,
-        "in_index": result.in_index,
-        "spellings": list(result.spellings),
-        "images": [os.fsdecode(path) for path in subject.images],
-        "skipped": [[os.fsdecode(s.path), s.reason] for s in result.skipped],
-    }
+    return _SubjectMeta(
+        name=subject.name,
+        membership=cast("Membership | None", subject.membership),
+        training_count=subject.training_count,
+        in_index=result.in_index,
+        spellings=result.spellings,
+        rival_spellings=result.rival_spellings,
+        images=subject.images,
+        skipped=result.skipped,
+    )
 
 
 def read_results(path: Path) -> Evidence:
@@ -156,7 +194,7 @@ def read_results(path: Path) -> Evidence:
                 f"{file}: format {shown(meta['format'])}, this version reads {FORMAT!r}; "
                 "evaluate again, or use the version that wrote it"
             )
-        return _evidence(arrays, meta, file)
+        return _evidence(arrays, from_json(_Meta, meta), file)
     except FileNotFoundError as error:
         raise InputError(
             f"{file}: there is no such file; give a results.npz that evaluate --out wrote"
@@ -183,8 +221,8 @@ def _arrays(file: Path) -> Arrays:
         return {name: stored[name] for name in stored.files}
 
 
-def _part(arrays: Arrays, part: str) -> dict[str, NDArray[Any]]:
-    """Arrays of one record; whole numbers as they were before they were made small."""
+def _part(arrays: Arrays, part: str) -> dict[str, NDArray[np.generic]]:
+    """Arrays of one record; integers as they were before they were made small."""
     found = {}
     for name, value in arrays.items():
         if name.startswith(f"{part}."):
@@ -194,59 +232,52 @@ def _part(arrays: Arrays, part: str) -> dict[str, NDArray[Any]]:
     return found
 
 
-def _evidence(arrays: Arrays, meta: Mapping[str, Any], file: Path) -> Evidence:
-    measured = Measured(**_part(arrays, "measured"))
-    if not len(measured) == len(meta["subjects"]) == len(measured.offsets) - 1:
-        raise ValueError(f"{len(meta['subjects'])} subjects, arrays of {len(measured)}")
+def _evidence(arrays: Arrays, meta: _Meta, file: Path) -> Evidence:
+    measured = Measured(**_part(arrays, "measured"))  # type: ignore[arg-type]
+    if not len(measured) == len(meta.subjects) == len(measured.offsets) - 1:
+        raise ValueError(f"{len(meta.subjects)} subjects, arrays of {len(measured)}")
     if measured.predictions.shape[1] != measured.offsets[-1]:
         raise ValueError(f"{measured.offsets[-1]} images, predictions of another number")
     blind = _part(arrays, "blind")
     index = RecordedIndex(
-        Path(meta["index"]),
-        parse_manifest(meta["manifest"], file),
-        {int(name_id): str(name) for name_id, name in meta["names"].items()},
-        int(meta["candidates"]),
+        meta.index,
+        parse_manifest(meta.manifest, file),
+        {int(name_id): name for name_id, name in meta.names.items()},
+        meta.candidates,
     )
     results = tuple(
-        _result(measured, place, entry, int(meta["tau"]))
-        for place, entry in enumerate(meta["subjects"])
+        _votes(measured, place, entry, meta.tau) for place, entry in enumerate(meta.subjects)
     )
     return Evidence(
-        audit=AuditResult(index, dict(meta["backend"]), int(meta["tau"]), results),
+        audit=AuditVotes(index, meta.backend, meta.tau, results),
         measured=measured,
         controls=ControlTests(
-            **_part(arrays, "controls"),
-            calibrated=bool(meta["calibrated"]),
-            by=tuple(tuple(by) for by in meta["matched_on"]),
+            **_part(arrays, "controls"),  # type: ignore[arg-type]
+            calibrated=meta.calibrated,
+            by=meta.matched_on,
         ),
-        blind=BlindScores(**blind) if blind else None,
-        left_out=tuple((str(name), str(reason)) for name, reason in meta["left_out"]),
-        seed=int(meta["seed"]),
-        origin=dict(meta["origin"]),
+        blind=BlindScores(**blind) if blind else None,  # type: ignore[arg-type]
+        left_out=meta.left_out,
+        seed=meta.seed,
+        origin=meta.origin,
+        image_sha256=meta.image_sha256,
     )
 
 
-def _result(measured: Measured, place: int, entry: Mapping[str, Any], tau: int) -> SubjectResult:
+def _votes(measured: Measured, place: int, entry: _SubjectMeta, tau: int) -> SubjectVotes:
     here = measured.of(place)
     winners, counts, _ = count_votes(measured.predictions[:, here])
     name_id = int(measured.name_ids[place])
-    skipped = tuple(Skipped(Path(path), str(reason)) for path, reason in entry["skipped"])
-    count = entry["training_count"]
-    subject = Subject(
-        str(entry["name"]),
-        tuple(Path(path) for path in entry["images"]),
-        entry["membership"],
-        None if count is None else int(count),
-    )
-    return SubjectResult(
-        subject=subject,
+    return SubjectVotes(
+        subject=Subject(entry.name, entry.images, entry.membership, entry.training_count),
         name_id=name_id,
-        in_index=bool(entry["in_index"]),
+        in_index=entry.in_index,
         predictions=measured.predictions[:, here],
         similarities=measured.top[:, here],
         winners=winners,
         counts=counts,
         decision=decide(winners, name_id, tau),
-        skipped=skipped,
-        spellings=tuple(map(str, entry.get("spellings", ()))),
+        skipped=entry.skipped,
+        spellings=entry.spellings,
+        rival_spellings=entry.rival_spellings,
     )

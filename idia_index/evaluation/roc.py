@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from idia_index.evaluation.draws import resamples
 from idia_index.evaluation.measured import Float64
+from idia_index.evaluation.records import LowFpr
 from idia_index.support.intervals import Rate, people_needed, upper_bound
 
 BOOTSTRAP = 1000
@@ -21,8 +21,8 @@ class Roc:
     """The trade-off of a score: positive where the score is at least a threshold.
 
     Attributes:
-        thresholds: float64 [n], falling; the first is infinite, so that nobody is positive.
-        fpr, tpr: float64 [n], rising from 0 to 1.
+        thresholds: float64 [n], descending; the first is infinite, so that nobody is positive.
+        fpr, tpr: float64 [n], ascending from 0 to 1.
         auc: area under the curve, ties counted half.
         auc_ci95: percentile interval, bootstrapped over people.
     """
@@ -83,36 +83,33 @@ def _share_at_least(scores: Float64, thresholds: Float64) -> Float64:
     return out
 
 
-def tpr_at_fpr(members: ArrayLike, others: ArrayLike, rate: float) -> dict[str, Any]:
+def tpr_at_fpr(members: ArrayLike, others: ArrayLike, rate: float) -> LowFpr:
     """TPR where the FPR is at most `rate`, if the non-members can bear such a claim.
 
-    They can if without any false positive the one-sided 95 % upper bound of the FPR would be
-    `rate` or less: 299 of them for 1 %, 2,995 for 0.1 %.
-
-    Returns:
-        `estimable`, `non_members` and `non_members_needed`; if estimable also `tpr` with its
-        interval at the lowest threshold whose observed FPR is at most `rate`, and `assured_tpr`
-        at the lowest one whose FPR's upper bound is.
+    They can if without any false positive the one-sided 95% upper bound of the FPR would be
+    `rate` or less: 299 of them for 1%, 2,995 for 0.1%.
     """
     high, low = np.asarray(members, np.float64), np.asarray(others, np.float64)
     needed = people_needed(rate)
-    found: dict[str, Any] = {
-        "fpr": rate,
-        "estimable": len(low) >= needed,
-        "non_members": len(low),
-        "non_members_needed": needed,
-    }
-    if not found["estimable"]:
-        return found
+    if len(low) < needed:
+        return LowFpr(rate, False, len(low), needed)
     allowed = int(rate * len(low) + 1e-9)
     assured = max(e for e in range(allowed + 1) if upper_bound(e, len(low)) <= rate + 1e-9)
-    for key, errors in (("tpr", allowed), ("assured_tpr", assured)):
-        threshold = _threshold(high, low, errors)
-        hit = Rate(int((high >= threshold).sum()), len(high))
-        found[key] = hit.value
-        found[f"{key}_ci95"] = hit.ci95
-        found[f"{key}_false_positives"] = int((low >= threshold).sum())
-    return found
+    thresholds = [_threshold(high, low, errors) for errors in (allowed, assured)]
+    hits = [Rate(int((high >= threshold).sum()), len(high)) for threshold in thresholds]
+    false_positives = [int((low >= threshold).sum()) for threshold in thresholds]
+    return LowFpr(
+        fpr=rate,
+        estimable=True,
+        non_members=len(low),
+        non_members_needed=needed,
+        tpr=hits[0].value,
+        tpr_ci95=hits[0].ci95,
+        tpr_false_positives=false_positives[0],
+        assured_tpr=hits[1].value,
+        assured_tpr_ci95=hits[1].ci95,
+        assured_tpr_false_positives=false_positives[1],
+    )
 
 
 def _threshold(members: Float64, others: Float64, errors: int) -> float:

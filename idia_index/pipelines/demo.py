@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
-from idia_index.decide.results import AuditResult
+from idia_index.decide.results import AuditVotes
 from idia_index.encode.backend import Backend
 from idia_index.errors import MissingExtraError
-from idia_index.evaluation import share_inferred
+from idia_index.evaluation.decisions import share_inferred
 from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.records import NameSwap, Share, share
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.build import build_index
 from idia_index.pipelines.evaluate import gather
 from idia_index.prompts.names import make_names
 from idia_index.registry import load_backend
+from idia_index.report.data import tested_result
+from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.study import (
     MODEL_DIR,
     ONNX_DIR,
@@ -27,7 +28,6 @@ from idia_index.study import (
     write_subjects,
 )
 from idia_index.subjects.subjects import NON_MEMBER, read_subjects
-from idia_index.support.intervals import Rate
 
 IMAGES = 30
 NON_MEMBERS = 120
@@ -38,7 +38,7 @@ DemoProgress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Demo:
-    """The controlled study's result.
+    """The controlled study, run.
 
     Attributes:
         evidence: the audit, and what an evaluation needs.
@@ -47,20 +47,43 @@ class Demo:
     """
 
     evidence: Evidence
-    face_only: Rate
-    name_only: Rate
+    face_only: Share
+    name_only: Share
 
-    @property
-    def result(self) -> AuditResult:
-        """The audit."""
-        return self.evidence.audit
+    def result(self, report: EvaluationResult) -> DemoResult:
+        """The document of the study, with what its report found."""
+        found, baselines = tested_result(self.evidence), report.evaluation.baselines
+        swapped = baselines.rule if baselines is not None else None
+        assert swapped is not None  # the study has members and non-members, and few enough
+        study = ControlledStudy(self.face_only, self.name_only, swapped.name_swap)
+        parts = {each.name: getattr(found, each.name) for each in fields(found)}
+        return DemoResult(**parts, study=study)
 
-    def to_json(self) -> dict[str, Any]:
-        """The rows that only a study with known truth has."""
-        return {
-            name: {"hits": rate.hits, "total": rate.total, "rate": rate.value, "ci95": rate.ci95}
-            for name, rate in (("face_only", self.face_only), ("name_only", self.name_only))
-        }
+
+@dataclass(frozen=True)
+class ControlledStudy:
+    """What only a study with known truth can tell.
+
+    Attributes:
+        face_only: people whose face was trained without their name.
+        name_only: people whose name was trained without their face.
+        name_swap: pairs of a non-member's images and another subject's name.
+    """
+
+    face_only: Share
+    name_only: Share
+    name_swap: NameSwap
+
+
+@dataclass(frozen=True, repr=False)
+class DemoResult(AuditResult):
+    """The audit of the controlled study.
+
+    Attributes:
+        study: what only a study with known truth can tell.
+    """
+
+    study: ControlledStudy
 
 
 def shown_people() -> list[StudySubject]:
@@ -106,7 +129,7 @@ def run_demo(out: Path, backend: Backend, progress: DemoProgress) -> Demo:
         read_subjects(table),
         Settings(),
         progress=progress,
-    ).with_origin({"subjects": os.fsdecode(table.resolve())})
+    ).from_subjects(table)
     result = evidence.audit
     roles = {subject.name: subject.role for subject in subjects()}
     return Demo(
@@ -116,5 +139,5 @@ def run_demo(out: Path, backend: Backend, progress: DemoProgress) -> Demo:
     )
 
 
-def _share(result: AuditResult, roles: dict[str, str], role: str) -> Rate:
-    return share_inferred(r for r in result.subjects if roles[r.subject.name] == role)
+def _share(votes: AuditVotes, roles: dict[str, str], role: str) -> Share:
+    return share(share_inferred(r for r in votes.subjects if roles[r.subject.name] == role))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from idia_index.decide.decision import check_tau
 from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
-from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.evidence import Evidence, Origin
 from idia_index.evaluation.measure import measure
 from idia_index.evaluation.name_tests import blind_scores, names_against_controls
 from idia_index.evaluation.protocol import PAPER_SIZES
-from idia_index.evaluation.settings import Settings
-from idia_index.pipelines.audit import conclude, prepare
+from idia_index.evaluation.settings import Measurement, Settings, not_tested
+from idia_index.pipelines.prepare import cast_votes, prepare
+from idia_index.report.data import evaluation_result
+from idia_index.report.documents import EvaluationResult
 from idia_index.search.index import Index
 from idia_index.subjects.records import (
     MEMBER,
@@ -27,7 +28,7 @@ from idia_index.subjects.records import (
 StageProgress = Callable[[str, int, int], None]
 
 
-def _quiet(stage: str, done: int, total: int) -> None:
+def quiet(stage: str, done: int, total: int) -> None:
     """Progress of a caller that wants none."""
 
 
@@ -35,12 +36,12 @@ def gather(
     index: Index,
     backend: Backend,
     subjects: Sequence[Subject],
-    settings: Settings,
+    settings: Measurement,
     *,
     strict: bool = False,
     baselines: bool = True,
     cached: bool = True,
-    progress: StageProgress = _quiet,
+    progress: StageProgress = quiet,
 ) -> Evidence:
     """Encodes and searches once, and keeps what an evaluation is computed from.
 
@@ -55,16 +56,19 @@ def gather(
         progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
-        InputError: as `idia_index.pipelines.audit.audit`, or nobody is left by the settings.
+        InputError: as `idia_index.pipelines.prepare.prepare`, tau is out of range, or nobody is
+            left by the settings.
     """
     check_tau(settings.tau, len(index.templates))
+    left_out = tuple(out for s in subjects if (out := settings.excludes(s)) is not None)
     kept = [subject for subject in subjects if settings.excludes(subject) is None]
-    left_out = [(s.name, reason) for s in subjects if (reason := settings.excludes(s))]
+    if not subjects:
+        raise InputError("there is no subject: give at least one person")
     if not kept:
-        most = max((len(subject.images) for subject in subjects), default=0)
+        most = max(len(subject.images) for subject in subjects)
         raise InputError(
-            f"none of the {len(subjects)} subjects is left: {left_out[0][0]!r} has "
-            f"{left_out[0][1]}; the most images of anybody are {most}: choose --min-images, "
+            f"none of the {len(subjects)} subjects is left: {left_out[0].name!r} has "
+            f"{left_out[0].reason}; the most images of anybody are {most}: choose --min-images, "
             "--sample-sizes and --max-training-count to suit"
         )
     prepared = prepare(
@@ -81,18 +85,52 @@ def gather(
     controls = names_against_controls(prepared, backend, measured, settings.seed)
     blind = blind_scores(prepared, measured, settings.seed) if baselines else None
     return Evidence(
-        audit=conclude(prepared, measured.top, measured.predictions, settings.tau),
+        audit=cast_votes(prepared, measured.top, measured.predictions, settings.tau),
         measured=measured,
         controls=controls,
         blind=blind,
-        left_out=(*left_out, *((each.name, each.reason) for each in prepared.skipped_people)),
+        left_out=(*left_out, *map(not_tested, prepared.skipped_people)),
         seed=settings.seed,
-        origin={"image_sha256": prepared.image_sha256},
+        origin=Origin(),
+        image_sha256=prepared.image_sha256,
     )
 
 
-def evaluate_all(evidence: Evidence, settings: Settings) -> Settings:
-    """Settings that leave nobody out, for an audit without a protocol: sizes that all can give."""
+def evaluate(
+    index: Index,
+    backend: Backend,
+    subjects: Sequence[Subject],
+    settings: Settings | None = None,
+    *,
+    strict: bool = False,
+    progress: StageProgress = quiet,
+) -> EvaluationResult:
+    """Measures the attack on people whose membership is known, and checks whether it holds up.
+
+    Without known membership there are p-values and no rates.
+
+    Args:
+        index: an index of this model.
+        backend: the model.
+        subjects: the people under test, each name once.
+        settings: what is asked for; None: protocol `jair2024`.
+        strict: an image that cannot be read is an error, not skipped.
+        progress: called with what is being done, how much of it is, and how much there is.
+
+    Raises:
+        InputError: as `gather`.
+    """
+    settings = settings or Settings()
+    evidence = gather(index, backend, subjects, settings, strict=strict, progress=progress)
+    return evaluation_result(evidence, settings)
+
+
+def settings_for_all(evidence: Evidence) -> Settings:
+    """Settings that leave nobody out, for the report of an audit: sizes that all can give."""
     fewest = int(evidence.measured.images.min())
-    sizes = tuple(size for size in PAPER_SIZES if size <= fewest)
-    return replace(settings, sizes=sizes, min_images=fewest, max_training_count=None)
+    return Settings(
+        tau=evidence.audit.tau,
+        seed=evidence.seed,
+        sizes=tuple(size for size in PAPER_SIZES if size <= fewest),
+        min_images=fewest,
+    )

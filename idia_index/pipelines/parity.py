@@ -7,8 +7,8 @@ decisions. A difference at one stage is explained, or excused, by what the next 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from idia_index.subjects.subjects import Skipped, Subject
 from idia_index.support.text import shown
 from idia_index.types import Float32, Int64
 
-FORMAT = "idia-index/parity/1"
 NAMES_AT_A_TIME = 1000
 
 # (what is done, how many of it, of how many)
@@ -36,6 +35,15 @@ ParityProgress = Callable[[str, int, int], None]
 
 def _quiet(what: str, done: int, total: int) -> None:
     """Progress of a caller that wants none."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A backend: its name, what it ran on, and what it computed in."""
+
+    name: str
+    device: str
+    precision: str
 
 
 @dataclass
@@ -77,7 +85,8 @@ class ParityReport:
     """What two backends make of the same inputs, in the order of the flow.
 
     Attributes:
-        backends: name, device and precision of the first and of the second.
+        format: name and version of the document's format.
+        backends: the first and the second.
         tau: correct prompts needed.
         tokens: prompts whose tokens differ; None where a backend shows no tokens.
         text_embeddings: how close the text embeddings are.
@@ -89,7 +98,8 @@ class ParityReport:
         skipped: files that were left out, and why.
     """
 
-    backends: tuple[dict[str, str], dict[str, str]]
+    format: Literal["idia-index/parity/1"]
+    backends: tuple[Compared, Compared]
     tau: int
     tokens: Count | None
     text_embeddings: Closeness
@@ -99,12 +109,6 @@ class ParityReport:
     decisions: Count
     flips: tuple[Flip, ...]
     skipped: tuple[Skipped, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as JSON data."""
-        data = {"format": FORMAT, **asdict(self)}
-        data["skipped"] = [{"path": str(s.path), "reason": s.reason} for s in self.skipped]
-        return data
 
 
 def compare(
@@ -309,6 +313,7 @@ def _report(
     )
     prompts, differ = len(texts.grid), texts.tokens_differ
     return ParityReport(
+        format="idia-index/parity/1",
         backends=(_described(pair[0]), _described(pair[1])),
         tau=tau,
         tokens=None if differ is None else Count(prompts, differ),
@@ -322,6 +327,5 @@ def _report(
     )
 
 
-def _described(backend: Backend) -> dict[str, str]:
-    precision = backend.fingerprint.precision
-    return {"name": backend.name, "device": backend.device, "precision": precision}
+def _described(backend: Backend) -> Compared:
+    return Compared(backend.name, backend.device, backend.fingerprint.precision)

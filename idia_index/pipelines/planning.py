@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 from idia_index.errors import InputError
 from idia_index.evaluation.controls import MOST_CONTROLS
@@ -160,14 +160,34 @@ def images_needed(hit_rate: float, rival_rate: float, confidence: float = 0.95) 
     return needed
 
 
-def plan(wanted: Wanted) -> dict[str, Any]:
-    """What a claim needs, as JSON data."""
-    bound = people_needed(wanted.fpr, wanted.errors, wanted.confidence)
-    return {
-        "format": "idia-index/plan/1",
-        "wanted": {name: getattr(wanted, name) for name in wanted.__dataclass_fields__},
-        "non_members": bound,
-        "members": members_needed(wanted.tpr, wanted.margin, wanted.confidence),
-        "control_names": controls_needed(wanted.subjects, wanted.known, wanted.fdr),
-        "images": images_needed(wanted.hit_rate, wanted.rival_rate, wanted.confidence),
-    }
+@dataclass(frozen=True)
+class Plan:
+    """What a claim needs.
+
+    Attributes:
+        format: name and version of the document's format.
+        wanted: the claim.
+        non_members: non-members that bound the false positive rate.
+        members: members that bound the true positive rate.
+        control_names: control names of a person; null where more than an audit uses are needed.
+        images: images of a person; null where they are too many to count.
+    """
+
+    format: Literal["idia-index/plan/1"]
+    wanted: Wanted
+    non_members: int
+    members: int
+    control_names: int | None
+    images: int | None
+
+
+def plan(wanted: Wanted) -> Plan:
+    """What a claim needs."""
+    return Plan(
+        format="idia-index/plan/1",
+        wanted=wanted,
+        non_members=people_needed(wanted.fpr, wanted.errors, wanted.confidence),
+        members=members_needed(wanted.tpr, wanted.margin, wanted.confidence),
+        control_names=controls_needed(wanted.subjects, wanted.known, wanted.fdr),
+        images=images_needed(wanted.hit_rate, wanted.rival_rate, wanted.confidence),
+    )

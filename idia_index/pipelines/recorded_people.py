@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from idia_index.errors import InputError
-from idia_index.evaluation.settings import Settings
-from idia_index.subjects.records import (
-    MEMBER,
-    NON_MEMBER,
-    Skipped,
-    Subject,
-    skipped_people,
-)
+from idia_index.evaluation.settings import LeftOut, Measurement, not_tested
+from idia_index.pipelines.recorded_report import RecordedReport, RecordedSubject
+from idia_index.subjects.records import Skipped, Subject, skipped_people
 from idia_index.support.files import sha256_file
-from idia_index.support.text import shown, shown_path
-
-LeftOut = tuple[tuple[str, str], ...]
+from idia_index.support.text import shown_path
 
 
 @dataclass(frozen=True)
@@ -34,87 +26,85 @@ class People:
     """
 
     subjects: list[Subject]
-    left_out: LeftOut
+    left_out: tuple[LeftOut, ...]
 
 
-def check_images(data: Mapping[str, Any], report: Path) -> None:
+def check_images(report: RecordedReport, path: Path) -> None:
     """Raises InputError if an image that a report names is gone or is another one."""
-    hashes = data["image_sha256"]
-    for entry in _entries(data):
-        for file in entry["image_files"]:
-            path = Path(file)
-            if not path.is_file():
+    for entry in _entries(report):
+        for file in entry.image_files:
+            image = Path(file)
+            if not image.is_file():
                 raise InputError(
-                    f"{shown_path(path)}: is gone; put the image back to replay {report}"
+                    f"{shown_path(image)}: is gone; put the image back to replay {path}"
                 )
-            if sha256_file(path) != hashes.get(file):
-                raise InputError(
-                    f"{shown_path(path)}: is not the image that {report} was made from"
-                )
+            if sha256_file(image) != report.image_sha256.get(file):
+                raise InputError(f"{shown_path(image)}: is not the image that {path} was made from")
 
 
-def as_recorded(data: Mapping[str, Any]) -> People:
-    """The people as the report itself tells of them.
-
-    Raises:
-        KeyError, TypeError, ValueError: the report lacks a part, or has another in its place.
-    """
-    also = data["replay"]["also_measured"]
-    subjects = [_subject(entry) for entry in data["subjects"]]
-    for entry in also:  # rising places, so that each finds its own
-        subjects.insert(int(entry["place"]), _subject(entry))
-    elsewhere = {entry["name"] for entry in also}
-    left_out = ((e["name"], e["reason"]) for e in data["left_out"] if e["name"] not in elsewhere)
-    return People(subjects, tuple(left_out))
+def as_recorded(report: RecordedReport) -> People:
+    """The people as the report itself tells of them."""
+    also = report.replay.also_measured
+    subjects = [_subject(entry) for entry in report.subjects]
+    for entry in also:  # ascending places, so that each finds its own
+        subjects.insert(entry.place, _subject(entry))
+    elsewhere = {entry.name for entry in also}
+    return People(subjects, tuple(out for out in report.left_out if out.name not in elsewhere))
 
 
-def as_at_source(data: Mapping[str, Any], settings: Settings, source: Sequence[Subject]) -> People:
+def as_at_source(report: RecordedReport, source: Sequence[Subject]) -> People:
     """The people of the source from which the report's were read.
 
     Whoever the report does not name is measured, unless the settings leave them out; so nobody
     can be kept quiet. Paths are spelled as in the report, which may have been run elsewhere.
-
-    Raises:
-        KeyError, TypeError, ValueError: the report lacks a part, or has another in its place.
     """
-    known = {entry["name"]: entry for entry in _entries(data)}
-    reasons = {entry["name"]: str(entry["reason"]) for entry in data["left_out"]}
+    known = {entry.name: entry for entry in _entries(report)}
+    told = {out.name: out for out in report.left_out}
     subjects, left_out = [], []
     for person in source:
-        reason = settings.excludes(person)
         if person.name in known:
             subjects.append(_spelled(person, known[person.name]))
-        elif _explains(told := reasons.get(person.name, ""), person):
-            left_out.append((person.name, told))
-        elif reason is not None:
-            left_out.append((person.name, reason))
+        elif (out := _left_out(report, told.get(person.name), person)) is not None:
+            left_out.append(out)
         else:
             subjects.append(person)
-    left_out += [(each.name, each.reason) for each in skipped_people(source)]
+    left_out += map(not_tested, skipped_people(source))
     return People(subjects, tuple(left_out))
 
 
-def _entries(data: Mapping[str, Any]) -> list[Any]:
-    return [*data["subjects"], *data["replay"]["also_measured"]]
+def _left_out(report: RecordedReport, told: LeftOut | None, person: Subject) -> LeftOut | None:
+    """Why a person is left out: by the setting that the report states of them, or by its own.
+
+    The images were measured with settings of their own, which a report of other settings does
+    not state.
+    """
+    if told is not None:
+        measured = Measurement()
+        if told.setting is not None and told.limit is not None:
+            measured = replace(measured, **{told.setting: told.limit})
+        if measured.excludes(person) == told:
+            return told
+    return report.evaluation.settings.excludes(person)
 
 
-def _subject(entry: Mapping[str, Any]) -> Subject:
-    count, membership = entry["training_count"], entry["membership"]
-    if membership not in (None, MEMBER, NON_MEMBER) or not isinstance(count, int | None):
-        raise ValueError(f"membership {shown(membership)}, training_count {shown(count)}")
+def _entries(report: RecordedReport) -> tuple[RecordedSubject, ...]:
+    return (*report.subjects, *report.replay.also_measured)
+
+
+def _subject(entry: RecordedSubject) -> Subject:
     return Subject(
-        str(entry["name"]),
-        tuple(Path(file) for file in entry["image_files"]),
-        membership,
-        count,
-        tuple(Skipped(Path(each["file"]), str(each["reason"])) for each in entry["skipped"]),
+        entry.name,
+        tuple(Path(file) for file in entry.image_files),
+        entry.membership,
+        entry.training_count,
+        tuple(Skipped(Path(each.file), each.reason) for each in entry.skipped),
     )
 
 
-def _spelled(person: Subject, entry: Mapping[str, Any]) -> Subject:
+def _spelled(person: Subject, entry: RecordedSubject) -> Subject:
     """A person of the source, with every path as the report spells it."""
     spellings: dict[str, list[str]] = defaultdict(list)
-    for file in (*entry["image_files"], *(each["file"] for each in entry["skipped"])):
+    for file in (*entry.image_files, *(each.file for each in entry.skipped)):
         spellings[_place(file)].append(file)
 
     def spell(path: Path) -> Path:
@@ -137,20 +127,3 @@ def _place(path: str | Path) -> str:
     """Where a file lies, whatever the folder is called from here; links in its place stay."""
     path = Path(path)
     return os.fsdecode(Path(os.path.realpath(path.parent), path.name))
-
-
-def _explains(reason: str, person: Subject) -> bool:
-    """Whether some settings leave a person out for this very reason.
-
-    The images were measured with settings of their own, which a report of other settings does
-    not state.
-    """
-    number = reason.rpartition(" ")[2].replace(",", "")
-    if not number.isascii() or not number.isdigit() or len(number) > 15:
-        return False
-    limit = int(number)
-    any_ = Settings(sizes=(1,), min_images=1)
-    return reason in (
-        replace(any_, min_images=max(limit, 1)).excludes(person),
-        replace(any_, max_training_count=limit).excludes(person),
-    )

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
-from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.evidence import Evidence, Origin
 from idia_index.evaluation.recorded import FILE, read_results
-from idia_index.evaluation.settings import Settings
+from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import StageProgress, gather
-from idia_index.pipelines.recorded_people import People, as_at_source, as_recorded, check_images
+from idia_index.pipelines.recorded_people import as_at_source, as_recorded, check_images
+from idia_index.pipelines.recorded_report import Recorded, reading
 from idia_index.pipelines.rounding import SIMILARITY, settle
 from idia_index.pipelines.studies.run import read_study_source
-from idia_index.report.data import EVALUATION_FORMAT, report_to_json
+from idia_index.report.data import evaluation_result
+from idia_index.report.documents import EvaluationResult
 from idia_index.search.index import Index
-from idia_index.store.manifest_json import DAMAGED
+from idia_index.store.summary import summarize
 from idia_index.subjects.subjects import Subject, read_subjects
+from idia_index.support.documents import Json
 from idia_index.support.json_diff import Difference, differences
-from idia_index.support.text import shown
-
-MAX_BYTES = 256 << 20
-"""Longest report that is read: of about a hundred thousand subjects."""
 
 ROUNDED = 2e-6
 """Figures are written with six digits, of which the last may be rounded either way."""
@@ -42,79 +39,44 @@ NOT_COMPARED = (
     "index.waiting_for_compact", "index.history",
 )  # fmt: skip
 
-_OWN = {"command", "drawing", "measured_with_seed", "versions", "also_measured"}
-
 
 @dataclass(frozen=True)
-class Recorded:
-    """A report to be replayed.
+class ReplayResult:
+    """What of a report holds when it is made again.
 
     Attributes:
-        path: the file.
-        data: its content, of `EVALUATION_FORMAT`.
-        settings: what was evaluated.
+        format: name and version of the document's format.
+        report: the report's file.
+        holds: whether nothing differs.
+        exact: whether nothing differs in a single bit.
+        subjects: how many people were measured again.
+        differences: what differs.
+        rounded_otherwise: numbers taken from the earlier measurement, where float32 rounds
+            otherwise here.
+        similarity_tolerance: by what a cosine similarity may differ for that.
+        versions_then: versions of the libraries that made the report.
+        versions_now: those of the replay.
+        source: where the subjects were read from again; null where that is gone.
     """
 
-    path: Path
-    data: Mapping[str, Any]
-    settings: Settings
-
-
-def read_report(path: Path) -> Recorded:
-    """Reads a report.json, or that of a report's folder.
-
-    Raises:
-        InputError: there is none, or it is not one of an evaluation.
-    """
-    file = path / "report.json" if path.is_dir() else path
-    try:
-        if path.exists() and not file.is_file():
-            raise ValueError("no regular file")
-        if file.stat().st_size > MAX_BYTES:
-            raise ValueError(f"more than {MAX_BYTES:,} bytes")
-        text = file.read_text(encoding="utf-8")
-        data = json.loads(text, parse_float=_finite, parse_constant=_finite)
-        if data["format"] != EVALUATION_FORMAT:
-            raise InputError(
-                f"{file}: format {shown(data['format'])}; a replay takes {EVALUATION_FORMAT!r}, "
-                "as evaluate --out and audit --out write it"
-            )
-        return Recorded(file, data, Settings.from_json(data["evaluation"]["settings"]))
-    except OSError as error:
-        raise InputError(
-            f"{file}: cannot be read ({error.strerror}); give a report.json"
-        ) from error
-    except DAMAGED as error:
-        raise _damaged(file, error) from error
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text} is no finite number")
-    return value
-
-
-def _damaged(file: Path, error: Exception) -> InputError:
-    return InputError(
-        f"{file}: damaged report ({type(error).__name__}: {shown(error)}); evaluate again"
-    )
-
-
-@contextmanager
-def _reading(recorded: Recorded) -> Iterator[None]:
-    """Turns what a report ends in that lacks a part, or has another in its place, into a line."""
-    try:
-        yield
-    except (IndexError, OSError, *DAMAGED) as error:
-        raise _damaged(recorded.path, error) from error
+    format: Literal["idia-index/replay/2"]
+    report: str
+    holds: bool
+    exact: bool
+    subjects: int
+    differences: tuple[Difference, ...]
+    rounded_otherwise: int
+    similarity_tolerance: float
+    versions_then: Mapping[str, str]
+    versions_now: Mapping[str, str]
+    source: str | None
 
 
 def check_index(recorded: Recorded, index: Index) -> None:
     """Raises InputError if the index is not the one that the report was made with."""
-    before, now = recorded.data["index"], index.manifest.summary()
+    before, now = recorded.report.index, summarize(index.path, index.manifest)
     for key in ("names_sha256", "fingerprint", "kind", "candidates", "templates"):
-        if json.loads(json.dumps(now[key])) != before[key]:
+        if getattr(now, key) != getattr(before, key):
             raise InputError(
                 f"{os.fsdecode(index.path)}: its {key} is not that of {recorded.path}; "
                 "build the index again as it was"
@@ -123,40 +85,30 @@ def check_index(recorded: Recorded, index: Index) -> None:
 
 def replay(
     recorded: Recorded, index: Index, backend: Backend, progress: StageProgress
-) -> dict[str, Any]:
+) -> ReplayResult:
     """Measures and decides again, and compares; see `compare` for the result.
 
     Raises:
         InputError: index or images are not those of the report, or its subjects' source or the
             results file beside it is damaged.
     """
-    with _reading(recorded):
-        check_index(recorded, index)
-        check_images(recorded.data, recorded.path)
-        # The seed of the measurement; the evaluation may have been repeated with another.
-        measured_with = Settings(
-            tau=recorded.settings.tau,
-            sizes=(1,),
-            min_images=1,
-            seed=int(recorded.data["replay"]["measured_with_seed"]),
-        )
+    report = recorded.report
+    check_index(recorded, index)
+    with reading(recorded):
+        check_images(report, recorded.path)
         source = read_source(recorded)
-        people = (
-            as_recorded(recorded.data)
-            if source is None
-            else as_at_source(recorded.data, recorded.settings, source.subjects)
-        )
+    # The seed of the measurement; the evaluation may have been repeated with another.
+    wanted = Measurement(tau=recorded.settings.tau, seed=report.replay.measured_with_seed)
+    people = as_recorded(report) if source is None else as_at_source(report, source.subjects)
     # Whoever could change the report could change what the index remembers of images.
-    evidence = gather(
-        index, backend, people.subjects, measured_with, cached=False, progress=progress
-    )
-    evidence = _with_origin(recorded, evidence, people, source)
+    evidence = gather(index, backend, people.subjects, wanted, cached=False, progress=progress)
+    origin = report.replay if source is None else source.origin
+    known = dict.fromkeys(people.left_out)  # beside whom this run could not test
+    left_out = tuple(known | dict.fromkeys(evidence.left_out))
+    evidence = replace(evidence, left_out=left_out, origin=origin)
     results = recorded.path.parent / FILE
     before = read_results(results) if results.exists() else None
-    return {
-        **compare(recorded, evidence, before),
-        "source": None if source is None else source.place,
-    }
+    return compare(recorded, evidence, before, None if source is None else source.place)
 
 
 @dataclass(frozen=True)
@@ -166,12 +118,12 @@ class Source:
     Attributes:
         place: the folder, CSV or study, in words.
         subjects: everybody there.
-        origin: what a report states of it beside the place.
+        origin: what a report states of it.
     """
 
     place: str
     subjects: list[Subject]
-    origin: dict[str, Any]
+    origin: Origin
 
 
 def read_source(recorded: Recorded) -> Source | None:
@@ -179,32 +131,24 @@ def read_source(recorded: Recorded) -> Source | None:
 
     Raises:
         InputError: it is there and cannot be read.
-        KeyError, TypeError, ValueError: the report is damaged.
     """
-    told = recorded.data["replay"]
-    if "recipe" in told:
+    told = recorded.report.replay
+    if told.recipe is not None:
         found = read_study_source(told)
         return None if found is None else Source(found.place, found.subjects, found.origin)
-    if "subjects" not in told or not Path(told["subjects"]).exists():
+    if told.subjects is None or not Path(told.subjects).exists():
         return None
-    place = Path(told["subjects"])
-    return Source(os.fsdecode(place), read_subjects(place), {})
-
-
-def _with_origin(
-    recorded: Recorded, evidence: Evidence, people: People, source: Source | None
-) -> Evidence:
-    """The evidence with what a report states of where it comes from."""
-    told = {key: value for key, value in recorded.data["replay"].items() if key not in _OWN}
-    known = dict.fromkeys(people.left_out)  # beside whom this run could not test
-    evidence = replace(evidence, left_out=tuple(known | dict.fromkeys(evidence.left_out)))
-    return evidence.with_origin({**told, **(source.origin if source else {}), **evidence.origin})
+    place = Path(told.subjects)
+    return Source(os.fsdecode(place), read_subjects(place), told)
 
 
 def compare(
-    recorded: Recorded, evidence: Evidence, before: Evidence | None = None
-) -> dict[str, Any]:
-    """What of a report holds when it is made again, as JSON data.
+    recorded: Recorded,
+    evidence: Evidence,
+    before: Evidence | None = None,
+    source: str | None = None,
+) -> ReplayResult:
+    """What of a report holds when it is made again.
 
     The report is made from `evidence`, and every value of it must be the recorded one, but for
     `NOT_COMPARED`.
@@ -214,36 +158,34 @@ def compare(
         evidence: what was measured again.
         before: what was measured then, of the results file beside the report. It is asked only for
             how float32 rounded there: see `idia_index.pipelines.rounding`.
+        source: where the subjects were read from again, in words.
     """
-    now = _made_again(evidence, recorded.settings)
+    now = evaluation_result(evidence, recorded.settings)
     found = _differences(recorded, now, 0.0)
     exact, taken = not found, 0
     if found:
         if before is not None:
             settled = settle(evidence, before)
-            now, taken = _made_again(settled.evidence, recorded.settings), settled.taken
+            now, taken = evaluation_result(settled.evidence, recorded.settings), settled.taken
         found = _differences(recorded, now, ROUNDED)
-    return {
-        "format": "idia-index/replay/2",
-        "report": os.fsdecode(recorded.path),
-        "holds": not found,
-        "exact": exact,
-        "subjects": len(now["subjects"]),
-        "differences": [vars(difference) for difference in found],
-        "rounded_otherwise": taken,
-        "similarity_tolerance": SIMILARITY,
-        "versions_then": recorded.data["replay"]["versions"],
-        "versions_now": now["replay"]["versions"],
-    }
-
-
-def _differences(recorded: Recorded, now: dict[str, Any], tolerance: float) -> list[Difference]:
-    return differences(
-        recorded.data, now, tolerance=tolerance, ignored=NOT_COMPARED, tables=("image_sha256",)
+    return ReplayResult(
+        format="idia-index/replay/2",
+        report=os.fsdecode(recorded.path),
+        holds=not found,
+        exact=exact,
+        subjects=len(now.subjects),
+        differences=tuple(found),
+        rounded_otherwise=taken,
+        similarity_tolerance=SIMILARITY,
+        versions_then=recorded.report.replay.versions,
+        versions_now=now.replay.versions,
+        source=source,
     )
 
 
-def _made_again(evidence: Evidence, settings: Settings) -> dict[str, Any]:
-    """The content of report.json, as it reads from a file."""
-    out: dict[str, Any] = json.loads(json.dumps(report_to_json(evidence, settings)))
-    return out
+def _differences(recorded: Recorded, now: EvaluationResult, tolerance: float) -> list[Difference]:
+    made_again: Json = json.loads(json.dumps(now.to_dict()))  # as it reads from a file
+    return differences(
+        recorded.data, made_again, tolerance=tolerance, ignored=NOT_COMPARED,
+        tables=("image_sha256",),
+    )  # fmt: skip

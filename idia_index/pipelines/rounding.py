@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.decide.decision import decide
+from idia_index.decide.rivals import rival_spellings
 from idia_index.decide.votes import count_votes
 from idia_index.evaluation.baselines import BlindScores
 from idia_index.evaluation.evidence import Evidence
@@ -93,7 +94,7 @@ class _Taking:
     def __init__(self) -> None:
         self.taken = 0
 
-    def where(self, allowed: Array, now: Array, before: Array) -> Array:
+    def where(self, allowed: NDArray[np.bool_], now: Array, before: Array) -> Array:
         allowed = allowed & (now != before)
         self.taken += int(allowed.sum())
         return np.where(allowed, before, now).astype(now.dtype)
@@ -102,7 +103,7 @@ class _Taking:
         return self.where(np.abs(before - now) <= tolerance, now, before)
 
     def few(self, now: Array, before: Array, step: int | None = None) -> Array:
-        """Whole numbers of which hardly any differ, and by `step` at most."""
+        """Integers of which hardly any differ, and by `step` at most."""
         differ = now != before
         if differ.sum() > max(1, TURNED * now.size):
             return now
@@ -132,15 +133,18 @@ def _decided(now: Evidence, measured: Measured) -> Evidence:
     subjects = []
     for person, result in enumerate(now.audit.subjects):
         here = measured.of(person)
-        winners, counts, _ = count_votes(measured.predictions[:, here])
+        predictions = measured.predictions[:, here]
+        winners, counts, _ = count_votes(predictions)
+        rivals = rival_spellings(now.audit.index, predictions, result.name_id, result.subject.name)
         subjects.append(
             replace(
                 result,
-                predictions=measured.predictions[:, here],
+                predictions=predictions,
                 similarities=measured.top[:, here],
                 winners=winners,
                 counts=counts,
                 decision=decide(winners, result.name_id, now.audit.tau),
+                rival_spellings=rivals,
             )
         )
     return replace(now, audit=replace(now.audit, subjects=tuple(subjects)))

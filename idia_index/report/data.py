@@ -1,174 +1,204 @@
-"""Audits and evaluations as JSON data: the documents of the contract, and what a page shows."""
+"""Votes and evidence -> the documents of an audit and of an evaluation."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import cast
 
 import numpy as np
 
 from idia_index._version import __version__
 from idia_index.decide.disclosure import may_be_named
-from idia_index.decide.results import AuditResult, SubjectResult
+from idia_index.decide.results import AuditVotes, SubjectVotes
 from idia_index.decide.votes import TIE
 from idia_index.evaluation.analysis import analyse, select
-from idia_index.evaluation.decisions import Metrics, evaluate_decisions
+from idia_index.evaluation.decisions import evaluate_decisions
 from idia_index.evaluation.draws import ALGORITHM
-from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.evidence import Evidence, Origin
 from idia_index.evaluation.people import p_value_summary, subject_tests
+from idia_index.evaluation.records import Membership, NameTest
 from idia_index.evaluation.settings import Settings
+from idia_index.report.documents import (
+    EVALUATION_FORMAT,
+    AuditResult,
+    EvaluationResult,
+    MeasuredSubject,
+    NameShare,
+    QueryResult,
+    Replay,
+    SkippedFile,
+    SkippedPerson,
+    SubjectResult,
+    Vote,
+)
 from idia_index.report.text import leak_warnings, notes, uniform_warnings, verdict
-
-AUDIT_FORMAT = "idia-index/audit/1"
-EVALUATION_FORMAT = "idia-index/evaluation/1"
+from idia_index.store.summary import summarize
 
 
-def audit_to_json(result: AuditResult) -> dict[str, Any]:
-    """An audit as JSON data, format `idia-index/audit/1`.
+def audit_result(votes: AuditVotes, tests: Sequence[NameTest] = ()) -> AuditResult:
+    """The document of an audit.
 
-    A vote's `winner` is null for a tie alone. Where `rivals_named` is false, what is shown to
-    people names no rival (`rivals`).
+    A vote's `winner` is None for a tie alone. Where `rivals_named` is false, what is shown to
+    people names no other name than the subject's.
+
+    Args:
+        votes: the votes of the subjects.
+        tests: each true name against its control names; none where they were left out.
     """
-    metrics: Metrics | None = evaluate_decisions(result.subjects)
-    index = result.index
-    return {
-        "format": AUDIT_FORMAT,
-        "protocol": "jair2024",
-        "tau": result.tau,
-        "templates": [template.text for template in index.templates],
-        "candidates": len(index),
-        "index": {"path": os.fsdecode(index.path.resolve()), **index.manifest.summary()},
-        "backend": result.backend,
-        "subjects": [_subject_json(result, r) for r in result.subjects],
-        "skipped": [{"name": each.name, "reason": each.reason} for each in result.skipped],
-        "metrics": metrics.to_json() if metrics else None,
-        "notes": notes(result),
-    }
+    subjects = [_subject(votes, each) for each in votes.subjects]
+    if tests:
+        subjects = [_tested(s, test) for s, test in zip(subjects, tests, strict=True)]
+    found = AuditResult(
+        format="idia-index/audit/1",
+        protocol="jair2024",
+        tau=votes.tau,
+        templates=tuple(template.text for template in votes.index.templates),
+        candidates=len(votes.index),
+        index=summarize(votes.index.path, votes.index.manifest),
+        backend=votes.backend,
+        subjects=tuple(subjects),
+        skipped=tuple(SkippedPerson(each.name, each.reason) for each in votes.skipped),
+        metrics=evaluate_decisions(votes.subjects),
+        notes=(),
+    )
+    return replace(found, notes=tuple(notes(found)))
 
 
-def _subject_json(result: AuditResult, r: SubjectResult) -> dict[str, Any]:
-    name = result.index.name
-    return {
-        "name": r.subject.name,
-        "candidate": name(r.name_id),
-        "in_index": r.in_index,
-        "spellings": list(r.spellings),
-        "images": len(r.subject.images),
-        "correct_prompts": r.decision.correct_prompts,
-        "inferred_member": r.decision.inferred_member,
-        "verdict": verdict(r),
-        "membership": r.subject.membership,
-        "training_count": r.subject.training_count,
-        "votes": [
-            {
-                "template": template,
-                "winner": None if winner == TIE else name(winner),
-                "count": count,
-                "tie": winner == TIE,
-            }
-            for template, (winner, count) in enumerate(
-                zip(r.winners.tolist(), r.counts.tolist(), strict=True)
-            )
-        ],
-        "rivals_named": may_be_named(r.predictions, r.name_id),
-        "image_files": [os.fsdecode(path) for path in r.subject.images],
-        "skipped": _skipped_json(r),
-    }
+def tested_result(evidence: Evidence) -> AuditResult:
+    """The document of an audit with p-values."""
+    return audit_result(evidence.audit, subject_tests(evidence))
 
 
-def _skipped_json(r: SubjectResult) -> list[dict[str, str]]:
-    return [{"file": os.fsdecode(s.path), "reason": s.reason} for s in r.skipped]
+def query_result(votes: AuditVotes, top: int | None = None) -> QueryResult:
+    """The document of a query, with the names that were predicted most often if `top` is given."""
+    found = audit_result(votes)
+    parts = {each.name: getattr(found, each.name) for each in fields(found)}
+    return QueryResult(**parts, top=None if top is None else most_predicted(votes, top))
 
 
-def runners_up(result: AuditResult, r: SubjectResult, top: int) -> list[dict[str, Any]]:
-    """The names predicted most often for a named subject, over all templates and images."""
-    ids, counts = np.unique(r.predictions, return_counts=True)
+def most_predicted(votes: AuditVotes, top: int) -> tuple[NameShare, ...]:
+    """The names predicted most often for the one subject, over all templates and images."""
+    (subject,) = votes.subjects
+    ids, counts = np.unique(subject.predictions, return_counts=True)
     best = np.argsort(-counts, kind="stable")[:top]
-    return [
-        {
-            "name": result.index.name(int(ids[i])),
-            "votes": int(counts[i]),
-            "share": float(counts[i] / r.predictions.size),
-        }
+    total = subject.predictions.size
+    return tuple(
+        NameShare(votes.index.name(int(ids[i])), int(counts[i]), float(counts[i] / total))
         for i in best
-    ]
+    )
 
 
-def evaluation_to_json(evidence: Evidence, settings: Settings) -> dict[str, Any]:
-    """An evaluation as JSON data, format `idia-index/evaluation/1`: an audit's keys and more.
+def _subject(votes: AuditVotes, r: SubjectVotes) -> SubjectResult:
+    name = votes.index.name
+    pairs = enumerate(zip(r.winners.tolist(), r.counts.tolist(), strict=True))
+    return SubjectResult(
+        name=r.subject.name,
+        candidate=name(r.name_id),
+        in_index=r.in_index,
+        spellings=r.spellings,
+        rival_spellings=r.rival_spellings,
+        images=len(r.subject.images),
+        correct_prompts=r.decision.correct_prompts,
+        inferred_member=r.decision.inferred_member,
+        verdict=verdict(r.decision),
+        membership=_membership(r),
+        training_count=r.subject.training_count,
+        votes=tuple(
+            Vote(template, None if winner == TIE else name(winner), count, winner == TIE)
+            for template, (winner, count) in pairs
+        ),
+        rivals_named=may_be_named(r.predictions, r.name_id),
+        image_files=_files(r),
+        skipped=_skipped(r),
+    )
+
+
+def _membership(r: SubjectVotes) -> Membership | None:
+    return cast("Membership | None", r.subject.membership)
+
+
+def _files(r: SubjectVotes) -> tuple[str, ...]:
+    return tuple(os.fsdecode(path) for path in r.subject.images)
+
+
+def _skipped(r: SubjectVotes) -> tuple[SkippedFile, ...]:
+    return tuple(SkippedFile(os.fsdecode(each.path), each.reason) for each in r.skipped)
+
+
+def _tested(subject: SubjectResult, test: NameTest) -> SubjectResult:
+    return replace(
+        subject,
+        p_value=test.p_value,
+        q_value=test.q_value,
+        controls=test.controls,
+        smallest_p=test.smallest_p,
+        controls_matched_on=test.controls_matched_on,
+        rule_null=test.rule_null,
+        margin=test.margin,
+    )
+
+
+def evaluation_result(evidence: Evidence, settings: Settings) -> EvaluationResult:
+    """The document of an evaluation.
 
     Raises:
         InputError: the settings leave nobody, or do not fit what was measured.
     """
     chosen, left_out = select(evidence, settings)
-    analysis = analyse(chosen, settings)
-    data = audit_to_json(replace(chosen.audit, skipped=()))  # they are among `left_out`
-    del data["skipped"]
-    summary = p_value_summary(chosen)
-    firmness = analysis["sensitivity"].pop("subjects")
-    tests = subject_tests(chosen)
-    for subject, test, firm in zip(data["subjects"], tests, firmness, strict=True):
-        subject.update(test)
-        subject["firmness"] = firm
-    return {
-        **data,
-        "format": EVALUATION_FORMAT,
-        "warnings": [
-            *evidence.origin.get("warnings", ()),
-            *leak_warnings(analysis["baselines"]),
+    analysis, firmness = analyse(chosen, settings)
+    chosen = replace(chosen, audit=replace(chosen.audit, skipped=()))  # they are in `left_out`
+    found, summary = tested_result(chosen), p_value_summary(chosen)
+    subjects = zip(found.subjects, firmness, strict=True)
+    found = replace(
+        found,
+        format=EVALUATION_FORMAT,
+        subjects=tuple(replace(subject, firmness=firm) for subject, firm in subjects),
+    )
+    return EvaluationResult(
+        **{each.name: getattr(found, each.name) for each in fields(found)},
+        warnings=(
+            *evidence.origin.warnings,
+            *leak_warnings(analysis.baselines),
             *uniform_warnings(summary),
-        ],
-        "left_out": left_out,
-        "p_values": summary,
-        "evaluation": analysis,
-        "replay": {
-            **replay_json(evidence.origin, evidence.seed),
-            "also_measured": _also_measured(evidence, chosen),
-        },
-    }
+        ),
+        left_out=left_out,
+        p_values=summary,
+        evaluation=analysis,
+        replay=_replay(evidence, chosen),
+        image_sha256=evidence.image_sha256,
+    )
 
 
-def report_to_json(evidence: Evidence, settings: Settings) -> dict[str, Any]:
-    """The content of report.json: `evaluation_to_json`'s, the images' hashes a part of their own.
-
-    Raises:
-        InputError: as `evaluation_to_json`.
-    """
-    data = evaluation_to_json(evidence, settings)
-    data["image_sha256"] = data["replay"].pop("image_sha256")
-    return data
-
-
-def _also_measured(evidence: Evidence, chosen: Evidence) -> list[dict[str, Any]]:
-    """Subjects whose images count for the others' p-values, though the settings leave them out."""
-    shown = {r.subject.name for r in chosen.audit.subjects}
-    return [
-        {
-            "name": r.subject.name,
-            "place": place,
-            "membership": r.subject.membership,
-            "training_count": r.subject.training_count,
-            "image_files": [os.fsdecode(path) for path in r.subject.images],
-            "skipped": _skipped_json(r),
-        }
-        for place, r in enumerate(evidence.audit.subjects)
-        if r.subject.name not in shown
-    ]
-
-
-def replay_json(origin: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """What a replay needs beside the index and the settings."""
-    return {
-        "command": "idia-index replay report.json",
-        "drawing": ALGORITHM,
-        "measured_with_seed": seed,
-        **origin,
-        "versions": {
+def _replay(evidence: Evidence, chosen: Evidence) -> Replay:
+    origin, reported = evidence.origin, {r.subject.name for r in chosen.audit.subjects}
+    return Replay(
+        command="idia-index replay report.json",
+        drawing=ALGORITHM,
+        measured_with_seed=evidence.seed,
+        **{each.name: getattr(origin, each.name) for each in fields(Origin)},
+        versions={
             "idia-index": __version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
-    }
+        also_measured=tuple(
+            _also_measured(r, place)
+            for place, r in enumerate(evidence.audit.subjects)
+            if r.subject.name not in reported
+        ),
+    )
+
+
+def _also_measured(r: SubjectVotes, place: int) -> MeasuredSubject:
+    """A subject whose images count for the others' p-values, though the settings leave it out."""
+    return MeasuredSubject(
+        name=r.subject.name,
+        place=place,
+        membership=_membership(r),
+        training_count=r.subject.training_count,
+        image_files=_files(r),
+        skipped=_skipped(r),
+    )

@@ -10,16 +10,18 @@ import base64
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from idia_index.errors import MissingExtraError
+from idia_index.evaluation.records import BinRates, Curves, Rocs, Sensitivity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
-_STYLE: Any = {
+_STYLE: dict[str, object] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -47,7 +49,7 @@ def _axes(width: float, height: float, panels: int = 1) -> Iterator[tuple[Figure
     from matplotlib import rc_context
     from matplotlib.figure import Figure as NewFigure
 
-    with rc_context(_STYLE):
+    with rc_context(_STYLE):  # type: ignore[arg-type]
         figure = NewFigure(figsize=(width, height), layout="constrained")
         axes = [figure.add_subplot(1, panels, number + 1) for number in range(panels)]
         yield figure, axes
@@ -67,26 +69,25 @@ def _percent_axis(axes: Axes, which: str = "y") -> None:
     axis.set_major_formatter(PercentFormatter(1.0))
 
 
-def rates_by_images(curves: dict[str, Any]) -> str:
+def rates_by_images(curves: Curves) -> str:
     """Figure 4: TPR, FPR and accuracy against the number of attack images, mean and band."""
     from matplotlib.ticker import MaxNLocator
 
     with _axes(4.8, 3.4) as (figure, (axes,)):
         lines = (
-            ("tpr", "true positives", BLUE, "-", "o"),
-            ("accuracy", "accuracy", GREEN, "--", "^"),
-            ("fpr", "false positives", ORANGE, ":", "s"),
+            (curves.tpr, "true positives", BLUE, "-", "o"),
+            (curves.accuracy, "accuracy", GREEN, "--", "^"),
+            (curves.fpr, "false positives", ORANGE, ":", "s"),
         )
-        for key, label, colour, dash, marker in lines:
-            curve = curves[key]
+        for curve, label, colour, dash, marker in lines:
             if curve is None:
                 continue
-            low = [max(0.0, m - s) for m, s in zip(curve["mean"], curve["sd"], strict=True)]
-            high = [min(1.0, m + s) for m, s in zip(curve["mean"], curve["sd"], strict=True)]
-            axes.plot(curves["sizes"], curve["mean"], dash, color=colour, marker=marker,
+            low = [max(0.0, m - s) for m, s in zip(curve.mean, curve.sd, strict=True)]
+            high = [min(1.0, m + s) for m, s in zip(curve.mean, curve.sd, strict=True)]
+            axes.plot(curves.sizes, curve.mean, dash, color=colour, marker=marker,
                       markersize=4, label=label)  # fmt: skip
-            axes.fill_between(curves["sizes"], low, high, color=colour, alpha=0.35, linewidth=0)
-            axes.fill_between(curves["sizes"], curve["ci95_low"], curve["ci95_high"],
+            axes.fill_between(curves.sizes, low, high, color=colour, alpha=0.35, linewidth=0)
+            axes.fill_between(curves.sizes, curve.ci95_low, curve.ci95_high,
                               color=colour, alpha=0.13, linewidth=0)  # fmt: skip
         axes.set(xlabel="attack images per person", ylabel="share of people", ylim=(-0.02, 1.02))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -95,16 +96,16 @@ def rates_by_images(curves: dict[str, Any]) -> str:
         return _uri(figure)
 
 
-def rates_by_bin(bins: Sequence[dict[str, Any]]) -> str:
+def rates_by_bin(bins: Sequence[BinRates]) -> str:
     """Figure 5: TPR by training frequency with all attack images."""
     with _axes(4.8, 3.4) as (figure, (axes,)):
         places = list(range(len(bins)))
-        means = [entry["tpr"]["mean"][-1] for entry in bins]
-        low = [m - min(m, e["tpr"]["ci95_low"][-1]) for m, e in zip(means, bins, strict=True)]
-        high = [max(m, e["tpr"]["ci95_high"][-1]) - m for m, e in zip(means, bins, strict=True)]
+        means = [entry.tpr.mean[-1] for entry in bins]
+        low = [m - min(m, e.tpr.ci95_low[-1]) for m, e in zip(means, bins, strict=True)]
+        high = [max(m, e.tpr.ci95_high[-1]) - m for m, e in zip(means, bins, strict=True)]
         axes.bar(places, means, color="#9cc3de", edgecolor=BLUE)
         axes.errorbar(places, means, yerr=[low, high], fmt="none", ecolor="black", capsize=3)
-        axes.set_xticks(places, [entry["label"] for entry in bins])
+        axes.set_xticks(places, [entry.label for entry in bins])
         if len(bins) > 7:
             axes.tick_params(axis="x", rotation=60)
         axes.set(xlabel="training images with the name", ylabel="members found", ylim=(0, 1.02))
@@ -114,7 +115,7 @@ def rates_by_bin(bins: Sequence[dict[str, Any]]) -> str:
 
 
 def _map(axes: Axes, rows: Sequence[Sequence[float]], columns: Sequence[object],
-         labels: Sequence[object], top: float) -> Any:  # fmt: skip
+         labels: Sequence[object], top: float) -> AxesImage:  # fmt: skip
     image = axes.imshow(rows, aspect="auto", cmap="cividis", vmin=0, vmax=top, origin="lower")
     shown = range(0, len(columns), max(1, len(columns) // 6))
     axes.set_xticks(list(shown), [str(columns[i]) for i in shown])
@@ -124,29 +125,29 @@ def _map(axes: Axes, rows: Sequence[Sequence[float]], columns: Sequence[object],
     return image
 
 
-def heat_map(bins: Sequence[dict[str, Any]], sizes: Sequence[int]) -> str:
+def heat_map(bins: Sequence[BinRates], sizes: Sequence[int]) -> str:
     """The heat map: TPR by training frequency and number of attack images."""
     from matplotlib.ticker import PercentFormatter
 
     with _axes(4.8, 3.4) as (figure, (axes,)):
-        rows = [entry["tpr"]["mean"] for entry in bins]
-        image = _map(axes, rows, sizes, [entry["label"] for entry in bins], 1.0)
+        rows = [entry.tpr.mean for entry in bins]
+        image = _map(axes, rows, sizes, [entry.label for entry in bins], 1.0)
         axes.set(xlabel="attack images per person", ylabel="training images with the name")
         figure.colorbar(image, ax=axes, format=PercentFormatter(1.0), label="members found")
         return _uri(figure)
 
 
-def roc_curves(roc: dict[str, Any], non_members: int) -> str:
+def roc_curves(roc: Rocs, non_members: int) -> str:
     """ROC on a log scale of FPR, down to what one non-member is worth."""
     with _axes(4.8, 3.4) as (figure, (axes,)):
         least = 0.5 / non_members
-        for key, label, colour, dash in (
-            ("margin", "margin", BLUE, "-"),
-            ("correct_prompts", "correct prompts", ORANGE, "--"),
+        for score, label, colour, dash in (
+            (roc.margin, "margin", BLUE, "-"),
+            (roc.correct_prompts, "correct prompts", ORANGE, "--"),
         ):
-            fpr = [max(value, least) for value in roc[key]["fpr"]]
-            text = f"{label} (AUC {roc[key]['auc']:.3f})"
-            axes.step(fpr, roc[key]["tpr"], dash, where="post", color=colour, label=text)
+            fpr = [max(value, least) for value in score.fpr]
+            text = f"{label} (AUC {score.auc:.3f})"
+            axes.step(fpr, score.tpr, dash, where="post", color=colour, label=text)
         grid = [least * (1 / least) ** (i / 100) for i in range(101)]
         axes.plot(grid, grid, ":", color=GREY, label="chance")
         axes.set(xscale="log", xlim=(least, 1), ylim=(0, 1.02))
@@ -157,41 +158,41 @@ def roc_curves(roc: dict[str, Any], non_members: int) -> str:
         return _uri(figure)
 
 
-def sensitivity_surface(sensitivity: dict[str, Any], key: str, label: str) -> str:
+def sensitivity_surface(
+    sensitivity: Sensitivity, rows: Sequence[Sequence[float]], label: str
+) -> str:
     """A rate for every tau and number of attack images."""
     from matplotlib.ticker import PercentFormatter
 
-    rows = sensitivity["tau_by_images"][key]
     top = max(max(row) for row in rows) or 1.0
     with _axes(4.8, 3.2) as (figure, (axes,)):
-        image = _map(axes, rows, sensitivity["sizes"], sensitivity["taus"], top)
+        image = _map(axes, rows, sensitivity.sizes, sensitivity.taus, top)
         axes.set(xlabel="attack images per person", ylabel="tau")
         digits = 0 if top > 0.2 else 1
         figure.colorbar(image, ax=axes, format=PercentFormatter(1.0, digits), label=label)
         return _uri(figure)
 
 
-def templates_and_pools(sensitivity: dict[str, Any]) -> str:
+def templates_and_pools(sensitivity: Sensitivity) -> str:
     """Rates with fewer templates, and with a smaller pool of candidates."""
     with _axes(6.4, 3.2, panels=2) as (figure, (left, right)):
-        for axes, part, label in (
-            (left, sensitivity["templates"], "templates"),
-            (right, sensitivity["pools"], "candidate names"),
+        templates, pools = sensitivity.templates, sensitivity.pools
+        for axes, part, places, label in (
+            (left, templates, templates.counts, "templates"),
+            (right, pools, pools.sizes, "candidate names"),
         ):
-            places = part.get("counts") or part["sizes"]
-            for key, text, colour, dash, marker in (
-                ("tpr", "true positives", BLUE, "-", "o"),
-                ("fpr", "false positives", ORANGE, ":", "s"),
+            for rates, text, colour, dash, marker in (
+                (part.tpr, "true positives", BLUE, "-", "o"),
+                (part.fpr, "false positives", ORANGE, ":", "s"),
             ):
-                if key in part:
-                    axes.plot(places, part[key], dash, color=colour, marker=marker,
+                if rates is not None:
+                    axes.plot(places, rates, dash, color=colour, marker=marker,
                               markersize=4, label=text)  # fmt: skip
             axes.set(xlabel=label, ylim=(-0.02, 1.02))
             _percent_axis(axes)
-        if len(sensitivity["pools"]["sizes"]) > 1:
+        if len(pools.sizes) > 1:
             right.set_xscale("log")
-            sizes = sensitivity["pools"]["sizes"]
-            right.set_xticks(sizes, [f"{size:,}" for size in sizes])
+            right.set_xticks(pools.sizes, [f"{size:,}" for size in pools.sizes])
             right.minorticks_off()
         handles, labels = left.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=9)

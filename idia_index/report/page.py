@@ -1,24 +1,45 @@
-"""A report as one page: verdict and uncertainty first, then the evidence, then what it is not."""
+"""A report as one page: verdict and uncertainty first, then the evidence, then what it is not.
+
+The templates in `templates/` say what stands where; every text is escaped, and nothing in a page
+is fetched from anywhere.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING
 
-from idia_index.errors import MissingExtraError
-from idia_index.report.figures import check_matplotlib
-from idia_index.report.markup import bullets, page, paragraph
-from idia_index.report.sensitivity_html import sensitivity_html
-from idia_index.report.subjects_html import left_out_html, subjects_html
-from idia_index.report.summary_html import manifest_html, verdict_html
-from idia_index.report.truth_html import (
-    baselines_html,
-    curves_html,
-    p_values_html,
-    rates_html,
-    roc_html,
+from idia_index.report import format as form
+from idia_index.report.charts import draw_charts, missing_matplotlib
+from idia_index.report.documents import AuditResult, EvaluationResult
+from idia_index.report.people import (
+    about,
+    certainty,
+    faces,
+    firm,
+    left_out,
+    most_associated_first,
+    roles,
 )
+from idia_index.report.statistics import (
+    by_training_count,
+    p_value_rows,
+    rate_curves,
+    sensitivity_rows,
+)
+from idia_index.report.tested import tested_rows
+from idia_index.report.text import ANOTHER, uniform_text
+from idia_index.support.text import counted, printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TITLE = "Identity inference audit"
+VOTES_SHOWN = 200
+LISTED = 50
+
+# Nothing may be fetched, whatever a name or a path holds.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 LIMITS = (
     "An association says that the model connects this face with this name. The likely reason is "
@@ -35,37 +56,108 @@ LIMITS = (
 )
 
 
-def report_html(data: dict[str, Any], *, include_images: bool = False) -> str:
-    """The page of a report's data, as `audit_to_json` or `evaluation_to_json` gives it.
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    Every text in it is escaped, and nothing in it is fetched from anywhere.
+    made = Environment(
+        loader=PackageLoader("idia_index.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    made.filters |= {
+        "percent": form.percent,
+        "interval": form.interval,
+        "confidence": form.confidence,
+        "p_value": form.p_value,
+        "counted": counted,
+        "columns": lambda places: [(f"{place:,}", "n") for place in places],
+    }
+    made.globals |= {
+        "CI": form.CI,
+        "auc": form.auc,
+        "mean_and_sd": form.mean_and_sd,
+        "needed": form.needed,
+        "share_text": form.share_text,
+        "roles": roles,
+        "firm": firm,
+        "another": ANOTHER,
+    }
+    return made
+
+
+def report_html(result: AuditResult, *, include_images: bool = False) -> str:
+    """The page of an audit or an evaluation.
 
     Args:
-        data: the report.
+        result: what is shown.
         include_images: embeds small copies of the subjects' images.
     """
-    note, figures = "", True
-    try:
-        check_matplotlib()
-    except MissingExtraError as error:
-        figures = False
-        note = paragraph(f"Tables only: {error}.", "small screen")
-    evaluation = data.get("evaluation")
-    parts = [verdict_html(data), rates_html(data)]
-    if evaluation:
-        parts += [
-            note,
-            curves_html(evaluation, figures=figures),
-            roc_html(evaluation, figures=figures),
-            baselines_html(evaluation["baselines"]),
-            p_values_html(data, figures=figures),
-            sensitivity_html(evaluation["sensitivity"], figures=figures),
-        ]
-    parts += [
-        subjects_html(data, include_images=include_images),
-        left_out_html(data),
-        "<h2>What this does not show</h2>",
-        bullets(LIMITS),
-        manifest_html(data),
-    ]
-    return page(TITLE, parts)
+    evaluation = result.evaluation if isinstance(result, EvaluationResult) else None
+    text = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=TITLE,
+            policy=POLICY,
+            limits=LIMITS,
+            result=result,
+            evaluation=evaluation,
+            warnings=result.warnings if isinstance(result, EvaluationResult) else (),
+            certainty=certainty(result),
+            counts=by_training_count(result.metrics),
+            people=most_associated_first(result),
+            tested=result.subjects[0].p_value is not None,
+            people_columns=_people_columns(result),
+            about=lambda person: about(result, person),
+            include_images=include_images,
+            faces_of=lambda person: faces(result, person),
+            votes_shown=VOTES_SHOWN,
+            left_out=left_out(result),
+            listed=LISTED,
+            tested_rows=tested_rows(result),
+            **(_of_evaluation(result) if isinstance(result, EvaluationResult) else {}),
+        )
+    )
+    # Escaped or not, nothing that a browser would obey instead of showing it.
+    return printable(text.strip() + "\n")
+
+
+def _people_columns(result: AuditResult) -> list[tuple[str, str]]:
+    columns = [("person", "l"), ("prompts", "n"), ("associated", "")]
+    if result.subjects[0].p_value is not None:
+        columns += [("p", "n"), ("adjusted p", "n")]
+    if isinstance(result, EvaluationResult):
+        columns.append(("firm from (images)", "n"))
+    return [*columns, ("truth", ""), ("training images", "n"), ("images", "n")]
+
+
+def _of_evaluation(result: EvaluationResult) -> dict[str, object]:
+    """What only the sections of an evaluation take."""
+    evaluation = result.evaluation
+    missing = missing_matplotlib()
+    curves, rates = rate_curves(evaluation.curves), evaluation.sensitivity.tau_by_images
+    uniform = result.p_values.non_members_uniform
+    return {
+        "tables_only": missing,
+        "charts": draw_charts(result, drawn=missing is None),
+        "rate_curves": curves,
+        "rate_columns": [(title, "n") for title, _ in curves],
+        "size_columns": [(str(size), "n") for size in evaluation.curves.sizes],
+        "p_value_rows": p_value_rows(result),
+        "uniform": uniform_text(uniform) if uniform else "",
+        "sensitivity_rates": rates.tpr is not None or rates.fpr is not None,
+        "sensitivity_rows": sensitivity_rows,
+    }
+
+
+def notebook_html(result: AuditResult) -> str:
+    """A short view of a result for notebooks: the verdict and a row per person."""
+    text = (
+        _environment()
+        .get_template("notebook.html")
+        .render(result=result, people=most_associated_first(result), listed=LISTED)
+    )
+    return printable(text)

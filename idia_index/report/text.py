@@ -1,34 +1,37 @@
-"""What reports say in words: verdicts and cautions, the same everywhere."""
+"""What reports say in words: verdicts, notes and warnings, the same everywhere."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-from idia_index.decide.disclosure import may_be_named
-from idia_index.decide.results import AuditResult, SubjectResult
-from idia_index.evaluation import evaluate_decisions
+from idia_index.decide.decision import Decision
+from idia_index.evaluation.records import Baselines, PValueSummary, Uniformity
+from idia_index.report.documents import AuditResult
+from idia_index.report.format import p_value, percent
+from idia_index.store.summary import IndexSummary
+from idia_index.support.documents import Json
 from idia_index.support.text import counted
 
 ASSOCIATED = "the model associates this face with this name"
 STAND_OUT = ("person stands out", "people stand out")
 NOT_ASSOCIATED = "no association of this face with this name was found"
-ANOTHER = "another name"  # where a rival is not named: see `rivals.may_be_named`
+ANOTHER = "another name"  # where a rival is not named: see `disclosure.may_be_named`
+NAMED = 20  # people that a note lists
 
 
-def verdict(result: SubjectResult) -> str:
+def verdict(decision: Decision) -> str:
     """What may be said of one subject, in the only words that reports use for it."""
-    return ASSOCIATED if result.decision.inferred_member else NOT_ASSOCIATED
+    return ASSOCIATED if decision.inferred_member else NOT_ASSOCIATED
 
 
-def index_type(summary: Mapping[str, Any]) -> str:
-    """An index's type, and how sure its names are; of `Manifest.summary`."""
-    if summary["exact"]:
-        return f"{summary['kind']}, exact"
-    return f"{summary['kind']}, quantized; names in doubt are encoded again, exactly"
+def index_type(summary: IndexSummary) -> str:
+    """An index's type, and how sure its names are."""
+    if summary.exact:
+        return f"{summary.kind}, exact"
+    return f"{summary.kind}, quantized; names in doubt are encoded again, exactly"
 
 
-def names_origin(pool: Mapping[str, Any] | None) -> str:
+def names_origin(pool: Mapping[str, Json] | None) -> str:
     """Where the names of a build come from, of the recipe in its manifest; None: none was drawn."""
     if pool is None:
         return "a list; none was drawn"
@@ -36,30 +39,29 @@ def names_origin(pool: Mapping[str, Any] | None) -> str:
     return f"{pool.get('pool')}: {pool.get('n')} drawn with seed {pool.get('seed')}, {how}"
 
 
-def leak_warnings(baselines: Mapping[str, Any] | None) -> list[str]:
+def leak_warnings(baselines: Baselines | None) -> list[str]:
     """What must stand first if members can be told from non-members without their faces."""
-    if baselines is None or not baselines["gate"]:
+    if baselines is None or not baselines.gate:
         return []
-    fired = [row for row in baselines["rows"] if row["fires"]]
-    said = "; ".join(f"{row['what'].split(':')[0]}: AUC {row['auc']:.2f}" for row in fired)
+    said = "; ".join(f"{row.title}: AUC {row.auc:.2f}" for row in baselines.rows if row.fires)
     return [
         "The split leaks: members can be told from non-members nearly as well without matching a "
-        f"face to its name ({said}; the attack: AUC {baselines['attack_auc']:.2f}). The rates "
+        f"face to its name ({said}; the attack: AUC {baselines.attack_auc:.2f}). The rates "
         "below are no evidence that the model knows these faces. Take non-members whose names and "
         "photographs come from where the members' come from."
     ]
 
 
 UNEVEN = 0.05
-"""P-value of the Kolmogorov-Smirnov test from which down p-values are warned of."""
+"""P-value of the Kolmogorov-Smirnov test below which the p-values are warned of."""
 
 
-def uniform_text(uniform: Mapping[str, Any]) -> str:
-    """What the spread of non-members' p-values says of all p-values; of `non_members_uniform`."""
-    count, p = uniform["non_members"], uniform["ks_p_value"]
+def uniform_text(uniform: Uniformity) -> str:
+    """What the spread of non-members' p-values says of all p-values."""
+    count, p = uniform.non_members, uniform.ks_p_value
     found = (
-        f"{uniform['at_most_0.05']:,} of {count:,} are at most 0.05, where {count / 20:.3g} are "
-        f"expected; Kolmogorov-Smirnov p = {p:.2g}"
+        f"{uniform.at_most_5_percent:,} of {count:,} are at most 0.05, where {count / 20:.3g} are "
+        f"expected; Kolmogorov-Smirnov p = {p_value(p)}"
     )
     if p < UNEVEN:
         return (
@@ -75,10 +77,27 @@ def uniform_text(uniform: Mapping[str, Any]) -> str:
     )
 
 
-def uniform_warnings(summary: Mapping[str, Any]) -> list[str]:
+def uniform_warnings(summary: PValueSummary) -> list[str]:
     """What must stand first if p-values of non-members are not what p-values should be."""
-    uniform = summary["non_members_uniform"]
-    return [uniform_text(uniform)] if uniform and uniform["ks_p_value"] < UNEVEN else []
+    uniform = summary.non_members_uniform
+    return [uniform_text(uniform)] if uniform and uniform.ks_p_value < UNEVEN else []
+
+
+def notes(result: AuditResult) -> list[str]:
+    """What a reader must know to read the figures right, a sentence each."""
+    return [
+        "An association is evidence that images of the person were in the training data together "
+        "with the name; it is no proof. Finding none does not show that the person was left out.",
+        _how_often_wrong(result),
+        *_few_images(result),
+        *_names_added_or_hidden(result),
+        *_how_computed(result),
+        *_how_loaded(result),
+        *_left_out(result),
+        *_people_left_out(result),
+        *_one_candidate(result),
+        *_rival_spellings(result),
+    ]
 
 
 VERY_FEW, FEW = 3, 15  # images, of the 30 that the protocol takes
@@ -86,9 +105,8 @@ VERY_FEW, FEW = 3, 15  # images, of the 30 that the protocol takes
 
 def _few_images(result: AuditResult) -> list[str]:
     """How much less verdicts of few images are worth; docs/statistics.md has the figures."""
-    images = [len(r.subject.images) for r in result.subjects]
-    very_few = sum(count < VERY_FEW for count in images)
-    few = sum(VERY_FEW <= count < FEW for count in images)
+    very_few = sum(subject.images < VERY_FEW for subject in result.subjects)
+    few = sum(VERY_FEW <= subject.images < FEW for subject in result.subjects)
     have = ("of the people tested has", "of the people tested have")
     said = []
     if very_few:
@@ -107,31 +125,8 @@ def _few_images(result: AuditResult) -> list[str]:
     return said
 
 
-def notes(result: AuditResult) -> list[str]:
-    """What a reader must know to read the figures right, a sentence each."""
-    return [
-        "An association is evidence that images of the person were in the training data together "
-        "with the name; it is no proof. Finding none does not show that the person was left out.",
-        _how_often_wrong(result),
-        *_few_images(result),
-        *_names_added_or_hidden(result),
-        *_how_computed(result),
-        *_how_loaded(result),
-        *_left_out(result),
-        *_people_left_out(result),
-        *_other_spellings(result),
-    ]
-
-
-def _how_loaded(result: AuditResult) -> list[str]:
-    """What the model's files did not say; wrong settings make members look like non-members."""
-    assumed = [n for n in result.index.manifest.plan.model_notes if n.startswith("assumed: ")]
-    return [f"The model's files do not say everything; {note}." for note in assumed]
-
-
 def _how_often_wrong(result: AuditResult) -> str:
-    metrics = evaluate_decisions(result.subjects)
-    fpr = metrics.false_positives if metrics else None
+    fpr = result.metrics.non_members if result.metrics else None
     if fpr is None or fpr.ci95 is None:
         return (
             "No subject here is a known non-member, so this audit does not measure how often "
@@ -139,21 +134,21 @@ def _how_often_wrong(result: AuditResult) -> str:
         )
     return (
         f"{counted(fpr.hits, 'false positive')} among {counted(fpr.total, 'non-member')}: "
-        "with 95 % confidence the false positive rate lies between "
-        f"{fpr.ci95[0]:.1%} and {fpr.ci95[1]:.1%}."
+        "with 95% confidence the false positive rate lies between "
+        f"{percent(fpr.ci95[0])} and {percent(fpr.ci95[1])}."
     )
 
 
 def _names_added_or_hidden(result: AuditResult) -> list[str]:
     said = []
-    added = [r.subject.name for r in result.subjects if not r.in_index]
+    added = [subject.name for subject in result.subjects if not subject.in_index]
     if added:
         were = ("of the subjects' names was", "of the subjects' names were")
         said.append(
             f"{counted(len(added), *were)} not among the index's candidates, but encoded for this "
             f"audit to compete with them: {', '.join(added)}."
         )
-    if not all(may_be_named(r.predictions, r.name_id) for r in result.subjects):
+    if not all(subject.rivals_named for subject in result.subjects):
         said.append(
             "Where another name was predicted more often than the person's own, other names are "
             "not shown: this tests a name, and looks for none."
@@ -162,15 +157,21 @@ def _names_added_or_hidden(result: AuditResult) -> list[str]:
 
 
 def _how_computed(result: AuditResult) -> list[str]:
-    said, manifest = [], result.index.manifest
-    precisions = {manifest.plan.fingerprint.precision, str(result.backend["precision"])}
+    said, index = [], result.index
+    precisions = {index.fingerprint.precision, result.backend.precision}
     if precisions != {"float32"}:
         said.append(f"Not all was computed in float32: {', '.join(sorted(precisions))}.")
     return said
 
 
+def _how_loaded(result: AuditResult) -> list[str]:
+    """What the model's files did not say; wrong settings make members look like non-members."""
+    assumed = [note for note in result.index.model_notes if note.startswith("assumed: ")]
+    return [f"The model's files do not say everything; {note}." for note in assumed]
+
+
 def _left_out(result: AuditResult) -> list[str]:
-    skipped = sum(len(r.skipped) for r in result.subjects)
+    skipped = sum(len(subject.skipped) for subject in result.subjects)
     if not skipped:
         return []
     return [f"{counted(skipped, 'file was', 'files were')} left out, and listed with the reason."]
@@ -185,15 +186,32 @@ def _people_left_out(result: AuditResult) -> list[str]:
     return [f"{people} not tested, and listed with the reason: {named}{more}."]
 
 
-def _other_spellings(result: AuditResult) -> list[str]:
-    said = [
-        f"{r.subject.name!r} ({', '.join(map(repr, r.spellings))})"
-        for r in result.subjects
-        if r.spellings
-    ]
+def _one_candidate(result: AuditResult) -> list[str]:
+    said = _with_spellings((each.name, each.spellings) for each in result.subjects)
     if not said:
         return []
     return [
         f"{len(said)} of the subjects' names are written otherwise among the candidates too; the "
-        f"model reads both alike, and they were one candidate: {', '.join(said)}."
+        f"model reads both alike, and they were one candidate: {_listed(said)}."
     ]
+
+
+def _rival_spellings(result: AuditResult) -> list[str]:
+    said = _with_spellings((each.name, each.rival_spellings) for each in result.subjects)
+    if not said:
+        return []
+    compete = ("of the subjects' names competes", "of the subjects' names compete")
+    return [
+        f"{counted(len(said), *compete)} with a candidate that may be the same name, and took "
+        f"votes from it: {_listed(said)}. If it is the same name, remove that candidate from the "
+        "index."
+    ]
+
+
+def _with_spellings(names: Iterable[tuple[str, tuple[str, ...]]]) -> list[str]:
+    return [f"{name!r} ({', '.join(map(repr, others))})" for name, others in names if others]
+
+
+def _listed(items: list[str]) -> str:
+    more = f" and {len(items) - NAMED:,} more" if len(items) > NAMED else ""
+    return ", ".join(items[:NAMED]) + more

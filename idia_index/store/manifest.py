@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from idia_index.types import Fingerprint
@@ -163,19 +163,3 @@ class Manifest:
         found = [file for shard in self.shards for file in shard.files()]
         found += [file for lookup in self.lookups for file in (lookup.keys, lookup.sums)]
         return found + ([self.removed] if self.removed else [])
-
-    def summary(self) -> dict[str, Any]:
-        """What reports state of an index."""
-        errors = [e for shard in self.shards for part in shard.parts for e in part.errors]
-        return {
-            "format": self.format,
-            "candidates": self.candidates,
-            "shards": len(self.shards),
-            "bytes": sum(file.bytes for file in self.files()),
-            **{k: v for k, v in asdict(self.plan).items() if k not in ("templates", "candidates")},
-            "templates": len(self.plan.templates),
-            "stored_error": max(errors, default=0.0),
-            "waiting_for_compact": self.removed_count,
-            "history": [dict(event) for event in self.history],
-            "versions": dict(self.versions),
-        }

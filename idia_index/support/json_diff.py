@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from idia_index.support.documents import Json
+
 MISSING = "(not there)"
 
 
@@ -22,8 +24,8 @@ class Difference:
 
     where: str
     what: str
-    recorded: Any
-    recomputed: Any
+    recorded: Json
+    recomputed: Json
 
 
 def differences(

@@ -10,13 +10,14 @@ import pytest
 from conftest import make_images
 from toy_backend import ToyBackend
 
-from idia_index import audit, build_index
+from idia_index import build_index
 from idia_index.cli.console import query_text
 from idia_index.cli.main import run as run_command
 from idia_index.decide.disclosure import may_be_named
-from idia_index.decide.results import AuditResult
+from idia_index.pipelines.query import query, vote
 from idia_index.prompts.names import NameList
-from idia_index.report import audit_to_json, report_html, runners_up
+from idia_index.report.documents import QueryResult
+from idia_index.report.page import report_html
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import make_subject
 
@@ -33,12 +34,12 @@ def photos(tmp_path: Path) -> Path:
 
 def favourite(index: Index, toy: ToyBackend, photos: Path) -> str:
     """The candidate that is predicted most often for the photos."""
-    (result,) = audit(index, toy, [make_subject("Made Up", [photos])]).subjects
+    (result,) = vote(index, toy, [make_subject("Made Up", [photos])]).subjects
     return index.name(Counter(result.predictions.ravel().tolist()).most_common(1)[0][0])
 
 
-def asked(index: Index, toy: ToyBackend, photos: Path, name: str) -> AuditResult:
-    return audit(index, toy, [make_subject(name, [photos])])
+def asked(index: Index, toy: ToyBackend, photos: Path, name: str) -> QueryResult:
+    return query(index, toy, make_subject(name, [photos]), top=5)
 
 
 @pytest.mark.parametrize(
@@ -61,11 +62,13 @@ def test_a_made_up_name_is_not_answered_with_the_right_one(
 ) -> None:
     result = asked(index, toy, photos, "Made Up")
     (subject,) = result.subjects
-    outputs = [query_text(result, 5), report_html(audit_to_json(result))]
+    outputs = [query_text(result), report_html(result)]
     for text in outputs:
         assert not [name for name in names if name in text]
         assert "another name" in text
-    assert outputs[0].count("another name") > 21 - (subject.winners == -1).sum()  # --top's too
+    assert outputs[0].count("another name") > 21 - sum(
+        each.tie for each in subject.votes
+    )  # --top's too
     assert "looks for none" in outputs[0]
 
 
@@ -74,7 +77,7 @@ def test_a_candidate_that_is_not_the_first_choice_is_no_way_round(
 ) -> None:
     first = favourite(index, toy, photos)
     other = next(name for name in names if name != first)
-    text = query_text(asked(index, toy, photos, other), 5)
+    text = query_text(asked(index, toy, photos, other))
     assert other in text and not [name for name in names if name in text.replace(other, "")]
 
 
@@ -83,12 +86,11 @@ def test_the_first_choice_is_shown_with_its_rivals(
 ) -> None:
     first = favourite(index, toy, photos)
     result = asked(index, toy, photos, first)
-    (subject,) = result.subjects
-    top = runners_up(result, subject, 3)
-    assert top[0]["name"] == first and {row["name"] for row in top} <= set(names)
-    text = query_text(result, 3)
+    top = result.top
+    assert top is not None and top[0].name == first and {row.name for row in top} <= set(names)
+    text = query_text(result)
     assert "another name" not in text and "looks for none" not in text
-    assert all(row["name"] in text for row in top)
+    assert all(row.name in text for row in top)
 
 
 @pytest.mark.parametrize("name", ["Made Up", None])
@@ -96,12 +98,13 @@ def test_the_data_hold_every_winner_and_say_what_is_shown(
     index: Index, toy: ToyBackend, photos: Path, name: str | None
 ) -> None:
     """Who computes a decision again needs them."""
-    result = asked(index, toy, photos, name or favourite(index, toy, photos))
-    (subject,) = result.subjects
-    (data,) = audit_to_json(result)["subjects"]
-    winners = [None if w == -1 else result.index.name(w) for w in subject.winners.tolist()]
-    assert [vote["winner"] for vote in data["votes"]] == winners and any(winners)
-    assert [vote["tie"] for vote in data["votes"]] == [winner is None for winner in winners]
+    person = make_subject(name or favourite(index, toy, photos), [photos])
+    votes = vote(index, toy, [person])
+    (data,) = query(index, toy, person).to_dict()["subjects"]
+    ids = votes.subjects[0].winners.tolist()
+    winners = [None if i == -1 else votes.index.name(i) for i in ids]
+    assert [each["winner"] for each in data["votes"]] == winners and any(winners)
+    assert [each["tie"] for each in data["votes"]] == [winner is None for winner in winners]
     assert data["rivals_named"] is (name is None)
 
 

@@ -25,7 +25,7 @@ from toy_world import (
     write_face,
 )
 
-from idia_index import audit, build_index
+from idia_index import build_index
 from idia_index.cli import options
 from idia_index.cli.evaluate import command as evaluate_command
 from idia_index.cli.evaluation_text import evaluation_text
@@ -38,10 +38,13 @@ from idia_index.evaluation.people import p_value_summary
 from idia_index.evaluation.recorded import read_results
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.evaluate import gather
+from idia_index.pipelines.query import vote
 from idia_index.pipelines.recorded_people import as_recorded, check_images
-from idia_index.pipelines.replay import check_index, compare, read_report
+from idia_index.pipelines.recorded_report import read_report
+from idia_index.pipelines.replay import check_index, compare
 from idia_index.prompts.names import make_names
-from idia_index.report import evaluation_to_json, write_evaluation
+from idia_index.report.data import evaluation_result
+from idia_index.report.files import write_evaluation
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import Subject, read_subjects
 from idia_index.support.number_lists import numbers
@@ -57,8 +60,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Index, Path]:
 def evidence(world: tuple[Index, Path]) -> Evidence:
     index, table = world
     people = read_subjects(table)
-    origin = {"subjects": str(table)}
-    return gather(index, ToyBackend(model="toy"), people, SETTINGS).with_origin(origin)
+    return gather(index, ToyBackend(model="toy"), people, SETTINGS).from_subjects(table)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def report(evidence: Evidence, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_decisions_are_those_of_the_audit(world: tuple[Index, Path], evidence: Evidence) -> None:
     index, table = world
-    plain = audit(index, ToyBackend(model="toy"), read_subjects(table))
+    plain = vote(index, ToyBackend(model="toy"), read_subjects(table))
     for mine, theirs in zip(evidence.audit.subjects, plain.subjects, strict=True):
         assert (mine.predictions == theirs.predictions).all()
         assert mine.decision == theirs.decision
@@ -108,7 +110,7 @@ def test_smaller_pools_are_searches_of_fewer_names(evidence: Evidence) -> None:
 
 
 def test_the_attack_is_seen_and_the_checks_stay_quiet(evidence: Evidence) -> None:
-    data = evaluation_to_json(evidence, SETTINGS)
+    data = evaluation_result(evidence, SETTINGS).to_dict()
     assert data["warnings"] == [] and not data["evaluation"]["baselines"]["gate"]
     assert data["metrics"]["tpr"] > 0.5 and data["metrics"]["fpr"] < 0.2
     bins = [entry["tpr"]["mean"][-1] for entry in data["evaluation"]["bins"]]
@@ -125,7 +127,7 @@ def test_a_study_made_to_leak_fires_the_gate(world: tuple[Index, Path], tmp_path
     index, _ = world
     people = read_subjects(make_people(tmp_path, leak=True))
     leaking = gather(index, ToyBackend(model="toy"), people, SETTINGS)
-    data = evaluation_to_json(leaking, SETTINGS)
+    data = evaluation_result(leaking, SETTINGS).to_dict()
     assert data["evaluation"]["baselines"]["gate"]
     assert data["warnings"][0].startswith("The split leaks")
     write_evaluation(leaking, SETTINGS, tmp_path / "out")
@@ -148,7 +150,8 @@ def test_p_values_of_people_the_model_does_not_know_are_uniform(
     found = gather(index, ToyBackend(model="toy"), subjects, settings)
     assert stats.kstest(found.controls.p_values, "uniform").pvalue > 0.01
     summary = p_value_summary(found)
-    assert summary["discoveries"] <= 2 and summary["non_members_uniform"]["non_members"] == count
+    assert summary.discoveries <= 2 and summary.non_members_uniform is not None
+    assert summary.non_members_uniform.non_members == count
 
 
 def test_results_are_evaluated_again_without_model_or_index(
@@ -156,17 +159,14 @@ def test_results_are_evaluated_again_without_model_or_index(
 ) -> None:
     again = read_results(report)
     wanted = Settings(tau=2, sizes=(2, 4), draws=3, min_images=5, bins=(0, 5))
-    first, second = evaluation_to_json(evidence, wanted), evaluation_to_json(again, wanted)
-    first.pop("replay")
-    second.pop("replay")
-    assert json.loads(json.dumps(first)) == json.loads(json.dumps(second))
+    assert evaluation_result(evidence, wanted) == evaluation_result(again, wanted)
 
 
 def test_settings_leave_people_out_by_name_and_reason(evidence: Evidence) -> None:
     chosen, left = select(evidence, Settings(sizes=(1,), min_images=5, max_training_count=5))
-    assert {entry["reason"] for entry in left} == {"25 training images, more than 5"}
+    assert {entry.reason for entry in left} == {"25 training images, more than 5"}
     assert len(left) == 8 and len(chosen.audit.subjects) == MEMBERS + NON_MEMBERS - 8
-    assert analyse(chosen, SETTINGS)["people"]["members"] == 16
+    assert analyse(chosen, SETTINGS)[0].people.members == 16
     with pytest.raises(InputError, match="none of the 60 subjects is left"):
         select(evidence, Settings(sizes=(1,), min_images=6))
 
@@ -194,19 +194,21 @@ def test_a_replay_holds_and_tampering_shows(
     index, _ = world
     recorded = read_report(report)
     check_index(recorded, index)
-    assert [s.name for s in as_recorded(recorded.data).subjects] == [name_of(i) for i in range(60)]
+    assert [s.name for s in as_recorded(recorded.report).subjects] == [
+        name_of(i) for i in range(60)
+    ]
     found = compare(recorded, evidence)
-    assert found["holds"] and found["exact"] and found["differences"] == []
+    assert found.holds and found.exact and found.differences == ()
     data = json.loads((report / "report.json").read_text(encoding="utf-8"))
     data["subjects"][40]["inferred_member"] ^= True
     data["subjects"][2]["margin"] += 0.01
     (tmp_path / "report.json").write_text(json.dumps(data))
     changed = compare(read_report(tmp_path), evidence)
-    assert not changed["holds"] and not changed["exact"]
-    margin, decision = changed["differences"]
-    assert decision["where"] == f"subjects[{name_of(40)}].inferred_member"
-    assert margin["where"] == f"subjects[{name_of(2)}].margin"
-    assert margin["recorded"] - margin["recomputed"] == pytest.approx(0.01)
+    assert not changed.holds and not changed.exact
+    margin, decision = changed.differences
+    assert decision.where == f"subjects[{name_of(40)}].inferred_member"
+    assert margin.where == f"subjects[{name_of(2)}].margin"
+    assert margin.recorded - margin.recomputed == pytest.approx(0.01)
 
 
 def test_a_replay_needs_the_same_images_and_names(
@@ -221,7 +223,7 @@ def test_a_replay_needs_the_same_images_and_names(
     data["image_sha256"][file] = "0" * 64
     (tmp_path / "report.json").write_text(json.dumps(data))
     with pytest.raises(InputError, match="is not the image"):
-        check_images(read_report(tmp_path).data, tmp_path)
+        check_images(read_report(tmp_path).report, tmp_path)
     (tmp_path / "report.json").write_text('{"format": "other"}')
     with pytest.raises(InputError, match="format 'other'"):
         read_report(tmp_path)
@@ -266,7 +268,7 @@ def test_the_command_line(
     assert "true positive rate" in done.output and "not estimable" in done.output
     again = run(monkeypatch, "evaluate", "--from", tmp_path / "out", *sizes, "--json")
     data = json.loads(again.stdout)
-    assert data["format"] == "idia-index/evaluation/1"
+    assert data["format"] == "idia-index/evaluation/2"
     assert data["evaluation"]["curves"]["sizes"] == [1, 3, 5]
     held = run(monkeypatch, "replay", tmp_path / "out", "--json")
     assert held.exit_code == 0 and json.loads(held.stdout)["exact"], held.output
@@ -341,14 +343,14 @@ def test_uneven_p_values_of_non_members_are_warned_of(
     others = evidence.truth("non_member")
     p_values[others] = ((np.arange(len(others)) + 0.5) / len(others)) ** power
     changed = replace(evidence, controls=replace(evidence.controls, p_values=p_values))
-    data = write_evaluation(changed, SETTINGS, tmp_path)
+    result = write_evaluation(changed, SETTINGS, tmp_path)
     assert (stats.kstest(p_values[others], "uniform").pvalue < 0.05) == uneven
     small = int((p_values[others] <= 0.05).sum())
     said = f"{small} of 36 are at most 0.05, where 1.8 are expected"
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    text = evaluation_text(data)
+    text = evaluation_text(result)
     assert said in page and said in text
-    warned = [warning for warning in data["warnings"] if said in warning]
+    warned = [warning for warning in result.warnings if said in warning]
     if uneven:
         assert len(warned) == 1 and "One such test in twenty fails by chance" in warned[0]
         assert text.startswith(f"WARNING: {warned[0]}") and text.count(said) == 1

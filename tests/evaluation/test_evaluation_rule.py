@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from idia_index.errors import InputError
-from idia_index.evaluation.analysis import pairs_json
+from idia_index.evaluation.analysis import share_of_pairs
 from idia_index.evaluation.counting import correct_templates
 from idia_index.evaluation.draws import draw_images, resamples, shuffled
 from idia_index.evaluation.measured import Measured
@@ -165,9 +165,10 @@ def test_the_interval_of_pairs_is_of_their_own_rate_where_totals_differ() -> Non
         (chance.binomial(totals, rates).tolist(), totals.tolist()),
         ([0, 3, 999], [99, 99, 999]),
     ):
-        found = pairs_json(np.array(hits), np.array(of), 0)
-        low, high = found["ci95"]
-        assert found["rate"] == sum(hits) / sum(of) and low < found["rate"] < high
+        found = share_of_pairs(np.array(hits), np.array(of), 0)
+        assert found.ci95 is not None and found.rate is not None
+        low, high = found.ci95
+        assert found.rate == sum(hits) / sum(of) and low < found.rate < high
         plain = plain_ratios(hits, of, 20_000)
         for bound, share in ((low, 0.025), (high, 0.975)):
             # Within what 2,000 samples leave open: four standard errors of the share below.
@@ -178,8 +179,8 @@ def test_the_interval_of_pairs_is_of_their_own_rate_where_totals_differ() -> Non
 def test_who_is_in_no_pair_does_not_count_for_the_interval() -> None:
     hits, totals = np.array([0, 4, 30]), np.array([999, 200, 99])
     with_others = np.array([0, 0, 4, 0, 30]), np.array([0, 999, 200, 0, 99])
-    assert pairs_json(*with_others, 3) == pairs_json(hits, totals, 3)
-    assert pairs_json(np.zeros(2, np.int64), np.zeros(2, np.int64), 3)["ci95"] is None
+    assert share_of_pairs(*with_others, 3) == share_of_pairs(hits, totals, 3)
+    assert share_of_pairs(np.zeros(2, np.int64), np.zeros(2, np.int64), 3).ci95 is None
 
 
 def test_bootstrap_samples_have_as_many_people_as_there_are() -> None:

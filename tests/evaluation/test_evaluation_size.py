@@ -22,7 +22,9 @@ from idia_index.evaluation.pvalues import score_names
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.evaluate import gather
 from idia_index.prompts.names import make_names
-from idia_index.report import evaluation_to_json, report_html, write_evaluation
+from idia_index.report.data import evaluation_result
+from idia_index.report.files import write_evaluation
+from idia_index.report.page import report_html
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import Subject
 
@@ -63,7 +65,7 @@ def test_baselines_are_computed_where_truth_is_known_and_a_report_asked_for(
     unknown = [Subject(person.name, person.images, None, None) for person in people]
     found = gather(index, toy, unknown, SETTINGS)
     assert found.blind is None
-    assert evaluation_to_json(found, SETTINGS)["evaluation"]["baselines"] is None
+    assert evaluation_result(found, SETTINGS).to_dict()["evaluation"]["baselines"] is None
 
 
 def test_an_audit_without_a_report_computes_no_baselines(
@@ -87,19 +89,20 @@ def test_more_people_than_pairs_are_kept_of_lose_those_alone(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = evaluation_to_json(gather(index, toy, people, SETTINGS), SETTINGS)
+    whole = evaluation_result(gather(index, toy, people, SETTINGS), SETTINGS)
     monkeypatch.setattr(name_tests, "MOST_SWAPPED", len(people) - 1)
     evidence = gather(index, toy, people, SETTINGS)
-    data = write_evaluation(evidence, SETTINGS, tmp_path / "out")
-    before, now = whole["evaluation"]["baselines"], data["evaluation"]["baselines"]
-    assert before["omitted"] is None and before["rule"] is not None
-    assert now["omitted"] == OMITTED and now["rule"] is None
-    assert now["rows"] == [row for row in before["rows"] if row["baseline"] != "shuffled_images"]
-    assert len(now["rows"]) == len(before["rows"]) - 1
-    assert OMITTED in evaluation_text(data) and OMITTED not in evaluation_text(whole)
-    assert OMITTED.replace("'", "&#x27;") in report_html(data).replace("&#39;", "&#x27;")
-    again = evaluation_to_json(recorded.read_results(tmp_path / "out"), SETTINGS)
-    assert again["evaluation"] == json.loads(json.dumps(data["evaluation"]))
+    fewer = write_evaluation(evidence, SETTINGS, tmp_path / "out")
+    before, now = whole.evaluation.baselines, fewer.evaluation.baselines
+    assert before is not None and now is not None
+    assert before.omitted is None and before.rule is not None
+    assert now.omitted == OMITTED and now.rule is None
+    assert now.rows == tuple(row for row in before.rows if row.baseline != "shuffled_images")
+    assert len(now.rows) == len(before.rows) - 1
+    assert OMITTED in evaluation_text(fewer) and OMITTED not in evaluation_text(whole)
+    assert OMITTED.replace("'", "&#39;") in report_html(fewer)
+    again = evaluation_result(recorded.read_results(tmp_path / "out"), SETTINGS)
+    assert again.evaluation == fewer.evaluation
 
 
 def test_results_are_written_if_they_can_be_read(

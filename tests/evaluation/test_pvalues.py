@@ -237,13 +237,13 @@ def test_tpr_at_a_low_fpr_only_where_there_are_people_for_it() -> None:
     random = np.random.default_rng(5)
     members, others = random.normal(2, 1, 100), random.normal(0, 1, 298)
     short = tpr_at_fpr(members, others, 0.01)
-    assert not short["estimable"] and short["non_members_needed"] == 299 and "tpr" not in short
+    assert not short.estimable and short.non_members_needed == 299 and short.tpr is None
     others = np.append(others, -1.0)
     found = tpr_at_fpr(members, others, 0.01)
     worst = np.sort(others)[::-1]
-    assert found["tpr"] == (members > worst[2]).mean()
-    assert found["assured_tpr"] == (members > worst[0]).mean()
-    assert found["assured_tpr_false_positives"] == 0
+    assert found.tpr == (members > worst[2]).mean()
+    assert found.assured_tpr == (members > worst[0]).mean()
+    assert found.assured_tpr_false_positives == 0
 
 
 def test_nobody_is_shifted_onto_himself() -> None:
@@ -300,7 +300,8 @@ def test_the_gate_fires_near_the_attack_and_not_at_chance() -> None:
     assert not compare(noise, truth, 0.9, "name_only", 0).fires
     leak = noise - 1.2 * (np.arange(300) < 100)  # members score lower: as telling as higher
     found = compare(leak, truth, 0.9, "name_only", 0)
-    assert found.fires and found.auc > 0.7 and found.share is not None and found.share > 0.5
+    assert found.fires and found.auc > 0.7 and found.share_of_advantage is not None
+    assert found.share_of_advantage > 0.5
     few = np.arange(5), np.arange(100, 300)
     assert not compare(leak - 9 * (np.arange(300) < 100), few, 0.9, "name_only", 0).fires
     weak = noise + 0.3 * (np.arange(300) < 100)

@@ -15,20 +15,16 @@ from PIL import Image
 from toy_backend import ToyBackend, word_vector
 
 from idia_index import audit, build_index
-from idia_index.decide.results import AuditResult
-from idia_index.decide.votes import TIE
 from idia_index.errors import InputError
-from idia_index.evaluation.settings import Settings
-from idia_index.pipelines.evaluate import evaluate_all, gather
+from idia_index.evaluation.settings import Measurement
+from idia_index.pipelines.evaluate import gather, settings_for_all
+from idia_index.pipelines.query import query, vote
 from idia_index.prompts.names import NameList
 from idia_index.prompts.templates import JAIR2024
-from idia_index.report import (
-    audit_to_json,
-    report_html,
-    runners_up,
-    subjects_csv,
-    write_evaluation,
-)
+from idia_index.report.documents import AuditResult
+from idia_index.report.files import write_evaluation
+from idia_index.report.page import report_html
+from idia_index.report.tables import subjects_csv
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import Subject, make_subject, read_subjects
 
@@ -68,28 +64,26 @@ def plain_audit(candidates: list[str], folder: Path, name: str) -> tuple[list[st
 def test_the_audit_gives_what_the_rule_says(
     index: Index, toy: ToyBackend, people: Path, names: NameList
 ) -> None:
-    found = audit(index, toy, read_subjects(people))
-    result = audit_to_json(found)
+    result = audit(index, toy, read_subjects(people))
     candidates = [*names, "Some Body"]
-    assert result["candidates"] == 41
-    for person, subject in zip(found.subjects, result["subjects"], strict=True):
-        folder = people / subject["name"].replace(" ", "_")
-        winners, correct = plain_audit(candidates, folder, subject["name"])
-        ids = person.winners.tolist()
-        assert [None if i == TIE else candidates[i] for i in ids] == winners
-        assert [vote["tie"] for vote in subject["votes"]] == [w is None for w in winners]
-        assert subject["correct_prompts"] == correct
-        assert subject["inferred_member"] == (correct >= 1)
+    assert result.candidates == 41
+    for subject in result.subjects:
+        folder = people / subject.name.replace(" ", "_")
+        winners, correct = plain_audit(candidates, folder, subject.name)
+        assert [vote.winner for vote in subject.votes] == winners
+        assert [vote.tie for vote in subject.votes] == [w is None for w in winners]
+        assert subject.correct_prompts == correct
+        assert subject.inferred_member == (correct >= 1)
 
 
 def test_a_name_outside_the_index_competes_and_is_said_to(
     index: Index, toy: ToyBackend, people: Path
 ) -> None:
     result = audit(index, toy, read_subjects(people))
-    by_name = {r.subject.name: r for r in result.subjects}
-    assert by_name["Some Body"].name_id == 40 and not by_name["Some Body"].in_index
-    assert by_name["First0 Last7"].name_id == 7 and by_name["First0 Last7"].in_index
-    assert any("Some Body" in note for note in audit_to_json(result)["notes"])
+    by_name = {subject.name: subject for subject in result.subjects}
+    assert not by_name["Some Body"].in_index and by_name["First0 Last7"].in_index
+    assert by_name["Some Body"].candidate == "Some Body" and result.candidates == 41
+    assert any("Some Body" in note for note in result.notes)
     assert len(index) == 40  # the index itself is as it was
 
 
@@ -98,7 +92,7 @@ def test_another_spelling_is_the_same_candidate(
 ) -> None:
     subject = make_subject("first3  LAST10", [people / "First3_Last10"])
     (result,) = audit(index, toy, [subject]).subjects
-    assert result.name_id == 10 and result.in_index
+    assert result.candidate == "First3 Last10" and result.in_index
 
 
 def test_one_bad_file_costs_only_itself(index: Index, toy: ToyBackend, people: Path) -> None:
@@ -109,11 +103,11 @@ def test_one_bad_file_costs_only_itself(index: Index, toy: ToyBackend, people: P
     (folder / "cut.png").write_bytes((folder / "00.png").read_bytes()[:60])
     (folder / "notes.txt").write_text("mine")
     after = audit(index, toy, [make_subject("Some Body", [folder])]).subjects[0]
-    assert (after.predictions == before.predictions).all()
-    assert {s.path.name for s in after.skipped} == {
+    assert after.votes == before.votes and after.image_files == before.image_files
+    assert {Path(s.file).name for s in after.skipped} == {
         "text.jpg", "empty.png", "cut.png", "notes.txt"
     }  # fmt: skip
-    assert all(str(s.path) in s.reason for s in after.skipped)
+    assert all(s.file in s.reason for s in after.skipped)
     with pytest.raises(InputError, match=r"(cut|empty)\.png"):
         audit(index, toy, [make_subject("Some Body", [folder])], strict=True)
 
@@ -144,10 +138,10 @@ def test_more_images_than_a_batch_keep_their_owners(
 ) -> None:
     for seed, count in enumerate((31, 2, 40)):
         make_images(tmp_path / "many" / f"Person_{seed}", count, seed)
-    together = audit(index, toy, read_subjects(tmp_path / "many"))
+    together = vote(index, toy, read_subjects(tmp_path / "many"))
     # The names of the others compete too, so each is asked alone in the same company.
     for number, result in enumerate(together.subjects):
-        alone = audit(together.index, toy, [result.subject])
+        alone = vote(together.index, toy, [result.subject])
         assert (alone.subjects[0].winners == result.winners).all(), number
         assert len(result.subject.images) == (31, 2, 40)[number]
 
@@ -168,30 +162,43 @@ def test_rates_are_of_those_whose_truth_is_known(
     index: Index, toy: ToyBackend, tmp_path: Path, people: Path
 ) -> None:
     result = audit(index, toy, read_subjects(truth(tmp_path, people)))
-    assert [len(r.subject.images) for r in result.subjects] == [4, 5, 2]
-    metrics = audit_to_json(result)["metrics"]
-    member, non_member, _ = (r.decision.inferred_member for r in result.subjects)
-    assert (metrics["tp"], metrics["fn"]) == (int(member), int(not member))
-    assert (metrics["fp"], metrics["tn"]) == (int(non_member), int(not non_member))
-    assert metrics["fpr_ci95"] == pytest.approx([0, 0.975] if not non_member else [0.025, 1])
-    assert [row["training_count"] for row in metrics["by_training_count"]] == [25]
+    assert [subject.images for subject in result.subjects] == [4, 5, 2]
+    metrics = result.metrics
+    assert metrics is not None
+    member, non_member, _ = (subject.inferred_member for subject in result.subjects)
+    assert (metrics.tp, metrics.fn) == (int(member), int(not member))
+    assert (metrics.fp, metrics.tn) == (int(non_member), int(not non_member))
+    assert metrics.fpr_ci95 == pytest.approx([0, 0.975] if not non_member else [0.025, 1])
+    assert [row.training_count for row in metrics.by_training_count] == [25]
 
 
 def test_no_truth_no_rates(index: Index, toy: ToyBackend, people: Path) -> None:
-    data = audit_to_json(audit(index, toy, read_subjects(people)))
-    assert data["metrics"] is None
-    assert any("does not measure how often" in note for note in data["notes"])
+    result = audit(index, toy, read_subjects(people))
+    assert result.metrics is None
+    assert any("does not measure how often" in note for note in result.notes)
 
 
-def test_runners_up_are_the_names_predicted_most_often(
+def test_a_query_tells_the_names_predicted_most_often(
     index: Index, toy: ToyBackend, people: Path
 ) -> None:
-    result = audit(index, toy, read_subjects(people)[:1])
-    (subject,) = result.subjects
-    counts = Counter(result.index.name(i) for i in subject.predictions.ravel().tolist())
-    top = runners_up(result, subject, 3)
-    assert [row["votes"] for row in top] == [n for _, n in counts.most_common(3)]
-    assert [counts[row["name"]] for row in top] == [row["votes"] for row in top]
+    votes = vote(index, toy, read_subjects(people)[:1])
+    predictions = votes.subjects[0].predictions
+    counts = Counter(votes.index.name(i) for i in predictions.ravel().tolist())
+    top = query(index, toy, read_subjects(people)[0], top=3).top
+    assert top is not None
+    assert [each.votes for each in top] == [n for _, n in counts.most_common(3)]
+    assert all(counts[each.name] == each.votes for each in top)
+    assert all(each.share == each.votes / predictions.size for each in top)
+
+
+def test_a_query_finds_what_an_audit_finds(index: Index, toy: ToyBackend, people: Path) -> None:
+    subjects = read_subjects(people)
+    assert query(index, toy, subjects[0]).top is None
+    for subject in subjects:
+        asked = query(index, toy, subject).subjects[0]
+        (found,) = audit(index, toy, [subject]).subjects
+        assert asked.votes == found.votes and asked.inferred_member == found.inferred_member
+        assert asked.p_value is None and found.p_value is not None
 
 
 HOSTILE = ["<script>alert(1)</script>", "=1+1", '"Quoted" & Co', "שלום عالم", "🙂 Smile"]
@@ -204,19 +211,19 @@ def hostile(index: Index, toy: ToyBackend, tmp_path: Path) -> AuditResult:
 
 
 def test_names_are_text_in_the_page_and_in_the_table(hostile: AuditResult) -> None:
-    page = report_html(audit_to_json(hostile))
+    page = report_html(hostile)
     assert "<script" not in page and "&lt;script&gt;alert(1)" in page
     assert "http:" not in page and "https:" not in page and "url(" not in page
-    rows = list(csv.DictReader(subjects_csv(audit_to_json(hostile)["subjects"]).splitlines()))
+    rows = list(csv.DictReader(subjects_csv(hostile.subjects).splitlines()))
     assert [row["name"] for row in rows] == [
         "'=1+1" if name == "=1+1" else name for name in HOSTILE
     ]
 
 
 def write(index: Index, toy: ToyBackend, subjects: list[Subject], folder: Path) -> None:
-    settings = Settings(sizes=(1,), min_images=1)
+    settings = Measurement()
     evidence = gather(index, toy, subjects, settings)
-    write_evaluation(evidence, evaluate_all(evidence, settings), folder)
+    write_evaluation(evidence, settings_for_all(evidence), folder)
 
 
 def test_the_report_on_disk_is_the_owners(index: Index, toy: ToyBackend, tmp_path: Path) -> None:
@@ -235,7 +242,7 @@ def test_a_report_has_the_hash_of_the_image_that_was_measured(
     index: Index, toy: ToyBackend, tmp_path: Path
 ) -> None:
     """A photo that is replaced after it was looked at is not the evidence."""
-    folder, settings = make_images(tmp_path / "some", 3), Settings(sizes=(1,), min_images=1)
+    folder, settings = make_images(tmp_path / "some", 3), Measurement()
     hashes = {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
     for cache in ("off", "on", "on"):  # the last finds its embeddings remembered
         with pytest.MonkeyPatch.context() as patch:
@@ -243,7 +250,7 @@ def test_a_report_has_the_hash_of_the_image_that_was_measured(
             evidence = gather(index, toy, [make_subject("A B", [folder])], settings)
         (folder / "00.png").rename(tmp_path / "kept.png")
         (folder / "00.png").write_bytes(b"another")
-        data = write_evaluation(evidence, evaluate_all(evidence, settings), tmp_path / "out")
+        data = write_evaluation(evidence, settings_for_all(evidence), tmp_path / "out").to_dict()
         assert data["image_sha256"] == hashes
         (tmp_path / "kept.png").replace(folder / "00.png")
 

@@ -181,7 +181,7 @@ def test_an_index_of_format_1_is_read_grown_and_migrated(
         (tmp_path / "i").mkdir(exist_ok=True)
         (tmp_path / "i" / file.name).write_bytes(file.read_bytes())
     old = open_index(tmp_path / "i")
-    assert old.manifest.summary()["format"] == "idia-index/index/1"
+    assert old.manifest.format == "idia-index/index/1"
     assert old.find(["grace hopper", "Nobody"]) == {"grace hopper": 3}
     texts = old.text_embeddings(1, [3])
     assert (old.search(texts, 1)[1][1] == 3).all()
@@ -204,5 +204,5 @@ def test_an_index_of_format_1_is_rewritten_by_compact_alone(
         (tmp_path / "i" / file.name).write_bytes(file.read_bytes())
     compact(tmp_path / "i")
     index = open_index(tmp_path / "i")
-    assert index.manifest.summary()["format"] == "idia-index/index/2" and index.manifest.lookups
+    assert index.manifest.format == "idia-index/index/2" and index.manifest.lookups
     assert index.find(["kurt gödel"]) == {"kurt gödel": 5}

@@ -49,5 +49,5 @@ def test_the_name_swap_is_that_of_the_report(
     assert low < hits / total < high
     assert run_command(["demo", "--out", str(out)], debug=True) == 0
     line = next(x for x in capfd.readouterr().out.splitlines() if x.startswith("name-swap null"))
-    assert f"({hits:,} of {total:,} pairs; 95 % CI {low:.1%} to {high:.1%})" in line
+    assert f"({hits:,} of {total:,} pairs; 95% CI {low:.1%} to {high:.1%})" in line
     assert np.isclose(float(line.split()[2].rstrip("%")), 100 * hits / total, atol=0.06)

@@ -19,6 +19,7 @@ from idia_index.pipelines import parity
 from idia_index.pipelines.parity import Closeness, compare
 from idia_index.prompts.templates import make_templates
 from idia_index.subjects.subjects import Subject, make_subject
+from idia_index.support.documents import to_json
 from idia_index.types import Fingerprint, Float32
 
 TEMPLATES = make_templates(["{0}", "a photo of {0}", "{0} smiling at the camera"])
@@ -126,7 +127,7 @@ def test_a_flip_is_named(subjects: list[Subject]) -> None:
     report = compare(toy, Sure(0.0), NAMES, TEMPLATES, subjects)
     assert [flip.name for flip in report.flips] == [NAMES[3]]
     assert report.flips[0].correct_prompts[1] >= 1 > report.flips[0].correct_prompts[0]
-    data = json.loads(json.dumps(report.to_json()))
+    data = json.loads(json.dumps(to_json(report)))
     assert data["format"] == "idia-index/parity/1"
     assert list(data)[3:9] == [
         "tokens",
@@ -144,7 +145,7 @@ def test_images_that_cannot_be_read_are_listed(subjects: list[Subject]) -> None:
     toy = ToyBackend(model="toy")
     report = compare(toy, toy, NAMES, TEMPLATES, subjects)
     assert [skipped.path for skipped in report.skipped] == [subjects[0].images[2]]
-    assert report.to_json()["skipped"][0]["path"] == str(subjects[0].images[2])
+    assert report.skipped[0].path == subjects[0].images[2]
     assert report.predictions.compared == 51
 
 

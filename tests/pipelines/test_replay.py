@@ -24,10 +24,12 @@ from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.recorded import read_results
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.evaluate import gather
-from idia_index.pipelines.replay import NOT_COMPARED, compare, read_report
+from idia_index.pipelines.recorded_report import read_report
+from idia_index.pipelines.replay import NOT_COMPARED, compare
 from idia_index.pipelines.rounding import SIMILARITY, settle
 from idia_index.prompts.names import make_names
-from idia_index.report import evaluation_to_json, write_evaluation
+from idia_index.report.data import evaluation_result
+from idia_index.report.files import write_evaluation
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import read_subjects
 
@@ -45,13 +47,13 @@ def evidence(world: tuple[Index, Path], tmp_path_factory: pytest.TempPathFactory
     index, table = world
     measured = gather(index, ToyBackend(model="toy"), read_subjects(table), SETTINGS)
     folder = tmp_path_factory.mktemp("written")
-    write_evaluation(measured.with_origin({"subjects": str(table)}), SETTINGS, folder)
+    write_evaluation(measured.from_subjects(table), SETTINGS, folder)
     return read_results(folder)
 
 
 def write(evidence: Evidence, folder: Path, change: Callable[[Report], object] = id) -> Path:
     """A report of the evidence in a folder, changed."""
-    data = write_evaluation(evidence, SETTINGS, folder)
+    data = write_evaluation(evidence, SETTINGS, folder).to_dict()
     data = json.loads(json.dumps(data))
     change(data)
     (folder / "report.json").write_text(json.dumps(data))
@@ -141,7 +143,9 @@ def test_removing_all_p_values_is_named(
     evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = write(evidence, tmp_path, lambda d: d.update(p_values={}))
-    wanted = {f"p_values.{key}" for key in evaluation_to_json(evidence, SETTINGS)["p_values"]}
+    wanted = {
+        f"p_values.{key}" for key in evaluation_result(evidence, SETTINGS).to_dict()["p_values"]
+    }
     assert found_by(run(monkeypatch, report, "--json")) == wanted
 
 
@@ -246,7 +250,7 @@ def test_other_truth_than_the_subjects_file_has(
     head, *rows = table.read_text().splitlines()
     mine.write_text("\n".join([head, *(r.replace(",p", f",{table.parent}/p") for r in rows)]))
     falsified = gather(index, ToyBackend(model="toy"), people, SETTINGS)
-    report = write(falsified.with_origin({"subjects": str(mine)}), tmp_path / "out")
+    report = write(falsified.from_subjects(mine), tmp_path / "out")
     found = found_by(run(monkeypatch, report, "--json"))
     assert {f"subjects[{name_of(i)}].membership" for i in range(9)} < found
     assert {"metrics.tp", "metrics.fp", "evaluation.people.members"} < found
@@ -262,7 +266,7 @@ def test_people_whom_the_settings_leave_out_are_no_difference(
     index, table = world
     first = replace(SETTINGS, max_training_count=5)
     measured = gather(index, ToyBackend(model="toy"), read_subjects(table), first)
-    measured = measured.with_origin({"subjects": str(table)})
+    measured = measured.from_subjects(table)
     for settings in (first, replace(SETTINGS, max_training_count=1), SETTINGS):
         write_evaluation(measured, settings, tmp_path / "out")
         for source_is_there in (True, False):
@@ -294,9 +298,7 @@ def test_what_the_index_remembers_of_images_is_not_believed(
     settings = Settings(sizes=(1,), min_images=1)
     found = gather(index, toy, people, settings)
     assert found.measured.true[0, 2:] == pytest.approx(1)
-    write_evaluation(
-        found.with_origin({"subjects": str(tmp_path / "people")}), settings, tmp_path / "out"
-    )
+    write_evaluation(found.from_subjects(tmp_path / "people"), settings, tmp_path / "out")
     wrong = found_by(run(monkeypatch, tmp_path / "out", "--json"))
     assert f"subjects[{name_of(0)}].margin" in wrong
 
@@ -312,8 +314,7 @@ def test_relative_paths_and_files_left_out(
     monkeypatch.chdir(tmp_path)
     settings = Settings(sizes=(1,), min_images=1)
     found = gather(index, ToyBackend(model="toy"), read_subjects("people"), settings)
-    origin = {"subjects": str((tmp_path / "people").resolve())}
-    write_evaluation(found.with_origin(origin), settings, Path("out"))
+    write_evaluation(found.from_subjects(Path("people")), settings, Path("out"))
     for here in (tmp_path, tmp_path / "people"):  # and from another folder than it was made in
         monkeypatch.chdir(here)
         told = run(monkeypatch, tmp_path / "out", "--json")

@@ -8,9 +8,12 @@ import io
 import json
 import os
 import sys
+import tempfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -25,9 +28,11 @@ from toy_backend import ToyBackend
 from idia_index import audit, build_index
 from idia_index.cli.main import run as run_command
 from idia_index.cli.terminal import say
+from idia_index.prompts.names import make_names
 from idia_index.prompts.templates import JAIR2024
-from idia_index.report import audit_to_json, subjects_csv
-from idia_index.report.markup import bullets, name_html, page, pairs, paragraph
+from idia_index.report.documents import AuditResult, SubjectResult
+from idia_index.report.page import report_html
+from idia_index.report.tables import subjects_csv
 from idia_index.search.index import Index
 from idia_index.study import subjects, write_subjects
 from idia_index.subjects.subjects import make_subject
@@ -104,16 +109,11 @@ def test_any_text_through_every_writer(text: str) -> None:
     made = json_text({text: [text]}, 1)
     assert strict_json(made) == {joined(text): [joined(text)]} and not is_obeyed(made)
     made.encode("utf-8")
-    (head, row) = csv.reader(StringIO(subjects_csv([_subject(text)])))
+    (head, row) = csv.reader(StringIO(subjects_csv([_called(text)])))
     cell = row[head.index("name")]
     assert cell in (shown, "'" + shown) and not is_obeyed(cell)
     assert cell.lstrip()[:1] not in tuple("=+-@\t\r|%\uff1d\uff0b\uff0d\uff20")
     _check_page(text)
-
-
-def _subject(name: str) -> dict[str, Any]:
-    return {"name": name, "images": 1, "correct_prompts": -1, "inferred_member": True,
-            "membership": None, "training_count": None}  # fmt: skip
 
 
 class _Texts(HTMLParser):
@@ -133,20 +133,32 @@ class _Texts(HTMLParser):
         self.texts.append(data)
 
 
+@cache
+def plain() -> AuditResult:
+    """An audit of one person by one template."""
+    with tempfile.TemporaryDirectory() as folder:
+        photos = make_images(Path(folder) / "photos", 2)
+        backend = ToyBackend(model="toy")
+        index = build_index(Path(folder) / "i", backend, make_names(["A B", "C D"]), JAIR2024[:1])
+        return audit(index, backend, [make_subject("A B", [photos])])
+
+
+def _called(text: str) -> SubjectResult:
+    """The person of that audit under another name."""
+    (subject,) = plain().subjects
+    votes = tuple(replace(vote, winner=text, tie=False) for vote in subject.votes)
+    return replace(subject, name=text, candidate=text, correct_prompts=1, votes=votes)
+
+
 def _check_page(text: str) -> None:
     def made(text: str) -> str:
-        parts = [
-            paragraph(text),
-            bullets([text]),
-            f"<p>{name_html(text)}</p>",
-            pairs([("k", text)]),
-        ]
-        return page(text, parts)
+        result = replace(plain(), subjects=(_called(text),), notes=(text, text), templates=(text,))
+        return report_html(result)
 
-    found, plain = _Texts(made(text)), _Texts(made("plain"))
-    assert found.tags == plain.tags
+    found, other = _Texts(made(text)), _Texts(made("{plain}"))
+    assert found.tags == other.tags
     assert not is_obeyed("".join(found.texts))
-    assert "".join(found.texts) == "".join(plain.texts).replace("plain", printable(text))
+    assert "".join(found.texts) == "".join(other.texts).replace("{plain}", printable(text))
 
 
 @settings(max_examples=100, deadline=None)
@@ -186,8 +198,7 @@ def beside_hostile_rivals(index: Index, folder: Path) -> str:
     for number in range(300):
         subject = make_subject(f"=Cmd | Esc{number}", [folder])
         result = audit(index, ToyBackend(model="toy"), [subject])
-        (person,) = audit_to_json(result)["subjects"]
-        if any(vote["winner"] in HOSTILE for vote in person["votes"]):
+        if any(vote.winner in HOSTILE for vote in result.subjects[0].votes):
             return subject.name
     raise AssertionError("no name leads")
 

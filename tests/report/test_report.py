@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +15,14 @@ from toy_backend import ToyBackend
 
 from idia_index import build_index
 from idia_index.evaluation.settings import Settings
-from idia_index.pipelines.evaluate import evaluate_all, gather
+from idia_index.pipelines.evaluate import gather, settings_for_all
 from idia_index.prompts.names import make_names
-from idia_index.report import evaluation_to_json, report_html, write_evaluation
+from idia_index.report.data import evaluation_result
+from idia_index.report.documents import EvaluationResult
+from idia_index.report.files import write_evaluation
+from idia_index.report.page import report_html
 from idia_index.report.text import index_type
+from idia_index.store.summary import summarize
 from idia_index.subjects.subjects import Subject
 
 HOSTILE = [
@@ -62,8 +65,16 @@ class Page(HTMLParser):
         self.texts.append(data)
 
 
+@dataclass(frozen=True)
+class Written:
+    """A report, and the folder that it was written into."""
+
+    result: EvaluationResult
+    folder: Path
+
+
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """An evaluation of people with hostile names and hostile file names."""
     folder = tmp_path_factory.mktemp("hostile")
     backend = ToyBackend(model="toy")
@@ -80,10 +91,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         subjects.append(Subject(name, tuple(paths), ("member", "non_member")[i % 2], i % 4))
     settings = Settings(sizes=(1, 3), draws=2, min_images=3)
     evidence = gather(index, backend, subjects, settings)
-    assert evaluate_all(evidence, settings).sizes == (1, 3)
-    written = write_evaluation(evidence, settings, folder / "out", include_images=True)
-    assert written["subjects"] == evaluation_to_json(evidence, settings)["subjects"]
-    return dict(written, folder=str(folder / "out"))
+    assert settings_for_all(evidence).sizes == (1, 3)
+    result = write_evaluation(evidence, settings, folder / "out", include_images=True)
+    assert result == evaluation_result(evidence, settings)
+    return Written(result, folder / "out")
 
 
 def check_nothing_is_fetched(page: Page) -> None:
@@ -97,9 +108,9 @@ def check_nothing_is_fetched(page: Page) -> None:
     assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
 
 
-def test_hostile_names_are_text_and_nothing_is_fetched(data: dict[str, Any]) -> None:
+def test_hostile_names_are_text_and_nothing_is_fetched(written: Written) -> None:
     pytest.importorskip("matplotlib")
-    text = (Path(data["folder"]) / "index.html").read_text(encoding="utf-8")
+    text = (written.folder / "index.html").read_text(encoding="utf-8")
     page = Page(text)
     check_nothing_is_fetched(page)
     assert "url(" not in text and "@import" not in text
@@ -108,47 +119,47 @@ def test_hostile_names_are_text_and_nothing_is_fetched(data: dict[str, Any]) -> 
     figures = [a for t, a in page.tags if t == "img" and "svg" in str(a["src"])]
     assert len(figures) >= 6 and all(figure["alt"] for figure in figures)
     faces = [a for t, a in page.tags if t == "img" and "jpeg" in str(a["src"])]
-    assert len(faces) == 3 * len(data["subjects"])
-    table = (Path(data["folder"]) / "subjects.csv").read_text(encoding="utf-8")
-    assert "\n'=HYPERLINK" in table
+    assert len(faces) == 3 * len(written.result.subjects)
+    table = (written.folder / "subjects.csv").read_text(encoding="utf-8")
+    assert "\n\"'=HYPERLINK" in table
 
 
-def test_faces_are_shown_only_when_asked_for(data: dict[str, Any]) -> None:
-    assert "image/jpeg" not in report_html(data)
-    assert "image/jpeg" in report_html(data, include_images=True)
+def test_faces_are_shown_only_when_asked_for(written: Written) -> None:
+    assert "image/jpeg" not in report_html(written.result)
+    assert "image/jpeg" in report_html(written.result, include_images=True)
 
 
-def test_an_image_that_has_gone_since_leaves_its_path(data: dict[str, Any]) -> None:
-    gone = json.loads(json.dumps(data))
-    for subject in gone["subjects"]:
-        subject["image_files"] = ["/gone/<face>.png"]
+def test_an_image_that_has_gone_since_leaves_its_path(written: Written) -> None:
+    people = written.result.subjects
+    subjects = tuple(replace(each, image_files=("/gone/<face>.png",)) for each in people)
+    gone = replace(written.result, subjects=subjects)
     page = Page(report_html(gone, include_images=True))
     assert "/gone/<face>.png" in page.texts
 
 
-def test_figures_are_the_same_bytes_each_time(data: dict[str, Any]) -> None:
+def test_figures_are_the_same_bytes_each_time(written: Written) -> None:
     pytest.importorskip("matplotlib")
-    assert report_html(data) == report_html(data)
+    assert report_html(written.result) == report_html(written.result)
 
 
 def test_without_the_extra_the_page_is_whole_and_says_what_brings_figures(
-    data: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    written: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    text = report_html(data)
+    text = report_html(written.result)
     page = Page(text)
     check_nothing_is_fetched(page)
     assert "pip install 'matplotlib" in "".join(page.texts)
     assert not [a for t, a in page.tags if t == "img"]
-    curves = data["evaluation"]["curves"]
-    assert f"{100 * curves['tpr']['mean'][1]:.1f}% &plusmn;" in text
+    tpr = written.result.evaluation.curves.tpr
+    assert tpr is not None and f"{100 * tpr.mean[1]:.1f}% ±" in text
     assert not re.search(r"<details[^>]*><summary>Numbers", text)
 
 
-def test_verdict_and_uncertainty_come_first(data: dict[str, Any]) -> None:
-    words = " ".join("".join(Page(report_html(data)).texts).split())
+def test_verdict_and_uncertainty_come_first(written: Written) -> None:
+    words = " ".join("".join(Page(report_html(written.result)).texts).split())
     order = ["Identity inference audit", "people the model associates", "known members",
              "Rates where the truth is known", "How many images", "Is it the faces?",
              "The true name among control names", "What the verdicts depend on", "People",
@@ -165,4 +176,4 @@ def test_how_sure_the_index_is_of_its_names(
 ) -> None:
     names = make_names([f"First{i} Last{i}" for i in range(300)])
     index = build_index(tmp_path / "i", toy, names, index_type=name)
-    assert index_type(index.manifest.summary()).startswith(said)
+    assert index_type(summarize(index.path, index.manifest)).startswith(said)

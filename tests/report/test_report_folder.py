@@ -73,7 +73,8 @@ def test_what_is_there_is_not_written_over(
     def computed(*_: object, **__: object) -> None:
         raise AssertionError("asked after computing")
 
-    monkeypatch.setattr(f"idia_index.cli.{verb}.gather", computed)
+    computes = {"audit": "gather_audit", "evaluate": "gather"}[verb]
+    monkeypatch.setattr(f"idia_index.cli.{verb}.{computes}", computed)
     code, errors = run(capsys, verb, world / "i", world / "people", *more, "--out", world / out)
     assert code == 2 and told in errors and len(errors.splitlines()) == 1
     assert f"{world / out}: " in errors and "give --out" in errors

@@ -14,7 +14,6 @@ from toy_backend import ToyBackend
 from idia_index import audit, build_index
 from idia_index.cli.main import run as run_command
 from idia_index.prompts.names import make_names
-from idia_index.report.text import notes
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
 from idia_index.support.text import counted
@@ -53,7 +52,7 @@ def test_few_images_are_cautioned_of(
     for name, count in zip(names, images, strict=True):
         folder = make_images(tmp_path / name, count)
         people.append(Subject(name, tuple(sorted(folder.iterdir()))))
-    said = notes(audit(index, ToyBackend(model="toy"), people))
+    said = audit(index, ToyBackend(model="toy"), people).notes
     found = [note for note in said if "of the people tested" in note]
     assert len(found) == (very_few is not None) + (few is not None)
     if very_few is not None:
@@ -98,7 +97,7 @@ def test_one_of_a_thing_is_no_plural(
         ("replay", out),
     ):
         said += run(capsys, *arguments)
-    assert "members with 1 image  " in said and "1 of the subjects' names was not" in said
+    assert "Members with 1 training image  " in said and "1 of the subjects' names was not" in said
     said += (out / "index.html").read_text(encoding="utf-8")
     told = json.loads((out / "report.json").read_text())
     said += " ".join([*told["notes"], *told["warnings"]])

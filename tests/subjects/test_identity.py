@@ -14,20 +14,22 @@ from toy_backend import ToyBackend
 
 import idia_index.pipelines.build
 import idia_index.subjects.candidates
-from idia_index import audit, build_index, open_index
+from idia_index import build_index, open_index
 from idia_index.cli.main import cli
-from idia_index.decide.results import AuditResult
+from idia_index.decide.results import AuditVotes
 from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.evaluation.recorded import read_results
-from idia_index.evaluation.settings import Settings
+from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.change import add_templates, remove_names
-from idia_index.pipelines.evaluate import evaluate_all, gather
+from idia_index.pipelines.evaluate import gather, settings_for_all
 from idia_index.pipelines.parity import compare
+from idia_index.pipelines.query import vote
 from idia_index.prompts.names import make_names, name_key
 from idia_index.prompts.templates import JAIR2024, Template, make_templates
 from idia_index.registry import load_backend
-from idia_index.report import audit_to_json, write_evaluation
+from idia_index.report.data import audit_result
+from idia_index.report.files import write_evaluation
 from idia_index.study import ONNX_DIR, candidates, subjects, write_subjects
 from idia_index.subjects.candidates import with_candidates
 from idia_index.subjects.identity import alike_pairs
@@ -82,7 +84,7 @@ def plain_votes(clip: Backend, names: list[str], people: list[Subject]) -> list[
     return correct
 
 
-def found(result: AuditResult) -> list[int]:
+def found(result: AuditVotes) -> list[int]:
     return [r.decision.correct_prompts for r in result.subjects]
 
 
@@ -111,7 +113,7 @@ def test_the_verdict_is_that_of_the_index_with_the_subjects_spelling(
     )
     odd = [*map(wide, names), *others(people)]
     other = build_index(tmp_path / "other", clip, make_names(odd), index_type=index_type)
-    expected, result = audit(same, clip, people), audit(other, clip, people)
+    expected, result = vote(same, clip, people), vote(other, clip, people)
     for one, two in zip(expected.subjects, result.subjects, strict=True):
         assert two.name_id == one.name_id and two.in_index and (one.spellings, two.spellings) == (
             (), (wide(one.subject.name),)
@@ -129,14 +131,14 @@ def test_two_spellings_in_the_index_do_not_share_the_votes(
     # The first two not as they are written, but twice otherwise.
     there = [*map(wide, names), *others(people), *names[2:], names[0][0] + wide(names[0][1:])]
     index = build_index(tmp_path / "i", clip, make_names(there), index_type=index_type)
-    result = audit(index, clip, people)
+    result = vote(index, clip, people)
     assert found(result) == plain_votes(clip, [*names, *others(people)], people)
     assert len(result.index) == len(others(people)) + len(names) and len(index) == len(there)
     assert [len(r.spellings) for r in result.subjects] == [2, 1, 1, 1, 1, 1]
     for r in result.subjects:
         kept = result.index.name(r.name_id)
         assert name_key(kept) == name_key(r.subject.name) or kept == wide(r.subject.name)
-    data = audit_to_json(result)
+    data = audit_result(result).to_dict()
     assert data["subjects"][0]["spellings"] == list(result.subjects[0].spellings)
     (note,) = [note for note in data["notes"] if "written otherwise" in note]
     assert note.startswith("6 of the subjects' names") and repr(wide(names[0])) in note
@@ -147,12 +149,11 @@ def test_spellings_are_recorded_with_the_results(
 ) -> None:
     there = [*map(wide, [person.name for person in people]), *others(people)]
     index = build_index(tmp_path / "i", clip, make_names(there))
-    settings = Settings(sizes=(1,), min_images=1)
-    evidence = gather(index, clip, people, settings)
-    assert found(evidence.audit) == found(audit(index, clip, people))
-    write_evaluation(evidence, evaluate_all(evidence, settings), tmp_path / "out")
+    evidence = gather(index, clip, people, Measurement())
+    assert found(evidence.audit) == found(vote(index, clip, people))
+    write_evaluation(evidence, settings_for_all(evidence), tmp_path / "out")
     again = read_results(tmp_path / "out")
-    assert audit_to_json(again.audit)["notes"] == audit_to_json(evidence.audit)["notes"]
+    assert audit_result(again.audit) == audit_result(evidence.audit)
     assert [r.spellings for r in again.audit.subjects] == [(wide(p.name),) for p in people]
 
 
@@ -161,12 +162,12 @@ def test_subjects_that_are_one_name_to_the_model_are_refused(
 ) -> None:
     index = build_index(tmp_path / "i", clip, make_names(others(people)))
     twice = [people[0], Subject(wide(people[0].name), people[1].images)]
-    result = audit(index, clip, twice)
+    result = vote(index, clip, twice)
     assert [r.subject.name for r in result.subjects] == [people[0].name]
     (skipped,) = result.skipped
     assert skipped.name == twice[1].name and "are the same name to the model" in skipped.reason
     with pytest.raises(InputError, match="are the same name to the model; put them together"):
-        audit(index, clip, twice, strict=True)
+        vote(index, clip, twice, strict=True)
 
 
 def test_without_tokens_rows_tell(tmp_path: Path, toy: ToyBackend) -> None:
@@ -234,9 +235,10 @@ def test_a_query_says_who_competes_and_who_is_the_same(
     arguments = ["query", str(tmp_path / "i"), *map(str, first.images), "--name", first.name]
     done = CliRunner().invoke(cli, [*arguments, "--json"])
     assert done.exit_code == 0, done.output
-    told = [line for line in done.stderr.splitlines() if line.startswith("note:")]
-    assert len(told) == 1 and f"competes with the candidate {dashed!r}" in told[0]
-    (subject,) = json.loads(done.stdout)["subjects"]
+    told = json.loads(done.stdout)
+    (subject,) = told["subjects"]
+    assert subject["rival_spellings"] == [dashed]
+    assert sum(f"{first.name!r} ({dashed!r})" in note for note in told["notes"]) == 1
     assert subject["candidate"] == wide(first.name) and subject["in_index"]
     shown = CliRunner().invoke(cli, arguments).stdout
     assert "written otherwise among the candidates too" in shown and wide(first.name) in shown

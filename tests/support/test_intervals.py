@@ -122,8 +122,8 @@ def test_members_needed_against_every_number_of_them(tpr: float, margin: float) 
 
 def test_the_plan_says_enough_and_not_more() -> None:
     needed = plan(Wanted(subjects=100, known=10))
-    assert needed["non_members"] == 299 and needed["members"] == members_needed(0.8, 0.05)
-    assert controls_needed(1, 1, 0.05) == 19 and needed["control_names"] == 199
+    assert needed.non_members == 299 and needed.members == members_needed(0.8, 0.05)
+    assert controls_needed(1, 1, 0.05) == 19 and needed.control_names == 199
     with pytest.raises(InputError, match=r"--margin 1e-06: give at least 0\.0001"):
         Wanted(margin=1e-6)
 
@@ -156,7 +156,7 @@ def test_a_plan_asks_for_no_more_control_names_than_an_audit_uses() -> None:
         assert controls_needed(subjects, least, 0.05) is not None
         if least > 1:
             assert smallest(subjects, least - 1, used) > 0.05 + 1e-12
-            assert plan(Wanted(subjects=subjects, known=least - 1))["control_names"] is None
+            assert plan(Wanted(subjects=subjects, known=least - 1)).control_names is None
     assert known_needed(5, 0.0005) is None and controls_needed(5, 5, 0.0005) is None
 
 

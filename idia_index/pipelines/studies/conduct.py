@@ -16,7 +16,7 @@ from idia_index.pipelines.studies.photos import find_photos
 from idia_index.pipelines.studies.pool import paper_pool, pool_of_tested
 from idia_index.pipelines.studies.results import study_results
 from idia_index.pipelines.studies.run import DryRun, Run, run_models
-from idia_index.report import write_files
+from idia_index.report.files import write_files
 from idia_index.report.studies.documents import StudyResults, results_to_json
 from idia_index.report.studies.page import study_html
 from idia_index.support.text import json_text

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.evidence import Evidence, Origin, StudiedModel
 from idia_index.pipelines.build import build_index
 from idia_index.pipelines.evaluate import StageProgress, gather
 from idia_index.pipelines.studies.definition import Study, read_study
@@ -21,7 +21,8 @@ from idia_index.pipelines.studies.models import Activation, StudyModel, activati
 from idia_index.pipelines.studies.photos import Photos, find_photos
 from idia_index.pipelines.studies.pool import Pool
 from idia_index.prompts.names import make_names
-from idia_index.report import check_folder, write_evaluation, write_files
+from idia_index.report.files import write_evaluation, write_files
+from idia_index.report.folder import check_folder
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
 from idia_index.support.files import read_regular
 from idia_index.support.text import json_text, shown_path
@@ -156,17 +157,17 @@ def _run_model(run: Run, model: StudyModel, backend: Backend, progress: StagePro
     write_evaluation(evidence, run.study.settings, folder / "report")
 
 
-def _origin(run: Run, model: StudyModel) -> dict[str, Any]:
-    return {
-        "study": run.study.title,
-        "recipe": run.study.source,
-        "model": {"label": model.label, "training_count": model.count},
-        "activation": run.activation,
-        "dry_run": run.dry_run,
-        "folders": [os.fsdecode(folder.resolve()) for folder in run.folders],
-        "without_images": [each.person.name for each in run.photos.missing],
-        "warnings": run.warnings,
-    }
+def _origin(run: Run, model: StudyModel) -> Origin:
+    return Origin(
+        study=run.study.title,
+        recipe=run.study.source,
+        model=StudiedModel(model.label, model.count),
+        activation=run.activation,
+        dry_run=run.dry_run,
+        folders=tuple(os.fsdecode(folder.resolve()) for folder in run.folders),
+        without_images=tuple(each.person.name for each in run.photos.missing),
+        warnings=tuple(run.warnings),
+    )
 
 
 @dataclass(frozen=True)
@@ -181,34 +182,35 @@ class StudySource:
 
     place: str
     subjects: list[Subject]
-    origin: dict[str, Any]
+    origin: Origin
 
 
-def read_study_source(told: Mapping[str, Any]) -> StudySource | None:
+def read_study_source(told: Origin) -> StudySource | None:
     """The people of a study's report as they are now; None where their folders are gone.
 
     Args:
         told: what the report states of its origin.
 
     Raises:
-        InputError: study or folders are there and cannot be read.
-        KeyError, TypeError, ValueError: the report is damaged.
+        InputError: study or folders are there and cannot be read, or the report names none.
     """
-    folders = [Path(folder) for folder in told["folders"]]
+    folders = [Path(folder) for folder in told.folders]
+    if told.recipe is None or told.model is None or told.activation is None:
+        raise InputError("the report does not say what study it is of; evaluate again")
     if not all(folder.exists() for folder in folders):
         return None
-    study = read_study(told["recipe"])
+    study = read_study(told.recipe)
     photos = find_photos(study, folders)
-    label, count = told["model"]["label"], told["model"]["training_count"]
+    label, count = told.model.label, told.model.training_count
     subjects = tested_people(photos, StudyModel(label, "", "", count))
     place = ", ".join([study.source, *map(os.fsdecode, folders)])
-    warnings = study_warnings(study, told["activation"], told["dry_run"])
-    missing = [each.person.name for each in photos.missing]
-    return StudySource(
-        place,
-        subjects,
-        {"study": study.title, "without_images": missing, "warnings": warnings},
+    origin = replace(
+        told,
+        study=study.title,
+        without_images=tuple(each.person.name for each in photos.missing),
+        warnings=tuple(study_warnings(study, told.activation, told.dry_run)),
     )
+    return StudySource(place, subjects, origin)
 
 
 def _identity(run: Run, model: StudyModel) -> dict[str, Any]:

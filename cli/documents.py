@@ -1,0 +1,37 @@
+"""Every document that a verb prints or writes as JSON, by the name of its schema."""
+
+from __future__ import annotations
+
+from idia_index.cli.backends import Plugins
+from idia_index.cli.doctor import DoctorReport
+from idia_index.cli.info import IndexInfo
+from idia_index.cli.verify import VerifyResult
+from idia_index.pipelines.demo import DemoResult
+from idia_index.pipelines.parity import ParityReport
+from idia_index.pipelines.planning import Plan
+from idia_index.pipelines.replay import ReplayResult
+from idia_index.report.documents import AuditResult, EvaluationResult, QueryResult
+from idia_index.report.studies.documents import StudyResults
+from idia_index.support.documents import schema
+from idia_index.support.text import json_text
+
+# A new document is a frozen dataclass and a line here; `make docs` writes its schema.
+DOCUMENTS: dict[str, type] = {
+    "audit": AuditResult,
+    "backends": Plugins,
+    "demo": DemoResult,
+    "doctor": DoctorReport,
+    "evaluation": EvaluationResult,
+    "info": IndexInfo,
+    "parity": ParityReport,
+    "plan": Plan,
+    "query": QueryResult,
+    "replay": ReplayResult,
+    "study": StudyResults,
+    "verify": VerifyResult,
+}
+
+
+def schemas() -> dict[str, str]:
+    """The text of each schema file, by the file's name."""
+    return {f"{name}.json": json_text(schema(kind), indent=1) for name, kind in DOCUMENTS.items()}

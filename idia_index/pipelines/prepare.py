@@ -1,0 +1,120 @@
+"""Subjects' images and names -> what a search takes, and what a search found -> votes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from idia_index.decide.decision import decide
+from idia_index.decide.results import AuditVotes, BackendSummary, Prepared, SubjectVotes
+from idia_index.decide.rivals import rival_spellings
+from idia_index.decide.votes import count_votes
+from idia_index.encode.backend import Backend
+from idia_index.encode.image_cache import ImageCache
+from idia_index.errors import InputError
+from idia_index.search.index import Index
+from idia_index.subjects.candidates import with_candidates
+from idia_index.subjects.subject_images import encode_subjects
+from idia_index.subjects.subjects import Subject
+from idia_index.subjects.usable import check_skipped, usable_subjects, with_images
+from idia_index.types import Float32, Int64
+
+# (images done, images in all)
+ImageProgress = Callable[[int, int], None]
+
+
+def quiet(done: int, total: int) -> None:
+    """Progress of a caller that wants none."""
+
+
+def prepare(
+    index: Index,
+    backend: Backend,
+    subjects: Sequence[Subject],
+    *,
+    strict: bool = False,
+    cached: bool = True,
+    progress: ImageProgress = quiet,
+) -> Prepared:
+    """Encodes what an audit searches with.
+
+    Args:
+        index: an index of this model.
+        backend: the model, to encode the images and names that the index lacks.
+        subjects: the people under test, each name once.
+        strict: an image or a person that cannot be used is an error, not skipped.
+        cached: whether the index's own memory of images is asked and told.
+        progress: called with images done and images in all.
+
+    Raises:
+        InputError: the index is of another model, or nobody can be tested.
+    """
+    index = index.deciding_with(backend)
+    if not subjects:
+        raise InputError("there is no subject: give at least one person")
+    usable = usable_subjects(index, backend, subjects)
+    check_skipped(usable, strict)
+    folder = index.path if cached else None
+    cache = ImageCache(folder, backend.fingerprint, f"{backend.name} on {backend.device}")
+    encoded = encode_subjects(backend, usable, cache, strict, progress)
+    seen = with_images(usable, encoded)
+    check_skipped(seen, strict)
+    candidates = with_candidates(index, backend, [subject.name for subject in seen])
+    kept = np.unique(encoded.owners)
+    return Prepared(
+        index=candidates.index,
+        backend=describe(backend),
+        subjects=seen.subjects,
+        name_ids=candidates.name_ids,
+        in_index=candidates.stored,
+        spellings=candidates.spellings,
+        embeddings=encoded.embeddings,
+        owners=np.searchsorted(kept, encoded.owners),
+        skipped=[subject.skipped for subject in seen],
+        image_sha256=dict(zip(map(os.fsdecode, encoded.paths), encoded.sha256, strict=True)),
+        skipped_people=seen.skipped,
+    )
+
+
+def cast_votes(
+    prepared: Prepared, similarities: Float32, predictions: Int64, tau: int
+) -> AuditVotes:
+    """Votes and decisions of what was found, float32 and int64 [T, M]."""
+    results = []
+    runs = _runs(prepared.owners, len(prepared.subjects))
+    for number, (subject, mine) in enumerate(zip(prepared.subjects, runs, strict=True)):
+        own, name_id = predictions[:, mine], prepared.name_ids[number]
+        winners, counts, _ = count_votes(own)
+        results.append(
+            SubjectVotes(
+                subject=subject,
+                name_id=name_id,
+                in_index=prepared.in_index[number],
+                predictions=own,
+                similarities=similarities[:, mine],
+                winners=winners,
+                counts=counts,
+                decision=decide(winners, name_id, tau),
+                skipped=prepared.skipped[number],
+                spellings=prepared.spellings[number],
+                rival_spellings=rival_spellings(prepared.index, own, name_id, subject.name),
+            )
+        )
+    skipped = prepared.skipped_people
+    return AuditVotes(prepared.index, prepared.backend, tau, tuple(results), skipped)
+
+
+def describe(backend: Backend) -> BackendSummary:
+    """What documents state of a backend."""
+    return BackendSummary(
+        backend.name, backend.model, backend.device, backend.fingerprint.precision
+    )
+
+
+def _runs(owners: Int64, subjects: int) -> list[slice]:
+    """The images of each subject, of their owners int64 [M], ascending."""
+    bounds = np.searchsorted(owners, np.arange(subjects + 1)).tolist()
+    return [slice(start, stop) for start, stop in pairwise(bounds)]

@@ -1,0 +1,79 @@
+"""A query: one person's images -> predictions -> votes -> decision, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from idia_index.decide.decision import check_tau
+from idia_index.decide.results import AuditVotes, Prepared
+from idia_index.encode.backend import Backend
+from idia_index.pipelines.prepare import ImageProgress, cast_votes, prepare, quiet
+from idia_index.report.data import query_result
+from idia_index.report.documents import QueryResult
+from idia_index.search.index import Index
+from idia_index.subjects.subjects import Subject
+from idia_index.types import Float32, Int64
+
+SEARCH_BLOCK = 8192  # images searched at a time: bounds the predictions' memory, T x this
+
+
+def query(
+    index: Index,
+    backend: Backend,
+    subject: Subject,
+    *,
+    tau: int = 1,
+    top: int | None = None,
+    strict: bool = False,
+    progress: ImageProgress = quiet,
+) -> QueryResult:
+    """Tests one person by protocol `jair2024`; an audit without control names and p-value.
+
+    Args:
+        index: an index of this model.
+        backend: the model, to encode the images, and the name if the index lacks it.
+        subject: the person under test.
+        tau: correct prompts needed, 1 to T; the paper takes 1.
+        top: how many of the names that were predicted most often are told; None: none.
+        strict: an image that cannot be read is an error, not skipped.
+        progress: called with images done and images in all.
+
+    Raises:
+        InputError: as `vote`.
+    """
+    votes = vote(index, backend, [subject], tau=tau, strict=strict, progress=progress)
+    return query_result(votes, top)
+
+
+def vote(
+    index: Index,
+    backend: Backend,
+    subjects: Sequence[Subject],
+    *,
+    tau: int = 1,
+    strict: bool = False,
+    progress: ImageProgress = quiet,
+) -> AuditVotes:
+    """The votes of some people; arguments as those of `query`.
+
+    Raises:
+        InputError: tau is out of range, or as `idia_index.pipelines.prepare.prepare`.
+    """
+    check_tau(tau, len(index.templates))
+    prepared = prepare(index, backend, subjects, strict=strict, progress=progress)
+    return cast_votes(prepared, *_search(prepared), tau)
+
+
+def _search(prepared: Prepared) -> tuple[Float32, Int64]:
+    """Similarities float32 [T, M] and predictions int64 [T, M]."""
+    index, queries = prepared.index, prepared.embeddings
+    parts = [
+        index.search(queries[start : start + SEARCH_BLOCK], k=1)
+        for start in range(0, len(queries), SEARCH_BLOCK)
+    ]
+    return (
+        np.concatenate([similarities[:, :, 0] for similarities, _ in parts], axis=1),
+        np.concatenate([ids[:, :, 0] for _, ids in parts], axis=1),
+    )

@@ -1,0 +1,151 @@
+"""A report that is to be replayed: what is needed to make it again, and all of it to compare."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from idia_index.errors import InputError
+from idia_index.evaluation.evidence import Origin
+from idia_index.evaluation.records import Membership
+from idia_index.evaluation.settings import LeftOut, Settings
+from idia_index.report.documents import EVALUATION_FORMAT, SkippedFile
+from idia_index.store.manifest_json import DAMAGED
+from idia_index.support.documents import JsonObject, from_json
+from idia_index.support.text import shown
+from idia_index.types import Fingerprint
+
+MAX_BYTES = 256 << 20
+"""Longest report that is read: of about a hundred thousand subjects."""
+
+
+@dataclass(frozen=True)
+class RecordedSubject:
+    """A person of a report, without what was found."""
+
+    name: str
+    membership: Membership | None
+    training_count: int | None
+    image_files: tuple[str, ...]
+    skipped: tuple[SkippedFile, ...]
+
+
+@dataclass(frozen=True)
+class AlsoMeasured(RecordedSubject):
+    """A person whom the report leaves out; `place` is where among all measured people."""
+
+    place: int
+
+
+@dataclass(frozen=True)
+class RecordedIndex:
+    """What the index of a replay must have in common with the report's."""
+
+    path: str
+    names_sha256: str
+    fingerprint: Fingerprint
+    kind: str
+    candidates: int
+    templates: int
+
+
+@dataclass(frozen=True)
+class RecordedEvaluation:
+    """The settings of the evaluation."""
+
+    settings: Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedReplay(Origin):
+    """What the report states for its replay."""
+
+    measured_with_seed: int
+    versions: Mapping[str, str]
+    also_measured: tuple[AlsoMeasured, ...]
+
+
+@dataclass(frozen=True)
+class RecordedReport:
+    """What a report is made from; what it claims is not read, but compared."""
+
+    index: RecordedIndex
+    subjects: tuple[RecordedSubject, ...]
+    left_out: tuple[LeftOut, ...]
+    evaluation: RecordedEvaluation
+    replay: RecordedReplay
+    image_sha256: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A report to be replayed.
+
+    Attributes:
+        path: the file.
+        data: its content as JSON data, whose every value is compared.
+        report: what of it a replay starts from.
+    """
+
+    path: Path
+    data: JsonObject
+    report: RecordedReport
+
+    @property
+    def settings(self) -> Settings:
+        """What was evaluated."""
+        return self.report.evaluation.settings
+
+
+def read_report(path: Path) -> Recorded:
+    """Reads a report.json, or that of a report's folder.
+
+    Raises:
+        InputError: there is none, or it is not one of an evaluation.
+    """
+    file = path / "report.json" if path.is_dir() else path
+    try:
+        if path.exists() and not file.is_file():
+            raise ValueError("no regular file")
+        if file.stat().st_size > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES:,} bytes")
+        text = file.read_text(encoding="utf-8")
+        data = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        if data["format"] != EVALUATION_FORMAT:
+            raise InputError(
+                f"{file}: format {shown(data['format'])}; a replay takes {EVALUATION_FORMAT!r}, "
+                "as evaluate --out and audit --out write it"
+            )
+        return Recorded(file, data, from_json(RecordedReport, data))
+    except OSError as error:
+        raise InputError(
+            f"{file}: cannot be read ({error.strerror}); give a report.json"
+        ) from error
+    except DAMAGED as error:
+        raise _damaged(file, error) from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
+    return value
+
+
+def _damaged(file: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{file}: damaged report ({type(error).__name__}: {shown(error)}); evaluate again"
+    )
+
+
+@contextmanager
+def reading(recorded: Recorded) -> Iterator[None]:
+    """Turns what a path that no system takes ends in into a line about the report."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise _damaged(recorded.path, error) from error

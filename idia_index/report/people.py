@@ -1,0 +1,155 @@
+"""What a page says of the people, in words, and their faces where they may be shown."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+from idia_index.encode.images import decode_image, open_image
+from idia_index.errors import InputError
+from idia_index.evaluation.records import Firmness
+from idia_index.report.documents import AuditResult, EvaluationResult, SubjectResult
+from idia_index.report.format import confidence, p_value, percent
+from idia_index.report.text import STAND_OUT
+from idia_index.support.files import sha256_of
+from idia_index.support.text import counted
+
+roles = {"member": "member", "non_member": "non-member", None: "not known"}
+FACES_SHOWN = 8
+_FACE = 128
+_FEW = (3, 5, 15)  # numbers of images that a verdict is also told for
+
+
+def most_associated_first(result: AuditResult) -> list[SubjectResult]:
+    """The people, those with most correct prompts first."""
+    return sorted(result.subjects, key=lambda s: (-s.correct_prompts, s.p_value or 0))
+
+
+def firm(firmness: Firmness) -> str:
+    """From which number of images a verdict is firm."""
+    images = firmness.firm_from_images
+    text = "-" if images is None else str(images)
+    return text if firmness.holds_in_every_pool else f"{text}; not in every pool"
+
+
+def certainty(result: AuditResult) -> list[str]:
+    """What is known of errors, a sentence each."""
+    said = []
+    if result.metrics is not None and result.metrics.tpr is not None:
+        found = result.metrics.members
+        said.append(
+            f"Of {counted(found.total, 'known member')} {found.hits} "
+            f"{'was' if found.hits == 1 else 'were'} found: {percent(found.rate)} "
+            f"({confidence(found.ci95)})."
+        )
+    return said + _of_p_values(result)
+
+
+def _of_p_values(result: AuditResult) -> list[str]:
+    said, alone = [], result.subjects[0]
+    if len(result.subjects) == 1 and alone.p_value is not None and alone.smallest_p is not None:
+        said.append(
+            f"p = {p_value(alone.p_value)}: the rank of the name among {alone.controls} "
+            f"control names (the smallest p they allow is {p_value(alone.smallest_p)})."
+        )
+    if not isinstance(result, EvaluationResult):
+        return said
+    summary = result.p_values
+    if len(result.subjects) > 1:
+        said.append(
+            "By p-values from matched control names, "
+            f"{counted(summary.discoveries, *STAND_OUT)} at a false discovery rate of "
+            f"{percent(summary.fdr, 0)}."
+        )
+    if summary.rule_null.rate is not None:
+        said.append(
+            "The plain rule associates a control name with the same images in "
+            f"{percent(summary.rule_null.rate, 2)} of cases: that is its chance of a false "
+            "positive if the true name means no more to the model than they do."
+        )
+    return said
+
+
+def about(result: AuditResult, person: SubjectResult) -> list[str]:
+    """What is said below the votes of a person."""
+    said = []
+    if person.controls is not None and person.smallest_p is not None:
+        by = ", ".join(person.controls_matched_on or ()) or "nothing"
+        text = (
+            f"{person.controls} control names matched on {by}; the smallest p they allow is "
+            f"{p_value(person.smallest_p)}."
+        )
+        if person.rule_null is not None:
+            text += (
+                f" The plain rule would associate {percent(person.rule_null, 2)} of them with "
+                "these images."
+            )
+        said.append(text)
+    if isinstance(result, EvaluationResult) and person.firmness is not None:
+        said.append(_depends_on(result, person, person.firmness))
+    return said
+
+
+def _depends_on(result: EvaluationResult, person: SubjectResult, firmness: Firmness) -> str:
+    """What one verdict depends on."""
+    parts = result.evaluation.sensitivity
+    said = [f"Verdict: {'associated' if person.inferred_member else 'not associated'}"]
+    if firmness.holds_up_to_tau is not None:
+        said.append(f"it holds up to tau {firmness.holds_up_to_tau}")
+    said += [
+        f"associated in {percent(share, 0)} of draws of {size} images"
+        for size, share in zip(parts.sizes, firmness.inferred_share_by_images, strict=True)
+        if size in _FEW
+    ]
+    counts = parts.templates.counts
+    if len(counts) > 2:
+        middle = len(counts) // 2
+        chance = firmness.inferred_share_by_templates[middle]
+        said.append(f"with {counts[middle]} of the prompts in {percent(chance, 0)}")
+    pools = zip(parts.pools.sizes, firmness.correct_prompts_by_pool, strict=True)
+    told = ", ".join(f"{correct} among {size:,}" for size, correct in pools)
+    return f"{'; '.join(said)}. Correct prompts by candidate names: {told}."
+
+
+def left_out(result: AuditResult) -> list[tuple[str, list[str]]]:
+    """People whom the settings leave out, and files that could not be used, with the reasons."""
+    people = result.left_out if isinstance(result, EvaluationResult) else ()
+    lists = [
+        ("People left out", [f"{each.name}: {each.reason}" for each in people]),
+        ("Files left out", [each.reason for s in result.subjects for each in s.skipped]),
+    ]
+    return [(title, lines) for title, lines in lists if lines]
+
+
+def faces(result: AuditResult, person: SubjectResult) -> list[tuple[str, str]]:
+    """Small copies of the first images as data URIs, empty where one has gone; and their paths."""
+    hashes = result.image_sha256 if isinstance(result, EvaluationResult) else {}
+    shown = []
+    for file in person.image_files[:FACES_SHOWN]:
+        try:
+            image = _small_copy(Path(file), hashes.get(file))
+        except InputError:  # was read for the audit and has gone since: its path stays
+            shown.append(("", file))
+            continue
+        encoded = base64.b64encode(image).decode("ascii")
+        shown.append((f"data:image/jpeg;base64,{encoded}", file))
+    return shown
+
+
+def _small_copy(path: Path, sha256: str | None) -> bytes:
+    """A small JPEG of the very image that was used.
+
+    Raises:
+        InputError: it cannot be read, or is another image by now.
+    """
+    with open_image(path) as file:
+        # A results file says which paths; only its hash says that the image there is meant.
+        if sha256_of(file) != sha256:
+            raise InputError(f"{path}: is not the image that was used")
+        file.seek(0)
+        image = decode_image(file, path).convert("RGB")
+    image.thumbnail((_FACE, _FACE))
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=80)
+    return out.getvalue()

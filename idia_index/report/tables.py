@@ -1,0 +1,91 @@
+"""Results as tables for other programs: CSV that is safe in a spreadsheet, and pandas frames."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from idia_index.errors import MissingExtraError
+from idia_index.evaluation.analysis import Analysis
+from idia_index.evaluation.records import RateCurve
+from idia_index.report.documents import AuditResult, SubjectResult
+from idia_index.support.text import printable
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Cell = str | int | float | bool | None
+
+COLUMNS = (
+    "name", "images", "correct_prompts", "inferred_member", "membership", "training_count",
+    "p_value", "q_value", "controls", "rule_null", "margin",
+)  # fmt: skip
+# What makes a cell a formula somewhere, the full-width forms too.
+_FORMULA = tuple("=+-@|%\uff1d\uff0b\uff0d\uff20")
+
+
+def subjects_frame(result: AuditResult) -> DataFrame:
+    """A pandas DataFrame with a row per person, and the columns of subjects.csv.
+
+    Raises:
+        MissingExtraError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise MissingExtraError("a data frame of results", "pandas", "pandas") from error
+    return pd.DataFrame([_row(subject) for subject in result.subjects], columns=list(COLUMNS))
+
+
+def subjects_csv(subjects: Sequence[SubjectResult]) -> str:
+    """A line per person, with columns."""
+    return _csv(COLUMNS, map(_row, subjects))
+
+
+def _row(subject: SubjectResult) -> list[Cell]:
+    return [getattr(subject, column) for column in COLUMNS]
+
+
+def curves_csv(evaluation: Analysis) -> str:
+    """A line per rate, group and number of images: mean, deviation and interval."""
+    curves, sizes = evaluation.curves, evaluation.curves.sizes
+    rows: list[list[Cell]] = []
+    for rate in ("tpr", "fnr", "fpr", "tnr", "accuracy"):
+        rows += _curve_rows(rate, "all", getattr(curves, rate), sizes)
+    for entry in evaluation.bins:
+        rows += _curve_rows("tpr", f"{entry.label} training images", entry.tpr, sizes)
+    head = ["rate", "group", "people", "images", "mean", "sd", "ci95_low", "ci95_high"]
+    return _csv(head, rows)
+
+
+def _curve_rows(
+    rate: str, group: str, curve: RateCurve | None, sizes: Sequence[int]
+) -> list[list[Cell]]:
+    if curve is None:
+        return []
+    columns = (curve.mean, curve.sd, curve.ci95_low, curve.ci95_high)
+    return [
+        [rate, group, curve.people, size, *values]
+        for size, *values in zip(sizes, *columns, strict=True)
+    ]
+
+
+def _csv(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    out = io.StringIO()
+    # Text in quotes: some programs take semicolons or tabs in it for the ends of cells.
+    writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    writer.writerows([_cell(value) for value in row] for row in (head, *rows))
+    return out.getvalue()
+
+
+def _cell(value: Cell) -> Cell:
+    """A value as a cell: empty for None, and no text that a spreadsheet takes for a formula."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    # Spaces and what escapes begin with are looked through: some programs drop them first.
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA or text[:1] == "\\" else text
