@@ -16,7 +16,7 @@ from toy_backend import ToyBackend
 
 from idia_index import audit, build_index, evaluate, open_index
 from idia_index.cli.documents import DOCUMENTS, schemas
-from idia_index.cli.main import _run as run_command
+from idia_index.cli.main import run as run_command
 from idia_index.errors import MissingExtraError
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.parity import compare
