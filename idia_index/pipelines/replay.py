@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -122,7 +122,7 @@ class Source:
     """
 
     place: str
-    subjects: list[Subject]
+    subjects: Sequence[Subject]
     origin: Origin
 
 
