@@ -31,7 +31,7 @@ check: $(DEV_ENV)/ready
 	rm -rf build/types && $(DEV_ENV)/bin/python -m pip install -q --no-deps --target build/types build/wheel/*.whl
 	cd build/types && ../../$(DEV_ENV)/bin/mypy --config-file ../../pyproject.toml -p idia_index
 
-# Every parser on 100,000 inputs; every index kind and an export on 2,000 attacks; every command
+# Every parser on 100,000 inputs; every index type and an export on 2,000 attacks; every command
 # interrupted thirty times.
 fuzz: $(DEV_ENV)/ready
 	$(DEV_ENV)/bin/python benchmarks/fuzz/fuzz.py --inputs 100000

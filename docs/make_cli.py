@@ -9,7 +9,8 @@ from idia_index.cli.main import VERBS, cli
 WIDTH = 96
 HEAD = r"""# Commands
 
-Made from the program by `make docs`; a test compares.
+What each command does and which options it takes, as `--help` prints it. Made from the program by
+`make docs`; a test compares.
 
 Verbs and options complete on Tab after this line in your shell's start-up file:
 
