@@ -142,7 +142,8 @@ def draw_common(
 
 def _each_once(drawn: Sequence[str], people: Sequence[str]) -> tuple[list[str], list[str]]:
     seen = {name_key(name) for name in people}
-    kept, repeated = [], []
+    kept: list[str] = []
+    repeated: list[str] = []
     for name in drawn:
         key = name_key(name)
         (repeated if key in seen else kept).append(name)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from idia_index.pipelines.studies.pool import paper_pool, pool_of_tested
 from idia_index.prompts.common_names import packaged_names
 from idia_index.prompts.names import name_key
 from idia_index.registry import load_backend
+from idia_index.study import ONNX_DIR
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER
 
 
@@ -238,6 +242,44 @@ def test_finished_models_are_not_run_again(
     make_images(tmp_path / "faces" / "Jane_Doe", 4)  # more photos: everything is measured again
     assert study("--model", "one=toy", "--model", "two=toy2").exit_code == 0
     assert loaded == ["toy2", "toy", "toy2"]
+
+
+@pytest.mark.slow
+def test_a_killed_study_runs_the_rest_alone(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    file = write_study(tmp_path)
+    arguments = [sys.executable, "-m", "idia_index", "study", str(file), "--dry-run",
+                 "--dry-images", "2", "--backend", "onnx", "--model", f"a={ONNX_DIR}",
+                 "--model", f"b={ONNX_DIR}", "--out", str(tmp_path / "o"), "--json"]  # fmt: skip
+    done = tmp_path / "o" / "models" / "a" / "done.json"
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as first:
+        while not done.exists() and first.poll() is None:
+            time.sleep(0.01)
+        first.kill()
+    assert first.returncode == -9 and not (done.parents[1] / "b" / "done.json").exists()
+    before = (done.parent / "report" / "report.json").stat().st_mtime_ns
+    again = subprocess.run(arguments, stdout=subprocess.PIPE, text=True, timeout=120, check=True)
+    models = json.loads(again.stdout)["models"]
+    assert [(m["label"], m["again"]) for m in models] == [("a", True), ("b", False)]
+    assert (done.parent / "report" / "report.json").stat().st_mtime_ns == before
+    assert models[0]["curves"] == models[1]["curves"]
+
+
+@pytest.mark.parametrize("activation", ["as-published", "as-trained"])
+def test_the_activation_reaches_the_backend(
+    tmp_path: Path, study: Study, monkeypatch: pytest.MonkeyPatch, activation: str
+) -> None:
+    told: list[dict[str, Any]] = []
+
+    def load(model: str, backend: str, **options: Any) -> Any:
+        told.append(options)
+        raise InputError("enough")
+
+    monkeypatch.setattr("idia_index.cli.study.load_model", load)
+    folder = f"local-dir:{tmp_path}"
+    study("--backend", "open_clip", "--model", f"x={folder}", "--activation", activation)
+    allowed = {"allow_activation_mismatch": True} if activation == "as-published" else {}
+    assert told == [{"device": None, **allowed}]
 
 
 def test_a_model_that_fails_does_not_end_the_others(

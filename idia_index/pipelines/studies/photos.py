@@ -8,7 +8,7 @@ from pathlib import Path
 
 from idia_index.errors import InputError
 from idia_index.pipelines.studies.definition import Study
-from idia_index.prompts.names import clean_name, folder_to_name, name_key
+from idia_index.prompts.names import folder_to_name, name_key
 from idia_index.subjects.subjects import Subject, make_subject
 from idia_index.support.text import shown, shown_path
 
@@ -63,11 +63,14 @@ def find_photos(study: Study, folders: Sequence[Path]) -> Photos:
                     f"{shown_path(place)}: {shown(name)} has photos in {shown_path(known[1])} "
                     "too; put them together"
                 )
-    subjects, missing = [], []
+    subjects: list[Subject] = []
+    missing: list[Missing] = []
     for person in study.people:
-        _, place = places.pop(name_key(person.name), ("", None))
-        found = _subject(person, place)
-        (subjects if isinstance(found, Subject) else missing).append(found)  # type: ignore[arg-type]
+        found = _subject(person, places.pop(name_key(person.name), None))
+        if isinstance(found, Missing):
+            missing.append(found)
+        else:
+            subjects.append(found)
     if not subjects:
         raise InputError(
             f"{', '.join(map(shown_path, folders))}: no folder with photos of anybody in this "
@@ -89,12 +92,12 @@ def _people_folders(folder: Path) -> list[Path]:
         ) from error
 
 
-def _subject(person: Subject, place: Path | None) -> Subject | Missing:
+def _subject(person: Subject, found: tuple[str, Path] | None) -> Subject | Missing:
     """The person with photos; somebody with an empty or unfit folder has none, and it says why."""
-    if place is None:
+    if found is None:
         return Missing(person, "there is no folder of that name")
     try:
-        seen = make_subject(clean_name(person.name), [place])
+        seen = make_subject(person.name, [found[1]])
     except InputError as error:
         return Missing(person, str(error))
     return replace(person, images=seen.images, skipped=seen.skipped)

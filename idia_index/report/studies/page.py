@@ -90,11 +90,18 @@ def _charts(results: StudyResults) -> Charts:
         counts = (Chart(draw.training_counts(results.training_counts),
                         "People by number of training images with their name."),)  # fmt: skip
     return Charts(
-        rates=tuple(Chart(draw.rates_by_images(m), m.label) for m in results.models),
+        rates=tuple(Chart(draw.rates_by_images(m), _title(m)) for m in results.models),
         members=_members_charts(results),
         heat=_heat_charts(results),
         counts=counts,
     )
+
+
+def _title(model: ModelResult) -> str:
+    if model.training_count is None:
+        return model.label
+    images = counted(model.training_count, "training image")
+    return f"{model.group}, {images}" if model.group else images
 
 
 def _members_charts(results: StudyResults) -> tuple[Chart, ...]:
