@@ -85,7 +85,7 @@ def _address(report: str) -> str:
 
 
 def _charts(results: StudyResults) -> Charts:
-    counts = ()
+    counts: tuple[Chart, ...] = ()
     if any(each.people for each in results.training_counts):
         counts = (Chart(draw.training_counts(results.training_counts),
                         "People by number of training images with their name."),)  # fmt: skip
