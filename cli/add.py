@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 
 from idia_index import open_index, read_names, read_templates
-from idia_index.cli.name_notes import tell_left_out, tell_names
+from idia_index.cli.name_notes import tell_left_out, tell_names, tell_reading, tell_refused
 from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
     json_option,
+    names_strict_option,
     override_options,
     progress_option,
     tell_backend,
@@ -24,6 +25,7 @@ from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.pipelines.change import add_names, add_templates
+from idia_index.pipelines.readable_names import with_readable_names
 from idia_index.support.text import counted
 
 KNOWN = "is there already"
@@ -56,7 +58,12 @@ class AddResult:
     "  idia-index add people.idia --templates more-templates.txt"
 )
 @click.argument("index", type=DIRECTORY)
-@click.option("--names", "names_file", type=DIRECTORY, help="Names to add, UTF-8, one a line.")
+@click.option(
+    "--names",
+    "names_file",
+    type=DIRECTORY,
+    help="Names to add, one a line, or a table with a column name.",
+)
 @click.option(
     "--templates",
     "templates_file",
@@ -65,6 +72,7 @@ class AddResult:
 )
 @override_options
 @json_option
+@names_strict_option
 @progress_option
 def command(
     index: Path,
@@ -74,6 +82,7 @@ def command(
     model: str | None,
     device: str | None,
     as_json: bool,
+    strict: bool,
     show_progress: bool | None,
 ) -> None:
     """Add names or templates to INDEX; only what is new is encoded.
@@ -86,18 +95,24 @@ def command(
     names = read_names(names_file) if names_file else None
     templates = read_templates(templates_file) if templates_file else None
     if names is not None:
+        tell_reading(names)
         tell_names(names)
     opened = open_index(index)
     names_added = templates_added = 0
     there: list[str] = []
+    unread: dict[int, str] = {}
     with Stages(show_progress) as stages:
         stages("loading the model")
         loaded = backend_of(opened, backend, model, device)
         tell_backend(loaded)
         progress = partial(stages, "encoding prompts")
         if names is not None:
+            templates_there = opened.templates
             opened.close()  # while it is open, what only its manifest names stays on disk
-            done = add_names(index, loaded, names, progress)
+            add = partial(add_names, index, loaded, progress=progress)
+            done, unread = with_readable_names(
+                add, loaded, names, templates_there, names.refused, strict
+            )
             opened, names_added = done.index, done.done
             there += done.left_out
         if templates is not None:
@@ -105,6 +120,7 @@ def command(
             done = add_templates(index, loaded, templates, progress)
             opened, templates_added = done.index, done.done
             there += done.left_out
+    tell_refused(names, unread)
     tell_left_out(KNOWN, tuple(there))
     if as_json:
         path = os.fsdecode(index.resolve())

@@ -10,12 +10,13 @@ from pathlib import Path
 import click
 
 from idia_index import Backend, build_index, read_names, read_templates
-from idia_index.cli.name_notes import tell_names
+from idia_index.cli.name_notes import tell_names, tell_reading, tell_refused
 from idia_index.cli.options import (
     DIRECTORY,
     json_option,
     mismatch_options,
     model_options,
+    names_strict_option,
     progress_option,
     source_options,
     tell_model,
@@ -27,6 +28,7 @@ from idia_index.errors import InputError
 from idia_index.pipelines.build import JAIR2024, check_place, check_room, is_built
 from idia_index.pipelines.candidates import ORIGINS, Drawing, all_candidates
 from idia_index.pipelines.load import load_model
+from idia_index.pipelines.readable_names import with_readable_names
 from idia_index.registry import load_index_type
 from idia_index.support.text import counted
 
@@ -71,7 +73,12 @@ class BuildResult:
     "--backend",
     help="open_clip, onnx or a plugin; by default onnx for an export and open_clip for all else.",
 )
-@click.option("--names", "names_file", type=DIRECTORY, help="Candidate names, UTF-8, one a line.")
+@click.option(
+    "--names",
+    "names_file",
+    type=DIRECTORY,
+    help="Candidate names, one a line, or a table with a column name.",
+)
 @click.option(
     "--sample-names",
     type=click.IntRange(min=1),
@@ -113,6 +120,7 @@ class BuildResult:
 @click.option("--resume", is_flag=True, help="Go on with a build that was interrupted.")
 @model_options
 @json_option
+@names_strict_option
 @progress_option
 def command(
     index: Path,
@@ -136,6 +144,7 @@ def command(
     activation: str | None,
     weights: str | None,
     as_json: bool,
+    strict: bool,
     show_progress: bool | None,
 ) -> None:
     """Encode every template x name with a model into INDEX, a new directory.
@@ -152,6 +161,8 @@ def command(
             "there are no candidate names: give --names FILE, --sample-names N, or both"
         )
     listed = read_names(names_file) if names_file is not None else None
+    if listed is not None:
+        tell_reading(listed)
     templates = read_templates(templates_file) if templates_file else JAIR2024
     load_index_type(index_type)  # what is wrong with it is said before a model is loaded
     check_place(index, resume=resume)
@@ -177,17 +188,21 @@ def command(
         tell_names(names)
         if pool and (repeated := pool.get("repeated")):
             note(f"drawn, and candidates already: {counted(len(repeated), 'name')}")
-        built = build_index(
+        loaded = loaded or load()
+        build = partial(
+            build_index,
             index,
-            loaded or load(),
-            names,
-            templates,
+            loaded,
+            templates=templates,
             index_type=index_type,
             pool=pool,
             resume=resume,
             progress=partial(stages, "encoding prompts"),
             checking=partial(stages, "looking at the prompts of names"),
         )
+        refused = listed.refused if listed is not None else ()
+        built, unread = with_readable_names(build, loaded, names, templates, refused, strict)
+    tell_refused(listed, unread)
     if as_json:
         path = os.fsdecode(index.resolve())
         write_json(asdict(BuildResult(path, len(built.templates), len(built), index_type, already)))

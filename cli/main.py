@@ -12,7 +12,7 @@ from types import TracebackType
 import click
 
 from idia_index._version import __version__
-from idia_index.cli import interrupts
+from idia_index.cli import interrupts, streams
 from idia_index.cli.terminal import note, say, set_verbosity
 from idia_index.errors import IdiaIndexError
 from idia_index.support.offline import go_offline, is_offline
@@ -101,6 +101,7 @@ def cli(debug: bool, offline: bool, quiet: bool, verbose: bool) -> None:
 
 def main() -> None:
     """Runs the command; exits with 0, 1, 2 or 3, and a traceback only with --debug."""
+    streams.prepare()
     interrupts.watch()
     debug, arguments = _taken(sys.argv[1:], "--debug")
     offline, arguments = _taken(arguments, "--offline")

@@ -38,6 +38,9 @@ verify_option = click.option(
 strict_option = click.option(
     "--strict", is_flag=True, help="An image or a person that cannot be used is an error."
 )
+names_strict_option = click.option(
+    "--strict", is_flag=True, help="A name that cannot be used is an error."
+)
 tau_option = click.option(
     "--tau",
     type=int,

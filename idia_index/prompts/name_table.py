@@ -25,7 +25,7 @@ LAST_NAMES = (
 NAMES = (
     "names", "full_name", "fullname", "person_name", "subject_name", "display_name",
     "complete_name", "candidate", "candidates", "candidate_name", "celebrity",
-    "celebrity_name", "actor", "actress",
+    "celebrity_name",
     "vollständiger_name", "nom_complet", "nombre", "nombre_completo", "nome", "nome_completo",
     "naam", "imię_i_nazwisko", "namn", "nimi", "имя", "имя_фамилия", "фио", "姓名", "名前", "이름",
 )  # fmt: skip
@@ -35,7 +35,7 @@ NAME_COLUMNS = {"name": NAMES, "first_name": FIRST_NAMES, "last_name": LAST_NAME
 _ODD = re.compile(r"[;\t|,\"\d\[\]{*\u2022]|^- ")
 _QUOTED = re.compile(r'"(?:[^"]|"")+"')
 _JSON = re.compile(r"""[\[{]\s*(?:["\[{]|$)""")
-_NUMBERED = re.compile(r"\d+\s*[.):]?\s+\S")
+_NUMBERED = re.compile(r"\d+\s*[.):]\s+\S.*")
 _LOOKS: Sequence[tuple[str, re.Pattern[str]]] = (
     ("semicolons in every line", re.compile(r"[^;]+;.*")),
     ("tabs in every line", re.compile(r"[^\t]+\t.*")),

@@ -117,6 +117,12 @@ class NameList(Sequence[str]):
         self.refused_count = counts.refused_count
         self.notes = notes
         self._packed = packed
+        self._counts = counts
+
+    def without(self, places: Sequence[int]) -> NameList:
+        """The list without the names at some places."""
+        packed = self._packed.without(np.array(sorted(places), np.int64))
+        return NameList(self.source, packed, self._counts, self.notes)
 
     def __len__(self) -> int:
         return len(self._packed.ends)
@@ -267,7 +273,7 @@ class _Builder:
         self._respaced = 0
         self._turned = 0
         self._turned_example = ""
-        self._refused: list[str] = []
+        self._refused: list[tuple[int, str]] = []
         self._refused_count = 0
 
     def __len__(self) -> int:
@@ -277,7 +283,7 @@ class _Builder:
         """Notes a line that cannot be used."""
         self._refused_count += 1
         if len(self._refused) < MAX_DUPLICATES_LISTED:
-            self._refused.append(told)
+            self._refused.append((number, told))
 
     def refuse_line(self, number: int, told: str) -> None:
         """The same of a line that comes as a blank one."""
@@ -316,7 +322,9 @@ class _Builder:
         """
         if not len(self):
             if self._refused:
-                raise InputError(f"{source} holds no name that can be used: {self._refused[0]}")
+                raise InputError(
+                    f"{source} holds no name that can be used: {min(self._refused)[1]}"
+                )
             raise InputError(f"{source} holds no name: write one a line")
         text = bytes(self._text)
         self._text.clear()
@@ -329,8 +337,9 @@ class _Builder:
             Duplicate(packed.name(later), lines[later], packed.name(first), lines[first])
             for later, first in pairs[:MAX_DUPLICATES_LISTED].tolist()
         )
+        refused = tuple(told for _, told in sorted(self._refused))
         counts = _Counts(listed, len(pairs), self._blanks, self._respaced,
-                         tuple(self._refused), self._refused_count)  # fmt: skip
+                         refused, self._refused_count)  # fmt: skip
         if len(pairs):
             packed = packed.without(pairs[:, 0])
         return NameList(source, packed, counts, (*notes, *self._turned_note(source)))
