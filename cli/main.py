@@ -8,6 +8,7 @@ import traceback
 import warnings
 from importlib import import_module
 from types import TracebackType
+from typing import TextIO
 
 import click
 
@@ -173,7 +174,14 @@ def _failed(message: str, code: int) -> int:
     return code
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     if category is UserWarning:  # ours, and those of libraries that mean whoever runs them
         note(" ".join(str(message).split()))
 
