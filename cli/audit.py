@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from idia_index import open_index, read_subjects
 from idia_index.cli.console import audit_text, warning_lines
 from idia_index.cli.options import (
     DIRECTORY,
@@ -22,14 +23,11 @@ from idia_index.cli.outputs import claim
 from idia_index.cli.people import tell_people, tell_read, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
-from idia_index.decide.decision import check_tau
-from idia_index.evaluation.draws import check_images
 from idia_index.pipelines.audit import gather_audit
+from idia_index.pipelines.checks import check_draws, check_threshold
 from idia_index.pipelines.evaluate import settings_for_all
 from idia_index.report.data import tested_result
 from idia_index.report.files import write_evaluation
-from idia_index.search.open import open_index
-from idia_index.subjects.subjects import read_subjects
 
 
 @click.command(
@@ -76,14 +74,14 @@ def command(
     IDIA_INDEX_IMAGE_CACHE=off to keep none.
     """
     opened = open_index(index, verify=check_shards)
-    check_tau(tau, len(opened.templates))
+    check_threshold(opened, tau)
     people = read_subjects(subjects)
     tell_read(people, strict)
     claim(out, people, subjects)
-    for person in people if out is not None else ():
-        check_images(person.name, len(person.images))  # now, not when all is computed
-    loaded = backend_of(opened, backend, model, device)
+    check_draws(people if out is not None else ())
     with Stages(show_progress) as progress:
+        progress("loading the model")
+        loaded = backend_of(opened, backend, model, device)
         evidence = gather_audit(
             opened, loaded, people, tau=tau, strict=strict, baselines=out is not None,
             progress=progress,

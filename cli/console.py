@@ -5,8 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
+from idia_index import AuditResult, EvaluationResult, QueryResult, SubjectResult
 from idia_index.evaluation.records import Metrics
-from idia_index.report.documents import AuditResult, EvaluationResult, QueryResult, SubjectResult
 from idia_index.report.format import percent, share_text
 from idia_index.report.people import most_associated_first
 from idia_index.report.statistics import by_training_count

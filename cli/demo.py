@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from idia_index import Settings
 from idia_index.cli.console import metrics_text, pairs, warning_lines
 from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
 from idia_index.cli.outputs import claim
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
-from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.demo import IMAGES, run_demo, study_backend
 from idia_index.report.files import write_evaluation
 from idia_index.report.format import share_text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from idia_index import AuditResult, EvaluationResult, QueryResult
 from idia_index.cli.backends import Plugins
 from idia_index.cli.doctor import DoctorReport
 from idia_index.cli.info import IndexInfo
@@ -10,7 +11,6 @@ from idia_index.pipelines.demo import DemoResult
 from idia_index.pipelines.parity import ParityReport
 from idia_index.pipelines.planning import Plan
 from idia_index.pipelines.replay import ReplayResult
-from idia_index.report.documents import AuditResult, EvaluationResult, QueryResult
 from idia_index.report.studies.documents import StudyResults
 from idia_index.support.documents import schema
 from idia_index.support.text import json_text

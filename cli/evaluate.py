@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from idia_index import Settings, open_index, read_subjects
 from idia_index.cli.evaluation_text import evaluation_text
 from idia_index.cli.options import (
     DIRECTORY,
@@ -22,15 +23,13 @@ from idia_index.cli.people import tell_people, tell_read, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
-from idia_index.evaluation.draws import check_images
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.recorded import read_results
-from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES, Settings
+from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES
+from idia_index.pipelines.checks import check_draws, check_threshold
 from idia_index.pipelines.evaluate import gather
 from idia_index.report.data import evaluation_result
 from idia_index.report.files import write_evaluation
-from idia_index.search.open import open_index
-from idia_index.subjects.subjects import read_subjects
 from idia_index.support.number_lists import numbers
 
 
@@ -154,11 +153,12 @@ def _measure(
     progress: Stages,
 ) -> Evidence:
     opened = open_index(paths[0])
+    check_threshold(opened, settings.tau)
     people = read_subjects(paths[1])
     tell_read(people, strict)
     claim(out, people, paths[1])
-    for person in people:
-        check_images(person.name, len(person.images))  # now, not when all is computed
+    check_draws(people)
+    progress("loading the model")
     loaded = backend_of(opened, *chosen)
     return gather(
         opened,

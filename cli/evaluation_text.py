@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from idia_index import EvaluationResult
 from idia_index.cli.console import bullets, pairs, table, warning_lines
 from idia_index.evaluation.analysis import Analysis
 from idia_index.evaluation.records import LowFpr
-from idia_index.report.documents import EvaluationResult
 from idia_index.report.format import (
     CI,
     auc,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
+from idia_index import open_index
 from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, write_json
 from idia_index.cli.terminal import say
 from idia_index.pipelines.changing import DEVICE
 from idia_index.report.text import index_type, names_origin
-from idia_index.search.open import open_index
 from idia_index.store.summary import IndexSummary, summarize
 from idia_index.support.text import counted
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from idia_index import read_names
 from idia_index.captions.records import ID_KINDS, Columns
 from idia_index.captions.rules import RULES
 from idia_index.captions.sources import FORMATS
@@ -16,7 +17,6 @@ from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import note, notes, say
 from idia_index.pipelines.caption_search import Options
 from idia_index.pipelines.members import find_members
-from idia_index.prompts.names import read_names
 from idia_index.support.text import shown_path
 
 _NOTES_SHOWN = 20

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from idia_index import sample_names
 from idia_index.captions.likeness import Likeness, draw_alike
 from idia_index.captions.members_csv import read_members
 from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, write_json
 from idia_index.cli.terminal import note, say
-from idia_index.prompts.sampling import ORIGINS, load_pool, sample_names
+from idia_index.prompts.sampling import ORIGINS, load_pool
 from idia_index.support.files import write_whole
 from idia_index.support.text import shown_path
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from idia_index import Subject
 from idia_index.cli.terminal import say
 from idia_index.report.folder import check_folder
-from idia_index.subjects.subjects import Subject
 from idia_index.support.text import shown_path
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from idia_index import Index, open_index, read_subjects, sample_names
 from idia_index.cli.console import pairs
 from idia_index.cli.options import (
     DIRECTORY,
@@ -20,16 +21,9 @@ from idia_index.cli.people import tell_people, tell_read, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
-from idia_index.pipelines.load import load_model
+from idia_index.pipelines.build import JAIR2024
+from idia_index.pipelines.load import check_pytorch, is_index, load_model
 from idia_index.pipelines.parity import Count, ParityReport, compare
-from idia_index.plugins.specs import pytorch_spec
-from idia_index.prompts.sampling import sample_names
-from idia_index.prompts.templates import JAIR2024
-from idia_index.search.index import Index
-from idia_index.search.open import open_index
-from idia_index.store.directory import MANIFEST
-from idia_index.store.manifest_json import FORMAT
-from idia_index.subjects.subjects import read_subjects
 from idia_index.support.text import shown, shown_path
 
 DECISION_FLIPPED = 3
@@ -93,13 +87,14 @@ def command(
     people = read_subjects(subjects)
     tell_read(people, strict)
     # Exports have a manifest too, but they are models.
-    index = None if is_model(index_or_model) else open_index(index_or_model)
+    index = open_index(index_or_model) if is_index(index_or_model) else None
     spec, options = _source(index, index_or_model, model)
     names = index.names if index is not None else _drawn(sample_names, seed)
     templates = index.templates if index is not None else JAIR2024
-    second = load_model(str(onnx_dir), "onnx")  # first, as it says sooner what is wrong
-    first = load_model(spec, "open_clip", **options)
     with Stages(show_progress) as progress:
+        progress("loading the models")
+        second = load_model(str(onnx_dir), "onnx")  # first, as it says sooner what is wrong
+        first = load_model(spec, "open_clip", **options)
         report = compare(first, second, names, templates, people, tau=tau, strict=strict,
                          progress=progress)  # fmt: skip
     tell_skipped(each.reason for each in report.skipped)
@@ -109,12 +104,6 @@ def command(
     else:
         say(_text(report))
     ctx.exit(DECISION_FLIPPED if report.decisions.differ > allow_flips else 0)
-
-
-def is_model(text: str) -> bool:
-    """Whether a text is a SPEC, not the directory of an index."""
-    manifest = Path(text) / MANIFEST
-    return not manifest.is_file() or FORMAT.rpartition("/")[0] not in manifest.read_text("utf-8")
 
 
 def _drawn(count: int, seed: int) -> list[str]:
@@ -127,7 +116,7 @@ def _source(index: Index | None, given: str, model: str | None) -> tuple[str, Ma
     if index is None:
         if model is not None:
             raise InputError(f"--model {shown(model)}: {shown(given)} is a model already; give one")
-        pytorch_spec(given, instead)
+        check_pytorch(given, instead)
         return given, {}
     plan = index.manifest.plan
     if model is None and plan.backend != "open_clip":
@@ -135,7 +124,7 @@ def _source(index: Index | None, given: str, model: str | None) -> tuple[str, Ma
             f"{shown_path(index.path)}: was built from {shown(plan.model, 300)} by the backend "
             f"{shown(plan.backend)}; name the model for open_clip with --model SPEC"
         )
-    pytorch_spec(model or plan.model, instead)
+    check_pytorch(model or plan.model, instead)
     options = plan.load_options if plan.backend == "open_clip" else {}
     return model or plan.model, options
 

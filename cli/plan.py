@@ -7,8 +7,7 @@ import click
 from idia_index.cli.console import pairs
 from idia_index.cli.options import json_option, write_json
 from idia_index.cli.terminal import say
-from idia_index.evaluation.controls import MOST_CONTROLS
-from idia_index.pipelines.planning import MOST_IMAGES, Wanted, known_needed, plan
+from idia_index.pipelines.planning import MOST_CONTROLS, MOST_IMAGES, Wanted, known_needed, plan
 
 _DEFAULT = Wanted()
 

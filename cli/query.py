@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
+from idia_index import make_subject, open_index
 from idia_index.cli.console import query_text
 from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
     json_option,
     override_options,
+    progress_option,
     strict_option,
     tau_option,
     verify_option,
     write_json,
 )
 from idia_index.cli.people import tell_skipped
-from idia_index.cli.terminal import say
-from idia_index.decide.decision import check_tau
+from idia_index.cli.progress import Stages
+from idia_index.cli.terminal import note, say
+from idia_index.pipelines.checks import check_threshold
 from idia_index.pipelines.query import query
 from idia_index.prompts.names import clean_name
-from idia_index.search.open import open_index
-from idia_index.subjects.subjects import make_subject
 
 
 @click.command(
@@ -46,6 +48,7 @@ from idia_index.subjects.subjects import make_subject
 @verify_option
 @override_options
 @json_option
+@progress_option
 def command(
     index: Path,
     images: tuple[Path, ...],
@@ -58,6 +61,7 @@ def command(
     model: str | None,
     device: str | None,
     as_json: bool,
+    show_progress: bool | None,
 ) -> None:
     """Ask whether the model associates the face on IMAGE... with --name.
 
@@ -68,12 +72,16 @@ def command(
     IDIA_INDEX_IMAGE_CACHE=off to keep none.
     """
     opened = open_index(index, verify=check_shards)
-    check_tau(tau, len(opened.templates))
+    check_threshold(opened, tau)
     subject = make_subject(name, images)
     if subject.name != clean_name(name):
-        say(f"note: {name!r} is read as {subject.name!r}", err=True)
-    loaded = backend_of(opened, backend, model, device)
-    result = query(opened, loaded, subject, tau=tau, top=top, strict=strict)
+        note(f"{name!r} is read as {subject.name!r}")
+    with Stages(show_progress) as stages:
+        stages("loading the model")
+        loaded = backend_of(opened, backend, model, device)
+        stages("encoding images")
+        result = query(opened, loaded, subject, tau=tau, top=top, strict=strict,
+                       progress=partial(stages, "encoding images"))  # fmt: skip
     tell_skipped(result.left_out_files)
     if as_json:
         write_json(result)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from idia_index import open_index
 from idia_index.cli.console import pairs
 from idia_index.cli.options import (
     DIRECTORY,
@@ -23,7 +24,6 @@ from idia_index.errors import IdiaIndexError
 from idia_index.pipelines.recorded_report import read_report
 from idia_index.pipelines.replay import ReplayResult, replay
 from idia_index.report.text import ANOTHER
-from idia_index.search.open import open_index
 from idia_index.support.documents import Json
 from idia_index.support.json_diff import MISSING, Difference
 from idia_index.support.text import counted
@@ -66,7 +66,9 @@ def command(
     recorded = read_report(report)
     opened = open_index(index_path or Path(recorded.report.index.path))
     with Stages(show_progress) as progress:
-        found = replay(recorded, opened, backend_of(opened, backend, model, device), progress)
+        progress("loading the model")
+        loaded = backend_of(opened, backend, model, device)
+        found = replay(recorded, opened, loaded, progress)
     if as_json:
         write_json(found)
     else:

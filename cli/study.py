@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from idia_index import Backend
 from idia_index.cli.options import (
     DIRECTORY,
     json_option,
@@ -19,7 +20,6 @@ from idia_index.cli.people import tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.study_text import study_text
 from idia_index.cli.terminal import say
-from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.pipelines.demo import study_backend
 from idia_index.pipelines.load import check_spec, load_model

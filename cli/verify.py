@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,13 +15,11 @@ from idia_index.cli.options import (
     progress_option,
     write_json,
 )
-from idia_index.cli.progress import Progress
+from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError
 from idia_index.pipelines.load import load_backend_at
-from idia_index.pipelines.verify import Finding, verify
-from idia_index.store.directory import Store
-from idia_index.store.remedies import BACKUP, can_be_repaired
+from idia_index.pipelines.verify import Finding, advice, file_count, verify
 
 
 @dataclass(frozen=True)
@@ -61,31 +60,22 @@ def command(
 
     Says which shard is bad; `idia-index repair` encodes it again. Exits with 1 if anything is.
     """
-    store = Store(index)
-    manifest, held = store.read_held()
-    held.close()
+    files = file_count(index)
     loaded = None
-    if not no_model:
-        loaded = load_backend_at(index, model=model, backend=backend, device=device)
-    with Progress("checking files", show_progress) as bar:
-        findings = verify(index, loaded, seed=seed, progress=bar.advance)
+    with Stages(show_progress) as stages:
+        if not no_model:
+            stages("loading the model")
+            loaded = load_backend_at(index, model=model, backend=backend, device=device)
+        stages("checking files")
+        findings = verify(index, loaded, seed=seed, progress=partial(stages, "checking files"))
     if as_json:
         write_json(VerifyResult(str(index.resolve()), tuple(findings)))
     elif not findings:
-        say(f"{index}: all is well in {len(manifest.files()) + 1} files")
+        say(f"{index}: all is well in {files} files")
     for finding in findings if not as_json else ():
         say(_line(finding))
     if findings:
-        raise IdiaIndexError(_advice(index, findings))
-
-
-def _advice(index: Path, findings: list[Finding]) -> str:
-    """What to do; while a file is lost that is on no model, `repair` does nothing."""
-    said = f"{index}: {len(findings)} damaged"
-    lost = [finding.file for finding in findings if not can_be_repaired(finding.file)]
-    if not lost:
-        return f"{said}; fix with: idia-index repair {index}"
-    return f"{said}; of {lost[0]}: {BACKUP}"
+        raise IdiaIndexError(advice(index, findings))
 
 
 def _line(finding: Finding) -> str:

@@ -33,11 +33,17 @@ if TYPE_CHECKING:
     from idia_index.pipelines.build import build_index
     from idia_index.pipelines.evaluate import evaluate
     from idia_index.pipelines.load import load_backend_for
+    from idia_index.pipelines.query import query
     from idia_index.prompts.names import read_names
     from idia_index.prompts.sampling import sample_names
     from idia_index.prompts.templates import read_templates
     from idia_index.registry import load_backend
-    from idia_index.report.documents import AuditResult, EvaluationResult, SubjectResult
+    from idia_index.report.documents import (
+        AuditResult,
+        EvaluationResult,
+        QueryResult,
+        SubjectResult,
+    )
     from idia_index.search.index import Index
     from idia_index.search.open import open_index
     from idia_index.subjects.subjects import Subject, make_subject, read_subjects
@@ -46,26 +52,28 @@ _PLACES = {
     "AuditResult": "report.documents",
     "Backend": "encode.backend",
     "DamagedIndexError": "errors",
-    "EvaluationResult": "report.documents",
     "Decision": "decide.decision",
+    "EvaluationResult": "report.documents",
     "IdiaIndexError": "errors",
     "Index": "search.index",
     "InputError": "errors",
     "MissingExtraError": "errors",
     "ModelError": "errors",
     "NoSpaceError": "errors",
+    "QueryResult": "report.documents",
     "RefusedError": "errors",
+    "Settings": "evaluation.settings",
     "Subject": "subjects.subjects",
     "SubjectResult": "report.documents",
     "audit": "pipelines.audit",
     "build_index": "pipelines.build",
     "evaluate": "pipelines.evaluate",
-    "Settings": "evaluation.settings",
     "load_backend": "registry",
     "load_backend_for": "pipelines.load",
     "majority_vote": "decide.votes",
     "make_subject": "subjects.subjects",
     "open_index": "search.open",
+    "query": "pipelines.query",
     "read_names": "prompts.names",
     "read_subjects": "subjects.subjects",
     "read_templates": "prompts.templates",
@@ -84,6 +92,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "NoSpaceError",
+    "QueryResult",
     "RefusedError",
     "Settings",
     "Subject",
@@ -98,6 +107,7 @@ __all__ = [
     "majority_vote",
     "make_subject",
     "open_index",
+    "query",
     "read_names",
     "read_subjects",
     "read_templates",

@@ -22,15 +22,18 @@ from idia_index import (
     audit,
     build_index,
     decide,
+    evaluate,
     load_backend,
     load_backend_for,
     majority_vote,
     make_subject,
     open_index,
+    query,
     read_names,
     read_subjects,
     sample_names,
 )
+from idia_index.evaluation.settings import Settings
 from idia_index.study import ONNX_DIR
 from idia_index.study.subjects import subjects, write_subjects
 
@@ -57,7 +60,7 @@ def test_every_public_name_is_there_and_documented() -> None:
         thing = getattr(idia_index, name)
         assert name == "__version__" or (thing.__doc__ or "").strip(), name
     assert set(idia_index.__all__) <= set(dir(idia_index))
-    assert len(idia_index.__all__) <= 32  # some twenty, and the errors
+    assert len(idia_index.__all__) <= 36  # some twenty, and the errors
     with pytest.raises(AttributeError, match="no attribute 'Aduit'"):
         idia_index.Aduit  # noqa: B018
 
@@ -138,6 +141,21 @@ def test_an_audit_is_the_document_of_the_command(built: Path, tmp_path: Path) ->
     (winner,) = majority_vote(scores.argmax(axis=1)[None])
     candidates = [*NAMES, "New Name"]
     assert jane["votes"][0]["winner"] == (None if winner == -1 else candidates[winner])
+
+
+def test_results_pickle_compare_and_are_short_to_read(built: Path, tmp_path: Path) -> None:
+    for number in range(12):
+        make_images(tmp_path / "people" / f"Person_{number}", 2, seed=number)
+    toy = Backend(ToyBackend(model="toy"))
+    people = read_subjects(tmp_path / "people")
+    result = audit(open_index(built), toy, people)
+    assert pickle.loads(pickle.dumps(result)) == result  # noqa: S301
+    assert result == audit(open_index(built), toy, people)
+    assert len(repr(result).splitlines()) <= 12 and len(repr(result)) < 2000
+    alone = query(open_index(built), toy, people[0])
+    assert alone.subjects[0].votes == result.subjects[0].votes
+    measured = evaluate(open_index(built), toy, people, Settings(min_images=2, sizes=(1, 2)))
+    assert [s.votes for s in measured.subjects] == [s.votes for s in result.subjects]
 
 
 @pytest.mark.usefixtures("toy_plugin")

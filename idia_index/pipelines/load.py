@@ -10,8 +10,8 @@ from idia_index.errors import InputError
 from idia_index.plugins.specs import is_export, pytorch_spec
 from idia_index.registry import load_backend
 from idia_index.search.index import Index
-from idia_index.store.directory import Store
-from idia_index.store.manifest_json import BuildPlan
+from idia_index.store.directory import MANIFEST, Store
+from idia_index.store.manifest_json import FORMAT, BuildPlan
 from idia_index.support.text import shown
 
 _BUILT_IN = ("open_clip", "onnx")
@@ -26,6 +26,12 @@ def check_spec(model: str, backend: str) -> None:
     """Raises ModelError for what cannot be a SPEC of a backend; nothing is loaded."""
     if backend == "open_clip":
         pytorch_spec(model)
+
+
+def is_index(text: str) -> bool:
+    """Whether a text is the directory of an index, not a SPEC; exports have a manifest, too."""
+    manifest = Path(text) / MANIFEST
+    return manifest.is_file() and FORMAT.rpartition("/")[0] in manifest.read_text("utf-8")
 
 
 def check_pytorch(model: str, instead: str) -> None:

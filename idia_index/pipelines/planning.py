@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from idia_index.errors import InputError
-from idia_index.evaluation.controls import MOST_CONTROLS
+from idia_index.evaluation.controls import MOST_CONTROLS as MOST_CONTROLS
 from idia_index.support.intervals import incomplete_beta, people_needed
 
 MOST_IMAGES = 1000

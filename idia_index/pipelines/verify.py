@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from idia_index.search.open import open_as_is, type_of
 from idia_index.store.directory import Store
 from idia_index.store.manifest_json import FileEntry, Manifest, PartEntry, ShardEntry
 from idia_index.store.name_lookup import KEY_BYTES, lookup_files
+from idia_index.store.remedies import BACKUP, can_be_repaired
 from idia_index.store.stored_names import StoredNames
 from idia_index.support.files import sha256_file
 
@@ -101,6 +102,22 @@ def verify(
     finally:
         held.close()
     return findings
+
+
+def file_count(path: Path) -> int:
+    """Files of an index that `verify` reads; raises InputError where there is no index."""
+    manifest, held = Store(path).read_held()
+    held.close()
+    return len(manifest.files()) + 1
+
+
+def advice(path: Path, findings: Sequence[Finding]) -> str:
+    """What to do; while a file is lost that is on no model, `repair` does nothing."""
+    said = f"{path}: {len(findings)} damaged"
+    lost = [finding.file for finding in findings if not can_be_repaired(finding.file)]
+    if not lost:
+        return f"{said}; repair with: idia-index repair {path}"
+    return f"{said}; of {lost[0]}: {BACKUP}"
 
 
 def entries(manifest: Manifest) -> Iterator[tuple[FileEntry, int | None, int | None]]:
