@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def command(
         path = os.fsdecode(index.resolve())
         result = AddResult(path, names_added, templates_added, tuple(there), len(opened),
                            len(opened.templates))  # fmt: skip
-        write_json(asdict(result))
+        write_json(result)
         return
     if names is not None:
         say(f"{index}: {counted(names_added, 'name')} added, now {len(opened):,}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -205,7 +205,7 @@ def command(
     tell_refused(listed, unread)
     if as_json:
         path = os.fsdecode(index.resolve())
-        write_json(asdict(BuildResult(path, len(built.templates), len(built), index_type, already)))
+        write_json(BuildResult(path, len(built.templates), len(built), index_type, already))
         return
     state = "is finished already, " if already else ""
     say(f"{index}: {state}{len(built.templates)} templates x {len(built):,} names")

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from idia_index import AuditResult, EvaluationResult, QueryResult
+from idia_index.cli.add import AddResult
 from idia_index.cli.backends import Plugins
+from idia_index.cli.build import BuildResult
+from idia_index.cli.compact import CompactResult
 from idia_index.cli.doctor import DoctorReport
+from idia_index.cli.export import ExportResult
 from idia_index.cli.info import IndexInfo
+from idia_index.cli.remove import RemoveResult
+from idia_index.cli.repair import RepairResult
 from idia_index.cli.verify import VerifyResult
 from idia_index.pipelines.demo import DemoResult
 from idia_index.pipelines.parity import ParityReport
@@ -17,15 +23,21 @@ from idia_index.support.text import json_text
 
 # A new document is a frozen dataclass and a line here; `make docs` writes its schema.
 DOCUMENTS: dict[str, type] = {
+    "add": AddResult,
     "audit": AuditResult,
     "backends": Plugins,
+    "build": BuildResult,
+    "compact": CompactResult,
     "demo": DemoResult,
     "doctor": DoctorReport,
     "evaluation": EvaluationResult,
+    "export": ExportResult,
     "info": IndexInfo,
     "parity": ParityReport,
     "plan": Plan,
     "query": QueryResult,
+    "remove": RemoveResult,
+    "repair": RepairResult,
     "replay": ReplayResult,
     "study": StudyResults,
     "verify": VerifyResult,

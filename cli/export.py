@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -27,6 +27,29 @@ from idia_index.cli.options import (
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.pipelines.load import check_pytorch
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """A model that was written as ONNX.
+
+    Attributes:
+        path: the new directory.
+        bytes: size of its files.
+        dtype: how weights are stored.
+        texts: number of texts on which it was compared with its source.
+        images: number of images, likewise.
+        text_difference: largest difference of a number of a text embedding.
+        image_difference: the same of the image embeddings.
+    """
+
+    path: str
+    bytes: int
+    dtype: str
+    texts: int
+    images: int
+    text_difference: float
+    image_difference: float
 
 
 @click.command(
@@ -82,7 +105,8 @@ def command(
         report = export_model(source.plugin, outdir, dtype)  # type: ignore[arg-type]
     size, probe = sum(file.bytes for file in report.manifest.files), report.probe
     if as_json:
-        write_json({"path": str(report.folder), "bytes": size, "dtype": dtype, **asdict(probe)})
+        write_json(ExportResult(str(report.folder), size, dtype, probe.texts, probe.images,
+                                probe.text_difference, probe.image_difference))  # fmt: skip
         return
     say(
         f"{report.folder}: {size / 1e6:,.0f} MB, {dtype}\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -55,7 +55,7 @@ def command(index: Path, names_file: Path, as_json: bool) -> None:
     tell_left_out("is not there", done.left_out)
     if as_json:
         path = os.fsdecode(index.resolve())
-        write_json(asdict(RemoveResult(path, done.done, done.left_out, len(done.index), waiting)))
+        write_json(RemoveResult(path, done.done, done.left_out, len(done.index), waiting))
         return
     say(f"{index}: {counted(done.done, 'name')} removed, now {len(done.index):,}")
     if waiting:
