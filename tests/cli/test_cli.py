@@ -260,28 +260,3 @@ def test_the_command_page_is_what_the_program_says() -> None:
         [sys.executable, ROOT / "docs" / "make_cli.py"], capture_output=True, text=True, check=True
     )
     assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == made.stdout, "run: make docs"
-
-
-def test_a_candidate_that_may_be_the_subject_is_pointed_out(
-    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_images(tmp_path / "people" / "First3_Lást10", 2)
-    make_images(tmp_path / "people" / "First0_Last7", 2)
-    capsys.readouterr()
-    assert run("audit", index, tmp_path / "people") == 0
-    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note:")]
-    assert len(notes) == 1
-    assert "'First3 Lást10' competes with the candidate 'First3 Last10'" in notes[0]
-
-
-def test_of_many_such_candidates_the_first_are_shown(
-    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("idia_index.cli.people.RIVALS_SHOWN", 1)
-    for number in (10, 17):
-        make_images(tmp_path / "people" / f"First3_Lást{number}", 2)
-    capsys.readouterr()
-    assert run("audit", index, tmp_path / "people") == 0
-    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note:")]
-    assert len(notes) == 2 and "competes with" in notes[0]
-    assert notes[1] == "note: and more candidates that may be a subject under another spelling"
