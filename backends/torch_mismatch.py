@@ -57,7 +57,7 @@ def why_not_fitting(
     wrong = [name for name in weights if name in expected and _differs(weights, expected, name)]
     if not (missing or unknown or wrong):
         return None
-    if line := _another_kind(weights, path):
+    if line := _another_kind(weights, expected, path):
         return line
     found = []
     if missing:
@@ -80,7 +80,9 @@ def _differs(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], name
     return mine != its and not (mine.numel() == 1 == its.numel())
 
 
-def _another_kind(weights: Mapping[str, Tensor], path: Path) -> str | None:
+def _another_kind(
+    weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path
+) -> str | None:
     """The line for a file that holds something else than an open_clip model."""
     names = list(weights)
 
@@ -98,7 +100,7 @@ def _another_kind(weights: Mapping[str, Tensor], path: Path) -> str | None:
             "holds an image generator (Stable Diffusion), of whose CLIP it has the text tower "
             "alone; name the checkpoint of the CLIP model"
         )
-    if some(_TRANSFORMERS):
+    if some(_TRANSFORMERS) and not any(map(_TRANSFORMERS.search, expected)):
         return f"has the names of Hugging Face transformers; {_folder_of(path)}"
     return None
 

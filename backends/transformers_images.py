@@ -158,6 +158,8 @@ def _resize_mode(data: Mapping[str, Any], side: Any, family: str) -> str | None:
     crops = data.get("do_center_crop")
     crops = family == "clip" if crops is None else crops
     sides = crop if isinstance(crop, Mapping) else {"height": crop, "width": crop}
+    if crops is True and family == "siglip" and data.get("crop_size") is None:
+        return None  # which transformers refuses too
     if crops is True and dict(sides) != {"height": side, "width": side}:
         return None
     if not isinstance(size, Mapping):
