@@ -303,6 +303,8 @@ PARSERS = [
     Parser("image cache", _image_cache, _cache_seed),
     Parser("number lists", _numbers, lambda: [b"1,3,..,30", b"5", b"10, 20,..,1000"], False),
     Parser("images", _image, seeds.pictures),
+    *(Parser(f"images, {kind}", _image, lambda kind=kind: seeds.photos(kind))  # type: ignore[misc]
+      for kind in ("HEIF", "AVIF", "JXL", "MPO")),
     Parser("reports", _report, lambda: [seeds.report()], False),
     Parser("results", _results, _results_seed),
     Parser("tokenizer", _tokens, lambda: NAMES, False),

@@ -7,6 +7,8 @@ import json
 import sys
 import tempfile
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,27 @@ def pictures() -> list[bytes]:
 
 
 @cache
+def photos(kind: str) -> list[bytes]:
+    """Small images as phones write them, upright and turned; none where nothing writes them."""
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 20, 3), dtype=np.uint8)
+    image, exif = Image.fromarray(pixels), Image.Exif()
+    exif[0x0112] = 6
+    package = {"HEIF": "pillow_heif", "JXL": "pillow_jxl"}.get(kind)
+    if package is not None and find_spec(package) is None:
+        return []
+    if kind == "HEIF":
+        import_module(package or "").register_heif_opener()
+    elif package is not None:
+        import_module(package)
+    more: dict[str, Any] = {"save_all": True, "append_images": [image.rotate(90)]}
+    found = []
+    for options in ({}, {"exif": exif.tobytes()}, {} if kind == "JXL" else more):
+        file = io.BytesIO()
+        image.save(file, kind, **options)
+        found.append(file.getvalue())
+    return found
+
+
 def report() -> bytes:
     """A report of an evaluation."""
     backend = ToyBackend(model="toy")
