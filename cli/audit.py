@@ -12,6 +12,7 @@ from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
     json_option,
+    members_option,
     override_options,
     progress_option,
     strict_option,
@@ -28,6 +29,7 @@ from idia_index.pipelines.checks import check_draws, check_threshold
 from idia_index.pipelines.evaluate import settings_for_all
 from idia_index.report.data import tested_result
 from idia_index.report.files import write_evaluation
+from idia_index.subjects.from_captions import with_members
 
 
 @click.command(
@@ -46,6 +48,7 @@ from idia_index.report.files import write_evaluation
 )
 @click.option("--include-images", is_flag=True, help="Show small copies of the faces in the page.")
 @strict_option
+@members_option
 @tau_option
 @verify_option
 @override_options
@@ -57,6 +60,7 @@ def command(
     out: Path | None,
     include_images: bool,
     strict: bool,
+    members: Path | None,
     tau: int,
     check_shards: bool,
     backend: str | None,
@@ -75,7 +79,7 @@ def command(
     """
     opened = open_index(index, verify=check_shards)
     check_threshold(opened, tau)
-    people = read_subjects(subjects)
+    people = with_members(read_subjects(subjects), members)
     tell_read(people, strict)
     claim(out, people, subjects)
     check_draws(people if out is not None else ())

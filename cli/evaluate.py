@@ -12,6 +12,7 @@ from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
     json_option,
+    members_option,
     override_options,
     progress_option,
     strict_option,
@@ -30,6 +31,7 @@ from idia_index.pipelines.checks import check_draws, check_threshold
 from idia_index.pipelines.evaluate import gather
 from idia_index.report.data import evaluation_result
 from idia_index.report.files import write_evaluation
+from idia_index.subjects.from_captions import with_members
 from idia_index.support.number_lists import numbers
 
 
@@ -75,6 +77,7 @@ from idia_index.support.number_lists import numbers
 )
 @click.option("--include-images", is_flag=True, help="Show small copies of the faces in the page.")
 @strict_option
+@members_option
 @tau_option
 @override_options
 @json_option
@@ -92,6 +95,7 @@ def command(
     out: Path | None,
     include_images: bool,
     strict: bool,
+    members: Path | None,
     tau: int,
     backend: str | None,
     model: str | None,
@@ -127,7 +131,12 @@ def command(
     else:
         with Stages(show_progress) as progress:
             evidence = _measure(
-                (index, subjects), out, settings, (backend, model, device), strict, progress
+                (index, subjects, members),
+                out,
+                settings,
+                (backend, model, device),
+                strict,
+                progress,
             )
         tell_people(evidence.audit.skipped)
     if out is not None:
@@ -145,7 +154,7 @@ def command(
 
 
 def _measure(
-    paths: tuple[Path, Path],
+    paths: tuple[Path, Path, Path | None],
     out: Path | None,
     settings: Settings,
     chosen: tuple[str | None, str | None, str | None],
@@ -154,7 +163,7 @@ def _measure(
 ) -> Evidence:
     opened = open_index(paths[0])
     check_threshold(opened, settings.tau)
-    people = read_subjects(paths[1])
+    people = with_members(read_subjects(paths[1]), paths[2])
     tell_read(people, strict)
     claim(out, people, paths[1])
     check_draws(people)

@@ -50,6 +50,14 @@ tau_option = click.option(
 )
 
 
+members_option = click.option(
+    "--members",
+    type=DIRECTORY,
+    metavar="MEMBERS.CSV",
+    help="Take membership and training counts from what `idia-index members` wrote; a subject "
+    "without a line there is unknown, not a non-member.",
+)
+
 ALLOW_MISMATCH = click.option(
     "--allow-activation-mismatch",
     is_flag=True,

@@ -26,7 +26,7 @@ def composed(text: str) -> str:
     text = regex.sub("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]", "", text)
     text = text.replace("™", " ").replace("℠", " ").replace("\u00b4", "'")
     text = unicodedata.normalize("NFKC", text)
-    return regex.sub(rf"(?<=\w){APOSTROPHE}(?=[sS](?:\W|_|$))", OWNED, text)
+    return regex.sub(rf"(?<=\S){APOSTROPHE}(?=[sS](?:\W|_|$))", OWNED, text)
 
 
 def caseless(text: str) -> str:
@@ -74,9 +74,14 @@ def expressions(name: str) -> dict[str, regex.Pattern[str]]:
     }
 
 
+def unfiled(text: str) -> str:
+    return caseless(text).replace("%20", " ")
+
+
 TEXT_OF = {
-    "exact": composed, "possessive": caseless, "case": caseless, "separators": caseless,
-    "file_name": caseless, "accents": plain, "last_first": plain,
+    "exact": composed, "possessive": unfiled, "case": caseless, "separators": caseless,
+    "file_name": unfiled, "accents": lambda text: plain(text).replace("%20", " "),
+    "last_first": lambda text: plain(text).replace("%20", " "),
 }  # fmt: skip
 
 

@@ -70,18 +70,12 @@ class Matcher:
         if self.rule == "paper":
             captions, names = self._pairs(*self._places(column))
             return Matches(captions, names, np.zeros(len(names), np.int64))
+        places, patterns = self._in_lines(_ascii_lines(column))
         high = _rows_beyond_ascii(column)
-        if not len(high):
-            return self._verified(column, *self._pairs(*self._in_lines(_ascii_lines(column))))
-        mask = np.zeros(len(column), np.bool_)
-        mask[high] = True
-        plain = np.flatnonzero(~mask)
-        parts = []
-        for rows, lines in ((plain, _ascii_lines), (high, _lines)):
-            if len(rows):
-                places, patterns = self._in_lines(lines(column.take(_arrow(rows))))
-                parts.append((rows[places], patterns))
-        places, patterns = (np.concatenate(each) for each in zip(*parts, strict=True))
+        if len(high):
+            more, others = self._in_lines(_lines(column.take(_arrow(high))))
+            places = np.concatenate((places, high[more]))
+            patterns = np.concatenate((patterns, others))
         return self._verified(column, *self._pairs(places, patterns))
 
     def _places(self, column: Any) -> tuple[_Int64, _Int64]:
@@ -142,9 +136,9 @@ def _bytes_of(column: Any) -> tuple[Any, _Int64]:
 def _rows_beyond_ascii(column: Any) -> _Int64:
     data, offsets = _bytes_of(column)
     places = np.flatnonzero(np.frombuffer(data, np.int8) < 0)
-    if not len(places):
-        return places
-    return np.unique(np.searchsorted(offsets, places, side="right") - 1)
+    beyond = np.zeros(len(column), np.bool_)
+    beyond[np.searchsorted(offsets, places, side="right") - 1] = True
+    return np.flatnonzero(beyond)
 
 
 def _joined(column: Any) -> bytes:

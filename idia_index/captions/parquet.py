@@ -58,5 +58,5 @@ def _opened(source: Source) -> Any:
     if "://" in source.place:
         file = fsspec().open(source.place, "rb").open()
         return parquet.ParquetFile(file, buffer_size=1 << 20)
-    # Memory does not grow with the row groups, which buffering ahead would let it.
-    return parquet.ParquetFile(source.place, pre_buffer=False, buffer_size=1 << 20)
+    # Not buffered ahead: memory would grow with the row groups.
+    return parquet.ParquetFile(source.place, pre_buffer=False, memory_map=True)

@@ -37,7 +37,7 @@ _IGNORABLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _TRADE_MARK = re.compile("[\u2120\u2122]")  # NFKC would make letters of them
 _APOSTROPHES = "'`\u00b4\u2018\u2019\u201b\u02bc\u02b9\u2032\u05f3\ua78c"
 _HYPHENS = "\\-\u058a\u05be\u2010-\u2015\u2212\u30fb\u00b7"
-_POSSESSIVE = re.compile(f"(?<=\\w)[{_APOSTROPHES}](?=[sS](?:\\W|_|$))")
+_POSSESSIVE = re.compile(f"(?<=\\S)[{_APOSTROPHES}](?=[sS](?:\\W|_|$))")
 _SEPARATORS = re.compile(f"[\\s{_APOSTROPHES}{_HYPHENS}]+")
 FILE_SEPARATORS = re.compile(f"(?:[\\s{_APOSTROPHES}{_HYPHENS}_+]|%20)+")
 # Accents of Latin, Greek and Cyrillic only: the marks of other scripts are vowels.

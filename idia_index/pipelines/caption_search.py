@@ -152,9 +152,9 @@ def _claim(work: Path, units: list[Source], names: NameList, options: Options) -
     }
     text = json_text(plan, indent=1).encode("utf-8")
     file = work / "plan.json"
-    if not file.exists():
+    if not any(work.glob("*.npz")):
         write_whole(file, text)
-    elif file.read_bytes() != text:
+    elif not file.is_file() or file.read_bytes() != text:
         raise InputError(
             f"{shown_path(work)}: holds an unfinished search with other names, captions or "
             "options; remove it or give --out another folder"

@@ -3,42 +3,51 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 
 from idia_index.captions.members_csv import read_members
 from idia_index.errors import InputError
 from idia_index.prompts.names import name_key
-from idia_index.subjects.subjects import Subject
-from idia_index.support.text import shown, shown_path
+from idia_index.subjects.records import SubjectList
+from idia_index.support.text import counted, shown, shown_path
 
 
-def with_members(subjects: Sequence[Subject], path: str | os.PathLike[str]) -> list[Subject]:
+def with_members(subjects: SubjectList, path: str | os.PathLike[str] | None) -> SubjectList:
     """The subjects with what members.csv says of their names, compared by `name_key`.
 
     A subject without a line there stays as it is: its membership is unknown, not non-member.
+    Without a path all do.
 
     Raises:
         InputError: the file is no members.csv, or says otherwise than the subjects do.
     """
+    if path is None:
+        return subjects
     known = read_members(path)
+    untold = 0
     joined = []
     for subject in subjects:
-        counted = known.get(name_key(subject.name))
-        if counted is None or counted.membership is None:
+        told = known.get(name_key(subject.name))
+        if told is None or told.membership is None:
             joined.append(subject)
+            untold += 1
             continue
-        if subject.membership not in (None, counted.membership):
+        if subject.membership not in (None, told.membership):
             raise InputError(
-                f"{shown_path(path)}: says that {shown(subject.name)} is a {counted.membership}, "
+                f"{shown_path(path)}: says that {shown(subject.name)} is a {told.membership}, "
                 f"and SUBJECTS a {subject.membership}; make them agree"
             )
-        count = counted.training_count if counted.membership == "member" else None
+        count = told.training_count if told.membership == "member" else None
         joined.append(
             replace(
                 subject,
-                membership=counted.membership,
+                membership=told.membership,
                 training_count=subject.training_count if count is None else count,
             )
         )
-    return joined
+    note = f"{shown_path(path)} does not tell of {counted(untold, 'subject')}, who stay as they are"
+    return replace(
+        subjects,
+        subjects=tuple(joined),
+        notes=(*subjects.notes, note) if untold else subjects.notes,
+    )
