@@ -64,7 +64,7 @@ def draw_alike(
     scale = np.maximum(ours.std(axis=0), 1e-9)
     rng = np.random.default_rng(seed)
     free = np.ones(len(candidates), np.bool_)
-    taken = []
+    taken: list[int] = []
     order: list[int] = []
     while len(taken) < n:
         order = order or rng.permutation(len(members)).tolist()

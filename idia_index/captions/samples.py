@@ -101,7 +101,7 @@ class _Tail:
         return block
 
 
-def _tar_members(file: _Tail) -> Iterator[tuple[str, str, bytes]]:
+def _tar_members(file: Any) -> Iterator[tuple[str, str, bytes]]:
     with tarfile.open(fileobj=file, mode="r|") as tar:
         for member in tar:
             key, suffix = _split(member.name)

@@ -112,5 +112,6 @@ def _first_line(source: Source) -> list[str]:
     text = line.split(b"\n", 1)[0].rstrip(b"\r").decode("utf-8-sig", "replace")
     if not text:
         raise InputError(f"{source.place}: is empty; give a file with captions")
-    quoting = csv.QUOTE_NONE if source.format == "tsv" and '"' in text else csv.QUOTE_MINIMAL
-    return next(csv.reader([text], delimiter=_DELIMITERS[source.format], quoting=quoting))
+    if source.format == "tsv" and '"' in text:
+        return text.split("\t")
+    return next(csv.reader([text], delimiter=_DELIMITERS[source.format]))

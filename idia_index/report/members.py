@@ -145,7 +145,9 @@ def _source(source: Any, found: Any) -> dict[str, Any]:
 def _bins(counts: Sequence[int]) -> list[dict[str, Any]]:
     """How many names have how many captions, in the paper's bins."""
     ends: list[int | None] = [*PAPER_BINS[1:], None]
-    bins = [{"from": 0, "to": 0, "names": sum(count == 0 for count in counts)}]
+    bins: list[dict[str, Any]] = [
+        {"from": 0, "to": 0, "names": sum(count == 0 for count in counts)}
+    ]
     for low, high in zip(PAPER_BINS, ends, strict=True):
         inside = sum(low <= count and (high is None or count < high) for count in counts)
         bins.append({"from": low, "to": None if high is None else high - 1, "names": inside})
