@@ -203,7 +203,7 @@ def test_no_value_of_a_report_goes_unread(evidence: Evidence, tmp_path: Path) ->
         if kind not in names:
             container[key] = "falsified"
     recorded = replace(read_report(report), data=data)
-    found = {difference["what"] for difference in compare(recorded, evidence)["differences"]}
+    found = {difference.what for difference in compare(recorded, evidence).differences}
     left_aside = {kind for kind in first if kind.startswith(NOT_COMPARED)}
     assert found == set(first) - left_aside - names
     assert len(found) > 100 and left_aside == {
@@ -336,10 +336,10 @@ def test_rounding_is_no_difference_and_more_than_rounding_is(
     for shift, holds in ((0.7 * SIMILARITY, True), (3 * SIMILARITY, False)):
         before = shifted(evidence, shift)
         recorded = read_report(write(before, tmp_path))
-        assert not compare(recorded, evidence)["holds"]
+        assert not compare(recorded, evidence).holds
         found = compare(recorded, evidence, before)
-        assert (found["holds"], found["exact"]) == (holds, False)
-        assert (found["rounded_otherwise"] > 0) == holds
+        assert (found.holds, found.exact) == (holds, False)
+        assert (found.rounded_otherwise > 0) == holds
 
 
 def test_only_predictions_in_doubt_may_be_turned(evidence: Evidence) -> None:
