@@ -72,6 +72,7 @@ class OnnxBackend(BackendPlugin):
         _check_dtype(dtype, self.manifest.dtype, self.folder)
         self._device = pick_device(device, threads)
         self.device = str(self._device)
+        self.logit_scale = self.manifest.logit_scale
         verify_files(self.folder, self.manifest)
         self.text_tower = OnnxPackTower(self.folder, self.manifest, self._device)
 

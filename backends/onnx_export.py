@@ -116,6 +116,7 @@ def _write(backend: OpenClipBackend, folder: Path, dtype: str) -> ExportManifest
         files=list_files(folder),
         versions=_versions(),
         notes=tuple(backend.notes),
+        logit_scale=backend.logit_scale,
     )
     (folder / MANIFEST).write_text(manifest_text(manifest), encoding="utf-8")
     return manifest

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,6 +70,7 @@ class ExportManifest:
         files: every other file of the directory.
         versions: what made the export.
         notes: what was taken from where to load the source model, and what is assumed.
+        logit_scale: of the source model; None in exports of before it was kept.
     """
 
     fingerprint: Fingerprint
@@ -81,6 +83,7 @@ class ExportManifest:
     files: tuple[ExportFile, ...]
     versions: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    logit_scale: float | None = None
 
     def __post_init__(self) -> None:
         names = [entry.file for entry in self.files]
@@ -97,6 +100,8 @@ class ExportManifest:
         ):
             if not 1 <= value <= most:
                 raise ValueError(f"{what} {value}")
+        if self.logit_scale is not None and not 0 < self.logit_scale < math.inf:
+            raise ValueError(f"logit scale {self.logit_scale}")
         if self.dtype not in DTYPES or self.clean not in CLEANING:
             raise ValueError(f"dtype {self.dtype!r}, cleaning {self.clean!r}")
 
@@ -160,6 +165,7 @@ def _parse(data: Mapping[str, Any]) -> ExportManifest:
         ),
         versions={str(key): str(value) for key, value in data["versions"].items()},
         notes=tuple(str(note)[:1000] for note in data.get("notes", [])),
+        logit_scale=None if data.get("logit_scale") is None else float(data["logit_scale"]),
     )
 
 

@@ -16,7 +16,7 @@ from idia_index.report.format import (
     share_text,
 )
 from idia_index.report.statistics import rate_curves
-from idia_index.report.text import STAND_OUT, uniform_text
+from idia_index.report.text import STAND_OUT, small_text
 from idia_index.support.text import counted
 
 CURVES = ("TPR", "FPR", "accuracy")
@@ -40,8 +40,8 @@ def evaluation_text(result: EvaluationResult) -> str:
 
 
 def _notes(result: EvaluationResult) -> list[str]:
-    uniform = result.p_values.non_members_uniform
-    said = [uniform_text(uniform)] if uniform else []
+    small = result.p_values.non_members_small
+    said = [small_text(small)] if small else []
     return [*result.notes, *(text for text in said if text not in result.warnings)]
 
 
@@ -51,15 +51,20 @@ def _rates(result: EvaluationResult) -> str:
         return ""
     known = {"true positive rate": metrics.members, "false positive rate": metrics.non_members}
     rows = {title: share_text(share) for title, share in known.items() if share.total}
-    for low in roc.margin.at_low_fpr if roc is not None else ():
-        rows[f"TPR at {percent(low.fpr)} FPR"] = _at_low(low, roc.margin.auc if roc else 0.0)
+    if roc is not None:
+        title, score = ("PMI", roc.pmi) if roc.pmi else ("the margin", roc.margin)
+        for low in score.at_low_fpr:
+            rows[f"TPR at {percent(low.fpr)} FPR"] = _at_low(low, title, score.auc)
     return pairs(rows)
 
 
-def _at_low(low: LowFpr, area: float) -> str:
-    if not low.estimable:
+def _at_low(low: LowFpr, title: str, area: float) -> str:
+    if not low.estimable or low.tpr_ci95 is None:
         return needed(low.non_members, low.non_members_needed)
-    return f"{percent(low.tpr):>6}  (by the margin; AUC {auc(area)})"
+    return (
+        f"{percent(low.tpr):>6}  ({CI} {interval(low.tpr_ci95)}; by {title}, AUC {auc(area)}; "
+        f"with the FPR assured {percent(low.assured_tpr)})"
+    )
 
 
 def _curves(evaluation: Analysis) -> str:

@@ -25,6 +25,7 @@ class ToyBackend(BackendPlugin):
 
     name = "toy"
     device = "nowhere"
+    logit_scale = 8.0  # suits similarities of 16 numbers
 
     def __init__(
         self, *, model: str, device: str | None = None, dtype: str = "float32", delay: float = 0.0

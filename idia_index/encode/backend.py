@@ -36,6 +36,7 @@ class Backend(BackendPlugin):
         self.notes = plugin.notes
         self.device = plugin.device
         self.text_tower = plugin.text_tower
+        self.logit_scale = plugin.logit_scale
 
     def __repr__(self) -> str:
         return f"<Backend {self.name}: {self.model} on {self.device}>"

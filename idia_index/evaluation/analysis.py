@@ -19,6 +19,7 @@ from idia_index.evaluation.baselines import (
     shifted,
 )
 from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.low_fpr import LOW_RATES, tpr_at_fpr
 from idia_index.evaluation.measured import Float64
 from idia_index.evaluation.protocol import (
     Curve,
@@ -45,7 +46,7 @@ from idia_index.evaluation.records import (
     Sensitivity,
     Share,
 )
-from idia_index.evaluation.roc import LOW_RATES, make_roc, tpr_at_fpr
+from idia_index.evaluation.roc import make_roc
 from idia_index.evaluation.settings import LeftOut, Settings
 from idia_index.evaluation.surfaces import firmness, rate_sensitivity
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER
@@ -114,7 +115,7 @@ def analyse(evidence: Evidence, settings: Settings) -> tuple[Analysis, tuple[Fir
     members, others = truth == MEMBER, truth == NON_MEMBER
     roc = baselines = None
     if members.any() and others.any():
-        roc = _rocs(evidence, members, others, settings.seed)
+        roc = _rocs(evidence, members, others)
         baselines = _baselines(evidence, roc, settings)
     analysis = Analysis(
         settings=settings,
@@ -202,31 +203,25 @@ def _bins(
     )
 
 
-def scores(evidence: Evidence) -> dict[str, Float64]:
-    """The attack's two scores of each subject, float64 [P]."""
-    correct = [r.decision.correct_prompts for r in evidence.audit.subjects]
-    return {
-        "correct_prompts": np.array(correct, np.float64),
-        "margin": evidence.measured.margins,
-    }
+def _rocs(evidence: Evidence, members: Bool, others: Bool) -> Rocs:
+    correct = [float(r.decision.correct_prompts) for r in evidence.audit.subjects]
+    margins, pmi = evidence.measured.margins, evidence.controls.scores
+    return Rocs(
+        correct_prompts=_roc(np.array(correct), members, others),
+        margin=_roc(margins, members, others),
+        pmi=_roc(pmi, members, others) if evidence.controls.calibrated else None,
+    )
 
 
-def _rocs(evidence: Evidence, members: Bool, others: Bool, seed: int) -> Rocs:
-    found = {
-        name: _roc(score[members], score[others], seed) for name, score in scores(evidence).items()
-    }
-    return Rocs(**found)
-
-
-def _roc(members: Float64, others: Float64, seed: int) -> ScoreRoc:
-    roc = make_roc(members, others, seed)
+def _roc(score: Float64, members: Bool, others: Bool) -> ScoreRoc:
+    roc = make_roc(score[members], score[others])
     return ScoreRoc(
         auc=roc.auc,
         auc_ci95=roc.auc_ci95,
         fpr=floats(roc.fpr),
         tpr=floats(roc.tpr),
         thresholds=(None, *floats(roc.thresholds[1:])),  # JSON knows no infinity
-        at_low_fpr=tuple(tpr_at_fpr(members, others, rate) for rate in LOW_RATES),
+        at_low_fpr=tuple(tpr_at_fpr(score[members], score[others], rate) for rate in LOW_RATES),
     )
 
 
@@ -235,10 +230,10 @@ def _baselines(evidence: Evidence, roc: Rocs, settings: Settings) -> Baselines |
     if blind is None:
         return None
     truth = evidence.truth(MEMBER), evidence.truth(NON_MEMBER)
-    attack = max(roc.correct_prompts.auc, roc.margin.auc)
+    attack = max(score.auc for score in (roc.correct_prompts, roc.margin, roc.pmi) if score)
     swapped = blind.swapped_margin
     rows = tuple(
-        compare(score, truth, attack, what, settings.seed)
+        compare(score, truth, attack, what)
         for what, score in (
             ("name_only", blind.name_only),
             ("image_free", blind.image_free),

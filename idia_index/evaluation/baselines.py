@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from idia_index.evaluation.auc import auc, auc_interval
 from idia_index.evaluation.draws import shuffled
 from idia_index.evaluation.measured import Float64
 from idia_index.evaluation.records import BaselineRow
-from idia_index.evaluation.roc import auc, auc_interval
 from idia_index.types import Int64
 
 SHIFTS = 20
@@ -27,7 +27,7 @@ NEAR = 0.5
 GATE_CONFIDENCE = 0.99
 
 FEWEST = 10
-"""Members, and non-members, below which a bootstrap says too little to raise an alarm."""
+"""Members, and non-members, below which the interval says too little to raise an alarm."""
 
 MOST_SWAPPED = 10_000
 """People up to whom everybody's images are tried under everybody's name: 1 GB of pairs."""
@@ -141,7 +141,7 @@ def _ridged(products: Float64, strength: float) -> Float64:
 
 
 def compare(
-    scores: Float64, truth: tuple[Int64, Int64], attack_auc: float, what: str, seed: int
+    scores: Float64, truth: tuple[Int64, Int64], attack_auc: float, what: str
 ) -> BaselineRow:
     """A baseline's AUC against the attack's.
 
@@ -155,7 +155,7 @@ def compare(
     value = auc(members, others)
     if value < 0.5 and what != "image_only":  # which way a name is preferred says nothing
         members, others, value = -members, -others, 1 - value
-    low, high = auc_interval(members, others, seed, GATE_CONFIDENCE)
+    low, high = auc_interval(value, len(members), len(others), GATE_CONFIDENCE)
     advantage = attack_auc - 0.5
     share = (value - 0.5) / advantage if advantage > 0 else None
     enough = min(len(members), len(others)) >= FEWEST

@@ -123,11 +123,15 @@ def _take_controls(controls: ControlTests, people: Int64) -> ControlTests:
     counts = controls.counts[people]
     parts = [controls.wins[controls.offsets[p] : controls.offsets[p + 1]] for p in people]
     return ControlTests(
-        p_values=controls.p_values[people],
+        scores=controls.scores[people],
+        control_p_values=controls.control_p_values[people],
+        name_fixed_p_values=controls.name_fixed_p_values[people],
+        references=controls.references[people],
         counts=counts,
         offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
         wins=np.concatenate(parts),
         calibrated=controls.calibrated,
+        scale=controls.scale,
         by=tuple(controls.by[p] for p in people),
     )
 

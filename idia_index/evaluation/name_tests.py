@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from idia_index.decide.results import Prepared
 from idia_index.decide.votes import count_votes
-from idia_index.encode.backend import Backend
 from idia_index.evaluation.baselines import MOST_SWAPPED, BlindScores, learned_scores
-from idia_index.evaluation.controls import Matched, OfferedTraits, match_controls, name_traits
+from idia_index.evaluation.controls import OfferedTraits, match_controls, name_traits
 from idia_index.evaluation.draws import shuffled
 from idia_index.evaluation.measure import mean_image_embeddings, mean_text_embeddings
 from idia_index.evaluation.measured import Float64, Measured
-from idia_index.evaluation.pvalues import is_calibrated, p_value, rule_wins, score_names
+from idia_index.evaluation.pmi import NameScores, Scored, photos_of
+from idia_index.evaluation.pvalues import p_value, rule_wins
+from idia_index.evaluation.references import REFERENCE, LogitScale, References
+from idia_index.plugins import BackendPlugin
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER
 from idia_index.types import Int64
 
@@ -26,23 +28,37 @@ OFFERED = 4000
 
 @dataclass(frozen=True)
 class ControlTests:
-    """Each subject's true name against its control names.
+    """Each subject's true name against its control names, and against other people's photos.
 
     Attributes:
-        p_values: float64 [P].
-        counts: int64 [P], number of controls, K; with 0 the p-value is 1.
+        scores: float64 [P], PMI of the true name (see `idia_index.evaluation.pmi`); its
+            likelihood where not `calibrated`.
+        control_p_values: float64 [P], among control names; 1 where there is none.
+        name_fixed_p_values: float64 [P], among references; NaN where there are too few.
+        references: int64 [P], comparable people whose photos the true name was tried on.
+        counts: int64 [P], number of controls, K.
         offsets: int64 [P + 1]; subject p has `wins` offsets[p] to offsets[p + 1].
         wins: int16 [sum K], prompts that each control wins by the rule in the true name's place.
-        calibrated: whether scores were standardised by other people's images.
+        calibrated: whether there were references enough.
+        scale: the logit scale.
         by: per subject what its controls share with the true name.
     """
 
-    p_values: Float64
+    scores: Float64
+    control_p_values: Float64
+    name_fixed_p_values: Float64
+    references: Int64
     counts: Int64
     offsets: Int64
     wins: NDArray[np.int16]
     calibrated: bool
+    scale: LogitScale
     by: tuple[tuple[str, ...], ...]
+
+    @property
+    def p_values(self) -> Float64:
+        """The larger of each subject's p-values, float64 [P]."""
+        return np.fmax(self.control_p_values, self.name_fixed_p_values)
 
     def rule_positives(self, person: int, tau: int) -> int:
         """Controls of a subject that the plain rule would associate with its images."""
@@ -50,7 +66,7 @@ class ControlTests:
         return int((mine >= tau).sum())
 
 
-def token_counts(backend: Backend, names: Sequence[str]) -> list[int]:
+def token_counts(backend: BackendPlugin, names: Sequence[str]) -> list[int]:
     """Tokens of each name; words, where the backend has no tokenizer that says so."""
     if backend.text_tower is None:
         return [len(name.split()) for name in names]
@@ -66,42 +82,63 @@ def offered_names(prepared: Prepared, seed: int) -> Int64:
 
 
 def names_against_controls(
-    prepared: Prepared, backend: Backend, measured: Measured, seed: int
+    prepared: Prepared, backend: BackendPlugin, measured: Measured, seed: int
 ) -> ControlTests:
     """P-values of all subjects, from controls among the index's candidates."""
-    index = prepared.index
+    index, people = prepared.index, len(prepared.subjects)
     offered = offered_names(prepared, seed)
-    subjects = [subject.name for subject in prepared.subjects]
-    names = [index.name(int(i)) for i in offered]
-    tokens = token_counts(backend, [*subjects, *names])
-    traits = [name_traits(n, t) for n, t in zip([*subjects, *names], tokens, strict=True)]
-    table = OfferedTraits.of(traits[len(subjects) :])
-    matched = [match_controls(own, table) for own in traits[: len(subjects)]]
-    texts = mean_text_embeddings(index, np.concatenate((measured.name_ids, offered)))
-    blocks = score_names(
-        mean_image_embeddings(prepared), texts[: len(subjects)], texts[len(subjects) :]
-    )
-    scored = (pair for block in blocks for pair in zip(block.own, block.offered, strict=True))
-    p_values, wins = np.ones(len(subjects)), []
-    for person, (match, (own, others)) in enumerate(zip(matched, scored, strict=True)):
-        p_values[person] = p_value(own, others[match.places])
+    names = [subject.name for subject in prepared.subjects]
+    names += [index.name(int(i)) for i in offered]
+    tokens = token_counts(backend, names)
+    traits = [name_traits(name, count) for name, count in zip(names, tokens, strict=True)]
+    table = OfferedTraits.of(traits[people:])
+    matched = [match_controls(own, table) for own in traits[:people]]
+    scale = LogitScale.of(backend)
+    sexes = [trait.sex for trait in traits[:people]]
+    scored = _scored(prepared, offered, References.among(people, sexes, seed), scale.value)
+    scores, control, fixed = np.zeros(people), np.ones(people), np.full(people, np.nan)
+    references, wins = np.zeros(people, np.int64), []
+    for person, (match, (found, comparable)) in enumerate(zip(matched, scored, strict=True)):
+        scores[person] = found.score
+        control[person] = p_value(found.score, found.controls[match.places])
+        p, references[person] = found.name_fixed_p(comparable)
+        if references[person] >= REFERENCE:
+            fixed[person] = p
         rivals = measured.rivals[:, measured.of(person)]
         wins.append(rule_wins(rivals, offered[match.places]).astype(np.int16))
-    return _tests(p_values, wins, matched)
-
-
-def _tests(
-    p_values: Float64, wins: list[NDArray[np.int16]], matched: list[Matched]
-) -> ControlTests:
     counts = np.array([len(match.places) for match in matched], np.int64)
     return ControlTests(
-        p_values=p_values,
+        scores=scores,
+        control_p_values=control,
+        name_fixed_p_values=fixed,
+        references=references,
         counts=counts,
         offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
         wins=np.concatenate(wins),
-        calibrated=is_calibrated(len(matched)),
+        calibrated=people > REFERENCE,
+        scale=scale,
         by=tuple(match.by for match in matched),
     )
+
+
+def _scored(
+    prepared: Prepared, offered: Int64, references: References, scale: float
+) -> Iterator[tuple[Scored, NDArray[np.bool_]]]:
+    """Each subject's scores, and which references are comparable with the subject, bool [R]."""
+    index, templates = prepared.index, range(len(prepared.index.templates))
+    if not len(offered):  # a softmax takes something to compete with
+        offered = np.unique(np.array(prepared.name_ids, np.int64))
+    ids = np.array(prepared.name_ids, np.int64)
+    photos = photos_of(prepared.embeddings, prepared.owners, len(prepared.subjects))
+    scores = NameScores(
+        np.stack([index.text_embeddings(template, offered) for template in templates]),
+        photos.take(references.people) if len(references.people) else None,
+        scale,
+    )
+    found = scores.of(
+        photos, lambda template, run: index.text_embeddings(template, ids[run]), references.places
+    )
+    return zip(found, map(references.comparable, range(len(ids))), strict=True)
 
 
 def blind_scores(prepared: Prepared, measured: Measured, seed: int) -> BlindScores:

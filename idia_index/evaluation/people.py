@@ -5,49 +5,67 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from idia_index.evaluation.analysis import share_of_pairs
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.measured import Float64
-from idia_index.evaluation.pvalues import adjusted, passing, uniform_distance
+from idia_index.evaluation.pvalues import SMALL, adjusted, excess_of_small, expected_small, passing
 from idia_index.evaluation.records import (
     ControlRange,
     NameTest,
     PValueSummary,
     RuleNull,
-    Uniformity,
+    SmallPValues,
 )
+from idia_index.evaluation.references import LogitScale
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER
+from idia_index.types import Int64
 
 FDR = 0.05
 
 METHOD = (
-    "rank of the true name among matched control names, p = (1 + controls scoring at least as "
-    "high) / (K + 1); adjusted by Benjamini-Hochberg"
+    "the larger of two ranks, p = (1 + those scoring at least as high) / (K + 1): of the true name "
+    "among matched control names, for the subject's photos; and of the subject's photos among "
+    "other people's, for the true name. Who stands out among all is told by the first alone, "
+    "adjusted by Benjamini-Hochberg: it is right over names, the second for the one name"
 )
 ASSUMPTION = (
-    "If the model does not know the person, the true name is exchangeable with the control names: "
-    "for these images it is as likely as any of them to score highest. Control names are matched "
-    "as stated; what else sets the true name apart (a famous namesake, a rare spelling) can make "
-    "p-values too small or too large."
+    "If the model does not know the person, the true name is exchangeable with the control names, "
+    "and the person's photos with other people's. Control names are matched as stated; a famous "
+    "namesake or a rare spelling can still set the true name apart, and photos of another kind "
+    "than the other people's can set the person apart: either makes p-values too small."
 )
 CALIBRATED = (
-    "Score: mean cosine similarity of the images to the name over all prompts, standardized by the "
-    "same name's similarity to the other subjects' images."
+    "Score: pointwise mutual information of photos and name, the mean over templates of the log "
+    "of how much likelier the photos make the name than other people's photos do."
 )
 RAW = (
-    "Score: mean cosine similarity of the images to the name over all prompts. With so few "
-    "subjects it cannot be corrected for names that attract every image."
+    "Score: the mean over templates of the log of how likely the photos make the name. With fewer "
+    "than 20 other people it cannot be corrected for names that fit everybody's photos, so the "
+    "p-value is not valid for one name: among strangers of the controlled study such p-values "
+    "were at most 0.05 for up to a quarter of the photos under the worst name."
 )
+
+
+def _scale_text(scale: LogitScale) -> str:
+    own = "assumed: the backend does not say its own" if scale.assumed else "the model's own"
+    return f" Logit scale: {scale.value:.4g} ({own})."
 
 
 def subject_tests(evidence: Evidence) -> tuple[NameTest, ...]:
     """Per subject: p-value, adjusted p-value, controls, and the rule under the same null."""
     controls, tau = evidence.controls, evidence.audit.tau
-    q_values = adjusted(controls.p_values)
+    control, fixed = controls.control_p_values, controls.name_fixed_p_values
+    q_values = adjusted(control)
     return tuple(
         NameTest(
             p_value=float(controls.p_values[person]),
+            p_value_of="name fixed" if fixed[person] > control[person] else "control names",
+            control_p_value=float(control[person]),
+            name_fixed_p_value=None if np.isnan(fixed[person]) else float(fixed[person]),
+            references=int(controls.references[person]),
+            pmi=float(controls.scores[person]) if controls.calibrated else None,
             q_value=float(q_values[person]),
             controls=count,
             smallest_p=1 / (count + 1),
@@ -62,13 +80,15 @@ def subject_tests(evidence: Evidence) -> tuple[NameTest, ...]:
 def p_value_summary(evidence: Evidence) -> PValueSummary:
     """The method, its assumption, discoveries, and how p-values of non-members are spread."""
     controls = evidence.controls
-    found = passing(adjusted(controls.p_values), FDR)
+    found = passing(adjusted(controls.control_p_values), FDR)
     truth = np.array([r.subject.membership or "" for r in evidence.audit.subjects])
     matchings = Counter(", ".join(by) or "nothing" for by in controls.by)
     return PValueSummary(
         method=METHOD,
-        score=CALIBRATED if controls.calibrated else RAW,
+        score=(CALIBRATED if controls.calibrated else RAW) + _scale_text(controls.scale),
         calibrated=controls.calibrated,
+        logit_scale=controls.scale.value,
+        logit_scale_assumed=controls.scale.assumed,
         assumption=ASSUMPTION,
         controls=ControlRange(int(controls.counts.min()), int(controls.counts.max())),
         matched_on=dict(matchings.most_common()),
@@ -77,7 +97,7 @@ def p_value_summary(evidence: Evidence) -> PValueSummary:
         discoveries_members=int((found & (truth == MEMBER)).sum()),
         discoveries_non_members=int((found & (truth == NON_MEMBER)).sum()),
         rule_null=_rule_null(evidence),
-        non_members_uniform=_uniform(controls.p_values[truth == NON_MEMBER]),
+        non_members_small=_small(controls.control_p_values, controls.counts, truth == NON_MEMBER),
     )
 
 
@@ -89,8 +109,13 @@ def _rule_null(evidence: Evidence) -> RuleNull:
     return RuleNull(pairs.hits, pairs.total, pairs.rate, pairs.ci95, tau)
 
 
-def _uniform(p_values: Float64) -> Uniformity | None:
-    if not len(p_values):
+def _small(p_values: Float64, controls: Int64, others: NDArray[np.bool_]) -> SmallPValues | None:
+    if not others.any():
         return None
-    distance, p = uniform_distance(p_values)
-    return Uniformity(len(p_values), distance, p, int((p_values <= 0.05).sum()))
+    own, sizes = p_values[others], controls[others]
+    return SmallPValues(
+        non_members=len(own),
+        expected=expected_small(sizes),
+        excess_p_value=excess_of_small(own, sizes),
+        at_most_5_percent=int((own <= SMALL).sum()),
+    )

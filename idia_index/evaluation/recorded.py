@@ -26,6 +26,7 @@ from idia_index.evaluation.evidence import Evidence, Origin
 from idia_index.evaluation.measured import Measured
 from idia_index.evaluation.name_tests import ControlTests
 from idia_index.evaluation.records import Membership
+from idia_index.evaluation.references import LogitScale
 from idia_index.evaluation.settings import LeftOut
 from idia_index.prompts.templates import Template, make_templates
 from idia_index.store.manifest_json import Manifest, manifest_text, parse_manifest
@@ -137,6 +138,8 @@ class _Meta:
     image_sha256: Mapping[str, str]
     left_out: tuple[LeftOut, ...]
     calibrated: bool
+    logit_scale: float
+    logit_scale_assumed: bool
     matched_on: tuple[tuple[str, ...], ...]
     subjects: tuple[_SubjectMeta, ...]
 
@@ -160,6 +163,8 @@ def _meta(evidence: Evidence) -> _Meta:
         image_sha256=evidence.image_sha256,
         left_out=evidence.left_out,
         calibrated=evidence.controls.calibrated,
+        logit_scale=evidence.controls.scale.value,
+        logit_scale_assumed=evidence.controls.scale.assumed,
         matched_on=evidence.controls.by,
         subjects=tuple(_subject_meta(result) for result in audit.subjects),
     )
@@ -254,6 +259,7 @@ def _evidence(arrays: Arrays, meta: _Meta, file: Path) -> Evidence:
         controls=ControlTests(
             **_part(arrays, "controls"),  # type: ignore[arg-type]
             calibrated=meta.calibrated,
+            scale=LogitScale(meta.logit_scale, meta.logit_scale_assumed),
             by=meta.matched_on,
         ),
         blind=BlindScores(**blind) if blind else None,  # type: ignore[arg-type]

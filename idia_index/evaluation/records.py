@@ -12,6 +12,7 @@ from idia_index.support.intervals import Rate
 Interval = tuple[float, float]
 Floats = tuple[float, ...]
 Membership = Literal["member", "non_member"]
+PValueOf = Literal["control names", "name fixed"]
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,14 @@ class NameTest:
     """One subject's true name against its control names.
 
     Attributes:
-        p_value: rank of the true name among the control names.
-        q_value: p-value adjusted for the number of subjects (Benjamini-Hochberg).
+        p_value: the larger of the two p-values below.
+        p_value_of: which of them it is.
+        control_p_value: rank of the true name among the control names, for the subject's photos.
+        name_fixed_p_value: rank of the subject's photos among other people's, for the true name;
+            null with fewer than 20 comparable people.
+        references: how many those are.
+        pmi: pointwise mutual information of photos and true name; null with fewer than 20 others.
+        q_value: `control_p_value` adjusted for the number of subjects (Benjamini-Hochberg).
         controls: number of control names.
         smallest_p: the smallest p-value that so many allow.
         controls_matched_on: what the control names share with the true name.
@@ -107,6 +114,11 @@ class NameTest:
     """
 
     p_value: float
+    p_value_of: PValueOf
+    control_p_value: float
+    name_fixed_p_value: float | None
+    references: int
+    pmi: float | None
     q_value: float
     controls: int
     smallest_p: float
@@ -156,19 +168,19 @@ class RuleNull(Share):
 
 
 @dataclass(frozen=True)
-class Uniformity:
-    """The p-values of known non-members against the uniform distribution.
+class SmallPValues:
+    """How many p-values of known non-members are small, against how many should be.
 
     Attributes:
         non_members: how many there are.
-        ks_distance: Kolmogorov-Smirnov distance.
-        ks_p_value: its p-value.
+        expected: how many of their p-values should be at most 0.05.
+        excess_p_value: probability of at least as many if no name stands out.
         at_most_5_percent: how many p-values are at most 0.05.
     """
 
     non_members: int
-    ks_distance: float
-    ks_p_value: float
+    expected: float
+    excess_p_value: float
     at_most_5_percent: int = named("at_most_0.05")
 
 
@@ -179,7 +191,9 @@ class PValueSummary:
     Attributes:
         method: how they are computed.
         score: what is compared.
-        calibrated: whether scores were standardized by other people's images.
+        calibrated: whether other people's photos were enough to score names by PMI.
+        logit_scale: what cosine similarities were multiplied by.
+        logit_scale_assumed: whether the backend does not say, so that CLIP's usual one was taken.
         assumption: what must hold for them to be valid.
         controls: fewest and most control names of a subject.
         matched_on: number of subjects by what their control names were matched on.
@@ -188,12 +202,14 @@ class PValueSummary:
         discoveries_members: known members among them.
         discoveries_non_members: known non-members among them.
         rule_null: how often the rule associates a control name with the same images.
-        non_members_uniform: the check of the assumption; null without known non-members.
+        non_members_small: the check of the assumption; null without known non-members.
     """
 
     method: str
     score: str
     calibrated: bool
+    logit_scale: float
+    logit_scale_assumed: bool
     assumption: str
     controls: ControlRange
     matched_on: Mapping[str, int]
@@ -202,7 +218,7 @@ class PValueSummary:
     discoveries_members: int
     discoveries_non_members: int
     rule_null: RuleNull
-    non_members_uniform: Uniformity | None
+    non_members_small: SmallPValues | None
 
 
 @dataclass(frozen=True)
@@ -332,7 +348,7 @@ class LowFpr:
         non_members: how many there are.
         non_members_needed: how many it takes.
         tpr: at the lowest threshold whose observed FPR is at most the rate.
-        tpr_ci95: its 95% confidence interval.
+        tpr_ci95: its 95% confidence interval, which knows that the threshold is estimated.
         tpr_false_positives: non-members at that threshold.
         assured_tpr: at the lowest threshold whose one-sided 95% bound of the FPR is at most that.
         assured_tpr_ci95: its 95% confidence interval.
@@ -357,7 +373,7 @@ class ScoreRoc:
 
     Attributes:
         auc: area under the curve, ties counted half.
-        auc_ci95: its 95% confidence interval, bootstrapped over people.
+        auc_ci95: its 95% confidence interval (Newcombe's method 5).
         fpr, tpr: the curve, from 0 to 1.
         thresholds: the scores at its points; null where nobody is positive.
         at_low_fpr: TPR at low FPR.
@@ -373,10 +389,11 @@ class ScoreRoc:
 
 @dataclass(frozen=True)
 class Rocs:
-    """The attack's scores."""
+    """The attack's scores; PMI is null with fewer than 20 other people."""
 
     correct_prompts: ScoreRoc
     margin: ScoreRoc
+    pmi: ScoreRoc | None
 
 
 @dataclass(frozen=True)
@@ -388,7 +405,7 @@ class BaselineRow:
         title: its name in words.
         what: its name, and what it looks at.
         auc: with the better sign where it has no direction of its own.
-        auc_ci99: its 99% confidence interval, bootstrapped over people.
+        auc_ci99: its 99% confidence interval (Newcombe's method 5).
         share_of_advantage: its advantage over chance as a share of the attack's.
         fires: whether it is surely above chance and near the attack.
     """

@@ -10,6 +10,7 @@ from idia_index.decide.results import AuditVotes
 from idia_index.encode.backend import Backend
 from idia_index.errors import MissingExtraError
 from idia_index.evaluation.decisions import share_inferred
+from idia_index.evaluation.draws import shuffled
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.records import NameSwap, Share, share
 from idia_index.evaluation.settings import Settings
@@ -31,6 +32,7 @@ from idia_index.subjects.subjects import NON_MEMBER, read_subjects
 
 IMAGES = 30
 NON_MEMBERS = 120
+DRAW_SEED = 0
 
 # (what is being done, done, in all)
 DemoProgress = Callable[[str, int, int], None]
@@ -87,13 +89,15 @@ class DemoResult(AuditResult):
 
 
 def shown_people() -> list[StudySubject]:
-    """Everybody whose face or name the model saw, and the first of those it never saw.
+    """Everybody whose face or name the model saw, and a seeded draw of those it never saw.
 
     All 308 non-members would bound the false positive rate closer and take half as long again;
     `benchmarks/study/evaluate.py` measures them.
     """
     seen = [subject for subject in subjects() if subject.role != NON_MEMBER]
-    return seen + [s for s in subjects() if s.role == NON_MEMBER][:NON_MEMBERS]
+    unseen = [subject for subject in subjects() if subject.role == NON_MEMBER]
+    drawn = sorted(shuffled(DRAW_SEED, len(unseen), 0xDE30)[:NON_MEMBERS].tolist())
+    return seen + [unseen[place] for place in drawn]
 
 
 def study_backend() -> Backend:

@@ -18,9 +18,9 @@ from idia_index.decide.rivals import rival_spellings
 from idia_index.decide.votes import count_votes
 from idia_index.evaluation.baselines import BlindScores
 from idia_index.evaluation.evidence import Evidence
-from idia_index.evaluation.measured import Measured
+from idia_index.evaluation.measured import Float64, Measured
 from idia_index.evaluation.name_tests import ControlTests
-from idia_index.search.index import Index
+from idia_index.types import Int64
 
 SIMILARITY = 1e-5
 """What float32 may move a cosine similarity by; measured are some 1e-7 between the backends."""
@@ -136,10 +136,7 @@ def _decided(now: Evidence, measured: Measured) -> Evidence:
         here = measured.of(person)
         predictions = measured.predictions[:, here]
         winners, counts, _ = count_votes(predictions)
-        rivals, index = result.rival_spellings, now.audit.index
-        # Recorded evidence, compared with another record, keeps no names but the winners'.
-        if isinstance(index, Index) and not np.array_equal(predictions, result.predictions):
-            rivals = rival_spellings(index, predictions, result.name_id, result.subject.name)
+        rivals = rival_spellings(now.audit.index, predictions, result.name_id, result.subject.name)
         subjects.append(
             replace(
                 result,
@@ -155,14 +152,26 @@ def _decided(now: Evidence, measured: Measured) -> Evidence:
 
 
 def _controls(now: ControlTests, before: ControlTests, taking: _Taking) -> ControlTests:
-    ranks = before.p_values * (now.counts + 1)
-    is_rank = (np.abs(ranks - np.rint(ranks)) < 1e-6) & (ranks > 0.5)
-    one_name = np.abs(ranks - now.p_values * (now.counts + 1)) < 1.5
+    # A logit is a similarity times the scale; a log of a mean of probabilities moves no more.
+    moved = 4 * SIMILARITY * now.scale.value
     return replace(
         now,
-        p_values=taking.where(is_rank & one_name, now.p_values, before.p_values),
+        scores=taking.near(now.scores, before.scores, moved),
+        control_p_values=_ranks(
+            now.control_p_values, before.control_p_values, now.counts + 1, taking
+        ),
+        name_fixed_p_values=_ranks(
+            now.name_fixed_p_values, before.name_fixed_p_values, now.references + 1, taking
+        ),
         wins=taking.few(now.wins, before.wins, 1),
     )
+
+
+def _ranks(now: Float64, before: Float64, sizes: Int64, taking: _Taking) -> Float64:
+    """P-values float64 [P] that are ranks among so many, int64 [P], and moved by one at most."""
+    ranks = before * sizes
+    is_rank = (np.abs(ranks - np.rint(ranks)) < 1e-6) & (ranks > 0.5)
+    return taking.where(is_rank & (np.abs(ranks - now * sizes) < 1.5), now, before)
 
 
 def _blind(now: BlindScores, before: BlindScores, taking: _Taking) -> BlindScores:

@@ -79,6 +79,8 @@ class BackendPlugin(ABC):
         device: what the model runs on, as people are shown it ("cpu (2 threads)").
         text_tower: the text tower where it is causal, so that texts go through packs; None
             sends whole texts to `embed_texts`.
+        logit_scale: what the model multiplies cosine similarities by before a softmax over
+            texts; None where that is not known.
     """
 
     name: str
@@ -87,6 +89,7 @@ class BackendPlugin(ABC):
     notes: tuple[str, ...] = ()
     device: str
     text_tower: PackTower | None = None
+    logit_scale: float | None = None
 
     @classmethod
     def self_test(cls) -> str:

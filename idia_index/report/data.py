@@ -34,7 +34,7 @@ from idia_index.report.documents import (
     SubjectResult,
     Vote,
 )
-from idia_index.report.text import leak_warnings, notes, uniform_warnings, verdict
+from idia_index.report.text import leak_warnings, notes, small_warnings, verdict
 from idia_index.store.summary import summarize
 
 
@@ -132,6 +132,11 @@ def _tested(subject: SubjectResult, test: NameTest) -> SubjectResult:
     return replace(
         subject,
         p_value=test.p_value,
+        p_value_of=test.p_value_of,
+        control_p_value=test.control_p_value,
+        name_fixed_p_value=test.name_fixed_p_value,
+        references=test.references,
+        pmi=test.pmi,
         q_value=test.q_value,
         controls=test.controls,
         smallest_p=test.smallest_p,
@@ -162,7 +167,7 @@ def evaluation_result(evidence: Evidence, settings: Settings) -> EvaluationResul
         warnings=(
             *evidence.origin.warnings,
             *leak_warnings(analysis.baselines),
-            *uniform_warnings(summary),
+            *small_warnings(summary),
         ),
         left_out=left_out,
         p_values=summary,

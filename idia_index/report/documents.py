@@ -13,7 +13,7 @@ from idia_index.decide.decision import Decision
 from idia_index.decide.results import BackendSummary
 from idia_index.evaluation.analysis import Analysis
 from idia_index.evaluation.evidence import Origin
-from idia_index.evaluation.records import Firmness, Membership, Metrics, PValueSummary
+from idia_index.evaluation.records import Firmness, Membership, Metrics, PValueOf, PValueSummary
 from idia_index.evaluation.settings import LeftOut
 from idia_index.store.summary import IndexSummary
 from idia_index.support.documents import JsonObject, to_object
@@ -77,8 +77,14 @@ class SubjectResult:
         rivals_named: whether what people read may name other winners.
         image_files: the files that were used.
         skipped: files that were left out.
-        p_value: rank of the name among control names; null where they were left out.
-        q_value: p-value adjusted for the number of subjects (Benjamini-Hochberg).
+        p_value: the larger of the two p-values below; null where they were left out.
+        p_value_of: which of them it is.
+        control_p_value: rank of the name among control names, for the person's photos.
+        name_fixed_p_value: rank of the person's photos among other people's, for the name; null
+            with fewer than 20 comparable people.
+        references: how many those are.
+        pmi: pointwise mutual information of photos and name; null with fewer than 20 others.
+        q_value: `control_p_value` adjusted for the number of subjects (Benjamini-Hochberg).
         controls: number of control names.
         smallest_p: the smallest p-value that so many allow.
         controls_matched_on: what the control names share with the name.
@@ -103,6 +109,11 @@ class SubjectResult:
     image_files: tuple[str, ...]
     skipped: tuple[SkippedFile, ...]
     p_value: float | None = None
+    p_value_of: PValueOf | None = None
+    control_p_value: float | None = None
+    name_fixed_p_value: float | None = None
+    references: int | None = None
+    pmi: float | None = None
     q_value: float | None = None
     controls: int | None = None
     smallest_p: float | None = None

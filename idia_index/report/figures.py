@@ -144,7 +144,10 @@ def roc_curves(roc: Rocs, non_members: int) -> str:
         for score, label, colour, dash in (
             (roc.margin, "margin", BLUE, "-"),
             (roc.correct_prompts, "correct prompts", ORANGE, "--"),
+            (roc.pmi, "PMI", GREEN, "-."),
         ):
+            if score is None:
+                continue
             fpr = [max(value, least) for value in score.fpr]
             text = f"{label} (AUC {score.auc:.3f})"
             axes.step(fpr, score.tpr, dash, where="post", color=colour, label=text)

@@ -28,7 +28,7 @@ from idia_index.report.statistics import (
     sensitivity_rows,
 )
 from idia_index.report.tested import tested_rows
-from idia_index.report.text import ANOTHER, uniform_text
+from idia_index.report.text import ANOTHER, small_text
 from idia_index.support.text import counted, printable
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _of_evaluation(result: EvaluationResult) -> dict[str, object]:
     evaluation = result.evaluation
     missing = missing_matplotlib()
     curves, rates = rate_curves(evaluation.curves), evaluation.sensitivity.tau_by_images
-    uniform = result.p_values.non_members_uniform
+    small = result.p_values.non_members_small
     return {
         "tables_only": missing,
         "charts": draw_charts(result, drawn=missing is None),
@@ -147,7 +147,7 @@ def _of_evaluation(result: EvaluationResult) -> dict[str, object]:
         "rate_columns": [(title, "n") for title, _ in curves],
         "size_columns": [(str(size), "n") for size in evaluation.curves.sizes],
         "p_value_rows": p_value_rows(result),
-        "uniform": uniform_text(uniform) if uniform else "",
+        "small": small_text(small) if small else "",
         "sensitivity_rates": rates.tpr is not None or rates.fpr is not None,
         "sensitivity_rows": sensitivity_rows,
     }

@@ -51,14 +51,16 @@ def _of_p_values(result: AuditResult) -> list[str]:
     if len(result.subjects) == 1 and alone.p_value is not None and alone.smallest_p is not None:
         said.append(
             f"p = {p_value(alone.p_value)}: the rank of the name among {alone.controls} "
-            f"control names (the smallest p they allow is {p_value(alone.smallest_p)})."
+            f"control names (the smallest p they allow is {p_value(alone.smallest_p)}). It is not "
+            "valid for this one name: without other people's photos to try the name on, a name "
+            "that fits everybody's photos has a small p too."
         )
     if not isinstance(result, EvaluationResult):
         return said
     summary = result.p_values
     if len(result.subjects) > 1:
         said.append(
-            "By p-values from matched control names, "
+            "By p-values from matched control names and other people's photos, "
             f"{counted(summary.discoveries, *STAND_OUT)} at a false discovery rate of "
             f"{percent(summary.fdr, 0)}."
         )
@@ -86,9 +88,22 @@ def about(result: AuditResult, person: SubjectResult) -> list[str]:
                 "these images."
             )
         said.append(text)
+    if person.control_p_value is not None:
+        said.append(_two_p_values(person))
     if isinstance(result, EvaluationResult) and person.firmness is not None:
         said.append(_depends_on(result, person, person.firmness))
     return said
+
+
+def _two_p_values(person: SubjectResult) -> str:
+    """Both p-values, and which of them counts."""
+    among = f"Among control names p = {p_value(person.control_p_value or 1.0)}"
+    if person.name_fixed_p_value is None:
+        return f"{among}; too few other people to say whether their photos fit the name as well."
+    return (
+        f"{among}; among the photos of {counted(person.references or 0, 'comparable other')} under "
+        f"this name p = {p_value(person.name_fixed_p_value)}. The larger one counts."
+    )
 
 
 def _depends_on(result: EvaluationResult, person: SubjectResult, firmness: Firmness) -> str:

@@ -69,11 +69,12 @@ def p_value_rows(result: EvaluationResult) -> list[tuple[str, str]]:
         ("matched on", matched),
         ("chance of a false positive of the plain rule", percent(summary.rule_null.rate, 2)),
     ]
-    if uniform := summary.non_members_uniform:
+    if small := summary.non_members_small:
         rows.append(
             (
-                "non-members' p-values against the uniform (Kolmogorov-Smirnov)",
-                f"distance {uniform.ks_distance:.3f}, p = {p_value(uniform.ks_p_value)}",
+                "non-members with p of at most 0.05",
+                f"{small.at_most_5_percent:,} of {small.non_members:,}, {small.expected:.3g} "
+                f"expected (p = {p_value(small.excess_p_value)})",
             )
         )
     return rows

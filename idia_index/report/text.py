@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from idia_index.decide.decision import Decision
-from idia_index.evaluation.records import Baselines, PValueSummary, Uniformity
+from idia_index.evaluation.records import Baselines, PValueSummary, SmallPValues
 from idia_index.report.documents import AuditResult
 from idia_index.report.format import p_value, percent
 from idia_index.store.summary import IndexSummary
@@ -52,35 +52,33 @@ def leak_warnings(baselines: Baselines | None) -> list[str]:
     ]
 
 
-UNEVEN = 0.05
-"""P-value of the Kolmogorov-Smirnov test below which the p-values are warned of."""
+EXCESS = 0.05
+"""Probability from which down too many small p-values of non-members are warned of."""
 
 
-def uniform_text(uniform: Uniformity) -> str:
-    """What the spread of non-members' p-values says of all p-values."""
-    count, p = uniform.non_members, uniform.ks_p_value
+def small_text(small: SmallPValues) -> str:
+    """What the number of small p-values of non-members says of all p-values."""
     found = (
-        f"{uniform.at_most_5_percent:,} of {count:,} are at most 0.05, where {count / 20:.3g} are "
-        f"expected; Kolmogorov-Smirnov p = {p_value(p)}"
+        f"{small.at_most_5_percent:,} of {small.non_members:,} are at most 0.05, where "
+        f"{small.expected:.3g} are expected; as many by chance: p = {p_value(small.excess_p_value)}"
     )
-    if p < UNEVEN:
+    if small.excess_p_value < EXCESS:
         return (
-            "The p-values of known non-members are not spread evenly, as they should be "
-            f"({found}). So the control names may not be like the true names here, and p-values of "
-            "the others too small or too large: take who stands out by them with care. One such "
-            "test in twenty fails by chance."
+            f"Too many known non-members have a small p-value ({found}). So the true names may "
+            "stand out from the control names for another reason than their faces, and the "
+            "p-values of the others may be too small: take who stands out by them with care. "
+            "One such test in twenty warns by chance."
         )
     return (
-        f"The p-values of known non-members are spread as evenly as chance allows ({found}): no "
-        "sign that p-values are too small or too large. Among few non-members only a gross one "
-        "would show."
+        f"No more known non-members have a small p-value than chance gives ({found}): no sign "
+        "that p-values are too small. Among few non-members only a gross excess would show."
     )
 
 
-def uniform_warnings(summary: PValueSummary) -> list[str]:
-    """What must stand first if p-values of non-members are not what p-values should be."""
-    uniform = summary.non_members_uniform
-    return [uniform_text(uniform)] if uniform and uniform.ks_p_value < UNEVEN else []
+def small_warnings(summary: PValueSummary) -> list[str]:
+    """What must stand first if too many p-values of non-members are small."""
+    small = summary.non_members_small
+    return [small_text(small)] if small and small.excess_p_value < EXCESS else []
 
 
 def notes(result: AuditResult) -> list[str]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -27,6 +30,20 @@ class Rate:
     def ci95(self) -> tuple[float, float] | None:
         """Two-sided 95 % Clopper-Pearson interval."""
         return clopper_pearson(self.hits, self.total) if self.total else None
+
+
+def binomial(total: int, chance: float) -> NDArray[np.float64]:
+    """P(k hits), k = 0 to `total`, of `total` trials of a chance in [0, 1]: float64 [total + 1]."""
+    hits = np.arange(total + 1)
+    if chance <= 0 or chance >= 1:
+        sure: NDArray[np.float64] = (hits == (total if chance >= 1 else 0)).astype(np.float64)
+        return sure
+    logs = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, total + 1)))))
+    ways = logs[total] - logs - logs[::-1]
+    out: NDArray[np.float64] = np.exp(
+        ways + hits * math.log(chance) + (total - hits) * math.log1p(-chance)
+    )
+    return out
 
 
 def incomplete_beta(a: float, b: float, x: float) -> float:

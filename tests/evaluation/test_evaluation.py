@@ -150,8 +150,8 @@ def test_p_values_of_people_the_model_does_not_know_are_uniform(
     found = gather(index, ToyBackend(model="toy"), subjects, settings)
     assert stats.kstest(found.controls.p_values, "uniform").pvalue > 0.01
     summary = p_value_summary(found)
-    assert summary.discoveries <= 2 and summary.non_members_uniform is not None
-    assert summary.non_members_uniform.non_members == count
+    assert summary.discoveries <= 2 and summary.non_members_small is not None
+    assert summary.non_members_small.non_members == count
 
 
 def test_results_are_evaluated_again_without_model_or_index(
@@ -304,7 +304,8 @@ def test_an_audit_without_known_truth_has_p_values(
     done = run(monkeypatch, "audit", index.path, table, "--out", tmp_path / "out", "--json")
     data = json.loads(done.stdout)
     assert data["format"] == "idia-index/audit/1" and data["metrics"] is None
-    assert all(0 < subject["p_value"] <= subject["q_value"] for subject in data["subjects"])
+    for subject in data["subjects"]:
+        assert 0 < subject["control_p_value"] <= min(subject["p_value"], subject["q_value"])
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["evaluation"]["roc"] is None
     assert report["evaluation"]["curves"]["tpr"] is None
@@ -334,26 +335,35 @@ def test_settings_that_make_no_sense(wrong: dict[str, Any], told: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("power", "uneven"), [(1.0, False), (1.25, False), (0.4, True), (3.0, True)]
+    ("power", "too_many"), [(1.0, False), (1.25, False), (0.4, False), (3.0, True)]
 )
-def test_uneven_p_values_of_non_members_are_warned_of(
-    evidence: Evidence, tmp_path: Path, power: float, uneven: bool
+def test_too_many_small_p_values_of_non_members_are_warned_of(
+    evidence: Evidence, tmp_path: Path, power: float, too_many: bool
 ) -> None:
     p_values = evidence.controls.p_values.copy()
     others = evidence.truth("non_member")
     p_values[others] = ((np.arange(len(others)) + 0.5) / len(others)) ** power
-    changed = replace(evidence, controls=replace(evidence.controls, p_values=p_values))
+    changed = replace(
+        evidence,
+        controls=replace(
+            evidence.controls,
+            control_p_values=p_values,
+            name_fixed_p_values=np.full(len(p_values), np.nan),
+        ),
+    )
     result = write_evaluation(changed, SETTINGS, tmp_path)
-    assert (stats.kstest(p_values[others], "uniform").pvalue < 0.05) == uneven
     small = int((p_values[others] <= 0.05).sum())
-    said = f"{small} of 36 are at most 0.05, where 1.8 are expected"
+    sizes = evidence.controls.counts[others] + 1
+    expected = float((np.floor(sizes / 20 + 1e-9) / sizes).sum())
+    said = f"{small} of 36 are at most 0.05, where {expected:.3g} are expected"
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     text = evaluation_text(result)
     assert said in page and said in text
     warned = [warning for warning in result.warnings if said in warning]
-    if uneven:
-        assert len(warned) == 1 and "One such test in twenty fails by chance" in warned[0]
+    assert (stats.binom.sf(small - 1, 36, expected / 36) < 0.05) == too_many
+    if too_many:
+        assert len(warned) == 1 and "One such test in twenty warns by chance" in warned[0]
         assert text.startswith(f"WARNING: {warned[0]}") and text.count(said) == 1
         assert page.index(said) < page.index("associates")
     else:
-        assert not warned and "as evenly as chance allows" in text
+        assert not warned and "than chance gives" in text

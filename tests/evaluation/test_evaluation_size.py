@@ -18,7 +18,8 @@ from idia_index.cli.main import cli
 from idia_index.errors import InputError
 from idia_index.evaluation import name_tests, recorded
 from idia_index.evaluation.baselines import OMITTED
-from idia_index.evaluation.pvalues import score_names
+from idia_index.evaluation.pmi import NameScores, photos_of
+from idia_index.evaluation.references import References
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.evaluate import gather
 from idia_index.prompts.names import make_names
@@ -136,12 +137,17 @@ def test_results_are_written_if_they_can_be_read(
 
 def test_scores_of_names_take_no_array_of_people_by_people() -> None:
     random = np.random.default_rng(0)
-    people, offered, dimensions = 3000, 1000, 8
-    images, own = random.normal(size=(2, people, dimensions))
-    others = random.normal(size=(offered, dimensions))
+    people, offered, dimensions = 5000, 1000, 8
+    rows = random.normal(size=(2 * people + offered, dimensions)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    images, own, others = np.split(rows, [people, 2 * people])
+    photos = photos_of(images, np.arange(people), people)
+    references = References.among(people, [None] * people, 0)
     tracemalloc.start()
     try:
-        assert sum(len(block.own) for block in score_names(images, own, others)) == people
+        scores = NameScores(others[None], photos.take(references.people), 20.0)
+        found = scores.of(photos, lambda _, run: own[run], references.places)
+        assert sum(1 for _ in found) == people
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

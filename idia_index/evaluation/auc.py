@@ -1,0 +1,66 @@
+"""The area under the ROC curve, with an interval that holds where the curve is nearly perfect."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+HALVINGS = 60
+
+
+def auc(members: ArrayLike, others: ArrayLike) -> float:
+    """P(a member scores higher than a non-member), ties counted half (Mann-Whitney).
+
+    Args:
+        members, others: finite scores, at least one each.
+    """
+    high, low = np.asarray(members, np.float64), np.sort(np.asarray(others, np.float64))
+    below = np.searchsorted(low, high, side="left").mean()
+    equal = np.searchsorted(low, high, side="right").mean()
+    return float((below + equal) / (2 * len(low)))
+
+
+def auc_interval(
+    auc: float, members: int, others: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Two-sided interval of an AUC that was estimated from two groups of people.
+
+    Method 5 of Newcombe, "Confidence intervals for an effect size measure based on the
+    Mann-Whitney statistic. Part 2", Statistics in Medicine 25 (2006): Hanley and McNeil's
+    variance with both group sizes replaced by their mean, taken at the limit itself rather than
+    at the estimate. It has a width at perfect separation, where a bootstrap has none.
+
+    Args:
+        auc: the Mann-Whitney estimate, in [0, 1].
+        members, others: sizes of the groups, at least one each.
+        confidence: inside (0, 1).
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+    if not 0 <= auc <= 1 or members < 1 or others < 1 or not 0 < confidence < 1:
+        raise ValueError(f"no interval for an AUC of {auc} of {members} and {others} people")
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    # By symmetry the lower limit of an AUC is one minus the upper limit of its complement.
+    return 1 - _upper(1 - auc, members, others, z), _upper(auc, members, others, z)
+
+
+def _upper(auc: float, members: int, others: int, z: float) -> float:
+    """The largest theta that lies at most z standard errors, taken at theta, above the estimate."""
+    low, high = auc, 1.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        if middle - auc <= z * _standard_error(middle, members, others):
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _standard_error(theta: float, members: int, others: int) -> float:
+    spread = (members + others) / 2 - 1
+    factor = 1 + spread * ((1 - theta) / (2 - theta) + theta / (1 + theta))
+    return math.sqrt(theta * (1 - theta) * factor / (members * others))
