@@ -214,9 +214,10 @@ def _encode_images(
         )
         _, mine, theirs = np.intersect1d(a.places, b.places, return_indices=True)
         if not len(mine):
+            first = next((s.reason for s in (*a.skipped[0], *b.skipped[0])), "none is named")
             raise InputError(
-                f"{shown(subject.name)} has no image that both backends take, of "
-                f"{len(subject.images)}; leave the subject out"
+                f"{shown(subject.name)} has no image that can be read by both backends, of "
+                f"{len(subject.images)}; the first: {first}"
             )
         parts[0].append(a.embeddings[mine])
         parts[1].append(b.embeddings[theirs])

@@ -211,7 +211,9 @@ def test_an_index_of_hostile_names_from_end_to_end(
     index = build_index(tmp_path / "i", ToyBackend(model="toy"), HOSTILE, JAIR2024[:3])
     folder = make_images(tmp_path / "people" / "=Cmd_|_Esc", 4)
     (folder / "bell \x07 \x1b[31m.png").write_bytes(b"")
-    (folder / os.fsdecode(b"no \xff utf-8.png")).write_bytes((folder / "00.png").read_bytes())
+    (make_images(tmp_path / "another", 1, seed=9) / "00.png").rename(
+        folder / os.fsdecode(b"no \xff utf-8.png")
+    )
     name = beside_hostile_rivals(index, folder)
     folder = folder.rename(folder.with_name(name.replace(" ", "_")))
     out = tmp_path / "out"
