@@ -20,6 +20,7 @@ from idia_index.evaluation.baselines import BlindScores
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.measured import Float64, Measured
 from idia_index.evaluation.name_tests import ControlTests
+from idia_index.search.index import Index
 from idia_index.types import Int64
 
 SIMILARITY = 1e-5
@@ -136,7 +137,10 @@ def _decided(now: Evidence, measured: Measured) -> Evidence:
         here = measured.of(person)
         predictions = measured.predictions[:, here]
         winners, counts, _ = count_votes(predictions)
-        rivals = rival_spellings(now.audit.index, predictions, result.name_id, result.subject.name)
+        rivals, index = result.rival_spellings, now.audit.index
+        # Recorded evidence, compared with another record, keeps no names but the winners'.
+        if isinstance(index, Index) and not np.array_equal(predictions, result.predictions):
+            rivals = rival_spellings(index, predictions, result.name_id, result.subject.name)
         subjects.append(
             replace(
                 result,

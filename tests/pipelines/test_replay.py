@@ -48,9 +48,7 @@ def evidence(world: tuple[Index, Path], tmp_path_factory: pytest.TempPathFactory
     measured = gather(index, ToyBackend(model="toy"), read_subjects(table), SETTINGS)
     folder = tmp_path_factory.mktemp("written")
     write_evaluation(measured.from_subjects(table), SETTINGS, folder)
-    found = read_results(folder)
-    # What is measured again knows all names, not only those that won.
-    return replace(found, audit=replace(found.audit, index=measured.audit.index))
+    return read_results(folder)
 
 
 def write(evidence: Evidence, folder: Path, change: Callable[[Report], object] = id) -> Path:
@@ -341,7 +339,7 @@ def test_rounding_is_no_difference_and_more_than_rounding_is(
         assert not compare(recorded, evidence).holds
         found = compare(recorded, evidence, before)
         assert (found.holds, found.exact) == (holds, False)
-        assert (found["rounded_otherwise"] > 0) == holds
+        assert (found.rounded_otherwise > 0) == holds
 
 
 def test_only_predictions_in_doubt_may_be_turned(evidence: Evidence) -> None:
