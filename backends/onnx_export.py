@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from idia_index.backends.clip_bpe import CLEANING, ClipTokenizer, merges_text
 from idia_index.backends.onnx_format import (
@@ -142,7 +143,7 @@ def _graph(what: str, backend: OpenClipBackend, write: Callable[[], None]) -> No
 
 def _write_tokenizer(backend: OpenClipBackend, folder: Path) -> str:
     """Writes the merges, proves that they give the model's vocabulary; returns the cleaning."""
-    tokenizer = backend.tokenizer
+    tokenizer: Any = backend.tokenizer
     clean = next((name for name in CLEANING if get_clean_fn(name) is tokenizer.clean_fn), None)
     merges = sorted(tokenizer.bpe_ranks, key=tokenizer.bpe_ranks.__getitem__)
     path = folder / MERGES

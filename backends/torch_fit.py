@@ -229,7 +229,5 @@ def _check_values(checkpoint: Checkpoint) -> None:
 
 def _not_finite(value: Tensor) -> int:
     flat = value if value.is_contiguous() else value.contiguous()
-    return sum(
-        int((~torch.isfinite(part)).sum())
-        for part in flat.reshape(-1).split(_PIECE // value.element_size())
-    )
+    pieces = torch.split(flat.reshape(-1), _PIECE // value.element_size())
+    return sum(int((~torch.isfinite(piece)).sum()) for piece in pieces)

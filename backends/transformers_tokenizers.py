@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -50,7 +50,7 @@ def check_clip_tokenizer(folder: Path) -> None:
     Raises:
         InputError: names the file and what differs.
     """
-    checks = {
+    checks: dict[str, Callable[[Path], None]] = {
         "merges.txt": _check_merges_file,
         "vocab.json": lambda path: _check_vocabulary(read_json(path), path),
         "tokenizer.json": lambda path: _check_fast(read_json(path), path),
@@ -129,7 +129,7 @@ def _check_config(data: Mapping[str, Any], path: Path) -> None:
             _refuse(path, f"sets {name} to {shown(data[name])}")
     for number, token in (data.get("added_tokens_decoder") or {}).items():
         word = token.get("content") if isinstance(token, Mapping) else token
-        if str(_SPECIAL.get(word)) != str(number):
+        if str(_SPECIAL.get(str(word))) != str(number):
             _refuse(path, f"adds the token {shown(word)} as {shown(number)}")
     known = {*_INERT, *_TOKENS, *switches, "added_tokens_decoder", "additional_special_tokens"}
     odd = next((name for name in data if name not in known and data[name] is not None), None)
@@ -172,9 +172,9 @@ def _check_steps(data: Mapping[str, Any], path: Path) -> None:
     plain = all(
         step.get("pattern") == {"Regex": r"\s+"} and step.get("content") == " " for step in replaces
     )
-    kinds = [kind for kind, _ in steps]
-    if not plain or sorted(kinds) not in (["Lowercase", "NFC", "Replace"], ["Lowercase", "NFC"]):
-        _refuse(path, f"normalizes texts by {shown(', '.join(map(str, kinds)) or 'nothing')}")
+    kinds = sorted(str(kind) for kind, _ in steps)
+    if not plain or kinds not in (["Lowercase", "NFC", "Replace"], ["Lowercase", "NFC"]):
+        _refuse(path, f"normalizes texts by {shown(', '.join(kinds) or 'nothing')}")
     parts = _flat(data.get("pre_tokenizer"), "pretokenizers")
     splits = [part for part in parts if part.get("type") == "Split"]
     if (

@@ -109,7 +109,7 @@ def _tar_members(file: Any) -> Iterator[tuple[str, str, bytes]]:
                 content = tar.extractfile(member)
                 assert content is not None
                 yield key, suffix, _whole(content.read(_MOST + 1), member.name)
-            tar.members.clear()  # or it would grow with the tar
+            tar.members.clear()  # type: ignore[attr-defined]  # or it would grow with the tar
 
 
 def _folder(source: Source) -> Iterator[tuple[str, str, bytes]]:
