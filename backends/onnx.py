@@ -24,8 +24,9 @@ from idia_index.backends.onnx_format import (
 from idia_index.backends.onnx_graph import OnnxGraph
 from idia_index.backends.onnx_io import image_ports, text_ports
 from idia_index.backends.onnx_runtime import CPU, OnnxDevice, pick_device, why_not
+from idia_index.encode.backend import Encoder
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.plugins import BACKEND_DTYPES, BackendPlugin, PackTower
+from idia_index.plugins import BACKEND_DTYPES, PackTower
 from idia_index.support.concurrency import in_threads
 from idia_index.types import Fingerprint, Float32, Pack
 
@@ -35,7 +36,7 @@ _IMAGES_AT_A_TIME = 16  # of one thread; more only take memory
 _FEW_IMAGES = 64  # up to here, laying the weights out takes longer than it saves
 
 
-class OnnxBackend(BackendPlugin):
+class OnnxBackend(Encoder):
     """A CLIP model in ONNX Runtime.
 
     Args:

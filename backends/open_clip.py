@@ -12,9 +12,9 @@ from PIL import Image
 from idia_index.backends.fingerprints import preprocessing_string
 from idia_index.backends.preprocessing import Preprocessing
 from idia_index.backends.settings import ACTIVATIONS, read_preprocessing
+from idia_index.encode.backend import Encoder
 from idia_index.encode.images import MAX_PIXELS
 from idia_index.errors import IdiaIndexError, MissingExtraError, ModelError
-from idia_index.plugins import BackendPlugin
 from idia_index.plugins.specs import SpecKind, pytorch_spec
 from idia_index.support.offline import is_offline
 from idia_index.support.text import shown
@@ -61,7 +61,7 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("the open_clip backend", error.name or "open_clip", "torch") from error
 
 
-class OpenClipBackend(BackendPlugin):
+class OpenClipBackend(Encoder):
     """A CLIP model in PyTorch.
 
     Args:

@@ -15,7 +15,31 @@ from idia_index.support.text import shown
 from idia_index.types import Fingerprint, Float32
 
 
-class Backend(BackendPlugin):
+class Encoder(BackendPlugin):
+    """A plugin that encodes by itself too; those of this package do."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Float32:
+        """Text embeddings float32 [n, D], unit rows, in the order of `texts`.
+
+        Raises:
+            InputError: `texts` is one string, or a text is past the model's context length.
+        """
+        if isinstance(texts, str):
+            raise InputError(f"encode_texts takes a list of texts: write [{shown(texts)}]")
+        return embeddings.encode_texts(self, texts)
+
+    def encode_images(self, images: Sequence[ImageSource]) -> Float32:
+        """Image embeddings float32 [n, D], unit rows, of paths or PIL images.
+
+        Raises:
+            InputError: `images` is one image, or one of them is not a readable image.
+        """
+        if isinstance(images, str | os.PathLike | Image.Image):
+            raise InputError("encode_images takes a list of images: put this one in brackets")
+        return embeddings.encode_images(self, [load_image(image) for image in images])
+
+
+class Backend(Encoder):
     """A loaded model, made by `load_backend`.
 
     It wraps a plugin and stands wherever the plugin does.
@@ -45,26 +69,6 @@ class Backend(BackendPlugin):
     def fingerprint(self) -> Fingerprint:
         """What the model is, exactly: architecture, SHA-256 of the weights, preprocessing, ..."""
         return self.plugin.fingerprint
-
-    def encode_texts(self, texts: Sequence[str]) -> Float32:
-        """Text embeddings float32 [n, D], unit rows, in the order of `texts`.
-
-        Raises:
-            InputError: `texts` is one string, or a text is past the model's context length.
-        """
-        if isinstance(texts, str):
-            raise InputError(f"encode_texts takes a list of texts: write [{shown(texts)}]")
-        return embeddings.encode_texts(self.plugin, texts)
-
-    def encode_images(self, images: Sequence[ImageSource]) -> Float32:
-        """Image embeddings float32 [n, D], unit rows, of paths or PIL images.
-
-        Raises:
-            InputError: `images` is one image, or one of them is not a readable image.
-        """
-        if isinstance(images, str | os.PathLike | Image.Image):
-            raise InputError("encode_images takes a list of images: put this one in brackets")
-        return embeddings.encode_images(self.plugin, [load_image(image) for image in images])
 
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
         """The plugin's own vectors, not normalised."""

@@ -102,6 +102,7 @@ def _subject(votes: AuditVotes, r: SubjectVotes) -> SubjectResult:
         rival_spellings=r.rival_spellings,
         images=len(r.subject.images),
         correct_prompts=r.decision.correct_prompts,
+        tau=votes.tau,
         inferred_member=r.decision.inferred_member,
         verdict=verdict(r.decision),
         membership=_membership(r),

@@ -69,7 +69,8 @@ class SubjectResult:
         rival_spellings: predicted candidates that may be the name under another spelling.
         images: number of images that were used.
         correct_prompts: templates whose winner is the person's name.
-        inferred_member: whether the person is inferred to be in the training data.
+        tau: correct prompts from which the person is inferred to be in the training data.
+        inferred_member: whether the person is.
         verdict: the same in words.
         membership: what is known; null where nothing is.
         training_count: training images of the person; null where not known.
@@ -100,6 +101,7 @@ class SubjectResult:
     rival_spellings: tuple[str, ...]
     images: int
     correct_prompts: int
+    tau: int
     inferred_member: bool
     verdict: str
     membership: Membership | None
@@ -121,6 +123,11 @@ class SubjectResult:
     rule_null: float | None = None
     margin: float | None = None
     firmness: Firmness | None = None
+
+    @property
+    def decision(self) -> Decision:
+        """The decision of the rule."""
+        return Decision(self.correct_prompts, self.tau)
 
     def decide(self, tau: int) -> Decision:
         """The decision by another tau."""
