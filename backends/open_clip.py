@@ -178,7 +178,8 @@ class OpenClipBackend(Encoder):
             if not packs_agree(model, tower, ClipBpe(self.tokenizer)):
                 refusal = "its embeddings through packs are not those of encode_text"
         self.pack_refusal = refusal
-        self.logit_scale = float(model.logit_scale.detach().double().exp())
+        scale = getattr(model, "logit_scale", None)
+        self.logit_scale = None if scale is None else float(scale.detach().double().exp())
         self.clip = model.to(self._device, weights_dtype(self._device, self._dtype))
         self._check_range()
         self.image_tower = ImageTower(self.clip).eval()

@@ -106,6 +106,12 @@ class SiglipTowers(nn.Module):
         self.context_length = int(model.config.text_config.max_position_embeddings)
         self.vocab_size = int(model.config.text_config.vocab_size)
 
+    @property
+    def logit_scale(self) -> Tensor:
+        """Log of the scale, as open_clip's models have it."""
+        scale: Tensor = self.model.logit_scale
+        return scale
+
     def encode_text(self, ids: Tensor, normalize: bool = False) -> Tensor:
         """Token ids int64 [n, L] -> [n, D]; `pad` is hidden if the tokenizer makes a mask."""
         mask = None if self.pad is None else (ids != self.pad).long()

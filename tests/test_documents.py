@@ -16,7 +16,7 @@ LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 # Code, tests and documents named in backticks by their path from the top.
 PATH = re.compile(r"`((?:idia_index|backends|indexes|cli|tests|docs|benchmarks)/[\w./-]+)`")
 MAKE = re.compile(r"(?:`|^\s*|\$ )make ([a-z]+)\b", re.MULTILINE)
-COMMAND = re.compile(r"(?:\$ |`)idia-index ([a-z]+)\b", re.MULTILINE)
+COMMAND = re.compile(r"(?:\$ |`)idia-index ([a-z]+(?:-[a-z]+)*)\b", re.MULTILINE)
 
 
 @pytest.fixture(params=DOCUMENTS, ids=lambda path: path.name)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from toy_backend import DIM, ToyBackend
 
 from idia_index import errors
@@ -59,7 +60,8 @@ def test_folders_of_several_people_are_refused_for_safety(tmp_path: Path) -> Non
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         for number in range(2):
-            (tmp_path / name / f"{number}.png").write_bytes(b"x")
+            colour = (len(name) * 50 + ord(name), 9, number)
+            Image.new("RGB", (8, 8), colour).save(tmp_path / name / f"{number}.png")
     with pytest.raises(errors.RefusedError, match="several people"):
         make_subject("Jane Doe", [tmp_path])
 

@@ -114,7 +114,8 @@ def decode_image(
         raise
     # Decoders raise whatever their format's parser ran into; each of it means the same here.
     except Exception as error:
-        raise InputError(f"{name}: cannot be decoded ({error}); {_REPLACE}") from error
+        reason = " ".join(str(error).split())[:200]  # some decoders give paragraphs
+        raise InputError(f"{name}: cannot be decoded ({reason}); {_REPLACE}") from error
 
 
 def size_of(image: Image.Image) -> int:

@@ -10,7 +10,6 @@ import os
 import shutil
 import tarfile
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -223,8 +222,9 @@ def _watch(parent: int) -> None:
     """Ends a worker whose parent was killed: nobody would ever take its results."""
 
     def look() -> None:
+        pause = threading.Event()
         while os.getppid() == parent:
-            time.sleep(0.5)
+            pause.wait(0.5)
         os._exit(1)
 
     threading.Thread(target=look, daemon=True).start()

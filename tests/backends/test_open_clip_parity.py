@@ -41,7 +41,9 @@ def test_built_in_architectures(architecture: str, tmp_path: Path) -> None:
         torch.save({"epoch": 1, "state_dict": wrapped, "optimizer": {"state": {}}}, path)
     else:
         torch.save(state, path)
-    backend = OpenClipBackend(model=f"{architecture}/{path}")
+    quick = architecture.endswith("quickgelu")
+    activation = "quick_gelu" if quick else "gelu"
+    backend = OpenClipBackend(model=f"{architecture}/{path}", activation=activation)
     path.unlink()  # the large ones would fill the disk of a small machine
     texts = [*helper.TEXTS[:3], "a " * 75]  # the last fills the context
     images = helper.pictures(2)
@@ -51,8 +53,7 @@ def test_built_in_architectures(architecture: str, tmp_path: Path) -> None:
     expected = helper.unit_images(model, images, 224)
     assert np.abs(Backend(backend).encode_images(images) - expected).max() < TOLERANCE
     assert backend.fingerprint.dim == expected.shape[1]
-    quick = architecture.endswith("quickgelu")
-    assert backend.fingerprint.activation == ("quick_gelu" if quick else "gelu")
+    assert backend.fingerprint.activation == activation
 
 
 def _hugging_face_tokenizer(folder: Path) -> HFTokenizer:

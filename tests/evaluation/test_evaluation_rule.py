@@ -132,7 +132,8 @@ def test_rates_are_means_over_draws() -> None:
     curve = rate_curve(Drawn((1, 2), correct), np.array([True, True, False]), 1, seed=0)
     assert curve is not None and curve.people == 2
     assert curve.mean.tolist() == [0.5, 0.75]
-    assert curve.sd.tolist() == [0.0, 0.25]
+    # Over draws - 1: rates 0.5 and 1 of two draws.
+    assert curve.sd.tolist() == [0.0, pytest.approx(0.25 * 2**0.5)]
     assert (curve.low <= curve.mean).all() and (curve.mean <= curve.high).all()
     assert rate_curve(Drawn((1, 2), correct), np.zeros(3, np.bool_), 1, seed=0) is None
 

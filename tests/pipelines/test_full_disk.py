@@ -84,6 +84,10 @@ def refused_for_room(command: list[str], room: int) -> str:
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit)
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("onnx on ")]
+    lines = [
+        line
+        for line in done.stderr.splitlines()
+        if not line.startswith(("onnx on ", "open_clip on "))
+    ]
     assert done.returncode == 2 and len(lines) == 1
     return lines[0]

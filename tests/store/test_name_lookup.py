@@ -130,7 +130,7 @@ def test_each_file_of_names_is_read_once_however_many_are_asked_for(
     assert read.count(index.manifest.shards[0].names.file) == 1
 
 
-def test_hashes_that_do_not_rise_are_refused(tmp_path: Path) -> None:
+def test_hashes_that_do_not_ascend_are_refused(tmp_path: Path) -> None:
     """A lookup of other hands, its checksums right, could make every name a candidate."""
     keys, _ = lookup_files(f"k{i}" for i in range(9))
     data = bytes(keys[:72][::-1]) + bytes(keys[72:])
@@ -139,7 +139,7 @@ def test_hashes_that_do_not_rise_are_refused(tmp_path: Path) -> None:
     for name, part in (("0.keys", data), ("0.sums", sums)):
         (tmp_path / name).write_bytes(part)
         files.append(FileEntry(name, len(part), hashlib.sha256(part).hexdigest()))
-    with pytest.raises(InputError, match=r"0\.keys: holds hashes that do not rise"):
+    with pytest.raises(InputError, match=r"0\.keys: holds hashes that do not ascend"):
         list(Lookup(tmp_path, LookupEntry(0, 9, *files)).candidates(
             np.array([2**63], np.uint64)
         ))  # fmt: skip
