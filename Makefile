@@ -63,7 +63,7 @@ $(DEMO_ENV)/ready: setup.cfg
 
 $(DEV_ENV)/ready: setup.cfg
 	$(PYTHON) -m venv $(DEV_ENV)
-	$(DEV_ENV)/bin/python -m pip install -q -e '.[export,torch,cpu,report,dev,docs]'
+	$(DEV_ENV)/bin/python -m pip install -q -e '.[export,torch,cpu,report,photos,members,pandas,dev,docs]'
 	touch $@
 
 clean:
