@@ -41,7 +41,7 @@ def _word_pattern() -> Any:
 
 
 def _repair(text: str) -> str:
-    """Mends broken encodings and resolves HTML entities."""
+    """Repairs broken encodings and resolves HTML entities."""
     # Neither step changes printable ASCII without `&`; most names are that.
     if text.isascii() and text.isprintable() and "&" not in text:
         return text

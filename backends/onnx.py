@@ -173,12 +173,12 @@ def _check_dtype(dtype: str, stored: str, folder: Path) -> None:
     if dtype not in BACKEND_DTYPES:
         raise InputError(f"dtype {dtype!r} is unknown; there are: {', '.join(BACKEND_DTYPES)}")
     if dtype not in ("float32", stored):
-        mend = (
+        remedy = (
             "export the model with --dtype float16"
             if dtype == "float16"
             else "leave --dtype out, or use the open_clip backend"
         )
-        raise InputError(f"{folder}: stores {stored} and computes float32, no {dtype}; {mend}")
+        raise InputError(f"{folder}: stores {stored} and computes float32, no {dtype}; {remedy}")
 
 
 def export_fingerprint(source: Fingerprint, dtype: str) -> Fingerprint:

@@ -1,6 +1,6 @@
 """Which of a person's images a draw takes: seeded, replayable, the same on every machine.
 
-The drawing is defined by raw words of PCG64 and whole numbers. NumPy keeps that stream from
+The drawing is defined by raw words of PCG64 and integers. NumPy keeps that stream from
 release to release, but not those of `Generator.choice`. Anyone can repeat it:
 
     words  = PCG64(SeedSequence([SEED, four 32-bit words of SHA-256 of the person's name]))
@@ -57,7 +57,7 @@ def draw_images(name: str, images: int, sizes: Sequence[int], draws: int, seed: 
     Args:
         name: the person, which the stream belongs to.
         images: n, how many images there are, 1 to 65,536.
-        sizes: images of a draw, each 1 to n, rising.
+        sizes: images of a draw, each 1 to n, ascending.
         draws: R, how often each size is drawn, 1 or more.
         seed: any whole number from 0.
 
@@ -70,7 +70,7 @@ def draw_images(name: str, images: int, sizes: Sequence[int], draws: int, seed: 
     check_images(name, images)
     if not sizes or list(sizes) != sorted(set(sizes)) or not 1 <= sizes[0] <= sizes[-1] <= images:
         raise InputError(
-            f"sizes {shown(list(sizes))}: give rising numbers from 1 to the {images} images of "
+            f"sizes {shown(list(sizes))}: give ascending numbers from 1 to the {images} images of "
             f"{shown(name)}"
         )
     stream = raw_stream(seed, person_words(name))
@@ -99,7 +99,7 @@ def resamples(seed: int, people: int, count: int) -> NDArray[np.float32]:
         count: B, number of samples.
 
     Returns:
-        float32 [B, P], whole numbers; each row sums to P.
+        float32 [B, P], integers; each row sums to P.
     """
     words = raw_stream(seed, [people, 0xB007]).random_raw(count * people)
     # A remainder of 64 bits favours small numbers by less than 1 in 10**10.

@@ -32,7 +32,7 @@ class Measured:
         rivals: name ids int64 [T, M], the most similar candidate but the true name; -1 where the
             true name is the only candidate.
         true: float32 [T, M], cosine similarity of the true name.
-        pool_sizes: int64 [L], sizes of smaller candidate pools, falling.
+        pool_sizes: int64 [L], sizes of smaller candidate pools, descending.
         pool_predictions: name ids int64 [L, T, M], predictions within those pools; an id past all
             candidates where the search did not reach far enough to know.
         pool_unknown: float64 [L], the share of those.

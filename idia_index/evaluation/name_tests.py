@@ -74,7 +74,7 @@ def token_counts(backend: BackendPlugin, names: Sequence[str]) -> list[int]:
 
 
 def offered_names(prepared: Prepared, seed: int) -> Int64:
-    """Candidates that may be controls: none of them a subject's name; ids int64, rising."""
+    """Candidates that may be controls: none of them a subject's name; ids int64, ascending."""
     taken = set(prepared.name_ids)
     order = shuffled(seed, len(prepared.index), 0xC0)
     kept = [i for i in order[: OFFERED + len(taken)].tolist() if i not in taken]

@@ -27,7 +27,7 @@ class Drawn:
     """Correct prompts over draws.
 
     Attributes:
-        sizes: images of a draw, S of them, rising.
+        sizes: images of a draw, S of them, ascending.
         correct: int16 [S, R, P], correct prompts of each draw for each of P people.
     """
 
@@ -52,7 +52,7 @@ def draw_correct(
     Args:
         measured: what the search gave.
         people: place in `measured` and name of those who are evaluated.
-        sizes: images of a draw, rising; nobody may have fewer images than the largest.
+        sizes: images of a draw, ascending; nobody may have fewer images than the largest.
         draws: draws of each size.
         seed: of the draws.
     """
@@ -174,7 +174,7 @@ def make_bins(
     Args:
         counts: training count of each of P people, None where not known.
         members: bool [P].
-        edges: where bins start, rising; None: one bin per count where there are few different
+        edges: where bins start, ascending; None: one bin per count where there are few different
             ones, else the paper's, 25 wide.
 
     Raises:
@@ -182,7 +182,7 @@ def make_bins(
     """
     known = [c for c, member in zip(counts, members, strict=True) if member and c is not None]
     if edges is not None and (list(edges) != sorted(set(edges)) or not edges or edges[0] < 0):
-        raise InputError(f"bins {list(edges)}: give rising numbers from 0, such as 0,25,50,100")
+        raise InputError(f"bins {list(edges)}: give ascending numbers from 0, such as 0,25,50,100")
     if not known:
         return []
     distinct = sorted(set(known))

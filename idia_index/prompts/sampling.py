@@ -1,6 +1,6 @@
 """Candidate names drawn from name statistics: first x last, half female, half male, replayable.
 
-The drawing is defined by SHAKE-256 and whole numbers, not by a library's generator: NumPy keeps
+The drawing is defined by SHAKE-256 and integers, not by a library's generator: NumPy keeps
 the streams of its bit generators but not those of `Generator.choice`, and a list of candidates
 must be the same on every machine, years later. Anyone can repeat it in a few lines:
 

@@ -66,7 +66,7 @@ class Once:
     """What makes each of some names one candidate.
 
     Attributes:
-        gone: int64 [g], rising, candidates to leave out: they are another one.
+        gone: int64 [g], ascending, candidates to leave out: they are another one.
         missing: names to add at the end of those that are left.
         name_ids: each name's id then.
     """

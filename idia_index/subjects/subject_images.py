@@ -36,7 +36,7 @@ class Encoded:
     Attributes:
         embeddings: float32 [M, D], unit rows.
         owners: int64 [M], the subject of each.
-        places: int64 [M], the place of each among all subjects' files, rising.
+        places: int64 [M], the place of each among all subjects' files, ascending.
         paths: the file of each.
         sha256: of the file of each, as it was when it was decoded.
         skipped: by subject, what was left out.

@@ -23,7 +23,7 @@ def test_differences_of_documents() -> None:
         ("t[p/q]", "t", MISSING, 1),
     ]
     assert not differences([0.1, 3], [0.1000009, 3], tolerance=1e-6)
-    assert differences([1], [2], tolerance=5)  # whole numbers are exact
+    assert differences([1], [2], tolerance=5)  # integers are exact
     assert differences([float("nan"), 10**400], [0.0, 1.0], tolerance=1e-6) != []
     assert [d.where for d in differences(before["b"], before["b"][::-1])] == [": order"]
     assert differences({"b": 1}, {"b": [{}]}, ignored=("b",)) == []

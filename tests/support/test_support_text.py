@@ -85,7 +85,7 @@ def test_refuses_with_file_line_and_mend(tmp_path: Path, data: bytes, line: int,
     path = _write(tmp_path, data)
     message = _message(path)
     assert message.startswith(f"{path}, line {line}: ") and what in message
-    assert message.count(": ") >= 2, "the mend follows the second colon"
+    assert message.count(": ") >= 2, "the remedy follows the second colon"
 
 
 def test_line_numbers_and_offsets_hold_past_the_first_chunk(
