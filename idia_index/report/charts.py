@@ -108,7 +108,7 @@ def _roc(evaluation: Analysis) -> tuple[Chart, ...]:
         return ()
     alt = f"ROC curves; the area under the margin's curve is {auc(roc.margin.auc)}"
     uri = draw.roc_curves(roc, evaluation.people.non_members)
-    return (Chart(uri, alt, "ROC of the two scores, false positive rate on a log scale."),)
+    return (Chart(uri, alt, "ROC of the scores, false positive rate on a log scale."),)
 
 
 def _p_values(result: EvaluationResult) -> tuple[Chart, ...]:

@@ -60,7 +60,7 @@ def _of_p_values(result: AuditResult) -> list[str]:
     summary = result.p_values
     if len(result.subjects) > 1:
         said.append(
-            "By p-values from matched control names and other people's photos, "
+            "By p-values from matched control names, "
             f"{counted(summary.discoveries, *STAND_OUT)} at a false discovery rate of "
             f"{percent(summary.fdr, 0)}."
         )
