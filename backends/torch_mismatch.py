@@ -127,6 +127,13 @@ def _remedy(
     path: Path,
 ) -> str:
     missing, unknown, wrong = differences
+    if len(missing) * 20 <= len(expected) and not unknown and not wrong:
+        return "the file is not whole; take an intact copy, or save the model's whole state_dict"
+    if unknown and not missing and not wrong:
+        return (
+            f"it computes more than that; name the architecture that has these parts, or write "
+            f"its {CONFIG} beside it and local-dir:FOLDER"
+        )
     fitting = fitting_architectures(weights)
     if fitting:
         return f"its shapes are those of {', '.join(fitting[:6])}: name the one it was trained as"
@@ -138,13 +145,6 @@ def _remedy(
     if only and (what := _another_size(wrong[0], weights, expected)) is not None:
         folder = shown_path(str(path.parent))
         return f"{what} in an {CONFIG} beside it, and write local-dir:{folder}"
-    if len(missing) * 20 <= len(expected) and not unknown and not wrong:
-        return "the file is not whole; take an intact copy, or save the model's whole state_dict"
-    if unknown and not missing and not wrong:
-        return (
-            f"it computes more than that; name the architecture that has these parts, or write "
-            f"its {CONFIG} beside it and local-dir:FOLDER"
-        )
     return (
         "its shapes are those of no architecture of open_clip; write the one that it was trained "
         f"with into an {CONFIG} beside it, and local-dir:{shown_path(str(path.parent))}"

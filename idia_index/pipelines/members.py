@@ -13,7 +13,13 @@ from idia_index.captions.corpora import nameless
 from idia_index.captions.records import ID_KINDS
 from idia_index.captions.tally import tally
 from idia_index.errors import InputError
-from idia_index.pipelines.caption_search import Options, Progress, remove_work, search_captions
+from idia_index.pipelines.caption_search import (
+    WORK,
+    Options,
+    Progress,
+    remove_work,
+    search_captions,
+)
 from idia_index.prompts.names import NameList
 from idia_index.report.members import (
     FILES,
@@ -77,7 +83,9 @@ def _check_folder(out: Path) -> None:
         private_folder(out)
         there = [file for file in FILES if (out / file).exists()]
         ours = out / FILES[1]
-        if there and not (ours.is_file() and _OURS.match(ours.read_bytes()[:100])):
+        # A search that was stopped while it wrote its results has left its work beside them.
+        begun = (out / WORK / "plan.json").is_file()
+        if there and not begun and not (ours.is_file() and _OURS.match(ours.read_bytes()[:100])):
             raise InputError(
                 f"{shown_path(out)}: holds {shown(there[0])}, which is of no search of this "
                 "program; give --out a new folder, or move it away"

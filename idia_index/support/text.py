@@ -186,7 +186,9 @@ def iter_blocks(
                 # Enough to be refused as too long when its end comes; the rest of it is not kept.
                 rest = rest[: max_line_bytes + 1]
         if rest:
-            yield _parse(_Block(name, rest + b"\n", number, offset), limit, encoding)
+            # A carriage return that ends the file is one by itself: it has no newline to go with.
+            end = b"\r\n" if rest.endswith(b"\r") else b"\n"
+            yield _parse(_Block(name, rest + end, number, offset), limit, encoding)
 
 
 @dataclass(frozen=True)
