@@ -10,13 +10,13 @@ from idia_index.report.format import (
     CI,
     auc,
     interval,
-    mean_and_sd,
+    mean_over_draws,
     needed,
     percent,
     share_text,
 )
 from idia_index.report.statistics import rate_curves
-from idia_index.report.text import STAND_OUT, small_text
+from idia_index.report.text import small_text, stand_out_text
 from idia_index.support.text import counted
 
 CURVES = ("TPR", "FPR", "accuracy")
@@ -73,10 +73,11 @@ def _curves(evaluation: Analysis) -> str:
         return ""
     shown = [(title, curve) for title, curve in rate_curves(curves) if title in CURVES]
     rows = [
-        [str(size), *(mean_and_sd(curve.mean[place], curve.sd[place]) for _, curve in shown)]
+        [str(size), *(mean_over_draws(curve, place) for _, curve in shown)]
         for place, size in enumerate(curves.sizes)
     ]
-    return table(["images", *(title for title, _ in shown)], rows)
+    caption = f"means of {counted(curves.draws, 'draw')} ({CI}; standard deviation between draws)"
+    return f"{caption}\n{table(['images', *(title for title, _ in shown)], rows)}"
 
 
 def _bins(evaluation: Analysis) -> str:
@@ -98,8 +99,7 @@ def _bins(evaluation: Analysis) -> str:
 def _checks(result: EvaluationResult) -> str:
     summary, baselines = result.p_values, result.evaluation.baselines
     rows = {
-        "p-values": f"{counted(summary.discoveries, *STAND_OUT)} at a false discovery rate of "
-        f"{percent(summary.fdr, 0)} (control names: {summary.controls.fewest} to "
+        "p-values": f"{stand_out_text(summary)} (control names: {summary.controls.fewest} to "
         f"{summary.controls.most} a person)",
         "rule on control names": f"{percent(summary.rule_null.rate, 2)} associated",
     }

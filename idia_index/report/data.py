@@ -36,6 +36,7 @@ from idia_index.report.documents import (
 )
 from idia_index.report.text import leak_warnings, notes, small_warnings, verdict
 from idia_index.store.summary import summarize
+from idia_index.support.intervals import Rate
 
 
 def audit_result(votes: AuditVotes, tests: Sequence[NameTest] = ()) -> AuditResult:
@@ -48,7 +49,9 @@ def audit_result(votes: AuditVotes, tests: Sequence[NameTest] = ()) -> AuditResu
         votes: the votes of the subjects.
         tests: each true name against its control names; none where they were left out.
     """
-    subjects = [_subject(votes, each) for each in votes.subjects]
+    metrics = evaluate_decisions(votes.subjects)
+    missed = Rate(metrics.fn, metrics.tp + metrics.fn) if metrics else None
+    subjects = [_subject(votes, each, missed) for each in votes.subjects]
     if tests:
         subjects = [_tested(s, test) for s, test in zip(subjects, tests, strict=True)]
     found = AuditResult(
@@ -61,7 +64,7 @@ def audit_result(votes: AuditVotes, tests: Sequence[NameTest] = ()) -> AuditResu
         backend=votes.backend,
         subjects=tuple(subjects),
         skipped=tuple(SkippedPerson(each.name, each.reason) for each in votes.skipped),
-        metrics=evaluate_decisions(votes.subjects),
+        metrics=metrics,
         notes=(),
     )
     return replace(found, notes=tuple(notes(found)))
@@ -91,7 +94,7 @@ def most_predicted(votes: AuditVotes, top: int) -> tuple[NameShare, ...]:
     )
 
 
-def _subject(votes: AuditVotes, r: SubjectVotes) -> SubjectResult:
+def _subject(votes: AuditVotes, r: SubjectVotes, missed: Rate | None) -> SubjectResult:
     name = votes.index.name
     pairs = enumerate(zip(r.winners.tolist(), r.counts.tolist(), strict=True))
     return SubjectResult(
@@ -104,7 +107,7 @@ def _subject(votes: AuditVotes, r: SubjectVotes) -> SubjectResult:
         correct_prompts=r.decision.correct_prompts,
         tau=votes.tau,
         inferred_member=r.decision.inferred_member,
-        verdict=verdict(r.decision),
+        verdict=verdict(r.decision, missed),
         membership=_membership(r),
         training_count=r.subject.training_count,
         votes=tuple(

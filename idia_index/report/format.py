@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from idia_index.evaluation.records import Share
+from idia_index.evaluation.records import RateCurve, Share
 from idia_index.support.text import counted
 
 CI = "95% CI"
@@ -45,9 +45,10 @@ def p_value(p: float) -> str:
     return f"{p:.2g}" if p >= 1e-4 else f"{p:.1e}"
 
 
-def mean_and_sd(mean: float, sd: float) -> str:
-    """A mean of shares over draws with its standard deviation, in percent."""
-    return f"{percent(mean)} ± {100 * sd:.1f}"
+def mean_over_draws(curve: RateCurve, place: int) -> str:
+    """A rate with one number of images: mean, interval, and standard deviation between draws."""
+    bounds = interval((curve.ci95_low[place], curve.ci95_high[place]))
+    return f"{percent(curve.mean[place])} ({bounds}; {percent(curve.sd[place])})"
 
 
 def needed(non_members: int, wanted: int) -> str:

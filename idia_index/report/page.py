@@ -14,6 +14,7 @@ from idia_index.report.charts import draw_charts, missing_matplotlib
 from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.report.people import (
     about,
+    by_chance,
     certainty,
     faces,
     firm,
@@ -42,9 +43,9 @@ LISTED = 50
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 LIMITS = (
-    "An association says that the model connects this face with this name. The likely reason is "
+    "An association says that the model connects this face with this name. One explanation is "
     "training images of the person with the name; a look-alike with the same name, or a name that "
-    "the model prefers for such faces, can do the same.",
+    "the model prefers for such faces, are others.",
     "Finding no association does not show that the person was left out of the training data: few "
     "images, poor photographs or a model too small to remember hide members from this test.",
     "Where membership was read from captions, a member is somebody whose name stands in a caption; "
@@ -78,7 +79,7 @@ def _environment() -> Environment:
     made.globals |= {
         "CI": form.CI,
         "auc": form.auc,
-        "mean_and_sd": form.mean_and_sd,
+        "mean_over_draws": form.mean_over_draws,
         "needed": form.needed,
         "share_text": form.share_text,
         "roles": roles,
@@ -106,6 +107,7 @@ def report_html(result: AuditResult, *, include_images: bool = False) -> str:
             result=result,
             evaluation=evaluation,
             warnings=result.warnings if isinstance(result, EvaluationResult) else (),
+            by_chance=by_chance(result),
             certainty=certainty(result),
             counts=by_training_count(result.metrics),
             people=most_associated_first(result),
@@ -130,7 +132,7 @@ def _people_columns(result: AuditResult) -> list[tuple[str, str]]:
     if result.subjects[0].p_value is not None:
         columns += [("p", "n"), ("adjusted p", "n")]
     if isinstance(result, EvaluationResult):
-        columns.append(("firm from (images)", "n"))
+        columns.append(("same verdict from (images)", "n"))
     return [*columns, ("truth", ""), ("training images", "n"), ("images", "n")]
 
 

@@ -11,7 +11,7 @@ from idia_index.errors import InputError
 from idia_index.evaluation.records import Firmness
 from idia_index.report.documents import AuditResult, EvaluationResult, SubjectResult
 from idia_index.report.format import confidence, p_value, percent
-from idia_index.report.text import STAND_OUT
+from idia_index.report.text import stand_out_text
 from idia_index.support.files import sha256_of
 from idia_index.support.text import counted
 
@@ -27,10 +27,18 @@ def most_associated_first(result: AuditResult) -> list[SubjectResult]:
 
 
 def firm(firmness: Firmness) -> str:
-    """From which number of images a verdict is firm."""
+    """From which number of images on fewer of them give the same verdict."""
     images = firmness.firm_from_images
     text = "-" if images is None else str(images)
     return text if firmness.holds_in_every_pool else f"{text}; not in every pool"
+
+
+def by_chance(result: AuditResult) -> str:
+    """How many associations there would be of as many names like theirs; empty if not known."""
+    shares = [s.rule_null for s in result.subjects if s.rule_null is not None]
+    if len(shares) < len(result.subjects):
+        return ""
+    return f"; of as many control names it would by chance associate {sum(shares):.1f}"
 
 
 def certainty(result: AuditResult) -> list[str]:
@@ -59,11 +67,7 @@ def _of_p_values(result: AuditResult) -> list[str]:
         return said
     summary = result.p_values
     if len(result.subjects) > 1:
-        said.append(
-            "By p-values from matched control names, "
-            f"{counted(summary.discoveries, *STAND_OUT)} at a false discovery rate of "
-            f"{percent(summary.fdr, 0)}."
-        )
+        said.append(f"By p-values from matched control names, {stand_out_text(summary)}.")
     if summary.rule_null.rate is not None:
         said.append(
             "The plain rule associates a control name with the same images in "

@@ -63,6 +63,7 @@ def p_value_rows(result: EvaluationResult) -> list[tuple[str, str]]:
     matched = "; ".join(f"{text} ({count})" for text, count in summary.matched_on.items())
     rows = [
         ("people that stand out", f"{summary.discoveries} of {len(result.subjects)}"),
+        ("of them wrong", f"about {summary.fdr * summary.discoveries:.1g}; nobody knows which"),
         ("of them known members", str(summary.discoveries_members)),
         ("of them known non-members", str(summary.discoveries_non_members)),
         ("control names a person", f"{summary.controls.fewest} to {summary.controls.most}"),

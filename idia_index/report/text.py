@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from idia_index.decide.decision import Decision
 from idia_index.evaluation.records import Baselines, PValueSummary, SmallPValues
 from idia_index.report.documents import AuditResult
-from idia_index.report.format import p_value, percent
+from idia_index.report.format import CI, interval, p_value, percent
 from idia_index.store.summary import IndexSummary
 from idia_index.support.documents import Json
+from idia_index.support.intervals import Rate
 from idia_index.support.text import counted
 
 ASSOCIATED = "the model associates this face with this name"
@@ -19,9 +20,29 @@ ANOTHER = "another name"  # where a rival is not named: see `disclosure.may_be_n
 NAMED = 20  # people that a note lists
 
 
-def verdict(decision: Decision) -> str:
-    """What may be said of one subject, in the only words that reports use for it."""
-    return ASSOCIATED if decision.inferred_member else NOT_ASSOCIATED
+def verdict(decision: Decision, missed: Rate | None) -> str:
+    """What may be said of one subject, in the only words that reports use for it.
+
+    Args:
+        decision: of the rule.
+        missed: known members who were not found; None, or of nobody, where none is known.
+    """
+    if decision.inferred_member:
+        return ASSOCIATED
+    if missed is None or missed.value is None:
+        return f"{NOT_ASSOCIATED}; how often members are missed is not known here"
+    known = counted(missed.total, "known member")
+    return f"{NOT_ASSOCIATED}; of {known} here {percent(missed.value)} are missed"
+
+
+def stand_out_text(summary: PValueSummary) -> str:
+    """Who stands out, and how many of them may be wrong."""
+    found = counted(summary.discoveries, *STAND_OUT)
+    said = f"{found} at a false discovery rate of {percent(summary.fdr, 0)}"
+    if not summary.discoveries:
+        return said
+    wrong = summary.fdr * summary.discoveries
+    return f"{said}: about {wrong:.1g} of them may be wrong, and nobody knows which"
 
 
 def index_type(summary: IndexSummary) -> str:
@@ -45,10 +66,11 @@ def leak_warnings(baselines: Baselines | None) -> list[str]:
         return []
     said = "; ".join(f"{row.title}: AUC {row.auc:.2f}" for row in baselines.rows if row.fires)
     return [
-        "The split leaks: members can be told from non-members nearly as well without matching a "
-        f"face to its name ({said}; the attack: AUC {baselines.attack_auc:.2f}). The rates "
-        "below are no evidence that the model knows these faces. Take non-members whose names and "
-        "photographs come from where the members' come from."
+        "The split leaks: without matching a face to its name, members can be told from "
+        f"non-members with {percent(baselines.near, 0)} or more of the attack's advantage over "
+        f"chance ({said}; the attack: AUC {baselines.attack_auc:.2f}). The rates below are no "
+        "evidence that the model knows these faces. Take non-members whose names and photographs "
+        "come from where the members' come from."
     ]
 
 
@@ -111,7 +133,7 @@ def _few_images(result: AuditResult) -> list[str]:
         said.append(
             f"{counted(very_few, *have)} fewer than {VERY_FEW} images. With one image no vote can "
             "tie, so that chance associates more: in the controlled study 2.3% of non-members, and "
-            "none of 120 with 30 images. Of two, those that differ tie, and fewer members are "
+            "1.0% with 30 images. Of two, those that differ tie, and fewer members are "
             "found. Conclude nothing from so few images."
         )
     if few:
@@ -132,8 +154,9 @@ def _how_often_wrong(result: AuditResult) -> str:
         )
     return (
         f"{counted(fpr.hits, 'false positive')} among {counted(fpr.total, 'non-member')}: "
-        "with 95% confidence the false positive rate lies between "
-        f"{percent(fpr.ci95[0])} and {percent(fpr.ci95[1])}."
+        f"a false positive rate of {percent(fpr.rate)} ({CI} {interval(fpr.ci95)}) if these "
+        f"{fpr.total:,} are like the people to be judged; for a particular name it can be several "
+        "times higher."
     )
 
 

@@ -154,7 +154,7 @@ def test_without_the_extra_the_page_is_whole_and_says_what_brings_figures(
     assert "pip install 'matplotlib" in "".join(page.texts)
     assert not [a for t, a in page.tags if t == "img"]
     tpr = written.result.evaluation.curves.tpr
-    assert tpr is not None and f"{100 * tpr.mean[1]:.1f}% ±" in text
+    assert tpr is not None and f"{100 * tpr.mean[1]:.1f}% (" in text
     assert not re.search(r"<details[^>]*><summary>Numbers", text)
 
 

@@ -11,9 +11,13 @@ import pytest
 from conftest import make_images
 from toy_backend import ToyBackend
 
-from idia_index import audit, build_index
+from idia_index import Settings, audit, build_index, evaluate
+from idia_index.cli.evaluation_text import evaluation_text
 from idia_index.cli.main import run as run_command
+from idia_index.evaluation.records import ControlRange, PValueSummary, RuleNull
 from idia_index.prompts.names import make_names
+from idia_index.report.page import report_html
+from idia_index.report.text import stand_out_text
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
 from idia_index.support.text import counted
@@ -112,3 +116,51 @@ def test_counted() -> None:
     ]  # fmt: skip
     assert counted(1, "person", "people") == "1 person"
     assert counted(2, "person", "people") == "2 people"
+
+
+REFUSED = (
+    "lies between",
+    "likely reason",
+    "nearly as well",
+    "firm from",
+    "too small or too large",
+    "±",
+)  # each said more than the figures do
+
+
+def test_words_say_no_more_than_the_figures(tmp_path: Path) -> None:
+    names = make_names(["A B", "C D", "E F", "G H", "I J"])
+    index = build_index(tmp_path / "i", ToyBackend(model="toy"), names)
+    people = [
+        Subject(name, tuple(sorted(make_images(tmp_path / name, 3).iterdir())), membership)
+        for name, membership in (("A B", MEMBER), ("C D", NON_MEMBER), ("E F", NON_MEMBER))
+    ]
+    settings = Settings(sizes=(1, 3), min_images=3)
+    result = evaluate(index, ToyBackend(model="toy"), people, settings)
+    said = " ".join([report_html(result), evaluation_text(result)])
+    for words in REFUSED:
+        assert words not in said.lower(), words
+    assert "if these 2 are like the people to be judged" in said
+    assert "of as many control names it would by chance associate" in said
+    missed = [s.verdict for s in result.subjects if not s.inferred_member]
+    assert missed and all("of 1 known member here" in verdict for verdict in missed)
+    alone = audit(index, ToyBackend(model="toy"), people[1:])
+    assert all("is not known here" in s.verdict for s in alone.subjects if not s.inferred_member)
+
+
+def test_of_those_that_stand_out_it_is_said_how_many_may_be_wrong() -> None:
+    found = stand_out_text(summary(discoveries=95))
+    assert found == (
+        "95 people stand out at a false discovery rate of 5%: about 5 of them may be wrong, and "
+        "nobody knows which"
+    )
+    assert "wrong" not in stand_out_text(summary(discoveries=0))
+
+
+def summary(discoveries: int) -> PValueSummary:
+    return PValueSummary(
+        method="", score="", calibrated=True, logit_scale=100.0, logit_scale_assumed=False,
+        assumption="", controls=ControlRange(9, 9), matched_on={}, fdr=0.05,
+        discoveries=discoveries, discoveries_members=0, discoveries_non_members=0,
+        rule_null=RuleNull(0, 1, 0.0, None, 1), non_members_small=None,
+    )  # fmt: skip
