@@ -120,7 +120,7 @@ def command(
         )  # fmt: skip
         load = partial(_load, backend, device, activation) if models else _demo
         results = conduct(run, parsed or [DEMO], load, progress)
-    tell_skipped(each["reason"] for each in results.skipped)
+    tell_skipped(each.reason for each in results.skipped)
     if as_json:
         write_json(results)
     else:

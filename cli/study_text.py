@@ -16,8 +16,8 @@ def study_text(results: StudyResults) -> str:
         results.title,
         "\n".join(results.warnings),
         "\n".join(results.candidate_rule),
-        f"{people['evaluated']} of {people['in_study']} people evaluated; "
-        f"{people['without_photos']} without photos{_missing(results)}",
+        f"{people.evaluated} of {people.in_study} people evaluated; "
+        f"{people.without_photos} without photos{_missing(results)}",
         _models(results),
     ]
     return "\n\n".join(parts)
@@ -44,11 +44,11 @@ def _models(results: StudyResults) -> str:
 def _row(model: ModelResult) -> list[str]:
     cells = [model.label]
     for outcome, rate in (("tp", "tpr"), ("fp", "fpr")):
-        curve = model.curves[rate]
+        curve = getattr(model.curves, rate)
         if curve is None:
             cells += ["", ""]
             continue
-        low, high = curve["ci95_low"][-1], curve["ci95_high"][-1]
+        low, high = curve.ci95_low[-1], curve.ci95_high[-1]
         cells += [_spread(model.confusion.rates[outcome]), f"{low:.1%} to {high:.1%}"]
     return cells
 

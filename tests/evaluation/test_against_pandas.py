@@ -13,6 +13,8 @@ from idia_index.cli.main import cli
 from idia_index.evaluation.draws import draw_images
 from idia_index.evaluation.recorded import read_results
 from idia_index.pipelines.studies.results import confusion
+from idia_index.report.documents import EvaluationResult
+from idia_index.support.documents import from_json
 
 pd = pytest.importorskip("pandas")
 
@@ -108,7 +110,7 @@ def test_rates_and_bins_are_pandas(report: tuple[dict[str, Any], Path]) -> None:
         {int(b.left): share for b, share in wanted.by_bin.mean().items()}, abs=1e-6
     )
     assert len(bins) == 3
-    matrix = confusion(data["evaluation"])
+    matrix = confusion(from_json(EvaluationResult, data).evaluation)
     last = wanted.rates[wanted.rates.images == SIZES[-1]]
     for outcome in ("tp", "fn", "fp", "tn"):
         assert matrix.counts[outcome].mean == pytest.approx(last[outcome].mean(), abs=1e-3)

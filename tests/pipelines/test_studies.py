@@ -7,14 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from click.testing import CliRunner
 from conftest import make_images
 from toy_backend import ToyBackend
 
+from idia_index.cli.documents import schemas
 from idia_index.cli.main import cli
 from idia_index.errors import InputError
 from idia_index.pipelines.studies.definition import STUDIES, read_study, with_lists
@@ -24,8 +27,10 @@ from idia_index.pipelines.studies.pool import paper_pool, pool_of_tested
 from idia_index.prompts.common_names import packaged_names
 from idia_index.prompts.names import name_key
 from idia_index.registry import load_backend
+from idia_index.report.studies.documents import StudyResults
 from idia_index.study import ONNX_DIR
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER
+from idia_index.support.documents import from_json, to_json
 
 
 def test_the_studies_are_those_of_the_paper() -> None:
@@ -126,7 +131,6 @@ def test_a_study_file_that_does_not_fit(tmp_path: Path, change: dict[str, Any], 
 
 @pytest.mark.parametrize("change", [change for change, _ in WRONG])
 def test_the_schema_refuses_the_same(tmp_path: Path, change: dict[str, Any]) -> None:
-    jsonschema = pytest.importorskip("jsonschema")
     folder = Path(__file__).parents[2] / "idia_index" / "data" / "studies"
     schema = json.loads((folder / "study.schema.json").read_text())
     check = jsonschema.Draft202012Validator(schema)
@@ -218,11 +222,51 @@ def test_several_models_make_one_report(tmp_path: Path, study: Study) -> None:
     for model in data["models"]:
         own = tmp_path / "o" / "report" / ".." / "models" / model["label"] / "report" / "index.html"
         assert f'href="../models/{model["label"]}/report/index.html"' in page and own.is_file()
+    check = jsonschema.Draft202012Validator(json.loads(schemas()["study.json"]))
+    check.validate(data)
+    assert to_json(from_json(StudyResults, data)) == data
     # Rates, heat map of each model; figure 5 and the histogram of both.
     drawn = page.count("data:image/svg+xml") if "Tables only" not in page else 6
     assert drawn == 6 and "\u00b1" in page
     bins = [(b["low"], b["high"], b["people"], b["evaluated"]) for b in data["training_counts"]]
     assert bins == [(0, 2, 1, 1), (2, 4, 1, 1), (4, None, 0, 0)]
+
+
+def people_of(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """What the results of a study say of each person, by model and key."""
+    data = json.loads((folder / "o" / "report" / "report.json").read_text(encoding="utf-8"))
+    models = {model["label"]: model["people"] for model in data["models"]}
+    return {label: {each["key"]: each for each in people} for label, people in models.items()}
+
+
+def test_results_hold_what_a_comparison_of_two_models_takes(tmp_path: Path, study: Study) -> None:
+    """Of each person and model the scores, and keys that other models and folders share."""
+    models = ("--model", "one=toy", "--model", "two=toy2")
+    assert study(*models).exit_code == 0
+    found = people_of(tmp_path)
+    for label, people in found.items():
+        folder = tmp_path / "o" / "models" / label
+        assert (folder / "study.idia" / "manifest.json").is_file()
+        report = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
+        assert [each["name"] for each in people.values()] == ["Jane Doe", "John Roe"]
+        for subject in report["subjects"]:
+            person = people[subject["name"].lower()]
+            for value in ("membership", "training_count", "images", "correct_prompts",
+                          "inferred_member", "margin", "p_value"):  # fmt: skip
+                assert person[value] == subject[value], value
+            assert person["margin"] is not None
+            photos = sorted((tmp_path / "faces" / subject["name"].replace(" ", "_")).iterdir())
+            digests = "".join(sha256(photo.read_bytes()).hexdigest() for photo in photos)
+            assert person["photos_sha256"] == sha256(digests.encode()).hexdigest()
+    one, two = found.values()
+    assert list(one) == list(two) == ["jane doe", "john roe"]
+    # The same photos in folders of another name, and one photo more: keys stay, photos tell.
+    (tmp_path / "faces" / "Jane_Doe").rename(tmp_path / "faces" / "jane_DOE")
+    make_images(tmp_path / "faces" / "John_Roe", 4)
+    assert study(*models).exit_code == 0
+    again = people_of(tmp_path)["one"]
+    assert again.keys() == one.keys() and again["jane doe"] == one["jane doe"]
+    assert again["john roe"]["photos_sha256"] != one["john roe"]["photos_sha256"]
 
 
 def test_finished_models_are_not_run_again(

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
+from idia_index.evaluation.records import BinRates, Curves, RateCurve
 from idia_index.report.studies.documents import (
     FORMAT,
+    Candidates,
     Confusion,
     HistogramBin,
     MissingPerson,
     ModelResult,
     Spread,
+    StudyPeople,
     StudyResults,
 )
 from idia_index.report.studies.page import study_html
@@ -22,36 +25,34 @@ from idia_index.report.studies.page import study_html
 HOSTILE = "<script>alert(1)</script>"
 
 
-def curve(*means: float) -> dict[str, Any]:
-    return {"people": 4, "mean": list(means), "sd": [0.01] * len(means),
-            "ci95_low": [m / 2 for m in means],
-            "ci95_high": [min(1.0, m + 0.1) for m in means]}  # fmt: skip
+def curve(*means: float) -> RateCurve:
+    ends = tuple(m / 2 for m in means), tuple(min(1.0, m + 0.1) for m in means)
+    return RateCurve(4, means, (0.01,) * len(means), *ends)
 
 
 def model(label: str, group: str, count: int | None, tpr: float) -> ModelResult:
-    curves = {"sizes": [1, 3, 30], "draws": 5,
-              "tpr": curve(0.1, 0.2, tpr), "fpr": curve(0, 0, 0.25),
-              "fnr": curve(0.9, 0.8, 1 - tpr), "tnr": curve(1, 1, 0.75),
-              "accuracy": curve(0.5, 0.6, 0.7)}  # fmt: skip
+    curves = Curves(
+        sizes=(1, 3, 30), draws=5, tpr=curve(0.1, 0.2, tpr), fpr=curve(0, 0, 0.25),
+        fnr=curve(0.9, 0.8, 1 - tpr), tnr=curve(1, 1, 0.75), accuracy=curve(0.5, 0.6, 0.7),
+    )  # fmt: skip
     rates = {"tp": Spread(tpr, 0.011), "fn": Spread(1 - tpr, 0.011), "fp": Spread(0.25, 0.03),
              "tn": Spread(0.75, 0.03)}  # fmt: skip
     counts = {key: Spread(4 * s.mean, 4 * s.sd) for key, s in rates.items()}
-    return ModelResult(label, group, count, "spec", f"models/{label}/report/report.json", False,
-                       "RN50", "gelu", "0" * 64, curves, [],
-                       Confusion(30, 5, 4, 4, counts, rates))  # fmt: skip
+    return ModelResult(label, group, count, "spec", f"models/{label}/report/report.json",
+                       f"models/{label}/study.idia", False, "RN50", "gelu", "0" * 64, curves, (),
+                       Confusion(30, 5, 4, 4, counts, rates), ())  # fmt: skip
 
 
 def results(**changes: Any) -> StudyResults:
     whole = StudyResults(
-        format=FORMAT, title="Title", source="s", study_sha256="0" * 64, warnings=["First."],
-        activation="as-trained", dry_run=None, tau=1, checkpoints=True,
-        candidates={"total": 1000}, candidate_rule=["The rule."],
-        people={"in_study": 9, "evaluated": 8, "with_photos": 8, "without_photos": 1},
-        renamed={"A_B": "A C"}, others=(),
-        missing=[MissingPerson(HOSTILE, "member", 12, "no folder")],
-        training_counts=[], failed=[], skipped=[],
-        models=[model("a:75", "a", 75, 0.875), model("a:5", "a", 5, 0.375),
-                model("b:5", "b", 5, 0.5)],
+        format=FORMAT, title="Title", source="s", study_sha256="0" * 64, warnings=("First.",),
+        activation="as-trained", dry_run=None, tau=1, checkpoints=True, templates=("{0}",),
+        candidates=Candidates(1000, 9, "0" * 64, {}), candidate_rule=("The rule.",),
+        people=StudyPeople(9, 8, 1, 8), renamed={"A_B": "A C"}, others=(),
+        missing=(MissingPerson(HOSTILE, "member", 12, "no folder"),),
+        training_counts=(), failed=(), skipped=(),
+        models=(model("a:75", "a", 75, 0.875), model("a:5", "a", 5, 0.375),
+                model("b:5", "b", 5, 0.5)),
     )  # fmt: skip
     return replace(whole, **changes)
 
@@ -98,19 +99,19 @@ def test_checkpoints_stand_by_training_images_and_group() -> None:
 
 
 def test_what_others_wrote_stays_text() -> None:
-    page = study_html(results(title=HOSTILE, warnings=[HOSTILE]))
+    page = study_html(results(title=HOSTILE, warnings=(HOSTILE,)))
     assert HOSTILE not in page and "&lt;script&gt;" in page
     assert [HOSTILE, "member", "12", "no folder"] in Text(page).rows
 
 
 def test_bins_and_training_counts_of_a_study_of_captions() -> None:
-    bins = [
-        {"label": "0 to 24", "low": 0, "high": 25, "tpr": curve(0.1, 0.2, 0.5)},
-        {"label": "1,000 or more", "low": 1000, "high": None, "tpr": curve(0.3, 0.4, 0.75)},
-    ]
+    bins = (
+        BinRates("0 to 24", 0, 25, curve(0.1, 0.2, 0.5)),
+        BinRates("1,000 or more", 1000, None, curve(0.3, 0.4, 0.75)),
+    )
     one = replace(model("x", "x", None, 0.5), bins=bins)
-    histogram = [HistogramBin(0, 1000, 7, 5, 4), HistogramBin(1000, None, 2, 1, 0)]
-    page = study_html(results(checkpoints=False, models=[one], training_counts=histogram))
+    histogram = (HistogramBin(0, 1000, 7, 5, 4), HistogramBin(1000, None, 2, 1, 0))
+    page = study_html(results(checkpoints=False, models=(one,), training_counts=histogram))
     rows = Text(page).rows
     assert ["0 to 24", "50.0% (25.0% to 60.0%)"] in rows
     assert ["1,000 or more", "75.0% (37.5% to 85.0%)"] in rows

@@ -17,8 +17,9 @@ from idia_index.pipelines.studies.pool import paper_pool, pool_of_tested
 from idia_index.pipelines.studies.results import study_results
 from idia_index.pipelines.studies.run import DryRun, Run, run_models
 from idia_index.report.files import write_files
-from idia_index.report.studies.documents import StudyResults, results_to_json
+from idia_index.report.studies.documents import StudyResults
 from idia_index.report.studies.page import study_html
+from idia_index.support.documents import to_json
 from idia_index.support.text import json_text
 
 REPORT = "report"
@@ -66,7 +67,7 @@ def conduct(
         IdiaIndexError: no model could be run; or `run.out` holds another study.
     """
     results = study_results(run, run_models(run, models, load, progress))
-    text = json_text(results_to_json(results), indent=1) + "\n"
+    text = json_text(to_json(results), indent=1) + "\n"
     write_files(run.out / REPORT, {"index.html": study_html(results), "report.json": text})
     write_files(run.out, {"subjects.csv": _subjects_csv(run)})
     return results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,16 @@ class Pool:
     people: int
     recipe: Mapping[str, Any]
     told: tuple[str, ...]
+
+    @property
+    def lines(self) -> bytes:
+        """The names as the content of candidates.txt."""
+        return "".join(f"{name}\n" for name in self.names).encode("utf-8")
+
+    @property
+    def sha256(self) -> str:
+        """Of `lines`."""
+        return hashlib.sha256(self.lines).hexdigest()
 
 
 def paper_pool(study: Study, others: Sequence[str] = ()) -> Pool:

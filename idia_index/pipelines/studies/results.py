@@ -6,24 +6,31 @@ finished by an earlier run counts like one of this run.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from idia_index.errors import IdiaIndexError
+from idia_index.evaluation.analysis import Analysis
 from idia_index.pipelines.studies.models import StudyModel
 from idia_index.pipelines.studies.run import ModelRun, Run
+from idia_index.prompts.names import name_key
+from idia_index.report.documents import EvaluationResult, SubjectResult
 from idia_index.report.studies.documents import (
     FORMAT,
+    Candidates,
     Confusion,
     Failure,
     HistogramBin,
     MissingPerson,
     ModelResult,
+    PersonResult,
     Spread,
+    StudyPeople,
     StudyResults,
 )
+from idia_index.support.documents import from_json
 
 __all__ = ["ModelResult", "Spread", "StudyResults", "confusion", "study_results"]
 
@@ -39,38 +46,40 @@ def study_results(run: Run, done: Sequence[ModelRun]) -> StudyResults:
     finished = [each for each in done if each.error is None]
     if not finished:
         raise IdiaIndexError(done[0].error or "no model")
-    reports = [(each, json.loads(each.report.read_text(encoding="utf-8"))) for each in finished]
-    study, photos = run.study, run.photos
+    reports = [
+        from_json(EvaluationResult, json.loads(each.report.read_text(encoding="utf-8")))
+        for each in finished
+    ]
+    first, study, photos = reports[0], run.study, run.photos
     return StudyResults(
         format=FORMAT,
         title=study.title,
         source=study.source,
         study_sha256=study.sha256,
-        warnings=run.warnings,
+        warnings=tuple(run.warnings),
         activation=run.activation,
         dry_run=run.dry_run,
         tau=study.settings.tau,
         checkpoints=study.checkpoints,
-        candidates={
-            "total": len(run.pool.names), "people": run.pool.people, "draw": dict(run.pool.recipe)
-        },
+        templates=first.templates,
+        candidates=Candidates(
+            len(run.pool.names), run.pool.people, run.pool.sha256, dict(run.pool.recipe)
+        ),
         candidate_rule=run.pool.told,
-        people={
-            "in_study": len(study.people),
-            "with_photos": len(photos.subjects),
-            "without_photos": len(photos.missing),
-            "evaluated": reports[0][1]["evaluation"]["people"]["evaluated"],
-        },
+        people=StudyPeople(
+            len(study.people), len(photos.subjects), len(photos.missing),
+            first.evaluation.people.evaluated,
+        ),
         renamed=dict(photos.renamed),
         others=photos.others,
-        missing=[
+        missing=tuple(
             MissingPerson(m.person.name, m.person.membership, m.person.training_count, m.reason)
             for m in photos.missing
-        ],
+        ),
         training_counts=_histogram(run),
-        models=[_model(run, each, report) for each, report in reports],
-        failed=[_failure(each.model, each.error) for each in done if each.error is not None],
-        skipped=[file for subject in reports[0][1]["subjects"] for file in subject["skipped"]],
+        models=tuple(_model(run, *each) for each in zip(finished, reports, strict=True)),
+        failed=tuple(_failure(each.model, each.error) for each in done if each.error is not None),
+        skipped=tuple(file for subject in first.subjects for file in subject.skipped),
     )  # fmt: skip
 
 
@@ -78,48 +87,67 @@ def _failure(model: StudyModel, error: str) -> Failure:
     return Failure(model.label, model.spec, error)
 
 
-def _model(run: Run, done: ModelRun, report: Mapping[str, Any]) -> ModelResult:
-    fingerprint, evaluation = report["index"]["fingerprint"], report["evaluation"]
+def _model(run: Run, done: ModelRun, report: EvaluationResult) -> ModelResult:
+    fingerprint = report.index.fingerprint
     return ModelResult(
         label=done.model.label,
         group=done.model.group,
         training_count=done.model.count,
         spec=done.model.spec,
         report=done.report.relative_to(run.out).as_posix(),
+        index=run.index(done.model).relative_to(run.out).as_posix(),
         again=done.again,
-        architecture=fingerprint["architecture"],
-        activation=fingerprint["activation"],
-        weights_sha256=fingerprint["weights_sha256"],
-        curves=evaluation["curves"],
-        bins=evaluation["bins"],
-        confusion=confusion(evaluation),
+        architecture=fingerprint.architecture,
+        activation=fingerprint.activation,
+        weights_sha256=fingerprint.weights_sha256,
+        curves=report.evaluation.curves,
+        bins=report.evaluation.bins,
+        confusion=confusion(report.evaluation),
+        people=tuple(_person(subject, report.image_sha256) for subject in report.subjects),
     )
 
 
-def confusion(evaluation: Mapping[str, Any]) -> Confusion:
+def _person(subject: SubjectResult, image_sha256: Mapping[str, str]) -> PersonResult:
+    photos = "".join(image_sha256[file] for file in subject.image_files)
+    return PersonResult(
+        key=name_key(subject.name),
+        name=subject.name,
+        membership=subject.membership,
+        training_count=subject.training_count,
+        photos_sha256=hashlib.sha256(photos.encode("ascii")).hexdigest(),
+        images=subject.images,
+        correct_prompts=subject.correct_prompts,
+        inferred_member=subject.inferred_member,
+        margin=subject.margin,
+        p_value=subject.p_value,
+    )
+
+
+def confusion(evaluation: Analysis) -> Confusion:
     """The confusion matrix of a report's evaluation, at the most images.
 
     The members of a draw are always the same, so counts are the rates times their number.
     """
-    curves, people = evaluation["curves"], evaluation["people"]
-    members, others = people["members"], people["non_members"]
+    curves, people = evaluation.curves, evaluation.people
     counts, rates = {}, {}
-    for outcome, rate in zip(OUTCOMES, ("tpr", "fnr", "fpr", "tnr"), strict=True):
-        if (curve := curves[rate]) is None:
-            continue
-        total = members if outcome in ("tp", "fn") else others
-        spread = Spread(curve["mean"][-1], curve["sd"][-1])
-        rates[outcome] = spread
-        counts[outcome] = Spread(round(spread.mean * total, 4), round(spread.sd * total, 4))
-    return Confusion(curves["sizes"][-1], curves["draws"], members, others, counts, rates)
+    by_outcome = zip(OUTCOMES, (curves.tpr, curves.fnr, curves.fpr, curves.tnr), strict=True)
+    for outcome, curve in by_outcome:
+        if curve is not None:
+            spread = Spread(curve.mean[-1], curve.sd[-1])
+            total = people.members if outcome in ("tp", "fn") else people.non_members
+            rates[outcome] = spread
+            counts[outcome] = Spread(round(spread.mean * total, 4), round(spread.sd * total, 4))
+    return Confusion(
+        curves.sizes[-1], curves.draws, people.members, people.non_members, counts, rates
+    )
 
 
-def _histogram(run: Run) -> list[HistogramBin]:
+def _histogram(run: Run) -> tuple[HistogramBin, ...]:
     """People by training count, in the study's bins; nothing where counts are the checkpoints'."""
     settings = run.study.settings
     counts = {p.name: p.training_count for p in run.study.people if p.training_count is not None}
     if not counts or settings.bins is None:
-        return []
+        return ()
     here = {s.name: s for s in run.photos.subjects}
     ends: list[float] = [*settings.bins[1:], math.inf]
     out = []
@@ -129,4 +157,4 @@ def _histogram(run: Run) -> list[HistogramBin]:
         kept = [s for s in seen if settings.excludes(s) is None]
         end = None if math.isinf(high) else int(high)
         out.append(HistogramBin(low, end, len(inside), len(seen), len(kept)))
-    return out
+    return tuple(out)

@@ -21,6 +21,7 @@ from idia_index.pipelines.studies.models import Activation, StudyModel, activati
 from idia_index.pipelines.studies.photos import Photos, find_photos
 from idia_index.pipelines.studies.pool import Pool
 from idia_index.prompts.names import make_names
+from idia_index.report.documents import EVALUATION_FORMAT
 from idia_index.report.files import write_evaluation, write_files
 from idia_index.report.folder import check_folder
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
@@ -66,6 +67,10 @@ class Run:
     def folder(self, model: StudyModel) -> Path:
         """Where a model's index and report are."""
         return self.out / MODELS / model.label.replace(":", "-")
+
+    def index(self, model: StudyModel) -> Path:
+        """Where a model's index is."""
+        return self.folder(model) / "study.idia"
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ def run_models(
     Raises:
         InputError: `run.out` holds the candidates of another study.
     """
-    _write_candidates(run.out, run.pool.names)
+    _write_candidates(run.out, run.pool.lines)
     done = []
     for model in models:
         report = run.folder(model) / "report" / "report.json"
@@ -142,7 +147,7 @@ def _run_model(run: Run, model: StudyModel, backend: Backend, progress: StagePro
         progress(f"{model.label}: {stage}", done, total)
 
     index = build_index(
-        folder / "study.idia",
+        run.index(model),
         backend,
         make_names(run.pool.names, "the study's candidates"),
         pool=run.pool.recipe or None,
@@ -223,13 +228,14 @@ def _identity(run: Run, model: StudyModel) -> dict[str, Any]:
             photos.update(json.dumps(line).encode("utf-8"))
     return {
         "format": "idia-index/study-model/1",
+        "report": EVALUATION_FORMAT,
         "study_sha256": run.study.sha256,
         "settings": json.loads(json.dumps(asdict(run.study.settings))),
         "model": asdict(model),
         "checkpoint": _state(model.spec),
         "activation": run.activation,
         "warnings": run.warnings,
-        "candidates_sha256": hashlib.sha256(_lines(run.pool.names)).hexdigest(),
+        "candidates_sha256": run.pool.sha256,
         "photos_sha256": photos.hexdigest(),
         "strict": run.strict,
     }
@@ -253,12 +259,8 @@ def _read_identity(file: Path) -> object:
         return None
 
 
-def _lines(names: Sequence[str]) -> bytes:
-    return "".join(f"{name}\n" for name in names).encode("utf-8")
-
-
-def _write_candidates(out: Path, names: Sequence[str]) -> None:
-    file, data = out / "candidates.txt", _lines(names)
+def _write_candidates(out: Path, data: bytes) -> None:
+    file = out / "candidates.txt"
     if file.exists() and not _holds(file, data):
         raise InputError(
             f"{shown_path(file)}: holds other names than this study's candidates; give --out a new "

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
-FORMAT = "idia-index/study-results/1"
+from idia_index.evaluation.records import BinRates, Curves, Membership
+from idia_index.report.documents import SkippedFile
+from idia_index.support.documents import Json
+
+FORMAT: Literal["idia-index/study-results/1"] = "idia-index/study-results/1"
 
 
 @dataclass(frozen=True)
@@ -38,17 +42,45 @@ class Confusion:
 
 
 @dataclass(frozen=True)
+class PersonResult:
+    """One person under one model: what a comparison of two models takes.
+
+    Attributes:
+        key: the name as the tool tells names apart: equal for the same person of any model.
+        photos_sha256: of the SHA-256 of the person's photos, in order: equal for the same photos.
+        images: number of photos that were used.
+        correct_prompts: templates whose winner is the person's name.
+        inferred_member: whether these are tau or more.
+        margin: mean similarity of the photos to the name minus that to the best other.
+        p_value: of the name among control names, and of the photos among other people's.
+    """
+
+    key: str
+    name: str
+    membership: Membership | None
+    training_count: int | None
+    photos_sha256: str
+    images: int
+    correct_prompts: int
+    inferred_member: bool
+    margin: float | None
+    p_value: float | None
+
+
+@dataclass(frozen=True)
 class ModelResult:
     """What one model's report says.
 
     Attributes:
         label, group, training_count, spec: the model as it was given.
         report: its report.json, relative to the study's folder.
+        index: its index, likewise.
         again: whether an earlier run finished it.
         architecture, activation, weights_sha256: what the model is.
         curves: rates by number of images.
         bins: rates by training count.
         confusion: at the most images.
+        people: everybody evaluated, in the study's order.
     """
 
     label: str
@@ -56,13 +88,15 @@ class ModelResult:
     training_count: int | None
     spec: str
     report: str
+    index: str
     again: bool
     architecture: str
     activation: str
     weights_sha256: str
-    curves: Mapping[str, Any]
-    bins: Sequence[Mapping[str, Any]]
+    curves: Curves
+    bins: tuple[BinRates, ...]
     confusion: Confusion
+    people: tuple[PersonResult, ...]
 
 
 @dataclass(frozen=True)
@@ -103,6 +137,33 @@ class HistogramBin:
 
 
 @dataclass(frozen=True)
+class Candidates:
+    """Who competes.
+
+    Attributes:
+        total: number of candidates.
+        people: how many of them are people's names.
+        names_sha256: of candidates.txt.
+        draw: what replays the draw of the others; empty where none was drawn.
+    """
+
+    total: int
+    people: int
+    names_sha256: str
+    draw: Mapping[str, Json]
+
+
+@dataclass(frozen=True)
+class StudyPeople:
+    """How many people of the study have photos, and are evaluated."""
+
+    in_study: int
+    with_photos: int
+    without_photos: int
+    evaluated: int
+
+
+@dataclass(frozen=True)
 class StudyResults:
     """A study's results.
 
@@ -114,6 +175,7 @@ class StudyResults:
         dry_run: whose models saw generated portraits; null for photos.
         tau: correct prompts from which a person is inferred to be a member.
         checkpoints: whether models differ in the number of training images of each member.
+        templates: the templates, each with its placeholder.
         candidates: how many, and what drew them.
         candidate_rule: the same in sentences.
         people: of the study, with photos, without.
@@ -126,27 +188,23 @@ class StudyResults:
         skipped: files that were left out of everybody's photos, and why.
     """
 
-    format: str
+    format: Literal["idia-index/study-results/1"]
     title: str
     source: str
     study_sha256: str
-    warnings: Sequence[str]
-    activation: str
-    dry_run: str | None
+    warnings: tuple[str, ...]
+    activation: Literal["as-published", "as-trained"]
+    dry_run: Literal["demo", "models"] | None
     tau: int
     checkpoints: bool
-    candidates: Mapping[str, Any]
-    candidate_rule: Sequence[str]
-    people: Mapping[str, int]
+    templates: tuple[str, ...]
+    candidates: Candidates
+    candidate_rule: tuple[str, ...]
+    people: StudyPeople
     renamed: Mapping[str, str]
-    others: Sequence[str]
-    missing: Sequence[MissingPerson]
-    training_counts: Sequence[HistogramBin]
-    models: Sequence[ModelResult]
-    failed: Sequence[Failure]
-    skipped: Sequence[Mapping[str, str]]
-
-
-def results_to_json(results: StudyResults) -> dict[str, Any]:
-    """The document as JSON data."""
-    return asdict(results)
+    others: tuple[str, ...]
+    missing: tuple[MissingPerson, ...]
+    training_counts: tuple[HistogramBin, ...]
+    models: tuple[ModelResult, ...]
+    failed: tuple[Failure, ...]
+    skipped: tuple[SkippedFile, ...]

@@ -22,14 +22,14 @@ def rates_by_images(model: ModelResult) -> str:
     from matplotlib.ticker import MaxNLocator
 
     curves = model.curves
-    shown = [i for i, size in enumerate(curves["sizes"]) if size >= FEWEST]
-    shown = shown or list(range(len(curves["sizes"])))
-    sizes = [curves["sizes"][i] for i in shown]
+    shown = [i for i, size in enumerate(curves.sizes) if size >= FEWEST]
+    shown = shown or list(range(len(curves.sizes)))
+    sizes = [curves.sizes[i] for i in shown]
     with _axes(3.6, 3.3) as (figure, (axes,)):
         for key, label, colour, dash, marker in _RATES:
-            if (curve := curves[key]) is None:
+            if (curve := getattr(curves, key)) is None:
                 continue
-            mean, sd = ([curve[what][i] for i in shown] for what in ("mean", "sd"))
+            mean, sd = ([values[i] for i in shown] for values in (curve.mean, curve.sd))
             axes.plot(sizes, mean, dash, color=colour, marker=marker, markersize=3, label=label)
             low = [max(0.0, m - s) for m, s in zip(mean, sd, strict=True)]
             high = [min(1.0, m + s) for m, s in zip(mean, sd, strict=True)]

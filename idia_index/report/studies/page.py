@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from idia_index.errors import MissingExtraError
+from idia_index.evaluation.records import RateCurve
 from idia_index.report import figures
 from idia_index.report.studies import figures as draw
 from idia_index.report.studies.documents import ModelResult, StudyResults
@@ -108,10 +108,13 @@ def _members_charts(results: StudyResults) -> tuple[Chart, ...]:
     lines = _points(results)
     if not lines:
         return ()
-    what = "training images of each member" if results.checkpoints else "training images"
     told = "checkpoints" if results.checkpoints else "bins of training images"
     caption = f"Members found over {told}; whiskers: 95% interval."
-    return (Chart(draw.members_found(lines, _labels(lines), what), caption),)
+    return (Chart(draw.members_found(lines, _labels(lines), _axis(results)), caption),)
+
+
+def _axis(results: StudyResults) -> str:
+    return "training images of each member" if results.checkpoints else "training images"
 
 
 Points = dict[str, dict[str, draw.Point]]
@@ -124,46 +127,35 @@ def _labels(lines: Points) -> list[str]:
 
 
 def _points(results: StudyResults) -> Points:
-    """Members found with the most images: by group over checkpoints, or by model over bins."""
-    if results.checkpoints:
-        return {
-            group: {str(m.training_count): _point(m.curves["tpr"]) for m in models}
-            for group, models in _groups(results.models).items()
+    """Members found with the most images, by the line and the label of `_lines`."""
+    return {
+        line: {
+            label: (curve.mean[-1], curve.ci95_low[-1], curve.ci95_high[-1])
+            for label, curve in curves.items()
         }
-    return {
-        m.label: {b["label"]: _point(b["tpr"]) for b in m.bins} for m in results.models if m.bins
+        for line, curves in _lines(results).items()
     }
 
 
-def _groups(models: Sequence[ModelResult]) -> dict[str, list[ModelResult]]:
-    """Checkpoints that have a training count and members, by group, ascending."""
-    found: dict[str, list[ModelResult]] = {}
-    for model in models:
-        if model.training_count is not None and model.curves["tpr"] is not None:
-            found.setdefault(model.group, []).append(model)
-    return {
-        group: sorted(each, key=lambda m: m.training_count or 0) for group, each in found.items()
-    }
-
-
-def _point(curve: Mapping[str, Any]) -> draw.Point:
-    return curve["mean"][-1], curve["ci95_low"][-1], curve["ci95_high"][-1]
+def _lines(results: StudyResults) -> dict[str, dict[str, RateCurve]]:
+    """Members found: by group over checkpoints, ascending, or by model over bins."""
+    if not results.checkpoints:
+        return {m.label: {b.label: b.tpr for b in m.bins} for m in results.models if m.bins}
+    found: dict[str, dict[str, RateCurve]] = {}
+    for model in sorted(results.models, key=lambda m: m.training_count or 0):
+        if model.training_count is not None and model.curves.tpr is not None:
+            curves = found.setdefault(model.group, {})
+            curves[str(model.training_count)] = model.curves.tpr
+    groups = dict.fromkeys(m.group for m in results.models)  # in the order they were given
+    return {group: found[group] for group in groups if group in found}
 
 
 def _heat_charts(results: StudyResults) -> tuple[Chart, ...]:
-    charts = []
-    if results.checkpoints:
-        for group, models in _groups(results.models).items():
-            rows = [m.curves["tpr"]["mean"] for m in models]
-            labels = [str(m.training_count) for m in models]
-            sizes = models[0].curves["sizes"]
-            uri = draw.heat_map(rows, sizes, labels, "training images of each member")
-            charts.append(Chart(uri, group or "All checkpoints"))
-        return tuple(charts)
-    for model in results.models:
-        if model.bins:
-            rows = [b["tpr"]["mean"] for b in model.bins]
-            labels = [b["label"] for b in model.bins]
-            uri = draw.heat_map(rows, model.curves["sizes"], labels, "training images")
-            charts.append(Chart(uri, model.label))
-    return tuple(charts)
+    sizes = results.models[0].curves.sizes
+    return tuple(
+        Chart(
+            draw.heat_map([c.mean for c in curves.values()], sizes, list(curves), _axis(results)),
+            line or "All checkpoints",
+        )
+        for line, curves in _lines(results).items()
+    )
