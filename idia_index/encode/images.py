@@ -7,6 +7,7 @@ from its header before any of it is decoded.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from idia_index.encode.containers import heif_pixels, jxl_header
 from idia_index.encode.formats import HEAD, PREVIEW, RAW, Kind, check_reader, kind_of, open_plain
+from idia_index.encode.image_bytes import ImageBytes
 from idia_index.errors import InputError, RefusedError
 from idia_index.support.files import open_regular, sha256_of
 from idia_index.support.text import shown_path
@@ -63,13 +65,17 @@ def open_image(path: str | os.PathLike[str]) -> BinaryIO:
     """
     name = shown_path(path)
     try:
-        file = open_regular(Path(path))
+        file: BinaryIO = (
+            io.BytesIO(path.data) if isinstance(path, ImageBytes) else open_regular(Path(path))
+        )
     except FileNotFoundError as error:
         raise InputError(f"{name}: no such image; check the path") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{name}: cannot be opened ({reason}); {_REPLACE}") from error
-    if (size := os.fstat(file.fileno()).st_size) > MAX_FILE_BYTES:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size > MAX_FILE_BYTES:
         file.close()
         raise InputError(
             f"{name}: {size:,} bytes, images of up to {MAX_FILE_BYTES:,} are read; {_REPLACE}"

@@ -179,7 +179,7 @@ def _subject_meta(result: SubjectVotes) -> _SubjectMeta:
         in_index=result.in_index,
         spellings=result.spellings,
         rival_spellings=result.rival_spellings,
-        images=subject.images,
+        images=tuple(map(Path, subject.images)),
         skipped=result.skipped,
     )
 

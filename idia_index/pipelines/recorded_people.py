@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from idia_index.encode.image_bytes import ImageFile
 from idia_index.errors import InputError
 from idia_index.evaluation.settings import LeftOut, Measurement, not_tested
 from idia_index.pipelines.recorded_report import RecordedReport, RecordedSubject
@@ -107,9 +108,9 @@ def _spelled(person: Subject, entry: RecordedSubject) -> Subject:
     for file in (*entry.image_files, *(each.file for each in entry.skipped)):
         spellings[_place(file)].append(file)
 
-    def spell(path: Path) -> Path:
+    def spell(path: ImageFile) -> Path:
         left = spellings[_place(path)]
-        return Path(left.pop(0)) if left else path
+        return Path(left.pop(0) if left else path)
 
     def skip(each: Skipped) -> Skipped:
         path = spell(each.path)
@@ -123,7 +124,7 @@ def _spelled(person: Subject, entry: RecordedSubject) -> Subject:
     )
 
 
-def _place(path: str | Path) -> str:
+def _place(path: str | ImageFile) -> str:
     """Where a file lies, whatever the folder is called from here; links in its place stay."""
     path = Path(path)
     return os.fsdecode(Path(os.path.realpath(path.parent), path.name))

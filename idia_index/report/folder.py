@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from idia_index.encode.image_bytes import on_disk
 from idia_index.errors import InputError, RefusedError
 from idia_index.subjects.subjects import Subject
 from idia_index.support.text import shown, shown_path
@@ -61,7 +62,9 @@ def check_folder(
 
 
 def _check_photos(place: Path, where: str, subjects: Iterable[Subject]) -> None:
-    holders = {image.parent: subject.name for subject in subjects for image in subject.images}
+    holders = {
+        image.parent: subject.name for subject in subjects for image in on_disk(subject.images)
+    }
     for holder, name in holders.items():
         if holder.resolve() == place:
             raise RefusedError(

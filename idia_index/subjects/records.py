@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import SupportsIndex, overload
+
+from idia_index.encode.image_bytes import ImageFile
 
 MEMBER, NON_MEMBER = "member", "non_member"
 
@@ -14,7 +15,7 @@ MEMBER, NON_MEMBER = "member", "non_member"
 class Skipped:
     """A file that was left out, and why, in one line that names it."""
 
-    path: Path
+    path: ImageFile
     reason: str
 
 
@@ -24,7 +25,7 @@ class Subject:
 
     Attributes:
         name: the name that the model may associate with the face.
-        images: files of images of the person, in a fixed order.
+        images: files of images of the person, or their bytes, in a fixed order.
         membership: "member", "non_member", or None where the truth is not known.
         training_count: training images of the person, None where not known.
         skipped: files of the person's folder that are no photos.
@@ -32,7 +33,7 @@ class Subject:
     """
 
     name: str
-    images: tuple[Path, ...]
+    images: tuple[ImageFile, ...]
     membership: str | None = None
     training_count: int | None = None
     skipped: tuple[Skipped, ...] = field(default=())

@@ -7,13 +7,13 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from idia_index.encode import embeddings
 from idia_index.encode.backend import Backend
+from idia_index.encode.image_bytes import ImageFile
 from idia_index.encode.image_cache import ImageCache
 from idia_index.encode.images import decode_image, hash_image, open_image, size_of
 from idia_index.encode.memory_budget import Room
@@ -45,7 +45,7 @@ class Encoded:
     embeddings: Float32
     owners: Int64
     places: Int64
-    paths: list[Path]
+    paths: list[ImageFile]
     sha256: list[str]
     skipped: list[list[Skipped]]
 
@@ -115,7 +115,7 @@ def encode_subjects(
 
 def _encoded(
     subjects: Sequence[Subject],
-    files: Sequence[tuple[int, Path]],
+    files: Sequence[tuple[int, ImageFile]],
     rows: Float32,
     hashes: Sequence[str],
     unread: dict[int, InputError],
@@ -135,7 +135,7 @@ def _encoded(
 class RepeatedImageError(InputError):
     """A file that holds the same bytes as an earlier one of the same person."""
 
-    def __init__(self, path: Path, first: Path) -> None:
+    def __init__(self, path: ImageFile, first: ImageFile) -> None:
         super().__init__(
             f"{shown_path(path)}: holds the same bytes as {shown_path(first)} and counts once"
         )
@@ -190,7 +190,7 @@ class _Batch:
         self._cache.put(self._keys[part], rows)
 
 
-def _load(place: int, path: Path, cache: ImageCache, room: Room) -> _Loaded:
+def _load(place: int, path: ImageFile, cache: ImageCache, room: Room) -> _Loaded:
     taken = 0
 
     def admit(size: int) -> None:
@@ -216,7 +216,9 @@ def _load(place: int, path: Path, cache: ImageCache, room: Room) -> _Loaded:
         return _Loaded(sha256, key, error)
 
 
-def _loaded(paths: Sequence[Path], cache: ImageCache, room: Room) -> Generator[_Loaded, None, None]:
+def _loaded(
+    paths: Sequence[ImageFile], cache: ImageCache, room: Room
+) -> Generator[_Loaded, None, None]:
     """Images in order, decoded up to two batches ahead of the encoder, or as far as is room."""
     ahead = 2 * embeddings.IMAGE_BATCH
     waiting: deque[Future[_Loaded]] = deque()

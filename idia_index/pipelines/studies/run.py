@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from idia_index.encode.backend import Backend
+from idia_index.encode.image_bytes import on_disk
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.evaluation.evidence import Evidence, Origin, StudiedModel
 from idia_index.pipelines.build import build_index
@@ -222,7 +223,7 @@ def _identity(run: Run, model: StudyModel) -> dict[str, Any]:
     """All that a model's report depends on, and that an interrupted run can have changed."""
     photos = hashlib.sha256()
     for person in run.photos.subjects:
-        for image in person.images:
+        for image in on_disk(person.images):
             state = image.stat()
             line = [person.name, os.fsdecode(image), state.st_size, state.st_mtime_ns]
             photos.update(json.dumps(line).encode("utf-8"))
