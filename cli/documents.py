@@ -14,6 +14,8 @@ from idia_index.cli.remove import RemoveResult
 from idia_index.cli.repair import RepairResult
 from idia_index.cli.verify import VerifyResult
 from idia_index.pipelines.demo import DemoResult
+from idia_index.pipelines.members import MembersResult
+from idia_index.pipelines.non_members import NonMembers
 from idia_index.pipelines.parity import ParityReport
 from idia_index.pipelines.planning import Plan
 from idia_index.pipelines.replay import ReplayResult
@@ -33,6 +35,8 @@ DOCUMENTS: dict[str, type] = {
     "evaluation": EvaluationResult,
     "export": ExportResult,
     "info": IndexInfo,
+    "members": MembersResult,
+    "non-members": NonMembers,
     "parity": ParityReport,
     "plan": Plan,
     "query": QueryResult,

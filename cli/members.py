@@ -8,15 +8,19 @@ from typing import Any
 import click
 
 from idia_index import read_names
-from idia_index.captions.records import ID_KINDS, Columns
-from idia_index.captions.rules import RULES
-from idia_index.captions.sources import FORMATS
 from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import note, notes, say
-from idia_index.pipelines.caption_search import Options
-from idia_index.pipelines.members import find_members
+from idia_index.pipelines.members import (
+    FORMATS,
+    ID_KINDS,
+    RULES,
+    Columns,
+    MembersResult,
+    Options,
+    find_members,
+)
 from idia_index.support.text import shown_path
 
 _NOTES_SHOWN = 20
@@ -116,19 +120,19 @@ def command(
     say(f"\ntable: {shown_path(out / 'members.csv')}\nreport: {shown_path(out / 'index.html')}")
 
 
-def _tell(data: dict[str, Any], out: Path, options: Options) -> None:
+def _tell(data: MembersResult, out: Path, options: Options) -> None:
     """What a reader of the counts must know, on standard error."""
-    for reason in data["cannot_hold_names"]:
+    for reason in data.cannot_hold_names:
         say(f"warning: {reason}", err=True)
-    if data["faces_blurred"]:
+    if data.faces_blurred:
         say(
             "warning: faces are blurred by default in this data (face_bboxes): a name in a "
             "caption does not mean that the model saw the face",
             err=True,
         )
-    damaged = [f"not counted: {each['file']}: {each['reason']}" for each in data["damaged"]]
+    damaged = [f"not counted: {each.file}: {each.reason}" for each in data.damaged]
     notes(damaged, _NOTES_SHOWN, "files that are not counted")
-    notes(data["notes"], _NOTES_SHOWN)
+    notes(data.notes, _NOTES_SHOWN)
     if options.hits:
         note(
             f"{shown_path(out / 'hits.parquet')} lists captions and addresses that name people: "
@@ -136,22 +140,22 @@ def _tell(data: dict[str, Any], out: Path, options: Options) -> None:
         )
 
 
-def _summary(data: dict[str, Any]) -> str:
-    layouts = sorted({source["layout"] for source in data["sources"]})
+def _summary(data: MembersResult) -> str:
+    layouts = sorted({source.layout for source in data.sources})
     told = {
-        "names": f"{data['names']:,}: {data['members']:,} members, {data['non_members']:,} "
-        f"non-members, {data['unknown']:,} unknown",
-        "records": f"{data['records']:,} in {len({s['file'] for s in data['sources']}):,} files; "
-        f"left out: {data['left_out']:,} not trained on, {data['malformed']:,} malformed",
+        "names": f"{data.names:,}: {data.members:,} members, {data.non_members:,} "
+        f"non-members, {data.unknown:,} unknown",
+        "records": f"{data.records:,} in {len({s.file for s in data.sources}):,} files; "
+        f"left out: {data.left_out:,} not trained on, {data.malformed:,} malformed",
         "layouts": ", ".join(layouts),
-        "match": f"{data['rule']}: {data['rule_text']}",
+        "match": f"{data.rule}: {data.rule_text}",
     }
-    for variant, count in data["totals"].items():
-        counted = "" if variant in data["training_count_is"] else "  (beside the training count)"
+    for variant, count in data.totals.items():
+        counted = "" if variant in data.training_count_is else "  (beside the training count)"
         told[f"  {variant}"] = f"{count:,}{counted}"
-    for kind, count in data["repeated_hits"].items():
-        dropped = ", dropped" if kind == data["unique_by"] else ""
-        told[f"repeated {kind}"] = f"{count:,} of {data['hits']:,} hits{dropped}"
-    if data["ambiguous"]:
-        told["ambiguous"] = f"{data['ambiguous']:,} names: one word, or part of another name"
+    for kind, count in data.repeated_hits.items():
+        dropped = ", dropped" if kind == data.unique_by else ""
+        told[f"repeated {kind}"] = f"{count:,} of {data.hits:,} hits{dropped}"
+    if data.ambiguous:
+        told["ambiguous"] = f"{data.ambiguous:,} names: one word, or part of another name"
     return pairs(told)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from idia_index import sample_names
-from idia_index.captions.likeness import Likeness, draw_alike
-from idia_index.captions.members_csv import read_members
 from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, write_json
 from idia_index.cli.terminal import note, say
-from idia_index.prompts.sampling import ORIGINS, load_pool
+from idia_index.pipelines.non_members import (
+    ORIGINS,
+    PROPOSED,
+    NonMembers,
+    draw_non_members,
+    propose_names,
+)
 from idia_index.support.files import write_whole
 from idia_index.support.text import shown_path
-
-_PROPOSED = 20  # names to search for one that is wanted
 
 
 @click.command(
@@ -48,7 +48,7 @@ _PROPOSED = 20  # names to search for one that is wanted
     "--propose",
     type=DIRECTORY,
     metavar="FILE",
-    help=f"Write {_PROPOSED} x n further names there instead, to search the captions for.",
+    help=f"Write {PROPOSED} x n further names there instead, to search the captions for.",
 )
 @json_option
 def command(
@@ -66,45 +66,32 @@ def command(
     Names are drawn from its non-members, and match the members in sex, words, letters and in how
     frequent their parts are.
     """
-    counted = read_members(table)
-    pool = load_pool(origin)
     if propose is not None:
-        names = sample_names(
-            _PROPOSED * n,
-            seed,
-            weighted=True,
-            origin=origin,
-            exclude=[each.name for each in counted.values()],
-        ).names()
+        names = propose_names(table, n, seed, origin)
         write_whole(propose, ("\n".join(names) + "\n").encode("utf-8"))
         say(f"{len(names):,} names to search for: {shown_path(propose)}")
         return
-    groups = {
-        which: [each.name for each in counted.values() if each.membership == which]
-        for which in ("member", "non_member")
-    }
-    drawn = draw_alike(groups["member"], groups["non_member"], n, seed, pool)
+    drawn = draw_non_members(table, n, seed, origin)
     if out is not None:
         write_whole(out, ("\n".join(drawn.names) + "\n").encode("utf-8"))
     if not drawn.well_matched:
         note("the names do not match well: the name alone may tell members from non-members")
     if as_json:
-        write_json({"format": "idia-index/non-members/1", "seed": seed, "origin": pool.id,
-                    "like": like, **asdict(drawn)})  # fmt: skip
+        write_json(drawn)
         return
     if out is None:
         say("\n".join(drawn.names))
     say(_told(drawn), err=out is None)
 
 
-def _told(drawn: Likeness) -> str:
+def _told(drawn: NonMembers) -> str:
     lines = {
-        feature: f"{each['members']:.2f} of members, {each['drawn']:.2f} of those drawn; "
-        f"AUC {each['auc']:.3f}"
+        feature: f"{each.members:.2f} of members, {each.drawn:.2f} of those drawn; "
+        f"AUC {each.auc:.3f}"
         for feature, each in drawn.features.items()
     }
     share = drawn.female_share
-    if share["members"] is not None and share["drawn"] is not None:
-        lines["female"] = f"{share['members']:.0%} of members, {share['drawn']:.0%} of those drawn"
+    if share.members is not None and share.drawn is not None:
+        lines["female"] = f"{share.members:.0%} of members, {share.drawn:.0%} of those drawn"
     lines["match"] = "good" if drawn.well_matched else "poor: see the AUCs past 0.6 or below 0.4"
     return pairs(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,20 +19,43 @@ _Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class FeatureLikeness:
+    """One feature of names, of members and of those drawn.
+
+    Attributes:
+        members, drawn: the mean of each.
+        difference_in_sd: the difference in standard deviations.
+        auc: area under the curve of telling them apart by it alone.
+    """
+
+    members: float
+    drawn: float
+    difference_in_sd: float
+    auc: float
+
+
+@dataclass(frozen=True)
+class FemaleShare:
+    """Share of women, of those whose sex the first name tells; null where it tells nobody's."""
+
+    members: float | None
+    drawn: float | None
+
+
+@dataclass(frozen=True)
 class Likeness:
     """How well drawn names match the members.
 
     Attributes:
         names: drawn, in the order of the draw.
-        features: by feature, the mean of members and of drawn names, the difference in standard
-            deviations, and the area under the curve of telling them apart by it alone.
-        female_share: of members and drawn names, of those whose first name the pool has.
+        features: each feature of names.
+        female_share: of members and drawn names.
         well_matched: whether no feature's area is past 0.6 either way, nor sex apart by 10 %.
     """
 
-    names: list[str]
-    features: dict[str, dict[str, float]]
-    female_share: dict[str, float | None]
+    names: tuple[str, ...]
+    features: Mapping[str, FeatureLikeness]
+    female_share: FemaleShare
     well_matched: bool
 
 
@@ -122,17 +145,13 @@ def _likeness(
         a, b = ours[:, column], theirs[:, column]
         spread = float(np.sqrt((a.var() + b.var()) / 2))
         difference = float(b.mean() - a.mean())
-        features[feature] = {
-            "members": float(a.mean()),
-            "drawn": float(b.mean()),
-            "difference_in_sd": difference / spread if spread else float(difference != 0),
-            "auc": auc(a, b),
-        }
-    shares = {"members": _female(sexes), "drawn": _female(other_sexes)}
-    apart = any(max(each["auc"], 1 - each["auc"]) > _CLOSE for each in features.values())
-    if shares["members"] is not None and shares["drawn"] is not None:
-        apart |= abs(shares["members"] - shares["drawn"]) > 0.1
-    return Likeness(names, features, shares, not apart)
+        apart = difference / spread if spread else float(difference != 0)
+        features[feature] = FeatureLikeness(float(a.mean()), float(b.mean()), apart, auc(a, b))
+    shares = FemaleShare(_female(sexes), _female(other_sexes))
+    close = all(1 - _CLOSE <= each.auc <= _CLOSE for each in features.values())
+    if shares.members is not None and shares.drawn is not None:
+        close &= abs(shares.members - shares.drawn) <= 0.1
+    return Likeness(tuple(names), features, shares, close)
 
 
 def auc(ours: _Float64, theirs: _Float64) -> float:

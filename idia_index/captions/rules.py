@@ -10,8 +10,10 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import cached_property
+from typing import Literal
 
-RULES = ("name", "paper")
+Rule = Literal["name", "paper"]
+RULES: tuple[Rule, ...] = ("name", "paper")
 
 VARIANTS = {
     "exact": "the name as written, compatible characters (NFKC) and white space aside",

@@ -21,6 +21,7 @@ from idia_index.captions import parquet
 from idia_index.captions.columns import arrow
 from idia_index.captions.matching import Matcher
 from idia_index.captions.records import Columns, Found, Source
+from idia_index.captions.rules import Rule
 from idia_index.captions.search import Search, load, save, search_source
 from idia_index.captions.sources import expand
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
@@ -40,7 +41,7 @@ class Options:
     `format` None detects it; `workers` None is one for each core.
     """
 
-    rule: str = "name"
+    rule: Rule = "name"
     columns: Columns = field(default_factory=Columns)
     format: str | None = None
     unique_by: str | None = None

@@ -1,24 +1,22 @@
-"""What the captions say of every name -> members.csv, members.json, hits.parquet and a page."""
+"""What captions say of every name -> members.csv, members.json, hits.parquet and a page."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from idia_index.captions.corpora import nameless
-from idia_index.captions.rules import SUBSTRING, TOTAL, VARIANTS
 from idia_index.captions.tally import Tally
 from idia_index.prompts.names import NameList
+from idia_index.report.documents import SkippedFile
+from idia_index.support.documents import named, to_json
 from idia_index.support.files import private, publish, write_whole
 from idia_index.support.text import json_text, printable
 
-FORMAT = "idia-index/members/1"
 FILES = ("members.csv", "members.json", "index.html", "hits.parquet")
 PAPER_BINS = (1, 25, 50, 75, 100, 125, 150, 200, 225, 250, 275, 300)
 """Lower ends of the paper's bins of the training count, after those without a caption."""
@@ -28,6 +26,119 @@ RULE_TEXT = {
     "paper": "the name's letters anywhere in a caption, in the same case, as the paper counted; "
     "there a name was a regular expression, so that a full stop stood for any character",
 }
+
+
+@dataclass(frozen=True)
+class CaptionFile:
+    """A file of captions, or a part of a large one, that was read.
+
+    Attributes:
+        file: path or URL.
+        format: how it was read.
+        layout: what it looks like.
+        row_groups: the first and the one after the last, of a part of a parquet file.
+        bytes: size of the file or part; 0 where nobody can say.
+        sha256: of a local file, at its first part; null where it was not asked for.
+        captions: the columns of captions.
+        ids: the columns that tell records apart, by kind.
+        records: records that were searched.
+        left_out: records that were not trained on.
+        malformed: lines that are no record.
+        caption_bytes: bytes of all captions.
+        hits: pairs of a record and a name that stands in it.
+    """
+
+    file: str
+    format: str
+    layout: str
+    row_groups: tuple[int, int] | None
+    bytes: int
+    sha256: str | None
+    captions: tuple[str, ...]
+    ids: Mapping[str, str]
+    records: int
+    left_out: int
+    malformed: int
+    caption_bytes: int
+    hits: int
+
+
+@dataclass(frozen=True)
+class CountBin:
+    """Names that stand in so many captions.
+
+    Attributes:
+        low: the fewest captions.
+        high: the most; null: no end.
+        names: how many names.
+    """
+
+    low: int = named("from")
+    high: int | None = named("to")
+    names: int = named("names")
+
+
+@dataclass(frozen=True)
+class MembersResult:
+    """What was read, how, and what came of it: the content of members.json; no name stands in it.
+
+    Attributes:
+        format: name and version of the document's format.
+        rule: what a match is.
+        rule_text: the same in words.
+        variants: the columns that a match may be counted in, and what each means.
+        training_count_is: those that make up the training count.
+        names: how many names were searched for.
+        names_sha256: of the names, one a line.
+        duplicate_names: names given twice, which count once.
+        members: names that stand in a caption.
+        non_members: names that stand in none.
+        unknown: names of which the captions do not tell.
+        ambiguous: names of one word, or part of another name.
+        hits: pairs of a record and a name that stands in it, dropped ones too.
+        totals: hits by variant.
+        repeated_hits: hits that repeat an earlier one of their name, by kind of identity.
+        duplicates_by: the kind that each name's share of duplicates goes by; null without any.
+        unique_by: the kind by which repeats were dropped; null where none were.
+        bins: names by training count, in the paper's bins.
+        records: records that were searched.
+        left_out: records that were not trained on.
+        malformed: lines that are no record.
+        caption_bytes: bytes of all captions.
+        cannot_hold_names: why zero hits say nothing.
+        faces_blurred: whether the data lists boxes of faces, within which they are blurred.
+        sources: what was read.
+        damaged: files of which nothing is counted.
+        notes: what else was not read.
+    """
+
+    format: Literal["idia-index/members/1"]
+    rule: Literal["name", "paper"]
+    rule_text: str
+    variants: Mapping[str, str]
+    training_count_is: tuple[str, ...]
+    names: int
+    names_sha256: str
+    duplicate_names: int
+    members: int
+    non_members: int
+    unknown: int
+    ambiguous: int
+    hits: int
+    totals: Mapping[str, int]
+    repeated_hits: Mapping[str, int]
+    duplicates_by: str | None
+    unique_by: str | None
+    bins: tuple[CountBin, ...]
+    records: int
+    left_out: int
+    malformed: int
+    caption_bytes: int
+    cannot_hold_names: tuple[str, ...]
+    faces_blurred: bool
+    sources: tuple[CaptionFile, ...]
+    damaged: tuple[SkippedFile, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -82,79 +193,18 @@ def members_csv(lines: Sequence[Row], variants: Sequence[str]) -> bytes:
     return stream.getvalue().encode("utf-8")
 
 
-def document(
-    lines: Sequence[Row], searched: Any, tally: Tally, options: Any, names: NameList
-) -> dict[str, Any]:
-    """members.json: what was read, how, and what came of it; no name stands in it."""
-    variants = searched.matcher.variants
-    found = list(searched.found())
-    sources = [
-        _source(searched.sources[number], each)
-        for number, each in zip(searched.paths, found, strict=True)
-    ]
-    counts = [row.training_count for row in lines]
-    return {
-        "format": FORMAT,
-        "rule": options.rule,
-        "rule_text": RULE_TEXT[options.rule],
-        "variants": {name: VARIANTS.get(name, "the name's letters") for name in variants},
-        "training_count_is": [name for name in variants if name in (*TOTAL, SUBSTRING)],
-        "names": len(lines),
-        "names_sha256": hashlib.sha256("\n".join(names).encode("utf-8")).hexdigest(),
-        "duplicate_names": names.duplicate_count,
-        "members": sum(row.membership == "member" for row in lines),
-        "non_members": sum(row.membership == "non_member" for row in lines),
-        "unknown": sum(not row.membership for row in lines),
-        "ambiguous": sum(bool(row.ambiguous) for row in lines),
-        "hits": int(tally.hits.sum()),
-        "totals": dict(zip(variants, tally.variants.sum(axis=0).tolist(), strict=True)),
-        "repeated_hits": tally.repeats_by,
-        "duplicates_by": tally.judged_by,
-        "unique_by": options.unique_by,
-        "bins": _bins(counts),
-        "records": sum(each.records for each in found),
-        "left_out": sum(each.left_out for each in found),
-        "malformed": sum(each.malformed for each in found),
-        "caption_bytes": sum(each.caption_bytes for each in found),
-        "cannot_hold_names": nameless(found),
-        "faces_blurred": any(each.layout.faces_blurred for each in found),
-        "sources": sources,
-        "damaged": [{"file": file, "reason": why} for file, why in searched.damaged.items()],
-        "notes": searched.notes,
-    }
-
-
-def _source(source: Any, found: Any) -> dict[str, Any]:
-    return {
-        "file": source.place,
-        "format": source.format,
-        "layout": found.layout.name,
-        "row_groups": list(source.groups) if source.groups else None,
-        "bytes": source.size,
-        "sha256": found.sha256 or None,
-        "captions": list(found.layout.captions),
-        "ids": found.layout.ids,
-        "records": found.records,
-        "left_out": found.left_out,
-        "malformed": found.malformed,
-        "caption_bytes": found.caption_bytes,
-        "hits": len(found.names),
-    }
-
-
-def _bins(counts: Sequence[int]) -> list[dict[str, Any]]:
+def count_bins(lines: Sequence[Row]) -> tuple[CountBin, ...]:
     """How many names have how many captions, in the paper's bins."""
-    ends: list[int | None] = [*PAPER_BINS[1:], None]
-    bins: list[dict[str, Any]] = [
-        {"from": 0, "to": 0, "names": sum(count == 0 for count in counts)}
-    ]
-    for low, high in zip(PAPER_BINS, ends, strict=True):
-        inside = sum(low <= count and (high is None or count < high) for count in counts)
-        bins.append({"from": low, "to": None if high is None else high - 1, "names": inside})
-    return bins
+    counts = [row.training_count for row in lines]
+    lows = (0, *PAPER_BINS)
+    highs = (*(low - 1 for low in PAPER_BINS), None)
+    return tuple(
+        CountBin(low, high, sum(low <= n and (high is None or n <= high) for n in counts))
+        for low, high in zip(lows, highs, strict=True)
+    )
 
 
-def members_html(data: dict[str, Any], lines: Sequence[Row]) -> str:
+def members_html(data: MembersResult, lines: Sequence[Row]) -> str:
     """The page: what the captions cannot say first, then counts, then what was read."""
     import jinja2
 
@@ -162,7 +212,7 @@ def members_html(data: dict[str, Any], lines: Sequence[Row]) -> str:
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((folder / "members.html.j2").read_text("utf-8"))
     frequent = sorted(lines, key=lambda row: -row.training_count)[:20]
-    most = max([1, *(each["names"] for each in data["bins"])])
+    most = max([1, *(each.names for each in data.bins)])
     return printable(
         template.render(
             data=data,
@@ -174,12 +224,12 @@ def members_html(data: dict[str, Any], lines: Sequence[Row]) -> str:
 
 
 def write_members(
-    out: Path, lines: Sequence[Row], data: dict[str, Any], variants: Sequence[str]
+    out: Path, lines: Sequence[Row], data: MembersResult, variants: Sequence[str]
 ) -> None:
     """Writes the table, the document and the page, for their owner only."""
     write_whole(out / FILES[0], members_csv(lines, variants))
     write_whole(out / FILES[2], members_html(data, lines).encode("utf-8"))
-    write_whole(out / FILES[1], json_text(data, indent=1).encode("utf-8"))
+    write_whole(out / FILES[1], json_text(to_json(data), indent=1).encode("utf-8"))
 
 
 def write_hits(out: Path, parts: Sequence[Path]) -> None:

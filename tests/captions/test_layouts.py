@@ -57,13 +57,13 @@ def test_a_layout_is_detected_and_counted(layout: str, tmp_path: Path) -> None:
     if layout == "webdataset" and not HAS_WEBDATASET:
         pytest.skip("webdataset is not installed")
     found = search(written(tmp_path / "in", files.LAYOUTS[layout]), tmp_path / "out")
-    assert {source["layout"] for source in found.data["sources"]} == {layout}
+    assert {source.layout for source in found.data.sources} == {layout}
     assert counts(found) == files.COUNTS
-    assert found.data["records"] == len(files.CAPTIONS)
-    jane = dict(zip(found.data["variants"], found.lines[0].variants, strict=True))
+    assert found.data.records == len(files.CAPTIONS)
+    jane = dict(zip(found.data.variants, found.lines[0].variants, strict=True))
     assert jane == {"exact": 1, "possessive": 1, "case": 1, "separators": 0, "file_name": 1,
                     "accents": 0, "last_first": 1}  # fmt: skip
-    assert found.data["faces_blurred"] == (layout == "DataComp")
+    assert found.data.faces_blurred == (layout == "DataComp")
 
 
 @pytest.mark.parametrize("write", [files.csv_packed, files.json_lines_zstd])
@@ -87,12 +87,12 @@ def test_img2datasets_failed_downloads_do_not_count(sort: str, tmp_path: Path) -
     folder = written(tmp_path / "in", lambda place: files.img2dataset(place, sort))
     found = search(folder, tmp_path / "out")
     assert counts(found) == files.COUNTS
-    assert (found.data["records"], found.data["left_out"]) == (len(files.CAPTIONS), 1)
-    assert {source["layout"] for source in found.data["sources"]} == {"img2dataset"}
+    assert (found.data.records, found.data.left_out) == (len(files.CAPTIONS), 1)
+    assert {source.layout for source in found.data.sources} == {"img2dataset"}
     if sort == "WebDatasetSampleWriter":  # without its table, the tar alone gives the same
         tar = search(folder / "00000.tar", tmp_path / "tar")
         assert counts(tar) == files.COUNTS
-        assert found.data["notes"]
+        assert found.data.notes
 
 
 @heavy
@@ -115,7 +115,7 @@ def test_columns_are_settable_and_several_count_once(tmp_path: Path) -> None:
     columns = Columns(("alt", "page"), ("number",))
     found = search(tmp_path / "a.parquet", tmp_path / "out", columns=columns)
     assert counts(found)["Jane Doe"] == 2
-    assert found.data["sources"][0]["ids"] == {"key": "number"}
+    assert found.data.sources[0].ids == {"key": "number"}
 
 
 def test_lists_of_captions_count_once(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_repeats_are_reported_and_dropped_on_demand(tmp_path: Path) -> None:
     assert found.lines[0].duplicate_share == pytest.approx(4 / 6)
     once = search(glob, tmp_path / "once", unique_by="url")
     assert counts(once)["Jane Doe"] == 2
-    assert once.data["repeated_hits"] == {"url": 4}
+    assert once.data.repeated_hits == {"url": 4}
 
 
 def test_a_url_is_read_through_fsspec(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_large_file_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.Monke
     whole = search(tmp_path / "a.parquet", tmp_path / "whole", hits=True)
     monkeypatch.setattr("idia_index.captions.parquet._PART_BYTES", 2000)
     parts = search(tmp_path / "a.parquet", tmp_path / "parts", hits=True)
-    assert len(parts.data["sources"]) > 3
+    assert len(parts.data.sources) > 3
     assert counts(parts) == counts(whole) == {k: 100 * n for k, n in files.COUNTS.items()}
     hits = [parquet.read_table(tmp_path / each / "hits.parquet") for each in ("whole", "parts")]
     assert hits[0].equals(hits[1])
@@ -177,7 +177,7 @@ def test_captions_that_cannot_hold_names_say_nothing_of_non_members(
     lines = "".join(f"{text}\thttps://e.org/{k}\n" for k, text in enumerate(captions))
     (tmp_path / "a.tsv").write_text(lines)
     found = search(tmp_path / "a.tsv", tmp_path / "out")
-    assert said in found.data["cannot_hold_names"][0]
+    assert said in found.data.cannot_hold_names[0]
     assert {row.membership for row in found.lines} == {""}
     page = (tmp_path / "out" / "index.html").read_text()
     assert page.index(said) < page.index("How often")

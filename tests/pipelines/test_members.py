@@ -17,11 +17,16 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
+from PIL import Image
 
 pa = pytest.importorskip("pyarrow")
 pytest.importorskip("ahocorasick_rs")
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "study"))
+
 import caption_files as files  # noqa: E402
+import training_captions  # noqa: E402
 
 from idia_index.cli.main import cli  # noqa: E402
 from idia_index.errors import IdiaIndexError  # noqa: E402
@@ -31,6 +36,12 @@ from idia_index.subjects.from_captions import with_members  # noqa: E402
 from idia_index.subjects.records import Subject, SubjectList  # noqa: E402
 
 KILLS = int(os.environ.get("IDIA_INDEX_KILLS", "3"))
+
+
+def keeps_to_its_schema(name: str, document: object) -> None:
+    folder = Path(__file__).parents[2] / "idia_index" / "report" / "schema"
+    schema = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema).validate(document)
 
 
 def run(*arguments: object) -> Result:
@@ -76,7 +87,7 @@ def test_the_outputs_are_their_owners_only_and_say_what_they_are(
     assert {name: int(row["training_count"]) for name, row in rows.items()} == files.COUNTS
     assert rows["Nobody Here"]["membership"] == "non_member"
     data = json.loads((out / "members.json").read_text())
-    assert data["format"] == "idia-index/members/1"
+    keeps_to_its_schema("members", data)
     assert data["sources"][0]["sha256"]
     assert "Jane" not in (out / "members.json").read_text()
 
@@ -157,7 +168,9 @@ def test_a_damaged_file_is_listed_and_the_rest_done(name: str, names: Path, tmp_
     out = tmp_path / "out"
     result = run(folder, "--names", names, "--out", out)
     assert result.exit_code == 0, result.exception
-    [damaged] = json.loads((out / "members.json").read_text())["damaged"]
+    data = json.loads((out / "members.json").read_text())
+    keeps_to_its_schema("members", data)
+    [damaged] = data["damaged"]
     assert Path(damaged["file"]).name == name
     assert name in result.stderr and damaged["reason"]
     assert {n: int(row["training_count"]) for n, row in table(out).items()} == files.COUNTS
@@ -271,18 +284,27 @@ def test_a_search_killed_at_any_moment_resumes_to_the_same_bytes(tmp_path: Path)
     pytest.fail(f"killed {killed} times only")
 
 
-def test_the_study_gives_back_its_roles_and_counts(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "form",
+    ["tsv", pytest.param("tar", marks=[pytest.mark.torch, pytest.mark.process, pytest.mark.slow])],
+)
+def test_the_study_gives_back_its_roles_and_counts(form: str, tmp_path: Path) -> None:
     """Names with a face, names without one, faces without a name: exactly as they were planned."""
     people = read_people()
-    lines = [f"{k}.png\t{item.caption}\n"
-             for k, item in enumerate(training_items(people, SHIPPED_SEED))]  # fmt: skip
-    (tmp_path / "train.tsv").write_text("filepath\ttitle\n" + "".join(lines), "utf-8")
+    items = training_items(people, SHIPPED_SEED)
+    if form == "tsv":
+        training_captions.write_tsv(items, tmp_path / "train.tsv")
+    else:  # webdataset imports PyTorch, which starts a process
+        pytest.importorskip("webdataset")
+        pixel = Image.new("RGB", (1, 1))
+        training_captions.write_shards(items, tmp_path / "shards", lambda _: pixel)
     (tmp_path / "names.txt").write_text("".join(f"{person.name}\n" for person in people))
+    captions = tmp_path / ("train.tsv" if form == "tsv" else "shards")
     for rule in ("name", "paper"):
         out = tmp_path / rule
-        result = run(tmp_path / "train.tsv", "--names", tmp_path / "names.txt", "--out", out,
-                     "--match", rule)  # fmt: skip
+        result = run(captions, "--names", tmp_path / "names.txt", "--out", out, "--match", rule)
         assert result.exit_code == 0, result.exception
+        assert json.loads((out / "members.json").read_text())["records"] == len(items)
         rows = table(out)
         for person in people:
             named = 0 if person.role in ("face_only", "non_member") else person.training_count
@@ -317,6 +339,7 @@ def test_non_members_are_drawn_like_the_members(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 0, result.exception
     data = json.loads(result.stdout)
+    keeps_to_its_schema("non-members", data)
     assert len(set(data["names"])) == 150 and set(data["names"]) <= set(others)
     assert data["well_matched"]
     sexes = {name.name: name.sex for name in drawn}
