@@ -65,13 +65,11 @@ def _whole_windows(pack: Pack, size: int) -> Pack:
     wide = n + -n % size
     if wide == n:
         return pack
-    ids, positions = np.zeros((2, b, wide), np.int64)
-    ids[:, :n], positions[:, :n] = pack.ids, pack.positions
-    mask = np.zeros((b, wide, wide), np.bool_)
-    mask[:, np.arange(wide), np.arange(wide)] = True
-    mask[:, :n, :n] = pack.mask
+    more = ((0, 0), (0, wide - n))
+    ids, positions, ends = (np.pad(part, more) for part in (pack.ids, pack.positions, pack.ends))
+    ends[:, n:] = np.arange(n, wide) + 1
     reads = pack.reads // n * wide + pack.reads % n
-    return Pack(ids, positions, mask, reads, pack.rows)
+    return Pack(ids, positions, ends, reads, pack.rows)
 
 
 class CpuTextTower:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -81,13 +82,21 @@ class Pack:
     Attributes:
         ids: int64 [B, n], the token at each node.
         positions: int64 [B, n], depth of each node, its position in the prompt.
-        mask: bool [B, n, n], mask[b, i, j] where j is i or an ancestor of i.
+        ends: int64 [B, n], the node after the last of each node's subtree: a tree's nodes stand in
+            the order of a walk down, so i sees j where j <= i < ends[b, j].
         reads: int64 [p], the node of each prompt's end-of-text token, as b * n + i.
         rows: int64 [p], the row of the result that each prompt's embedding goes to.
     """
 
     ids: Int64
     positions: Int64
-    mask: NDArray[np.bool_]
+    ends: Int64
     reads: Int64
     rows: Int64
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """bool [B, n, n], mask[b, i, j] where j is i or an ancestor of i."""
+        nodes = np.arange(self.ids.shape[1])
+        seen: NDArray[np.bool_] = nodes[:, None] < self.ends[:, None, :]
+        return seen & np.tri(len(nodes), dtype=np.bool_)

@@ -80,23 +80,6 @@ def _sizes(prompts: SortedPrompts, runs: list[tuple[int, int]]) -> Int64:
     return sizes
 
 
-def _tree(prompts: SortedPrompts, run: tuple[int, int]) -> tuple[Int64, Int64, Int64, Int64]:
-    """Nodes of one run: ids [n], positions [n], paths [r, L] (PAD past the end), owners [n]."""
-    rows = slice(*run)
-    lengths = prompts.lengths[rows, None]
-    shared = prompts.shared[rows, None].copy()
-    shared[0] = 0
-    depth = np.arange(int(lengths.max()))
-    owners, positions = np.nonzero((depth >= shared) & (depth < lengths))
-    paths = np.full((len(lengths), len(depth)), PAD, np.int64)
-    paths[owners, positions] = np.arange(len(owners))
-    # A shared node is the last one made at its depth, by a prompt before.
-    np.maximum.accumulate(paths, axis=0, out=paths)
-    paths[depth >= lengths] = PAD
-    ids = prompts.tokens[rows][owners, positions].astype(np.int64)
-    return ids, positions, paths, owners
-
-
 def plan_packs(tokens: Int32, *, nodes: int, batch: int = 1) -> Iterator[Pack]:
     """Cuts prompts int32 [P, L] (PAD after each end) into packs.
 
@@ -120,23 +103,35 @@ def plan_packs(tokens: Int32, *, nodes: int, batch: int = 1) -> Iterator[Pack]:
 
 
 def _pack(prompts: SortedPrompts, runs: list[tuple[int, int]]) -> Pack:
-    trees = [_tree(prompts, run) for run in runs]
-    n = max(len(ids) for ids, *_ in trees)
-    ids = np.zeros((len(runs), n), np.int64)
-    positions = np.zeros((len(runs), n), np.int64)
-    mask = np.zeros((len(runs), n, n), np.bool_)
-    # Padding sees itself: a softmax over nothing would be not a number.
-    mask[:, np.arange(n), np.arange(n)] = True
-    reads = []
-    for b, ((start, stop), (tree_ids, tree_positions, paths, owners)) in enumerate(
-        zip(runs, trees, strict=True)
-    ):
-        size = len(tree_ids)
-        ids[b, :size] = tree_ids
-        positions[b, :size] = tree_positions
-        above = np.arange(paths.shape[1]) <= tree_positions[:, None]
-        node, depth = np.nonzero(above)
-        mask[b, node, paths[owners[node], depth]] = True
-        reads.append(b * n + paths[np.arange(stop - start), prompts.lengths[start:stop] - 1])
-    rows = np.concatenate([prompts.order[start:stop] for start, stop in runs])
-    return Pack(ids, positions, mask, np.concatenate(reads), rows)
+    """The trees of some runs, all at once: nodes are numbered through, then cut into trees."""
+    rows = np.concatenate([np.arange(*run) for run in runs])
+    counts = np.array([stop - start for start, stop in runs])
+    firsts = np.cumsum(counts) - counts  # of `rows`, the first of each tree
+    lengths, shared = prompts.lengths[rows], prompts.shared[rows]
+    shared[firsts] = 0
+    stops = np.cumsum(lengths - shared)
+    begins = stops - (lengths - shared)  # the first node that a prompt adds
+    depth = np.arange(lengths.max())
+    owners, positions = np.nonzero((depth >= shared[:, None]) & (depth < lengths[:, None]))
+    # A node's subtree ends where the first later prompt begins that does not share the node.
+    after = np.full((len(rows) + 1, len(depth)), stops[-1])
+    after[:-1] = np.where(shared[:, None] <= depth, begins[:, None], stops[-1])
+    after = np.minimum.accumulate(after[::-1], axis=0)[::-1]
+
+    bases = begins[firsts]
+    sizes = np.diff(bases, append=stops[-1])
+    n = int(sizes.max())
+    moved = np.arange(len(runs)) * n - bases  # from a node's number to b * n + i
+    tree = np.repeat(np.arange(len(runs)), counts)
+    places = np.arange(stops[-1]) + moved[tree[owners]]
+    ids, depths = np.zeros((2, len(runs) * n), np.int64)
+    ids[places] = prompts.tokens[rows[owners], positions]
+    depths[places] = positions
+    ends = np.tile(np.arange(1, n + 1), len(runs))  # padding sees itself alone
+    ends[places] = after[owners + 1, positions] - bases[tree[owners]]
+    # A prompt ends at the last node it adds; one that adds none is the prompt before once more.
+    reads = np.maximum.accumulate(np.where(stops > begins, stops - 1, 0)) + moved[tree]
+    shape = (len(runs), n)
+    return Pack(
+        ids.reshape(shape), depths.reshape(shape), ends.reshape(shape), reads, prompts.order[rows]
+    )
