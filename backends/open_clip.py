@@ -18,6 +18,7 @@ from idia_index.errors import IdiaIndexError, MissingExtraError, ModelError
 from idia_index.plugins.specs import SpecKind, pytorch_spec
 from idia_index.support.offline import is_offline
 from idia_index.support.text import shown
+from idia_index.support.tf32 import without_tf32
 from idia_index.types import Fingerprint, Float32
 
 try:
@@ -35,8 +36,8 @@ try:
     from idia_index.backends.open_clip_settings import is_activation_note
     from idia_index.backends.open_clip_sources import find_source, with_statements
     from idia_index.backends.open_clip_tokenizers import (
-        ClipBpe,
         build_tokenizer,
+        clip_bpe,
         tokenizer_string,
     )
     from idia_index.backends.torch_checkpoints import checkpoint_sha256
@@ -174,8 +175,9 @@ class OpenClipBackend(Encoder):
             refusal = "its tokenizer is not CLIP's own"
         tower = None
         if refusal is None:
+            bpe = clip_bpe(self.tokenizer)
             tower = PackedTextTower(model).eval()
-            if not packs_agree(model, tower, ClipBpe(self.tokenizer)):
+            if not packs_agree(model, tower, bpe):
                 refusal = "its embeddings through packs are not those of encode_text"
         self.pack_refusal = refusal
         scale = getattr(model, "logit_scale", None)
@@ -189,7 +191,6 @@ class OpenClipBackend(Encoder):
         )
         if self.packed_tower is not None:
             length = int(text_part(model).context_length)
-            bpe = ClipBpe(self.tokenizer)
             self.text_tower = TorchPackTower(self.packed_tower, bpe, length, self._dtype)
 
     def _check_range(self) -> None:
@@ -239,10 +240,9 @@ class OpenClipBackend(Encoder):
         if not images:
             return to_numpy(torch.empty(0, self._fingerprint.dim))
         pixels = torch.stack([self._pixels(image) for image in images])
-        # TF32 would lose half the digits of float32 in convolutions.
-        exact = torch.backends.cudnn.flags(allow_tf32=False)
         dtype = weights_dtype(self._device, self._dtype)
-        with torch.inference_mode(), exact, products_in(self._device, self._dtype):
+        products = products_in(self._device, self._dtype)
+        with torch.inference_mode(), without_tf32(torch), products:
             return to_numpy(self.image_tower(pixels.to(self._device, dtype)))
 
     def _pixels(self, image: Image.Image) -> torch.Tensor:

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer, get_clean_fn
 
+from idia_index.backends.clip_bpe import CLEANING, ClipTokenizer
 from idia_index.backends.fingerprints import clip_bpe_string
 from idia_index.errors import ModelError, RefusedError
 
@@ -17,24 +18,13 @@ DEFAULT_CONTEXT = 77
 # A configuration may come from anybody; what else it wants to hand to a tokenizer's loader
 # (trust_remote_code, say) is not its business.
 _ALLOWED_OPTIONS = frozenset({"clean", "strip_sep_token", "language"})
-_CLEANINGS = ("lower", "whitespace", "canonicalize")
 
 
-class ClipBpe:
-    """CLIP's byte-pair encoding, as packs need it: tokens without the two special ones.
-
-    Args:
-        tokenizer: open_clip's.
-    """
-
-    def __init__(self, tokenizer: SimpleTokenizer) -> None:
-        self._tokenizer = tokenizer
-        self.start: int = tokenizer.sot_token_id
-        self.end: int = tokenizer.eot_token_id
-
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Tokens of each text, neither framed nor cut."""
-        return [self._tokenizer.encode(text) for text in texts]
+def clip_bpe(tokenizer: SimpleTokenizer) -> ClipTokenizer:
+    """open_clip's tokenizer as packs need it; it keeps the words it has seen, and is faster."""
+    merges = sorted(tokenizer.bpe_ranks, key=tokenizer.bpe_ranks.__getitem__)
+    clean = next(name for name in CLEANING if get_clean_fn(name) is tokenizer.clean_fn)
+    return ClipTokenizer(merges, clean)
 
 
 def build_tokenizer(text_config: Mapping[str, Any], source: str | Path, *, offline: bool) -> Any:
@@ -52,7 +42,7 @@ def build_tokenizer(text_config: Mapping[str, Any], source: str | Path, *, offli
     """
     options = dict(text_config.get("tokenizer_kwargs") or {})
     unknown = sorted(set(options) - _ALLOWED_OPTIONS)
-    if unknown or options.get("clean", "lower") not in _CLEANINGS:
+    if unknown or options.get("clean", "lower") not in CLEANING:
         what = unknown[0] if unknown else f"clean={options['clean']!r}"
         raise RefusedError(
             f"the model's configuration passes {what} to its tokenizer, which is refused; "

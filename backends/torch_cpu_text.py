@@ -9,15 +9,13 @@ the window, which in sorted order are the path to its first node.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from idia_index.backends.torch_products import linear, mlp
+from idia_index.backends.torch_blocks import Block, prepared_blocks
 from idia_index.backends.torch_text import PackedTextTower
 from idia_index.types import Int64, Pack
 
@@ -61,7 +59,7 @@ def cut_windows(mask: Mask, size: int) -> tuple[Int64, Mask]:
 
 def _whole_windows(pack: Pack, size: int) -> Pack:
     """A pack whose trees have a multiple of `size` nodes; what is added sees only itself."""
-    b, n = pack.ids.shape
+    n = pack.ids.shape[1]
     wide = n + -n % size
     if wide == n:
         return pack
@@ -78,19 +76,12 @@ class CpuTextTower:
     Args:
         tower: the tower as `torch_text` has it, on the CPU. Its layers' weights are copied into
             the layout of oneDNN where that is used.
-        dtype: what the layers' products are computed in, None for that of the tower. What is
-            summed over the layers, normalisation, the last projection, and the first block's
-            queries, keys, values and attention stay in the tower's: what they lose, all that
-            follows carries on (`docs/performance.md` has the measurements).
+        dtype: what the layers' products are computed in (see `prepared_blocks`).
     """
 
-    def __init__(self, tower: PackedTextTower, dtype: torch.dtype | None = None) -> None:
-        own: torch.dtype = tower.positional_embedding.dtype
+    def __init__(self, tower: PackedTextTower, dtype: torch.dtype) -> None:
         self._tower = tower
-        self._blocks = [
-            _Block(block, dtype or own, (dtype or own) if place else own)
-            for place, block in enumerate(tower.blocks)
-        ]
+        self._blocks = prepared_blocks(tower, dtype)
 
     def __call__(self, pack: Pack) -> Tensor:
         """Embeddings [p, D] at `pack.reads`, in the dtype of the parameters, not normalised."""
@@ -103,47 +94,29 @@ class CpuTextTower:
         *inner, last = self._blocks
         for block in inner:
             bias = bias.to(block.attending)
-            x = block.rest(x, block.attend(x, keys, bias))
+            x = block.rest(x, _attend(block, x, keys, bias))
         bias = bias.to(last.attending)
         # As in `PackedTextTower`: from here on, the nodes that are read alone. oneDNN makes and
         # keeps a program for every number of rows, of a megabyte: there are to be few numbers.
         count = len(pack.reads)
         reads = torch.from_numpy(np.pad(pack.reads, (0, -count % WINDOW), mode="edge"))
-        x = last.rest(x[reads], last.attend(x, keys, bias)[reads])
+        x = last.rest(x[reads], _attend(last, x, keys, bias)[reads])
         return tower.project(tower.ln_final(x))[:count]
 
 
-class _Block:
-    """One residual attention block, its weights prepared."""
+def _attend(block: Block, x: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
+    """Attention before its output projection: [N, width] -> [N, width].
 
-    def __init__(self, block: Any, dtype: torch.dtype, attending: torch.dtype) -> None:
-        attention = block.attn
-        self._dtype, self.attending = dtype, attending
-        self._heads = attention.num_heads
-        self._ln_1, self._ln_2 = block.ln_1, block.ln_2
-        self._ls_1, self._ls_2 = block.ls_1, block.ls_2
-        self._qkv = linear(attention.in_proj_weight, attention.in_proj_bias, attending)
-        self._out = linear(attention.out_proj.weight, attention.out_proj.bias, dtype)
-        self._mlp = mlp(block.mlp.c_fc, block.mlp.gelu, block.mlp.c_proj, dtype)
-
-    def attend(self, x: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
-        """Attention before its output projection: [N, width] -> [N, width].
-
-        Args:
-            x: [N, width], all nodes.
-            keys: int64 [W, m], nodes that a window may see.
-            bias: [W, 1, N / W, m], 0 where a node sees a key and -inf where it does not.
-        """
-        qkv = self._qkv(self._ln_1(x).to(self.attending))
-        (windows, _, size, m), width = bias.shape, x.shape[1]
-        q = qkv.view(windows, size, 3, self._heads, -1)[:, :, 0]
-        kv = qkv[:, width:].index_select(0, keys.ravel()).view(windows, m, 2, self._heads, -1)
-        q, k, v = (part.transpose(1, 2) for part in (q, *kv.unbind(2)))
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        return out.transpose(1, 2).reshape(len(x), width)
-
-    def rest(self, x: Tensor, attended: Tensor) -> Tensor:
-        """What follows attention, [n, width] both; `x` is overwritten."""
-        x += self._ls_1(self._out(attended.to(self._dtype)))
-        x += self._ls_2(self._mlp(self._ln_2(x).to(self._dtype)))
-        return x
+    Args:
+        block: whose queries, keys and values are taken.
+        x: [N, width], all nodes.
+        keys: int64 [W, m], nodes that a window may see.
+        bias: [W, 1, N / W, m], 0 where a node sees a key and -inf where it does not.
+    """
+    qkv = block.qkv(x)
+    (windows, _, size, m), width = bias.shape, x.shape[1]
+    q = qkv.view(windows, size, 3, block.heads, -1)[:, :, 0]
+    kv = qkv[:, width:].index_select(0, keys.ravel()).view(windows, m, 2, block.heads, -1)
+    q, k, v = (part.transpose(1, 2) for part in (q, *kv.unbind(2)))
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+    return out.transpose(1, 2).reshape(len(x), width)

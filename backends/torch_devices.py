@@ -30,10 +30,11 @@ def torch_dtype(name: str) -> torch.dtype:
 def weights_dtype(device: torch.device, dtype: torch.dtype) -> torch.dtype:
     """What the weights of a model are kept in that computes in `dtype` on a device.
 
-    On a processor float32 for bfloat16: only products are computed in bfloat16 there, sums over
-    layers and normalisation are not, which is nearly as fast and loses a fraction.
+    On a processor and with CUDA float32 for bfloat16: only products are computed in bfloat16,
+    sums over layers and normalisation are not, which loses a fraction, and is nearly as fast on
+    a processor (`benchmarks/gpu` measures it on a GPU).
     """
-    mixed = device.type == "cpu" and dtype is torch.bfloat16
+    mixed = device.type in ("cpu", "cuda") and dtype is torch.bfloat16
     return torch.float32 if mixed else dtype
 
 

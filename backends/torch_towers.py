@@ -12,15 +12,17 @@ import torch
 from open_clip.hf_model import HFTextEncoder
 from torch import Tensor, nn
 
-from idia_index.backends.open_clip_tokenizers import ClipBpe, count_tokens
+from idia_index.backends.open_clip_tokenizers import count_tokens
 from idia_index.backends.torch_cpu_text import CpuTextTower
 from idia_index.backends.torch_devices import products_in
+from idia_index.backends.torch_gpu_text import GpuTextTower
 from idia_index.backends.torch_text import PackedTextTower, text_part
 from idia_index.encode.packs import PAD, plan_packs
 from idia_index.errors import InputError
 from idia_index.plugins import PackTower, Tokenizer
 from idia_index.support.concurrency import in_threads
 from idia_index.support.text import shown
+from idia_index.support.tf32 import without_tf32
 from idia_index.types import Float32, Pack
 
 # Two prompts that share a prefix and differ in length, so that a tree has a branch.
@@ -72,13 +74,21 @@ class TorchPackTower(PackTower):
         """Made when the first pack comes: most queries encode no text."""
         return CpuTextTower(self.module, self._dtype)
 
+    @cached_property
+    def _gpu_tower(self) -> GpuTextTower:
+        return GpuTextTower(self.module, self._dtype)
+
     def embed_packs(self, packs: Iterable[Pack]) -> Iterator[tuple[Pack, Float32]]:
         """Each pack with its embeddings; on a processor, as many at a time as it has threads.
 
+        A GPU is given packs ahead (see `GpuTextTower`).
         Packs side by side wait for each other nowhere, as the threads of one product would:
         where something else runs on a core, one product in two threads took up to nine times
         as long (measured), and packs side by side only their share.
         """
+        if self._device.type == "cuda":
+            yield from self._gpu_tower.embed_packs(packs)
+            return
         threads = torch.get_num_threads()
         workers = min(threads, _MOST_WORKERS)
         packs = iter(packs)
@@ -100,6 +110,8 @@ class TorchPackTower(PackTower):
         """Text embeddings float32 [p, D] at `pack.reads`, not normalised."""
         if self._device.type == "cpu":
             return to_numpy(self._cpu_tower(pack))
+        if self._device.type == "cuda":
+            return next(self._gpu_tower.embed_packs([pack]))[1]
         arrays = (pack.ids, pack.positions, pack.mask, pack.reads)
         return to_numpy(self.module(*(torch.from_numpy(a).to(self._device) for a in arrays)))
 
@@ -139,7 +151,7 @@ class WholeTexts:
     @torch.inference_mode()
     def _encode(self, ids: Tensor) -> Float32:
         model: Any = self._model
-        with products_in(self._device, self._dtype):
+        with without_tf32(torch), products_in(self._device, self._dtype):
             return to_numpy(model.encode_text(ids.to(self._device), normalize=False))
 
     def __call__(self, texts: Sequence[str]) -> Float32:
@@ -160,7 +172,7 @@ class WholeTexts:
 
 
 @torch.inference_mode()
-def packs_agree(model: nn.Module, tower: PackedTextTower, tokenizer: ClipBpe) -> bool:
+def packs_agree(model: nn.Module, tower: PackedTextTower, tokenizer: Tokenizer) -> bool:
     """Whether packs give what the model's own `encode_text` gives, on two short prompts.
 
     Any difference that the checks of `pack_refusal` do not know of shows here.

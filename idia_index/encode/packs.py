@@ -135,3 +135,14 @@ def _pack(prompts: SortedPrompts, runs: list[tuple[int, int]]) -> Pack:
     return Pack(
         ids.reshape(shape), depths.reshape(shape), ends.reshape(shape), reads, prompts.order[rows]
     )
+
+
+def halves(pack: Pack) -> tuple[Pack, Pack]:
+    """A pack of at least two trees as two, whose reads together are in the same order."""
+    count, n = len(pack.ids) // 2, pack.ids.shape[1]
+    first = pack.reads < count * n
+    parts = (pack.ids, pack.positions, pack.ends)
+    return (
+        Pack(*(part[:count] for part in parts), pack.reads[first], pack.rows[first]),
+        Pack(*(part[count:] for part in parts), pack.reads[~first] - count * n, pack.rows[~first]),
+    )

@@ -43,7 +43,7 @@ if "eos_id" not in {field.name for field in fields(CLIPTextCfg)}:  # older open_
     del SORTS["eos"]
 MODELS = {name: helper.build(cfg, seed) for seed, (name, cfg) in enumerate(SORTS.items())}
 TOWERS = {name: PackedTextTower(model).eval() for name, model in MODELS.items()}
-CPU_TOWERS = {name: CpuTextTower(tower) for name, tower in TOWERS.items()}
+CPU_TOWERS = {name: CpuTextTower(tower, torch.float32) for name, tower in TOWERS.items()}
 
 # Few different tokens, so that prompts share prefixes of every length; some share none.
 BODIES = st.lists(
@@ -84,7 +84,7 @@ def test_so_are_those_of_a_processor(
 def test_and_without_the_products_of_onednn(sort: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_products, "has_onednn", lambda dtype: False)
     bodies = [[a, b, c] for a in range(1, 6) for b in range(1, a + 1) for c in range(1, 4)]
-    _check(sort, bodies, 100, 1, CpuTextTower(TOWERS[sort]))
+    _check(sort, bodies, 100, 1, CpuTextTower(TOWERS[sort], torch.float32))
 
 
 def _check(
