@@ -15,6 +15,7 @@ from idia_index.cli.options import (
     members_option,
     override_options,
     progress_option,
+    reference_option,
     strict_option,
     tau_option,
     verify_option,
@@ -48,6 +49,7 @@ from idia_index.subjects.from_captions import with_members
 )
 @click.option("--include-images", is_flag=True, help="Show small copies of the faces in the page.")
 @strict_option
+@reference_option
 @members_option
 @tau_option
 @verify_option
@@ -60,6 +62,7 @@ def command(
     out: Path | None,
     include_images: bool,
     strict: bool,
+    reference_faces: Path | None,
     members: Path | None,
     tau: int,
     check_shards: bool,
@@ -88,7 +91,7 @@ def command(
         loaded = backend_of(opened, backend, model, device)
         evidence = gather_audit(
             opened, loaded, people, tau=tau, strict=strict, baselines=out is not None,
-            progress=progress,
+            reference_faces=reference_faces, progress=progress,
         ).from_subjects(subjects)  # fmt: skip
     result = tested_result(evidence)
     tell_skipped(result.left_out_files)

@@ -15,6 +15,7 @@ from idia_index.cli.options import (
     members_option,
     override_options,
     progress_option,
+    reference_option,
     strict_option,
     tau_option,
     write_json,
@@ -77,6 +78,7 @@ from idia_index.support.number_lists import numbers
 )
 @click.option("--include-images", is_flag=True, help="Show small copies of the faces in the page.")
 @strict_option
+@reference_option
 @members_option
 @tau_option
 @override_options
@@ -95,6 +97,7 @@ def command(
     out: Path | None,
     include_images: bool,
     strict: bool,
+    reference_faces: Path | None,
     members: Path | None,
     tau: int,
     backend: str | None,
@@ -124,6 +127,8 @@ def command(
     if results is not None:
         if index is not None:
             raise InputError("--from takes neither INDEX nor SUBJECTS; leave out one or the other")
+        if reference_faces is not None:
+            raise InputError("--from measures nothing: leave out --reference-faces")
         evidence = read_results(results)
         claim(out, [result.subject for result in evidence.audit.subjects])
     elif index is None or subjects is None:
@@ -131,7 +136,7 @@ def command(
     else:
         with Stages(show_progress) as progress:
             evidence = _measure(
-                (index, subjects, members),
+                (index, subjects, members, reference_faces),
                 out,
                 settings,
                 (backend, model, device),
@@ -154,7 +159,7 @@ def command(
 
 
 def _measure(
-    paths: tuple[Path, Path, Path | None],
+    paths: tuple[Path, Path, Path | None, Path | None],
     out: Path | None,
     settings: Settings,
     chosen: tuple[str | None, str | None, str | None],
@@ -175,5 +180,6 @@ def _measure(
         people,
         settings,
         strict=strict,
+        reference_faces=paths[3],
         progress=progress,
     ).from_subjects(paths[1])

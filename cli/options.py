@@ -58,6 +58,15 @@ members_option = click.option(
     "without a line there is unknown, not a non-member.",
 )
 
+reference_option = click.option(
+    "--reference-faces",
+    type=DIRECTORY,
+    metavar="FOLDER",
+    help="Try each name on these portraits too: folders female and male with an image or a folder "
+    "of images per person, or a table with the columns path,sex; at least 100 people of the sex. "
+    "A p-value of one person takes them, or more than 20 subjects.",
+)
+
 ALLOW_MISMATCH = click.option(
     "--allow-activation-mismatch",
     is_flag=True,

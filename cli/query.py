@@ -15,6 +15,7 @@ from idia_index.cli.options import (
     json_option,
     override_options,
     progress_option,
+    reference_option,
     strict_option,
     tau_option,
     verify_option,
@@ -44,6 +45,7 @@ from idia_index.prompts.names import clean_name
     help="Also show what the K names with the most votes got; others' names only if --name leads.",
 )
 @strict_option
+@reference_option
 @tau_option
 @verify_option
 @override_options
@@ -55,6 +57,7 @@ def command(
     name: str,
     top: int | None,
     strict: bool,
+    reference_faces: Path | None,
     tau: int,
     check_shards: bool,
     backend: str | None,
@@ -81,6 +84,7 @@ def command(
         loaded = backend_of(opened, backend, model, device)
         stages("encoding images")
         result = query(opened, loaded, subject, tau=tau, top=top, strict=strict,
+                       reference_faces=reference_faces,
                        progress=partial(stages, "encoding images"))  # fmt: skip
     tell_skipped(result.left_out_files)
     if as_json:

@@ -127,10 +127,12 @@ def _take_controls(controls: ControlTests, people: Int64) -> ControlTests:
         control_p_values=controls.control_p_values[people],
         name_fixed_p_values=controls.name_fixed_p_values[people],
         references=controls.references[people],
+        reference_photos=controls.reference_photos[people],
         counts=counts,
         offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
         wins=np.concatenate(parts),
         calibrated=controls.calibrated,
+        faces=controls.faces,
         scale=controls.scale,
         by=tuple(controls.by[p] for p in people),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,11 @@ from idia_index.evaluation.controls import OfferedTraits, match_controls, name_t
 from idia_index.evaluation.draws import shuffled
 from idia_index.evaluation.measure import mean_image_embeddings, mean_text_embeddings
 from idia_index.evaluation.measured import Float64, Measured
-from idia_index.evaluation.pmi import NameScores, Scored, photos_of
+from idia_index.evaluation.pmi import NameScores, Photos, Scored, Trial, photos_of
 from idia_index.evaluation.pvalues import p_value, rule_wins
 from idia_index.evaluation.references import REFERENCE, LogitScale, References
 from idia_index.plugins import BackendPlugin
+from idia_index.subjects.reference_faces import EncodedFaces, FacesSummary
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER
 from idia_index.types import Int64
 
@@ -36,10 +38,12 @@ class ControlTests:
         control_p_values: float64 [P], among control names; 1 where there is none.
         name_fixed_p_values: float64 [P], among references; NaN where there are too few.
         references: int64 [P], comparable people whose photos the true name was tried on.
+        reference_photos: int64 [P], photos of each of them, and of the subject at a time.
         counts: int64 [P], number of controls, K.
         offsets: int64 [P + 1]; subject p has `wins` offsets[p] to offsets[p + 1].
         wins: int16 [sum K], prompts that each control wins by the rule in the true name's place.
         calibrated: whether there were references enough.
+        faces: the reference faces; None where other subjects served.
         scale: the logit scale.
         by: per subject what its controls share with the true name.
     """
@@ -48,10 +52,12 @@ class ControlTests:
     control_p_values: Float64
     name_fixed_p_values: Float64
     references: Int64
+    reference_photos: Int64
     counts: Int64
     offsets: Int64
     wins: NDArray[np.int16]
     calibrated: bool
+    faces: FacesSummary | None
     scale: LogitScale
     by: tuple[tuple[str, ...], ...]
 
@@ -82,9 +88,21 @@ def offered_names(prepared: Prepared, seed: int) -> Int64:
 
 
 def names_against_controls(
-    prepared: Prepared, backend: BackendPlugin, measured: Measured, seed: int
+    prepared: Prepared,
+    backend: BackendPlugin,
+    measured: Measured,
+    seed: int,
+    faces: EncodedFaces | None = None,
 ) -> ControlTests:
-    """P-values of all subjects, from controls among the index's candidates."""
+    """P-values of all subjects, from controls among the index's candidates.
+
+    Args:
+        prepared: subjects and candidates.
+        backend: the model.
+        measured: what the search found.
+        seed: of the draws of controls and references.
+        faces: reference faces; None: other subjects serve, if they are enough.
+    """
     index, people = prepared.index, len(prepared.subjects)
     offered = offered_names(prepared, seed)
     names = [subject.name for subject in prepared.subjects]
@@ -95,15 +113,24 @@ def names_against_controls(
     matched = [match_controls(own, table) for own in traits[:people]]
     scale = LogitScale.of(backend)
     sexes = [trait.sex for trait in traits[:people]]
-    scored = _scored(prepared, offered, References.among(people, sexes, seed), scale.value)
+    photos = photos_of(prepared.embeddings, prepared.owners, people)
+    if faces is None:
+        references = References.among(photos, sexes, seed)
+    else:
+        given = photos_of(faces.embeddings, faces.owners, len(faces.sexes))
+        references = References.given(given, faces.sexes, sexes)
+    sizes = np.diff(photos.offsets).tolist()
+    trials = [references.trial(person, size) for person, size in enumerate(sizes)]
+    scored = _scored(prepared, offered, photos, references.photos, scale.value)(trials)
     scores, control, fixed = np.zeros(people), np.ones(people), np.full(people, np.nan)
-    references, wins = np.zeros(people, np.int64), []
-    for person, (match, (found, comparable)) in enumerate(zip(matched, scored, strict=True)):
+    compared, wins = np.zeros(people, np.int64), []
+    for person, (match, found) in enumerate(zip(matched, scored, strict=True)):
         scores[person] = found.score
         control[person] = p_value(found.score, found.controls[match.places])
-        p, references[person] = found.name_fixed_p(comparable)
-        if references[person] >= REFERENCE:
-            fixed[person] = p
+        tried = [found.name_fixed_p(group) for group in references.comparable(person)]
+        compared[person] = min(others for _, others in tried)
+        if compared[person] >= REFERENCE:
+            fixed[person] = max(p for p, _ in tried)
         rivals = measured.rivals[:, measured.of(person)]
         wins.append(rule_wins(rivals, offered[match.places]).astype(np.int16))
     counts = np.array([len(match.places) for match in matched], np.int64)
@@ -111,34 +138,34 @@ def names_against_controls(
         scores=scores,
         control_p_values=control,
         name_fixed_p_values=fixed,
-        references=references,
+        references=compared,
+        reference_photos=np.array([trial.photos for trial in trials], np.int64),
         counts=counts,
         offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
         wins=np.concatenate(wins),
-        calibrated=people > REFERENCE,
+        calibrated=references.photos is not None,
+        faces=None if faces is None else faces.summary,
         scale=scale,
         by=tuple(match.by for match in matched),
     )
 
 
 def _scored(
-    prepared: Prepared, offered: Int64, references: References, scale: float
-) -> Iterator[tuple[Scored, NDArray[np.bool_]]]:
-    """Each subject's scores, and which references are comparable with the subject, bool [R]."""
+    prepared: Prepared, offered: Int64, photos: Photos, references: Photos | None, scale: float
+) -> Callable[[Sequence[Trial]], Iterator[Scored]]:
+    """What gives each subject's scores, of how each is held against the references."""
     index, templates = prepared.index, range(len(prepared.index.templates))
     if not len(offered):  # a softmax takes something to compete with
         offered = np.unique(np.array(prepared.name_ids, np.int64))
     ids = np.array(prepared.name_ids, np.int64)
-    photos = photos_of(prepared.embeddings, prepared.owners, len(prepared.subjects))
     scores = NameScores(
         np.stack([index.text_embeddings(template, offered) for template in templates]),
-        photos.take(references.people) if len(references.people) else None,
+        references,
         scale,
     )
-    found = scores.of(
-        photos, lambda template, run: index.text_embeddings(template, ids[run]), references.places
+    return partial(
+        scores.of, photos, lambda template, run: index.text_embeddings(template, ids[run])
     )
-    return zip(found, map(references.comparable, range(len(ids))), strict=True)
 
 
 def blind_scores(prepared: Prepared, measured: Measured, seed: int) -> BlindScores:

@@ -42,9 +42,8 @@ CALIBRATED = (
 )
 RAW = (
     "Score: the mean over templates of the log of how likely the photos make the name. With fewer "
-    "than 20 other people it cannot be corrected for names that fit everybody's photos, so the "
-    "p-value is not valid for one name: among strangers of the controlled study such p-values "
-    "were at most 0.05 for up to a quarter of the photos under the worst name."
+    "than 20 other people, and without reference faces, it cannot be corrected for names that fit "
+    "everybody's photos, so the p-value is not valid for one name."
 )
 
 
@@ -65,6 +64,7 @@ def subject_tests(evidence: Evidence) -> tuple[NameTest, ...]:
             control_p_value=float(control[person]),
             name_fixed_p_value=None if np.isnan(fixed[person]) else float(fixed[person]),
             references=int(controls.references[person]),
+            reference_photos=int(controls.reference_photos[person]),
             pmi=float(controls.scores[person]) if controls.calibrated else None,
             q_value=float(q_values[person]),
             controls=count,
@@ -87,6 +87,7 @@ def p_value_summary(evidence: Evidence) -> PValueSummary:
         method=METHOD,
         score=(CALIBRATED if controls.calibrated else RAW) + _scale_text(controls.scale),
         calibrated=controls.calibrated,
+        reference_faces=controls.faces,
         logit_scale=controls.scale.value,
         logit_scale_assumed=controls.scale.assumed,
         assumption=ASSUMPTION,

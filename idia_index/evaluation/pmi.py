@@ -14,6 +14,9 @@ Two questions are asked of it, and neither answer is an answer to the other:
   a name that fits everybody's photos can still stand out.
 - *name fixed*: are these photos better for this name than other people's photos are? Valid for
   the one name, as long as the references are exchangeable with the person.
+
+The mean of many photos' probabilities is seldom as small as that of one, so the second question is
+asked of as many photos of the person as of each reference: see `Trial`.
 """
 
 from __future__ import annotations
@@ -61,6 +64,31 @@ class Photos:
         sums: Float64 = np.add.reduceat(rows, self.offsets[:-1], axis=0)
         return sums / np.diff(self.offsets)[:, None]
 
+    def first_means(self, rows: Float64, photos: int) -> Float64:
+        """The mean over each person's first photos; NaN for who has fewer; float64 [P, U]."""
+        sizes = np.diff(self.offsets)
+        place = np.arange(self.offsets[-1]) - np.repeat(self.offsets[:-1], sizes)
+        chosen = (place < photos) & np.repeat(sizes >= photos, sizes)
+        out = np.full((len(self), rows.shape[1]), np.nan)
+        found = rows[chosen].reshape(-1, photos, rows.shape[1])
+        out[sizes >= photos] = found.mean(axis=1)
+        return out
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a person's photos are held against the references'.
+
+    Attributes:
+        place: the person's among the references; None for who is not one of them: nobody is a
+            reference for themselves.
+        photos: photos of the person and of each reference that are compared, at least one. The
+            person's photos are cut into groups of so many.
+    """
+
+    place: int | None
+    photos: int
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -69,19 +97,29 @@ class Scored:
     Attributes:
         score: PMI of the true name; without references the likelihood.
         controls: float64 [O], the same of every name offered, for the same photos.
-        likelihood: mean over templates of log P(true name | their photos).
-        references: float64 [R], the same of the references' photos; NaN for the person.
+        likelihoods: float64 [g], mean over templates of log P(true name | photos), of each group
+            of as many of their photos as of each reference.
+        references: float64 [R], the same of the references; NaN for the person and for those
+            with fewer photos.
     """
 
     score: float
     controls: Float64
-    likelihood: float
+    likelihoods: Float64
     references: Float64
 
     def name_fixed_p(self, comparable: NDArray[np.bool_]) -> tuple[float, int]:
-        """The p-value over comparable references, bool [R], and how many those are."""
+        """The p-value over comparable references, bool [R], and how many those are.
+
+        Of several groups of photos each gives a p-value, and they depend on each other. Twice
+        their median is valid all the same: by Markov's inequality, half of valid p-values are at
+        most a / 2 with a probability of at most a.
+        """
         others = self.references[comparable & ~np.isnan(self.references)]
-        return p_value(self.likelihood, others), len(others)
+        found = sorted(p_value(each, others) for each in self.likelihoods.tolist())
+        if len(found) == 1:
+            return found[0], len(others)
+        return min(1.0, 2 * found[(len(found) - 1) // 2]), len(others)
 
 
 class NameScores:
@@ -109,7 +147,7 @@ class NameScores:
         self,
         people: Photos,
         names_of: Callable[[int, slice], Float32],
-        places: Sequence[int | None],
+        trials: Sequence[Trial],
     ) -> Iterator[Scored]:
         """Everybody's own name, in order.
 
@@ -117,32 +155,37 @@ class NameScores:
             people: photos of P people.
             names_of: gives the text embeddings of a template and a run of people's names,
                 float32 [b, D], unit rows.
-            places: of each person among the references, None for who is not one of them: nobody
-                is a reference for themselves.
+            trials: how each person is held against the references.
         """
         for start in range(0, len(people), BLOCK):
             here = slice(start, min(start + BLOCK, len(people)))
             block = people.take(np.arange(here.start, here.stop))
-            yield from self._block(block, partial(_in_run, names_of, here), places[here])
+            yield from self._block(block, partial(_in_run, names_of, here), trials[here])
 
     def _block(
-        self, people: Photos, names_of: Callable[[int], Float32], places: Sequence[int | None]
+        self, people: Photos, names_of: Callable[[int], Float32], trials: Sequence[Trial]
     ) -> Iterator[Scored]:
         templates, shape = len(self._offered), (len(people), self._offered.shape[1])
-        likelihood, score, controls = np.zeros(shape[0]), np.zeros(shape[0]), np.zeros(shape)
+        grouped, groups = _groups(people, trials)
+        likelihoods = np.zeros(len(groups))
+        score, controls = np.zeros(shape[0]), np.zeros(shape)
         references = np.zeros((len(self._references), len(people)))
-        rows = [row for row, place in enumerate(places) if place is not None]
-        within = [place for place in places if place is not None]
+        rows = [row for row, trial in enumerate(trials) if trial.place is not None]
+        within = [trial.place for trial in trials if trial.place is not None]
         for template in range(templates):
             names = names_of(template)
-            own, offered = self._people(people, names, self._offered[template])
-            likelihood += np.log(own) / templates
-            score += np.log(own) / templates
+            photos, offered = self._people(people, names, self._offered[template])
+            likelihoods += np.log(groups.means(photos[grouped])[:, 0]) / templates
+            score += np.log(people.means(photos)[:, 0]) / templates
             controls += np.log(offered) / templates
             if not len(self._references):
                 continue
-            theirs = self._of_references(names, self._totals[template])
-            references += np.log(theirs) / templates
+            each = self._of_references(names, self._totals[template])
+            theirs = self._references.means(each)
+            for size in {trial.photos for trial in trials}:
+                here = [row for row, trial in enumerate(trials) if trial.photos == size]
+                first = self._references.first_means(each[:, here], size)
+                references[:, here] += np.log(first) / templates
             theirs[within, rows] = 0  # nobody is a reference for themselves
             others = np.count_nonzero(theirs, axis=0)
             score -= np.log(theirs.sum(axis=0) / others) / templates
@@ -152,8 +195,9 @@ class NameScores:
             np.maximum(beside, self._sums[template] * CANCELLED, out=beside)
             controls -= np.log(beside / others[:, None]) / templates
         references[within, rows] = np.nan
-        for row, own_score in enumerate(score.tolist()):
-            yield Scored(own_score, controls[row], float(likelihood[row]), references[:, row])
+        ends = np.cumsum([_in_groups(people, row, trial) for row, trial in enumerate(trials)])
+        for row, own in enumerate(np.split(likelihoods, ends[:-1])):
+            yield Scored(float(score[row]), controls[row], own, references[:, row])
 
     def _sum_references(self, template: int) -> None:
         """What a template's softmax divides by, and the sum over references of P(name offered)."""
@@ -173,23 +217,39 @@ class NameScores:
         return np.exp(logits, out=logits)
 
     def _people(self, people: Photos, names: Float32, offered: Float32) -> tuple[Float64, Float64]:
-        """P(own name | own photos) float64 [b], and P(name offered | photos) float64 [b, O]."""
+        """P(own name | photo) float64 [m, 1], and P(name offered | photos) float64 [b, O]."""
         weights = self._weights(people.images, offered)
         totals = weights.sum(axis=1)
         owners = np.repeat(np.arange(len(people)), np.diff(people.offsets))
         similar = np.einsum("md,md->m", people.images, names[owners], dtype=np.float64)
         own = np.exp(self._scale * (similar - 1))
-        own = people.means((own / (totals + own))[:, None])[:, 0]
-        return own, people.means(weights / totals[:, None])
+        return (own / (totals + own))[:, None], people.means(weights / totals[:, None])
 
     def _of_references(self, names: Float32, totals: Float64) -> Float64:
-        """P(name | photos) of each reference and name, float64 [R, b]."""
+        """P(name | photo) of each photo of a reference and name, float64 [m, b]."""
         weights = self._weights(self._references.images, names)
-        return self._references.means(weights / (totals[:, None] + weights))
+        weights /= totals[:, None] + weights
+        return weights
 
 
 def _in_run(names_of: Callable[[int, slice], Float32], run: slice, template: int) -> Float32:
     return names_of(template, run)
+
+
+def _in_groups(people: Photos, row: int, trial: Trial) -> int:
+    """Groups of photos of a person."""
+    return int(people.offsets[row + 1] - people.offsets[row]) // trial.photos
+
+
+def _groups(people: Photos, trials: Sequence[Trial]) -> tuple[Int64, Photos]:
+    """Which photos are in a group, int64; and these by group."""
+    rows, sizes = [], [0]
+    for row, trial in enumerate(trials):
+        first, count = int(people.offsets[row]), _in_groups(people, row, trial)
+        rows.append(np.arange(first, first + count * trial.photos))
+        sizes += count * [trial.photos]
+    chosen = np.concatenate(rows)
+    return chosen, Photos(people.images[chosen], np.cumsum(sizes))
 
 
 def photos_of(images: Float32, owners: Int64, people: int) -> Photos:

@@ -30,12 +30,13 @@ from idia_index.evaluation.references import LogitScale
 from idia_index.evaluation.settings import LeftOut
 from idia_index.prompts.templates import Template, make_templates
 from idia_index.store.manifest_json import Manifest, manifest_text, parse_manifest
+from idia_index.subjects.reference_faces import FacesSummary
 from idia_index.subjects.subjects import Skipped, Subject
 from idia_index.support.documents import from_json, to_json
 from idia_index.support.files import write_whole
 from idia_index.support.text import shown
 
-FORMAT = "idia-index/results/2"
+FORMAT = "idia-index/results/3"
 FILE = "results.npz"
 MAX_BYTES = 2 << 30  # unpacked: three million images in 21 prompts, without pairs of people
 _HEADER = 256  # bytes of a member beside its array, and more
@@ -138,6 +139,7 @@ class _Meta:
     image_sha256: Mapping[str, str]
     left_out: tuple[LeftOut, ...]
     calibrated: bool
+    faces: FacesSummary | None
     logit_scale: float
     logit_scale_assumed: bool
     matched_on: tuple[tuple[str, ...], ...]
@@ -163,6 +165,7 @@ def _meta(evidence: Evidence) -> _Meta:
         image_sha256=evidence.image_sha256,
         left_out=evidence.left_out,
         calibrated=evidence.controls.calibrated,
+        faces=evidence.controls.faces,
         logit_scale=evidence.controls.scale.value,
         logit_scale_assumed=evidence.controls.scale.assumed,
         matched_on=evidence.controls.by,
@@ -259,6 +262,7 @@ def _evidence(arrays: Arrays, meta: _Meta, file: Path) -> Evidence:
         controls=ControlTests(
             **_part(arrays, "controls"),  # type: ignore[arg-type]
             calibrated=meta.calibrated,
+            faces=meta.faces,
             scale=LogitScale(meta.logit_scale, meta.logit_scale_assumed),
             by=meta.matched_on,
         ),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from idia_index.subjects.reference_faces import FacesSummary
 from idia_index.support.documents import named
 from idia_index.support.intervals import Rate
 
@@ -104,6 +105,7 @@ class NameTest:
         name_fixed_p_value: rank of the subject's photos among other people's, for the true name;
             null with fewer than 20 comparable people.
         references: how many those are.
+        reference_photos: photos of each of them that were compared, and of the subject at a time.
         pmi: pointwise mutual information of photos and true name; null with fewer than 20 others.
         q_value: `control_p_value` adjusted for the number of subjects (Benjamini-Hochberg).
         controls: number of control names.
@@ -118,6 +120,7 @@ class NameTest:
     control_p_value: float
     name_fixed_p_value: float | None
     references: int
+    reference_photos: int
     pmi: float | None
     q_value: float
     controls: int
@@ -192,6 +195,7 @@ class PValueSummary:
         method: how they are computed.
         score: what is compared.
         calibrated: whether other people's photos were enough to score names by PMI.
+        reference_faces: the portraits whose photos these are; null: other subjects serve.
         logit_scale: what cosine similarities were multiplied by.
         logit_scale_assumed: whether the backend does not say, so that CLIP's usual one was taken.
         assumption: what must hold for them to be valid.
@@ -208,6 +212,7 @@ class PValueSummary:
     method: str
     score: str
     calibrated: bool
+    reference_faces: FacesSummary | None
     logit_scale: float
     logit_scale_assumed: bool
     assumption: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from idia_index.encode.backend import Backend
@@ -21,6 +22,7 @@ def audit(
     *,
     tau: int = 1,
     strict: bool = False,
+    reference_faces: str | os.PathLike[str] | None = None,
     progress: StageProgress = quiet,
 ) -> AuditResult:
     """Tests by protocol `jair2024` whether the model associates each subject's face and name.
@@ -31,14 +33,16 @@ def audit(
         subjects: the people under test, each name once.
         tau: correct prompts needed, 1 to T; the paper takes 1.
         strict: an image or a person that cannot be used is an error, not skipped.
+        reference_faces: as of `idia_index.pipelines.evaluate.gather`.
         progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
         InputError: tau is out of range, the index is of another model, or nobody can be tested.
     """
     evidence = gather_audit(
-        index, backend, subjects, tau=tau, strict=strict, baselines=False, progress=progress
-    )
+        index, backend, subjects, tau=tau, strict=strict, baselines=False,
+        reference_faces=reference_faces, progress=progress,
+    )  # fmt: skip
     return tested_result(evidence)
 
 
@@ -50,6 +54,7 @@ def gather_audit(
     tau: int,
     strict: bool,
     baselines: bool,
+    reference_faces: str | os.PathLike[str] | None,
     progress: StageProgress,
 ) -> Evidence:
     """What `audit` computes its result from, and a report too; arguments and errors as its own.
@@ -63,5 +68,6 @@ def gather_audit(
         Measurement(tau=tau),
         strict=strict,
         baselines=baselines,
+        reference_faces=reference_faces,
         progress=progress,
     )

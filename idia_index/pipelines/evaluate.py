@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 from idia_index.decide.decision import check_tau
+from idia_index.decide.results import Prepared
 from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
+from idia_index.evaluation.controls import name_traits
 from idia_index.evaluation.evidence import Evidence, Origin
 from idia_index.evaluation.measure import measure
 from idia_index.evaluation.name_tests import blind_scores, names_against_controls
@@ -22,6 +25,13 @@ from idia_index.subjects.records import (
     Subject,
     SubjectList,
     skipped_people,
+)
+from idia_index.subjects.reference_faces import (
+    EncodedFaces,
+    ReferenceFaces,
+    check_enough,
+    encode_reference_faces,
+    read_reference_faces,
 )
 
 # (what is being done, done, in all)
@@ -41,6 +51,7 @@ def gather(
     strict: bool = False,
     baselines: bool = True,
     cached: bool = True,
+    reference_faces: str | os.PathLike[str] | None = None,
     progress: StageProgress = quiet,
 ) -> Evidence:
     """Encodes and searches once, and keeps what an evaluation is computed from.
@@ -53,6 +64,8 @@ def gather(
         strict: an image or a person that cannot be used is an error, not skipped.
         baselines: whether a report will be made, which holds blind baselines against the attack.
         cached: whether embeddings that the index remembers of images are taken for theirs.
+        reference_faces: a folder or table of portraits on which each name is tried: see
+            `idia_index.subjects.reference_faces`; None: other subjects serve, if they are enough.
         progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
@@ -71,18 +84,20 @@ def gather(
             f"{left_out[0].reason}; the most images of anybody are {most}: choose --min-images, "
             "--sample-sizes and --max-training-count to suit"
         )
+    listed = None if reference_faces is None else _listed_faces(reference_faces, kept)
     prepared = prepare(
         index, backend, SubjectList(tuple(kept), skipped_people(subjects)), strict=strict,
         cached=cached,
         progress=lambda done, total: progress("encoding images", done, total),
     )  # fmt: skip
+    faces = None if listed is None else _encoded_faces(listed, prepared, backend, cached, progress)
     measured = measure(
         prepared, settings.seed, lambda done, total: progress("searching", done, total)
     )
     # Without members and non-members there is nothing that a baseline could tell apart.
     baselines = baselines and {MEMBER, NON_MEMBER} <= {subject.membership for subject in kept}
     progress("control names and blind baselines" if baselines else "control names", 0, 1)
-    controls = names_against_controls(prepared, backend, measured, settings.seed)
+    controls = names_against_controls(prepared, backend, measured, settings.seed, faces)
     blind = blind_scores(prepared, measured, settings.seed) if baselines else None
     return Evidence(
         audit=cast_votes(prepared, measured.top, measured.predictions, settings.tau),
@@ -96,6 +111,33 @@ def gather(
     )
 
 
+def _listed_faces(path: str | os.PathLike[str], subjects: Sequence[Subject]) -> ReferenceFaces:
+    faces = read_reference_faces(path)
+    check_enough(faces.path, faces.sexes, _sexes(subjects))
+    return faces
+
+
+def _sexes(subjects: Sequence[Subject]) -> list[tuple[str, str | None]]:
+    return [(subject.name, name_traits(subject.name, 0).sex) for subject in subjects]
+
+
+def _encoded_faces(
+    faces: ReferenceFaces,
+    prepared: Prepared,
+    backend: Backend,
+    cached: bool,
+    progress: StageProgress,
+) -> EncodedFaces:
+    encoded = encode_reference_faces(
+        backend,
+        faces,
+        prepared.index.path if cached else None,
+        lambda done, total: progress("encoding reference faces", done, total),
+    )
+    check_enough(faces.path, encoded.sexes, _sexes(prepared.subjects))  # some may be unreadable
+    return encoded
+
+
 def evaluate(
     index: Index,
     backend: Backend,
@@ -103,6 +145,7 @@ def evaluate(
     settings: Settings | None = None,
     *,
     strict: bool = False,
+    reference_faces: str | os.PathLike[str] | None = None,
     progress: StageProgress = quiet,
 ) -> EvaluationResult:
     """Measures the attack on people whose membership is known, and checks whether it holds up.
@@ -115,13 +158,17 @@ def evaluate(
         subjects: the people under test, each name once.
         settings: what is asked for; None: protocol `jair2024`.
         strict: an image that cannot be read is an error, not skipped.
+        reference_faces: as of `gather`.
         progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
         InputError: as `gather`.
     """
     settings = settings or Settings()
-    evidence = gather(index, backend, subjects, settings, strict=strict, progress=progress)
+    evidence = gather(
+        index, backend, subjects, settings, strict=strict, reference_faces=reference_faces,
+        progress=progress,
+    )  # fmt: skip
     return evaluation_result(evidence, settings)
 
 

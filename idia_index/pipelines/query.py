@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy as np
 from idia_index.decide.decision import check_tau
 from idia_index.decide.results import AuditVotes, Prepared
 from idia_index.encode.backend import Backend
+from idia_index.evaluation.people import subject_tests
+from idia_index.evaluation.settings import Measurement
+from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.prepare import ImageProgress, cast_votes, prepare, quiet
 from idia_index.report.data import query_result
 from idia_index.report.documents import QueryResult
@@ -27,9 +31,10 @@ def query(
     tau: int = 1,
     top: int | None = None,
     strict: bool = False,
+    reference_faces: str | os.PathLike[str] | None = None,
     progress: ImageProgress = quiet,
 ) -> QueryResult:
-    """Tests one person by protocol `jair2024`; an audit without control names and p-value.
+    """Tests one person by protocol `jair2024`; with reference faces there are p-values too.
 
     Args:
         index: an index of this model.
@@ -38,13 +43,20 @@ def query(
         tau: correct prompts needed, 1 to T; the paper takes 1.
         top: how many of the names that were predicted most often are told; None: none.
         strict: an image that cannot be read is an error, not skipped.
+        reference_faces: as of `idia_index.pipelines.evaluate.gather`; None: no p-values.
         progress: called with images done and images in all.
 
     Raises:
         InputError: as `vote`.
     """
-    votes = vote(index, backend, [subject], tau=tau, strict=strict, progress=progress)
-    return query_result(votes, top)
+    if reference_faces is None:
+        votes = vote(index, backend, [subject], tau=tau, strict=strict, progress=progress)
+        return query_result(votes, top)
+    evidence = gather(
+        index, backend, [subject], Measurement(tau=tau), strict=strict, baselines=False,
+        reference_faces=reference_faces, progress=lambda stage, done, total: progress(done, total),
+    )  # fmt: skip
+    return query_result(evidence.audit, top, subject_tests(evidence))
 
 
 def vote(

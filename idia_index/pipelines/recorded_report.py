@@ -15,6 +15,7 @@ from idia_index.evaluation.records import Membership
 from idia_index.evaluation.settings import LeftOut, Settings
 from idia_index.report.documents import EVALUATION_FORMAT, SkippedFile
 from idia_index.store.manifest_json import DAMAGED
+from idia_index.subjects.reference_faces import FacesSummary
 from idia_index.support.documents import JsonObject, from_json
 from idia_index.support.text import shown
 from idia_index.types import Fingerprint
@@ -70,6 +71,13 @@ class RecordedReplay(Origin):
 
 
 @dataclass(frozen=True)
+class RecordedPValues:
+    """What p-values rest on beside the subjects."""
+
+    reference_faces: FacesSummary | None = None
+
+
+@dataclass(frozen=True)
 class RecordedReport:
     """What a report is made from; what it claims is not read, but compared."""
 
@@ -79,6 +87,7 @@ class RecordedReport:
     evaluation: RecordedEvaluation
     replay: RecordedReplay
     image_sha256: Mapping[str, str]
+    p_values: RecordedPValues | None = None
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,11 @@ def replay(
     wanted = Measurement(tau=recorded.settings.tau, seed=report.replay.measured_with_seed)
     people = as_recorded(report) if source is None else as_at_source(report, source.subjects)
     # Whoever could change the report could change what the index remembers of images.
-    evidence = gather(index, backend, people.subjects, wanted, cached=False, progress=progress)
+    faces = report.p_values.reference_faces if report.p_values else None
+    evidence = gather(
+        index, backend, people.subjects, wanted, cached=False,
+        reference_faces=None if faces is None else faces.path, progress=progress,
+    )  # fmt: skip
     origin = report.replay if source is None else source.origin
     known = dict.fromkeys(people.left_out)  # beside whom this run could not test
     left_out = tuple(known | dict.fromkeys(evidence.left_out))

@@ -65,7 +65,7 @@ def settle(now: Evidence, before: Evidence) -> Settled:
     evidence = replace(
         _decided(now, measured),
         measured=measured,
-        controls=_controls(now.controls, before.controls, taking),
+        controls=_controls(now, before.controls, taking),
         blind=blind,
     )
     return Settled(evidence, taking.taken)
@@ -155,7 +155,10 @@ def _decided(now: Evidence, measured: Measured) -> Evidence:
     return replace(now, audit=replace(now.audit, subjects=tuple(subjects)))
 
 
-def _controls(now: ControlTests, before: ControlTests, taking: _Taking) -> ControlTests:
+def _controls(evidence: Evidence, before: ControlTests, taking: _Taking) -> ControlTests:
+    now = evidence.controls
+    # Twice a rank where photos were taken in groups.
+    twice = 1 + (evidence.measured.images >= 2 * now.reference_photos)
     # A logit is a similarity times the scale; a log of a mean of probabilities moves no more.
     moved = 4 * SIMILARITY * now.scale.value
     return replace(
@@ -165,14 +168,17 @@ def _controls(now: ControlTests, before: ControlTests, taking: _Taking) -> Contr
             now.control_p_values, before.control_p_values, now.counts + 1, taking
         ),
         name_fixed_p_values=_ranks(
-            now.name_fixed_p_values, before.name_fixed_p_values, now.references + 1, taking
+            now.name_fixed_p_values,
+            before.name_fixed_p_values,
+            (now.references + 1) / twice,
+            taking,
         ),
         wins=taking.few(now.wins, before.wins, 1),
     )
 
 
-def _ranks(now: Float64, before: Float64, sizes: Int64, taking: _Taking) -> Float64:
-    """P-values float64 [P] that are ranks among so many, int64 [P], and moved by one at most."""
+def _ranks(now: Float64, before: Float64, sizes: Int64 | Float64, taking: _Taking) -> Float64:
+    """P-values float64 [P] that are ranks among so many, [P], and moved by one at most."""
     ranks = before * sizes
     is_rank = (np.abs(ranks - np.rint(ranks)) < 1e-6) & (ranks > 0.5)
     return taking.where(is_rank & (np.abs(ranks - now * sizes) < 1.5), now, before)

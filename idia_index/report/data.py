@@ -75,9 +75,11 @@ def tested_result(evidence: Evidence) -> AuditResult:
     return audit_result(evidence.audit, subject_tests(evidence))
 
 
-def query_result(votes: AuditVotes, top: int | None = None) -> QueryResult:
+def query_result(
+    votes: AuditVotes, top: int | None = None, tests: Sequence[NameTest] = ()
+) -> QueryResult:
     """The document of a query, with the names that were predicted most often if `top` is given."""
-    found = audit_result(votes)
+    found = audit_result(votes, tests)
     parts = {each.name: getattr(found, each.name) for each in fields(found)}
     return QueryResult(**parts, top=None if top is None else most_predicted(votes, top))
 
@@ -140,6 +142,7 @@ def _tested(subject: SubjectResult, test: NameTest) -> SubjectResult:
         control_p_value=test.control_p_value,
         name_fixed_p_value=test.name_fixed_p_value,
         references=test.references,
+        reference_photos=test.reference_photos,
         pmi=test.pmi,
         q_value=test.q_value,
         controls=test.controls,

@@ -21,7 +21,7 @@ from idia_index.support.documents import JsonObject, to_object
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-EVALUATION_FORMAT: Literal["idia-index/evaluation/2"] = "idia-index/evaluation/2"
+EVALUATION_FORMAT: Literal["idia-index/evaluation/3"] = "idia-index/evaluation/3"
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class SubjectResult:
         name_fixed_p_value: rank of the person's photos among other people's, for the name; null
             with fewer than 20 comparable people.
         references: how many those are.
+        reference_photos: photos of each of them that were compared, and of the person at a time.
         pmi: pointwise mutual information of photos and name; null with fewer than 20 others.
         q_value: `control_p_value` adjusted for the number of subjects (Benjamini-Hochberg).
         controls: number of control names.
@@ -115,6 +116,7 @@ class SubjectResult:
     control_p_value: float | None = None
     name_fixed_p_value: float | None = None
     references: int | None = None
+    reference_photos: int | None = None
     pmi: float | None = None
     q_value: float | None = None
     controls: int | None = None
@@ -164,7 +166,7 @@ class AuditResult:
         notes: what everybody who reads the result must know.
     """
 
-    format: Literal["idia-index/audit/1", "idia-index/evaluation/2"]
+    format: Literal["idia-index/audit/1", "idia-index/evaluation/3"]
     protocol: Literal["jair2024"]
     tau: int
     templates: tuple[str, ...]

@@ -58,10 +58,8 @@ def _of_p_values(result: AuditResult) -> list[str]:
     said, alone = [], result.subjects[0]
     if len(result.subjects) == 1 and alone.p_value is not None and alone.smallest_p is not None:
         said.append(
-            f"p = {p_value(alone.p_value)}: the rank of the name among {alone.controls} "
-            f"control names (the smallest p they allow is {p_value(alone.smallest_p)}). It is not "
-            "valid for this one name: without other people's photos to try the name on, a name "
-            "that fits everybody's photos has a small p too."
+            f"p = {p_value(alone.p_value)}, by {alone.p_value_of} ({alone.controls} control names, "
+            f"{counted(alone.references or 0, 'comparable reference face')})."
         )
     if not isinstance(result, EvaluationResult):
         return said
@@ -104,9 +102,17 @@ def _two_p_values(person: SubjectResult) -> str:
     among = f"Among control names p = {p_value(person.control_p_value or 1.0)}"
     if person.name_fixed_p_value is None:
         return f"{among}; too few other people to say whether their photos fit the name as well."
+    others = counted(person.references or 0, "comparable other")
+    said = (
+        f"{among}; among the photos of {others} under this name p = "
+        f"{p_value(person.name_fixed_p_value)}. The larger one counts."
+    )
+    photos = person.reference_photos or person.images
+    if person.images < 2 * photos:
+        return said
     return (
-        f"{among}; among the photos of {counted(person.references or 0, 'comparable other')} under "
-        f"this name p = {p_value(person.name_fixed_p_value)}. The larger one counts."
+        f"{said} The others have {counted(photos, 'photo')} each, so this person's were taken "
+        f"{photos} at a time, and the second p is twice the median of what they gave."
     )
 
 

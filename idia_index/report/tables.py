@@ -21,7 +21,7 @@ Cell = str | int | float | bool | None
 COLUMNS = (
     "name", "images", "correct_prompts", "inferred_member", "membership", "training_count",
     "p_value", "p_value_of", "control_p_value", "name_fixed_p_value", "q_value", "controls",
-    "references", "rule_null", "margin", "pmi",
+    "references", "reference_photos", "rule_null", "margin", "pmi",
 )  # fmt: skip
 # What makes a cell a formula somewhere, the full-width forms too.
 _FORMULA = tuple("=+-@|%\uff1d\uff0b\uff0d\uff20")

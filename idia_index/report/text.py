@@ -20,6 +20,12 @@ ANOTHER = "another name"  # where a rival is not named: see `disclosure.may_be_n
 NAMED = 20  # people that a note lists
 
 
+NOT_VALID = (
+    "among strangers of the controlled study such a p was at most 0.05 for 5% over all names, but "
+    "for 25% under the worst name."
+)
+
+
 def verdict(decision: Decision, missed: Rate | None) -> str:
     """What may be said of one subject, in the only words that reports use for it.
 
@@ -109,6 +115,7 @@ def notes(result: AuditResult) -> list[str]:
         "An association is evidence that images of the person were in the training data together "
         "with the name; it is no proof. Finding none does not show that the person was left out.",
         _how_often_wrong(result),
+        *_not_for_the_name(result),
         *_few_images(result),
         *_names_added_or_hidden(result),
         *_how_computed(result),
@@ -117,6 +124,20 @@ def notes(result: AuditResult) -> list[str]:
         *_people_left_out(result),
         *_one_candidate(result),
         *_rival_spellings(result),
+    ]
+
+
+def _not_for_the_name(result: AuditResult) -> list[str]:
+    """Whose p-value rests on control names alone; docs/statistics.md has the figures."""
+    alone = [s.name for s in result.subjects if s.p_value and s.name_fixed_p_value is None]
+    if not alone:
+        return []
+    whose = "The p-value" if len(result.subjects) == 1 else f"{counted(len(alone), 'p-value')}"
+    rests = "rests" if len(alone) == 1 else "rest"
+    return [
+        f"{whose} {rests} on control names alone, and {'is' if len(alone) == 1 else 'are'} not "
+        f"valid for the single name: {NOT_VALID} Give --reference-faces, or test more than 20 "
+        "people."
     ]
 
 

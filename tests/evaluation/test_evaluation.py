@@ -268,7 +268,7 @@ def test_the_command_line(
     assert "true positive rate" in done.output and "not estimable" in done.output
     again = run(monkeypatch, "evaluate", "--from", tmp_path / "out", *sizes, "--json")
     data = json.loads(again.stdout)
-    assert data["format"] == "idia-index/evaluation/2"
+    assert data["format"] == "idia-index/evaluation/3"
     assert data["evaluation"]["curves"]["sizes"] == [1, 3, 5]
     held = run(monkeypatch, "replay", tmp_path / "out", "--json")
     assert held.exit_code == 0 and json.loads(held.stdout)["exact"], held.output

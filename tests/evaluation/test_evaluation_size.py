@@ -142,11 +142,12 @@ def test_scores_of_names_take_no_array_of_people_by_people() -> None:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     images, own, others = np.split(rows, [people, 2 * people])
     photos = photos_of(images, np.arange(people), people)
-    references = References.among(people, [None] * people, 0)
+    references = References.among(photos, [None] * people, 0)
+    trials = [references.trial(person, 1) for person in range(people)]
     tracemalloc.start()
     try:
-        scores = NameScores(others[None], photos.take(references.people), 20.0)
-        found = scores.of(photos, lambda _, run: own[run], references.places)
+        scores = NameScores(others[None], references.photos, 20.0)
+        found = scores.of(photos, lambda _, run: own[run], trials)
         assert sum(1 for _ in found) == people
         peak = tracemalloc.get_traced_memory()[1]
     finally:

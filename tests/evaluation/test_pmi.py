@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from idia_index.evaluation.pmi import NameScores, Photos, photos_of
+from idia_index.evaluation.pmi import NameScores, Photos, Trial, photos_of
+from idia_index.evaluation.references import References
 
 TEMPLATES, OFFERED, DIM, SCALE = 3, 7, 8, 19.3
 
@@ -44,7 +45,8 @@ def test_scores_are_the_definitions(among: bool) -> None:
     names = unit(random, TEMPLATES, len(tested))
     places = list(range(len(tested))) if among else [None] * len(tested)
     scores = NameScores(offered, references, SCALE)
-    found = list(scores.of(tested, lambda t, run: names[t, run], places))
+    trials = [Trial(place, 1) for place in places]
+    found = list(scores.of(tested, lambda t, run: names[t, run], trials))
     own, theirs = runs(tested), runs(references)
     for person in (0, 1, 33, 69):
         others = [run for q, run in enumerate(theirs) if q != places[person]]
@@ -61,22 +63,66 @@ def test_scores_are_the_definitions(among: bool) -> None:
         assert found[person].controls == pytest.approx(controls, abs=1e-5)
 
 
-def test_a_name_fixed_p_value_ranks_the_person_among_the_others_alone() -> None:
+@pytest.mark.parametrize("photos", [1, 2])
+def test_a_name_fixed_p_value_ranks_the_person_among_the_others_alone(photos: int) -> None:
     random = np.random.default_rng(4)
     tested, offered = people(random, 12), unit(random, TEMPLATES, OFFERED)
     names = unit(random, TEMPLATES, len(tested))
+    sizes = np.diff(tested.offsets)
     scores = NameScores(offered, tested, SCALE)
+    trials = [Trial(person, min(photos, int(size))) for person, size in enumerate(sizes)]
     everybody = np.ones(len(tested), np.bool_)
-    for person, found in enumerate(
-        scores.of(tested, lambda t, run: names[t, run], range(len(tested)))
-    ):
-        logs = np.zeros(len(tested))
-        for t in range(TEMPLATES):
-            logs += [np.log(likelihood(r, names[t, person], offered[t])) for r in runs(tested)]
-        beaten = sum(logs[q] >= logs[person] - 1e-9 for q in range(len(tested)) if q != person)
-        assert found.name_fixed_p(everybody) == ((1 + beaten) / len(tested), len(tested) - 1)
+    found = list(scores.of(tested, lambda t, run: names[t, run], trials))
+    for person, (each, trial) in enumerate(zip(found, trials, strict=True)):
+
+        def log(photos: np.ndarray, person: int = person) -> float:
+            each = (likelihood(photos, names[t, person], offered[t]) for t in range(TEMPLATES))
+            return float(np.mean(np.log(list(each))))
+
+        size = trial.photos
+        others = [log(run[:size]) for q, run in enumerate(runs(tested))
+                  if q != person and len(run) >= size]  # fmt: skip
+        own = runs(tested)[person]
+        groups = [own[i : i + size] for i in range(0, len(own) - size + 1, size)]
+        beaten = [sum(other >= log(group) - 1e-9 for other in others) for group in groups]
+        ps = sorted((1 + count) / (len(others) + 1) for count in beaten)
+        at_least_half = next(p for i, p in enumerate(ps) if 2 * (i + 1) >= len(ps))
+        expected = ps[0] if len(ps) == 1 else min(1.0, 2 * at_least_half)
+        assert each.name_fixed_p(everybody) == (pytest.approx(expected), len(others))
         some = np.arange(len(tested)) < 6
-        assert found.name_fixed_p(some)[1] == 6 - (person < 6)
+        fit = sum(sizes[q] >= size for q in range(6) if q != person)
+        assert each.name_fixed_p(some)[1] == fit
+
+
+def test_a_name_fixed_p_value_holds_whatever_the_numbers_of_photos() -> None:
+    """A mean of many photos is seldom small: held against single photos it would be too large."""
+    random = np.random.default_rng(8)
+    offered, name = 2 * unit(random, 1, 30), unit(random, 1, 1)
+    small = []
+    for _ in range(400):
+        photos = unit(random, 60 + 9)
+        owners = np.r_[np.arange(60), np.full(9, 60)]
+        everybody = photos_of(photos, owners, 61)
+        references = References.given(everybody.take(np.arange(60)), ["f"] * 60, ["f"])
+        trial = references.trial(0, 9)
+        assert trial.photos == 1
+        scores = NameScores(offered, references.photos, SCALE)
+        own = everybody.take(np.array([60]))
+        (found,) = scores.of(own, lambda t, run: name[t, run], [trial])
+        (comparable,) = references.comparable(0)
+        small.append(found.name_fixed_p(comparable)[0] <= 0.05)
+    assert np.mean(small) <= 0.05
+
+
+def test_who_is_comparable_is_told_by_the_sex_or_held_against_both() -> None:
+    random = np.random.default_rng(9)
+    sexes = ["f"] * 30 + ["m"] * 30 + [None] * 5
+    photos = photos_of(unit(random, 65), np.arange(65), 65)
+    references = References.given(photos, sexes, ["f", None, "m"])
+    assert [group.sum() for group in references.comparable(0)] == [30]
+    assert [group.sum() for group in references.comparable(1)] == [30, 30]
+    few = References.given(photos.take(np.arange(40)), sexes[:40], ["m"])
+    assert [group.sum() for group in few.comparable(0)] == [40]
 
 
 def test_a_face_that_the_model_was_shown_with_its_name_scores_high() -> None:
@@ -86,7 +132,8 @@ def test_a_face_that_the_model_was_shown_with_its_name_scores_high() -> None:
     images[:10] += 1.5 * names.mean(axis=0)[:10, None]
     images /= np.linalg.norm(images, axis=-1, keepdims=True)
     tested = photos_of(images.reshape(-1, DIM), np.repeat(np.arange(40), 3), 40)
-    found = NameScores(offered, tested, SCALE).of(tested, lambda t, run: names[t, run], range(40))
+    trials = [Trial(person, 3) for person in range(40)]
+    found = NameScores(offered, tested, SCALE).of(tested, lambda t, run: names[t, run], trials)
     pmi = np.array([each.score for each in found])
     assert pmi[:10].min() > np.quantile(pmi[10:], 0.8)
 
@@ -96,8 +143,9 @@ def test_without_references_a_name_is_scored_by_its_likelihood() -> None:
     tested, offered = people(random, 3), unit(random, TEMPLATES, OFFERED)
     names = unit(random, TEMPLATES, len(tested))
     scores = NameScores(offered, None, SCALE)
-    for person, found in enumerate(scores.of(tested, lambda t, run: names[t, run], [None] * 3)):
+    trials = [Trial(None, int(size)) for size in np.diff(tested.offsets)]
+    for person, found in enumerate(scores.of(tested, lambda t, run: names[t, run], trials)):
         own = runs(tested)[person]
         logs = [np.log(likelihood(own, names[t, person], offered[t])) for t in range(TEMPLATES)]
-        assert found.score == found.likelihood == pytest.approx(np.mean(logs), abs=1e-5)
+        assert found.score == pytest.approx(np.mean(logs), abs=1e-5)
         assert len(found.references) == 0
