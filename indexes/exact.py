@@ -14,8 +14,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from idia_index.errors import DamagedIndexError
 from idia_index.indexes.products import rounding_bound
 from idia_index.types import Float32, Int64
+
+LONGEST = 1 + 1e-3  # no similarity of unit rows is larger; not-a-number is no unit row's
 
 # (queries [M, D], k) -> approximate similarities [M, k], descending, and rows [M, k]
 Propose = Callable[[Float32, int], tuple[Float32, Int64]]
@@ -57,6 +60,10 @@ def exact_topk(
         approximate, rows = propose(asked, fetch)
         rows = np.sort(rows, axis=1)  # lowest row first, so that a stable sort keeps it first
         scores = similarity(asked, vectors[rows])
+        if not (scores <= LONGEST).all():
+            raise DamagedIndexError(
+                "a stored row is not of unit length; find the damage with: idia-index verify"
+            )
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         similarities[open_queries] = np.take_along_axis(scores, best, axis=1)
         found[open_queries] = np.take_along_axis(rows, best, axis=1)

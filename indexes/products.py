@@ -156,21 +156,18 @@ def float_scores(product: Float32, error: float) -> Scores:
 
 
 def tensor_scores(product: Any, error: Float64, base: Float64, relative: float) -> Scores:
-    """Scores whose product is a tensor [M, t, n] of any type."""
+    """Scores whose product is a tensor [M, t, n] of any type, on any device."""
     return Scores(product, error, base, relative, _tensor_best, _tensor_rows)
 
 
 def _tensor_best(product: Any) -> Float64:
-    best: Float64 = product.amax(2).double().numpy()
+    best: Float64 = product.amax(2).double().cpu().numpy()
     return best
 
 
 def _tensor_rows(product: Any, places: Places) -> Float32:
-    rows: Float32 = product[tuple(map(_indices, places))].float().numpy()
-    return rows
-
-
-def _indices(array: Any) -> Any:
     torch = torch_if_installed()
     assert torch is not None
-    return torch_view(torch, array)
+    images, templates = (torch_view(torch, place).to(product.device) for place in places)
+    rows: Float32 = product[images, templates].float().cpu().numpy()
+    return rows

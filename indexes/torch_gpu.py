@@ -1,13 +1,13 @@
 """The files of flat, scored by PyTorch on a GPU where there is one.
 
 For machines with a GPU and no FAISS for it. Rows stay on the device while they fit; what does not
-fit is copied there whenever it is searched. Not measured on a GPU by its authors.
+fit is copied there, through pinned memory, whenever it is searched. Scores stay there too: a
+search is given the largest of a run, and all of a run only where one of them can be an answer.
+Not measured on a GPU by its authors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ import numpy as np
 
 from idia_index.errors import MissingExtraError
 from idia_index.indexes.flat import FlatType, FloatShard
-from idia_index.indexes.products import rounding_bound, torch_view
+from idia_index.indexes.products import rounding_bound, tensor_scores, torch_view
 from idia_index.plugins import Scores
+from idia_index.support.tf32 import without_tf32
 from idia_index.types import Float32
 
 try:
@@ -32,47 +33,62 @@ def device() -> Any:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@contextmanager
-def _full_float32() -> Iterator[None]:
-    """No TF32, whose ten bits would break the bound; the setting is put back."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
+class DeviceShard(FloatShard):
+    """Float32 rows [T, n, D], scored on a device.
 
-
-class TorchShard(FloatShard):
-    """Float32 rows [T, n, D], scored where `device` says.
-
-    A template's rows stay on the device once they were there, as long as there is room; a search
-    reads all rows in the same order, so that letting go of some for others would gain nothing.
+    They stay there once they were, as long as there is room; a search reads all rows in the same
+    order, so that letting go of some for others would gain nothing.
     """
 
-    def __init__(self, rows: FloatShard) -> None:
+    score_block = 1 << 26
+
+    def __init__(self, rows: FloatShard, where: Any) -> None:
         super().__init__(rows._vectors, rows._owner)
-        self._resident: dict[int, Any] = {}
+        self._device = where
+        self._pinned = where.type == "cuda"
+        self._resident: dict[tuple[int, int], Any] = {}
+        self._asked: tuple[Float32, Any] | None = None
 
     def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
-        if device().type == "cpu":
+        try:
+            with torch.inference_mode(), without_tf32(torch):
+                product = self.product(self._there(queries), self._on_device(templates)[:, rows])
+        except torch.cuda.OutOfMemoryError:  # the same scores, to their bound
+            self._resident.clear()
+            torch.cuda.empty_cache()
             return super().scores(templates, rows, queries)
-        with torch.inference_mode(), _full_float32():
-            found = []
-            for template in range(templates.start, templates.stop):
-                vectors = self._on_device(template)[rows]
-                asked = torch_view(torch, queries).to(vectors.device)
-                found.append(torch.mm(asked, vectors.T).cpu().numpy())
-        return Scores.of_array(np.stack(found, axis=1), rounding_bound(queries.shape[1]))
+        shape = product.shape[:2]
+        error = np.full(shape, rounding_bound(queries.shape[1]))
+        return tensor_scores(product, error, np.zeros(shape), 0.0)
 
-    def _on_device(self, template: int) -> Any:
-        if template in self._resident:
-            return self._resident[template]
-        vectors = torch_view(torch, self.vectors(template)).to(device())
-        free, total = torch.cuda.mem_get_info()
-        if free > (1 - SHARE) * total:
-            self._resident[template] = vectors
-        return vectors
+    def product(self, queries: Any, vectors: Any) -> Any:
+        """Products [M, t, n] of queries [M, D] and rows [t, n, D]."""
+        t, n, dim = vectors.shape
+        return torch.mm(queries, vectors.reshape(-1, dim).T).view(-1, t, n)
+
+    def _there(self, queries: Float32) -> Any:
+        """Queries on the device; a search asks with the same array again and again."""
+        kept = self._asked
+        if kept is None or kept[0] is not queries:
+            kept = self._asked = queries, torch_view(torch, queries).to(self._device)
+        return kept[1]
+
+    def _on_device(self, templates: slice) -> Any:
+        """Rows [t, n, D] of a run of templates."""
+        place = (templates.start, templates.stop)
+        found = self._resident.get(place)
+        if found is None:
+            stored = self._vectors[templates]
+            staged = torch.empty(stored.shape, pin_memory=self._pinned)
+            staged.numpy()[:] = stored
+            found = staged.to(self._device, non_blocking=True)
+            if self._has_room():
+                self._resident[place] = found
+        return found
+
+    def _has_room(self) -> bool:
+        free, total = torch.cuda.mem_get_info(self._device)
+        return bool(free > (1 - SHARE) * total)
 
 
 class TorchType(FlatType):
@@ -85,5 +101,6 @@ class TorchType(FlatType):
         where = "GPU with PyTorch (speed not measured)"
         return f"searches on the {where if device().type == 'cuda' else 'CPU with PyTorch'}"
 
-    def open_shard(self, path: Path, shape: tuple[int, int, int]) -> TorchShard:
-        return TorchShard(super().open_shard(path, shape))
+    def open_shard(self, path: Path, shape: tuple[int, int, int]) -> FloatShard:
+        rows, where = super().open_shard(path, shape), device()
+        return rows if where.type == "cpu" else DeviceShard(rows, where)

@@ -41,7 +41,12 @@ class ScoredShard(Shard):
     The core searches it: one pass over the scores leaves few rows that can be the answer, and
     these are compared exactly. An index type that stores less than float32 must be of this sort,
     because only the bound makes its answers those of float32.
+
+    Attributes:
+        score_block: scores of several templates that are made in one product.
     """
+
+    score_block: ClassVar[int] = 1 << 19  # they stay in a processor's cache
 
     @property
     @abstractmethod

@@ -22,7 +22,6 @@ from idia_index.types import Float32, Int64
 
 ROW_BLOCK = 4096  # rows and
 QUERY_BLOCK = 2048  # images of one product: enough that Python between products costs little
-SCORE_BLOCK = 1 << 19  # scores of several templates in one product: they stay in the cache
 # Two similarities that differ by less may be equal once they are rounded to float32.
 TIE = 2.0**-23
 # Pairs of an image and a name that are kept, 40 bytes each; there are few, but for names whose
@@ -137,9 +136,10 @@ class _Scan:
 
     def runs(self, tile: Tile) -> list[slice]:
         """The templates of a part that are asked for, in runs that are scored at a time."""
+        assert isinstance(tile.shard, ScoredShard)
         count = 1  # only whole templates lie one after the other
         if tile.count <= ROW_BLOCK:
-            count = max(1, SCORE_BLOCK // (tile.count * max(map(len, self._blocks))))
+            count = max(1, tile.shard.score_block // (tile.count * max(map(len, self._blocks))))
         begin = max(0, self._templates.start - tile.first_template)
         stop = min(len(tile.errors), self._templates.stop - tile.first_template)
         return [slice(start, min(start + count, stop)) for start in range(begin, stop, count)]
