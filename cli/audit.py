@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from idia_index import open_index, read_subjects
+from idia_index import Session, open_index, read_subjects
 from idia_index.cli.console import audit_text, warning_lines
 from idia_index.cli.options import (
     DIRECTORY,
@@ -69,6 +69,7 @@ def command(
     backend: str | None,
     model: str | None,
     device: str | None,
+    session: Session,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -88,7 +89,7 @@ def command(
     check_draws(people if out is not None else ())
     with Stages(show_progress) as progress:
         progress("loading the model")
-        loaded = backend_of(opened, backend, model, device)
+        loaded = backend_of(opened, backend, model, device, session)
         evidence = gather_audit(
             opened, loaded, people, tau=tau, strict=strict, baselines=out is not None,
             reference_faces=reference_faces, progress=progress,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import click
 
-from idia_index import Backend, build_index, read_names, read_templates
+from idia_index import Backend, Session, build_index, read_names, read_templates
 from idia_index.cli.name_notes import tell_names, tell_reading, tell_refused
 from idia_index.cli.options import (
     DIRECTORY,
@@ -118,6 +118,13 @@ class BuildResult:
 )
 @click.option("--index", "index_type", default="flat", show_default=True, help="Index type.")
 @click.option("--resume", is_flag=True, help="Go on with a build that was interrupted.")
+@click.option(
+    "--image-size",
+    type=click.IntRange(min=1),
+    metavar="PIXELS",
+    help="Side of the square that a hosted model reads: images are fitted to it before they are "
+    "sent (backend http); by default they are sent whole.",
+)
 @model_options
 @json_option
 @names_strict_option
@@ -139,6 +146,8 @@ def command(
     resume: bool,
     dtype: str,
     device: str | None,
+    session: Session,
+    image_size: int | None,
     allow_activation_mismatch: bool,
     preprocess: str | None,
     activation: str | None,
@@ -171,8 +180,10 @@ def command(
     def load() -> Backend:
         stages("loading the model")
         loaded = load_model(model, backend, device=device, dtype=dtype,
+                            session=replace(session, folder=index),
                             **mismatch_options(allow_activation_mismatch),
-                            **source_options(preprocess, activation, weights))  # fmt: skip
+                            **source_options(preprocess, activation, weights,
+                                             image_size))  # fmt: skip
         tell_model(loaded)
         if not already:
             check_room(index, loaded, total, len(templates), index_type)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from idia_index import Settings, open_index, read_subjects
+from idia_index import Session, Settings, open_index, read_subjects
 from idia_index.cli.evaluation_text import evaluation_text
 from idia_index.cli.options import (
     DIRECTORY,
@@ -103,6 +103,7 @@ def command(
     backend: str | None,
     model: str | None,
     device: str | None,
+    session: Session,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -139,7 +140,7 @@ def command(
                 (index, subjects, members, reference_faces),
                 out,
                 settings,
-                (backend, model, device),
+                (backend, model, device, session),
                 strict,
                 progress,
             )
@@ -162,7 +163,7 @@ def _measure(
     paths: tuple[Path, Path, Path | None, Path | None],
     out: Path | None,
     settings: Settings,
-    chosen: tuple[str | None, str | None, str | None],
+    chosen: tuple[str | None, str | None, str | None, Session],
     strict: bool,
     progress: Stages,
 ) -> Evidence:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from idia_index import make_subject, open_index
+from idia_index import Session, make_subject, open_index
 from idia_index.cli.console import query_text
 from idia_index.cli.options import (
     DIRECTORY,
@@ -63,6 +63,7 @@ def command(
     backend: str | None,
     model: str | None,
     device: str | None,
+    session: Session,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -81,7 +82,7 @@ def command(
         note(f"{name!r} is read as {subject.name!r}")
     with Stages(show_progress) as stages:
         stages("loading the model")
-        loaded = backend_of(opened, backend, model, device)
+        loaded = backend_of(opened, backend, model, device, session)
         stages("encoding images")
         result = query(opened, loaded, subject, tau=tau, top=top, strict=strict,
                        reference_faces=reference_faces,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from idia_index import open_index
+from idia_index import Session, open_index
 from idia_index.cli.console import pairs
 from idia_index.cli.options import (
     DIRECTORY,
@@ -53,6 +53,7 @@ def command(
     backend: str | None,
     model: str | None,
     device: str | None,
+    session: Session,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -67,7 +68,7 @@ def command(
     opened = open_index(index_path or Path(recorded.report.index.path))
     with Stages(show_progress) as progress:
         progress("loading the model")
-        loaded = backend_of(opened, backend, model, device)
+        loaded = backend_of(opened, backend, model, device, session)
         found = replay(recorded, opened, loaded, progress)
     if as_json:
         write_json(found)

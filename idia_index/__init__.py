@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from idia_index.pipelines.evaluate import evaluate
     from idia_index.pipelines.load import load_backend_for
     from idia_index.pipelines.query import query
+    from idia_index.plugins.session import Session
     from idia_index.prompts.names import read_names
     from idia_index.prompts.sampling import sample_names
     from idia_index.prompts.templates import read_templates
@@ -62,6 +63,7 @@ _PLACES = {
     "NoSpaceError": "errors",
     "QueryResult": "report.documents",
     "RefusedError": "errors",
+    "Session": "plugins.session",
     "Settings": "evaluation.settings",
     "Subject": "subjects.subjects",
     "SubjectResult": "report.documents",
@@ -94,6 +96,7 @@ __all__ = [
     "NoSpaceError",
     "QueryResult",
     "RefusedError",
+    "Session",
     "Settings",
     "Subject",
     "SubjectResult",

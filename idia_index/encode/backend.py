@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from PIL import Image
 
@@ -12,7 +13,7 @@ from idia_index.encode.images import ImageSource, load_image
 from idia_index.errors import InputError
 from idia_index.plugins import BackendPlugin
 from idia_index.support.text import shown
-from idia_index.types import Fingerprint, Float32
+from idia_index.types import Fingerprint, Float32, ServiceRecord
 
 
 class Encoder(BackendPlugin):
@@ -56,14 +57,21 @@ class Backend(Encoder):
         self.plugin = plugin
         self.name = plugin.name
         self.model = plugin.model
-        self.load_options = plugin.load_options
         self.notes = plugin.notes
         self.device = plugin.device
         self.text_tower = plugin.text_tower
         self.logit_scale = plugin.logit_scale
+        self.text_batch = plugin.text_batch
+        self.hosted = plugin.hosted
+        self.wants_files = plugin.wants_files
 
     def __repr__(self) -> str:
         return f"<Backend {self.name}: {self.model} on {self.device}>"
+
+    @property
+    def load_options(self) -> Mapping[str, Any]:  # type: ignore[override]
+        """Keywords beside `model` and `device` that load it the same way again."""
+        return self.plugin.load_options
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -78,6 +86,23 @@ class Backend(Encoder):
         """The plugin's own vectors, not normalised."""
         return self.plugin.embed_texts(texts)
 
+    @property
+    def service(self) -> ServiceRecord | None:
+        """What was asked of a service until now; None where nothing leaves the machine."""
+        return self.plugin.service
+
     def expect_images(self, count: int) -> None:
         """Passed on to the plugin."""
         self.plugin.expect_images(count)
+
+    def announce(self, texts: int, images: int, text_bytes: int) -> None:
+        """Passed on to the plugin."""
+        self.plugin.announce(texts, images, text_bytes)
+
+    def recognise(self, load_options: Mapping[str, Any]) -> None:
+        """Passed on to the plugin, which may then load as what it recognised."""
+        self.plugin.recognise(load_options)
+
+    def confirm(self) -> None:
+        """Passed on to the plugin."""
+        self.plugin.confirm()

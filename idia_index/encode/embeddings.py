@@ -19,7 +19,6 @@ from idia_index.prompts.grid import PromptGrid
 from idia_index.types import Float32
 
 IMAGE_BATCH = 32
-TEXT_BATCH = 256
 
 Progress = Callable[[int], None]
 
@@ -124,8 +123,8 @@ def _encode_whole(backend: BackendPlugin, texts: Sequence[str], progress: Progre
     """Through `embed_texts`, texts of similar length together so that little is padding."""
     out = np.empty((len(texts), backend.fingerprint.dim), np.float32)
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    for start in range(0, len(texts), TEXT_BATCH):
-        rows = by_length[start : start + TEXT_BATCH]
+    for start in range(0, len(texts), backend.text_batch):
+        rows = by_length[start : start + backend.text_batch]
         out[rows] = unit_rows(backend.embed_texts([texts[i] for i in rows]), backend, "text")
         progress(len(rows))
     return out

@@ -13,7 +13,7 @@ from idia_index.encode.backend import Backend
 from idia_index.evaluation.people import subject_tests
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import gather
-from idia_index.pipelines.prepare import ImageProgress, cast_votes, prepare, quiet
+from idia_index.pipelines.prepare import ImageProgress, cast_votes, confirmed, prepare, quiet
 from idia_index.report.data import query_result
 from idia_index.report.documents import QueryResult
 from idia_index.search.index import Index
@@ -75,7 +75,7 @@ def vote(
     """
     check_tau(tau, len(index.templates))
     prepared = prepare(index, backend, subjects, strict=strict, progress=progress)
-    return cast_votes(prepared, *_search(prepared), tau)
+    return confirmed(cast_votes(prepared, *_search(prepared), tau), backend)
 
 
 def _search(prepared: Prepared) -> tuple[Float32, Int64]:

@@ -33,6 +33,7 @@ ROUNDED = 2e-6
 NOT_COMPARED = (
     # Where and with what it was computed.
     "index.path", "index.versions", "backend.name", "backend.model", "backend.device",
+    "backend.service",
     "replay.versions",
     # How the index lies on disk: `compact` changes it, and no answer.
     "index.format", "index.shards", "index.bytes", "index.shard_names",

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from PIL import Image
 
 from idia_index.support.concurrency import one_ahead
-from idia_index.types import Fingerprint, Float32, Pack
+from idia_index.types import Fingerprint, Float32, Pack, ServiceRecord
 
 
 class Tokenizer(Protocol):
@@ -81,6 +81,11 @@ class BackendPlugin(ABC):
             sends whole texts to `embed_texts`.
         logit_scale: what the model multiplies cosine similarities by before a softmax over
             texts; None where that is not known.
+        text_batch: texts of one call of `embed_texts`.
+        hosted: whether texts and images leave the machine. The constructor then takes `session`,
+            too, and sends nothing but what it allows; `--offline` refuses such a backend.
+        wants_files: whether `info[ORIGINAL]` of an image shall hold the bytes of its file.
+        service: what was asked of a service until now; None where nothing leaves the machine.
     """
 
     name: str
@@ -90,6 +95,14 @@ class BackendPlugin(ABC):
     device: str
     text_tower: PackTower | None = None
     logit_scale: float | None = None
+    text_batch: int = 256
+    hosted: bool = False
+    wants_files: bool = False
+
+    @property
+    def service(self) -> ServiceRecord | None:
+        """What was asked of a service until now; None where nothing leaves the machine."""
+        return None
 
     @classmethod
     def self_test(cls) -> str:
@@ -103,6 +116,30 @@ class BackendPlugin(ABC):
     @abstractmethod
     def fingerprint(self) -> Fingerprint:
         """What the model is, exactly."""
+
+    @classmethod
+    def calls(cls, model: str, texts: int, images: int) -> int | None:
+        """Calls of a service that so many texts and images take; None where there is none."""
+        return None
+
+    def announce(self, texts: int, images: int, text_bytes: int) -> None:  # noqa: B027
+        """Told, before the first is encoded, what a run will ask for at the most.
+
+        A hosted backend says what that costs, and raises `RefusedError` where it may not send it.
+        """
+
+    def recognise(self, load_options: Mapping[str, Any]) -> None:  # noqa: B027
+        """Told the `load_options` of the index that is searched or gone on with.
+
+        A backend that knows its model by behaviour alone takes the behaviour noted there for its
+        own where both agree within the noise, and raises `ModelError` where they do not.
+        """
+
+    def confirm(self) -> None:  # noqa: B027
+        """Called after the last embedding of a run, before its results count.
+
+        A hosted backend asks whether the model is still the same; raises `ServiceError` if not.
+        """
 
     def expect_images(self, count: int) -> None:  # noqa: B027 (not every backend need)
         """Told that about `count` images are being read for `embed_images`.
@@ -129,3 +166,4 @@ class BackendPlugin(ABC):
 
 
 BACKEND_DTYPES = ("float32", "float16", "bfloat16")
+ORIGINAL = "original file"  # key of `Image.info`; see `BackendPlugin.wants_files`

@@ -120,6 +120,7 @@ def notes(result: AuditResult) -> list[str]:
         *_names_added_or_hidden(result),
         *_how_computed(result),
         *_how_loaded(result),
+        *_of_a_service(result),
         *_left_out(result),
         *_people_left_out(result),
         *_one_candidate(result),
@@ -210,6 +211,31 @@ def _how_loaded(result: AuditResult) -> list[str]:
     """What the model's files did not say; wrong settings make members look like non-members."""
     assumed = [note for note in result.index.model_notes if note.startswith("assumed: ")]
     return [f"The model's files do not say everything; {note}." for note in assumed]
+
+
+def _of_a_service(result: AuditResult) -> list[str]:
+    """What was sent where, and how far the answers of a model that can only be asked go."""
+    asked = result.backend.service
+    if asked is None:
+        return []
+    kinds = [each.kind for each in asked.sent]
+    said = [
+        f"The model was asked at {asked.endpoint}, in {counted(asked.calls, 'call')}: "
+        f"{counted(kinds.count('text'), 'text')} and {counted(kinds.count('image'), 'image')} were "
+        "sent there, each listed by its SHA-256 in the document, and "
+        f"{counted(asked.remembered, 'answer')} taken from an earlier run. Who it is, is known by "
+        f"its behaviour alone: the last of {len(asked.checked)} checks was at {asked.checked[-1]}."
+    ]
+    if asked.noise is not None:
+        close = "" if asked.undecided is None else (
+            f" Of the predictions, {asked.undecided:,} are that close, and may be others next time."
+        )  # fmt: skip
+        said.append(
+            f"Noise of the service's answers: the same input came back up to {asked.noise:.1e} "
+            f"apart. Similarities that differ by no more than {asked.tolerance:.1e} are not told "
+            f"apart.{close}"
+        )
+    return said
 
 
 def _left_out(result: AuditResult) -> list[str]:

@@ -18,6 +18,7 @@ from idia_index.encode.image_cache import ImageCache
 from idia_index.encode.images import decode_image, hash_image, open_image, size_of
 from idia_index.encode.memory_budget import Room
 from idia_index.errors import InputError
+from idia_index.plugins import ORIGINAL
 from idia_index.subjects.records import Skipped, Subject
 from idia_index.support.text import shown_path
 from idia_index.types import Float32, Int64
@@ -87,7 +88,8 @@ def encode_subjects(
     hashes: list[str] = []
     same: dict[tuple[int, str], int] = {}  # one person's photo in two copies is one vote
     # Closed whatever happens, since loaders may wait for room that nobody makes any more.
-    with closing(_loaded([path for _, path in files], cache, room)) as loaded:
+    paths = [path for _, path in files]
+    with closing(_loaded(paths, cache, room, backend.wants_files)) as loaded:
         # Neither `found` nor an enumerate() around it may hold an image while the next is decoded.
         for place in range(len(files)):
             found = next(loaded)
@@ -190,7 +192,7 @@ class _Batch:
         self._cache.put(self._keys[part], rows)
 
 
-def _load(place: int, path: ImageFile, cache: ImageCache, room: Room) -> _Loaded:
+def _load(place: int, path: ImageFile, cache: ImageCache, room: Room, original: bool) -> _Loaded:
     taken = 0
 
     def admit(size: int) -> None:
@@ -208,6 +210,9 @@ def _load(place: int, path: ImageFile, cache: ImageCache, room: Room) -> _Loaded
                 return _Loaded(sha256, key, row)
             file.seek(0)
             image = decode_image(file, path, admit)
+            if original:
+                file.seek(0)
+                image.info[ORIGINAL] = file.read()
         size = size_of(image)
         room.give(taken - size)
         return _Loaded(sha256, key, image, size)
@@ -217,7 +222,7 @@ def _load(place: int, path: ImageFile, cache: ImageCache, room: Room) -> _Loaded
 
 
 def _loaded(
-    paths: Sequence[ImageFile], cache: ImageCache, room: Room
+    paths: Sequence[ImageFile], cache: ImageCache, room: Room, original: bool
 ) -> Generator[_Loaded, None, None]:
     """Images in order, decoded up to two batches ahead of the encoder, or as far as is room."""
     ahead = 2 * embeddings.IMAGE_BATCH
@@ -227,7 +232,9 @@ def _loaded(
         submitted = 0
         for due in range(len(paths)):
             while submitted < min(len(paths), due + ahead + 1):
-                waiting.append(pool.submit(_load, submitted, paths[submitted], cache, room))
+                waiting.append(
+                    pool.submit(_load, submitted, paths[submitted], cache, room, original)
+                )
                 submitted += 1
             room.expect(due)
             yield waiting.popleft().result()
