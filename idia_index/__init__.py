@@ -39,12 +39,8 @@ if TYPE_CHECKING:
     from idia_index.prompts.sampling import sample_names
     from idia_index.prompts.templates import read_templates
     from idia_index.registry import load_backend
-    from idia_index.report.documents import (
-        AuditResult,
-        EvaluationResult,
-        QueryResult,
-        SubjectResult,
-    )
+    from idia_index.report.documents import AuditResult, EvaluationResult, QueryResult
+    from idia_index.report.subject_result import SubjectResult
     from idia_index.search.index import Index
     from idia_index.search.open import open_index
     from idia_index.subjects.subjects import Subject, make_subject, read_subjects
@@ -66,7 +62,7 @@ _PLACES = {
     "Session": "plugins.session",
     "Settings": "evaluation.settings",
     "Subject": "subjects.subjects",
-    "SubjectResult": "report.documents",
+    "SubjectResult": "report.subject_result",
     "audit": "pipelines.audit",
     "build_index": "pipelines.build",
     "evaluate": "pipelines.evaluate",

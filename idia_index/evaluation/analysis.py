@@ -31,21 +31,10 @@ from idia_index.evaluation.protocol import (
     rate_curve,
     ratio_interval,
 )
-from idia_index.evaluation.records import (
-    Baselines,
-    BinRates,
-    Curves,
-    Firmness,
-    NameSwap,
-    PeopleCounts,
-    RateCurve,
-    Rocs,
-    RuleShare,
-    RuleWithoutFaces,
-    ScoreRoc,
-    Sensitivity,
-    Share,
-)
+from idia_index.evaluation.records.baselines import Baselines, NameSwap, RuleShare, RuleWithoutFaces
+from idia_index.evaluation.records.curves import BinRates, Curves, RateCurve, Rocs, ScoreRoc
+from idia_index.evaluation.records.rates import PeopleCounts, Share
+from idia_index.evaluation.records.sensitivity import Firmness, Sensitivity
 from idia_index.evaluation.roc import make_roc
 from idia_index.evaluation.settings import LeftOut, Settings
 from idia_index.evaluation.surfaces import firmness, rate_sensitivity

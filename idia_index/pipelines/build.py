@@ -23,7 +23,8 @@ from idia_index.pipelines.shard_writing import (
     write_shards,
 )
 from idia_index.prompts.grid import PromptGrid
-from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.names import make_names
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import JAIR2024 as JAIR2024
 from idia_index.prompts.templates import Template, as_templates
 from idia_index.registry import load_index_type

@@ -24,7 +24,7 @@ from idia_index.pipelines.shard_writing import (
     write_shards,
 )
 from idia_index.prompts.grid import PromptGrid
-from idia_index.prompts.names import NameList
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import Template, make_templates, template_key
 from idia_index.search.index import Index
 from idia_index.search.open import open_index

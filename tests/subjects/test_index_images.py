@@ -14,7 +14,7 @@ from idia_index.encode.image_cache import FILE, SWITCH
 from idia_index.pipelines.compact import compact
 from idia_index.pipelines.query import vote
 from idia_index.pipelines.verify import verify
-from idia_index.prompts.names import NameList
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import JAIR2024
 from idia_index.subjects.subjects import make_subject
 
