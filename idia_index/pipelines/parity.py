@@ -6,7 +6,6 @@ decisions. A difference at one stage is explained, or excused, by what the next 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -24,7 +23,6 @@ from idia_index.pipelines.parity_report import (
     Count,
     Flip,
     ParityReport,
-    SkippedImage,
 )
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import name_key
@@ -258,7 +256,7 @@ def _report(
         winners=Count(len(subjects) * len(a), winners_differ),
         decisions=Count(len(subjects), len(flips)),
         flips=flips,
-        skipped=tuple(SkippedImage(os.fsdecode(s.path), s.reason) for s in images.skipped),
+        skipped=tuple(images.skipped),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from idia_index.subjects.subjects import Skipped
 from idia_index.types import Float32
 
 
@@ -54,14 +55,6 @@ class Count:
 
 
 @dataclass(frozen=True)
-class SkippedImage:
-    """An image that was left out, and why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class ParityReport:
     """What two backends make of the same inputs, in the order of the flow.
 
@@ -89,4 +82,4 @@ class ParityReport:
     winners: Count
     decisions: Count
     flips: tuple[Flip, ...]
-    skipped: tuple[SkippedImage, ...]
+    skipped: tuple[Skipped, ...]
