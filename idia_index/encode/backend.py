@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from PIL import Image
 
-from idia_index.encode import embeddings
-from idia_index.encode.images import ImageSource, load_image
+from idia_index.encode import embeddings, image_embeddings
+from idia_index.encode.images import ImageSource
 from idia_index.errors import InputError
 from idia_index.plugins import BackendPlugin
 from idia_index.support.text import shown
@@ -37,7 +38,7 @@ class Encoder(BackendPlugin):
         """
         if isinstance(images, str | os.PathLike | Image.Image):
             raise InputError("encode_images takes a list of images: put this one in brackets")
-        return embeddings.encode_images(self, [load_image(image) for image in images])
+        return image_embeddings.encode_images(self, images)
 
 
 class Backend(Encoder):
@@ -64,6 +65,7 @@ class Backend(Encoder):
         self.text_batch = plugin.text_batch
         self.hosted = plugin.hosted
         self.wants_files = plugin.wants_files
+        self.image_workers = plugin.image_workers
 
     def __repr__(self) -> str:
         return f"<Backend {self.name}: {self.model} on {self.device}>"
@@ -77,6 +79,14 @@ class Backend(Encoder):
     def fingerprint(self) -> Fingerprint:
         """What the model is, exactly: architecture, SHA-256 of the weights, preprocessing, ..."""
         return self.plugin.fingerprint
+
+    def image_threads(self) -> AbstractContextManager[Callable[[], None]]:
+        """Passed on to the plugin."""
+        return self.plugin.image_threads()
+
+    def fit_image(self, image: Image.Image) -> Image.Image:
+        """What the model sees of an image, after its own resizing and cropping."""
+        return self.plugin.fit_image(image)
 
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
         """The plugin's own vectors, not normalised."""

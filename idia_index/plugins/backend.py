@@ -8,7 +8,8 @@ wraps a plugin and returns unit rows.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -86,6 +87,8 @@ class BackendPlugin(ABC):
             too, and sends nothing but what it allows; `--offline` refuses such a backend.
         wants_files: whether `info[ORIGINAL]` of an image shall hold the bytes of its file.
         service: what was asked of a service until now; None where nothing leaves the machine.
+        image_workers: how many threads may call `embed_images` at a time. More than one, and
+            each of them loads images as well as embedding them; with one, others load meanwhile.
     """
 
     name: str
@@ -98,6 +101,7 @@ class BackendPlugin(ABC):
     text_batch: int = 256
     hosted: bool = False
     wants_files: bool = False
+    image_workers: int = 1
 
     @property
     def service(self) -> ServiceRecord | None:
@@ -146,6 +150,23 @@ class BackendPlugin(ABC):
 
         A backend may load what it needs for them meanwhile; it need not do anything.
         """
+
+    @contextmanager
+    def image_threads(self) -> Iterator[Callable[[], None]]:
+        """Entered around the threads that call `fit_image` and `embed_images`; gives what each of
+        them calls first."""
+        yield lambda: None
+
+    def fit_image(self, image: Image.Image) -> Image.Image:
+        """What the model sees of an image: RGB, after its own resizing and cropping.
+
+        `embed_images` gives the same for it as for the image, which is no longer kept. Called in
+        threads. A backend that cannot say it returns the image as it is.
+
+        Raises:
+            InputError: the image cannot be prepared for the model.
+        """
+        return image
 
     @abstractmethod
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
