@@ -63,6 +63,7 @@ def test_damage_costs_time_and_nothing_else(
     again = vote(index, toy, [subject])
     assert sum(encoded) == 5 + 1
     assert (first.subjects[0].similarities == again.subjects[0].similarities).all()
+    data[40] ^= 1
     file.write_bytes(data[:-3])
     vote(index, toy, [subject])
     assert verify(tmp_path / "i", toy) == []
