@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.evaluation.measured import Float64
-from idia_index.evaluation.records import Share
+from idia_index.evaluation.records.rates import Share
 from idia_index.support.intervals import clopper_pearson, incomplete_beta
 
 Bool = NDArray[np.bool_]
