@@ -11,7 +11,7 @@ OLDEST_ENV := .venv-oldest
 # Two processes, each with a thread: a file's tests stay together, so that fixtures are made once.
 PYTEST := OMP_NUM_THREADS=1 $(DEV_ENV)/bin/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test quick check fuzz oldest docs site clean
+.PHONY: demo test quick check fuzz oldest gpu docs site clean
 
 demo: $(DEMO_ENV)/ready
 	$(DEMO_ENV)/bin/idia-index demo --out idia-demo
@@ -42,8 +42,13 @@ fuzz: $(DEV_ENV)/ready
 oldest:
 	$(PYTHON) -m venv $(OLDEST_ENV)
 	$(OLDEST_ENV)/bin/python -m pip install -q -c tests/oldest.txt \
-		-e '.[export,torch,cpu,report,http]' pytest hypothesis scipy transformers
+		-e '.[export,torch,cpu,report]' pytest hypothesis scipy transformers
 	$(OLDEST_ENV)/bin/python -m pytest
+
+# Everything about the GPU path, in under eight minutes, on a machine that may be bare (docs/gpu.md):
+# make gpu WHEELS=DIR
+gpu:
+	$(PYTHON) benchmarks/gpu/run.py $(if $(WHEELS),--wheels $(WHEELS))
 
 # The parts of the documentation that are made from the program.
 docs: $(DEV_ENV)/ready
@@ -63,7 +68,7 @@ $(DEMO_ENV)/ready: setup.cfg
 
 $(DEV_ENV)/ready: setup.cfg
 	$(PYTHON) -m venv $(DEV_ENV)
-	$(DEV_ENV)/bin/python -m pip install -q -e '.[export,torch,cpu,report,photos,members,pandas,http,dev,docs]'
+	$(DEV_ENV)/bin/python -m pip install -q -e '.[export,torch,cpu,report,photos,members,pandas,dev,docs]'
 	touch $@
 
 clean:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -102,16 +101,6 @@ def describe_device(device: torch.device) -> str:
         index = torch.cuda.current_device() if device.index is None else device.index
         return f"cuda:{index} ({torch.cuda.get_device_name(index)})"
     return str(device)
-
-
-@contextmanager
-def shared_threads(workers: int) -> Iterator[Callable[[], None]]:
-    """Around `workers` threads that compute side by side; gives what each of them calls first."""
-    threads = torch.get_num_threads()
-    try:
-        yield lambda: torch.set_num_threads(max(1, threads // workers))
-    finally:  # what a worker sets is also what later threads begin with
-        torch.set_num_threads(threads)
 
 
 def _one_thread() -> None:

@@ -98,9 +98,7 @@ def command(
             model=model,
             device="cpu",
             **mismatch_options(allow_activation_mismatch),
-            **source_options(
-                statements["preprocess"], statements["activation"], statements["weights"]
-            ),
+            **source_options(**statements),
         )
         tell_model(source)
         stages("exporting, and comparing the export with its source")

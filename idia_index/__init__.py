@@ -34,13 +34,16 @@ if TYPE_CHECKING:
     from idia_index.pipelines.evaluate import evaluate
     from idia_index.pipelines.load import load_backend_for
     from idia_index.pipelines.query import query
-    from idia_index.plugins.session import Session
     from idia_index.prompts.names import read_names
     from idia_index.prompts.sampling import sample_names
     from idia_index.prompts.templates import read_templates
     from idia_index.registry import load_backend
-    from idia_index.report.documents import AuditResult, EvaluationResult, QueryResult
-    from idia_index.report.subject_result import SubjectResult
+    from idia_index.report.documents import (
+        AuditResult,
+        EvaluationResult,
+        QueryResult,
+        SubjectResult,
+    )
     from idia_index.search.index import Index
     from idia_index.search.open import open_index
     from idia_index.subjects.subjects import Subject, make_subject, read_subjects
@@ -59,10 +62,9 @@ _PLACES = {
     "NoSpaceError": "errors",
     "QueryResult": "report.documents",
     "RefusedError": "errors",
-    "Session": "plugins.session",
     "Settings": "evaluation.settings",
     "Subject": "subjects.subjects",
-    "SubjectResult": "report.subject_result",
+    "SubjectResult": "report.documents",
     "audit": "pipelines.audit",
     "build_index": "pipelines.build",
     "evaluate": "pipelines.evaluate",
@@ -92,7 +94,6 @@ __all__ = [
     "NoSpaceError",
     "QueryResult",
     "RefusedError",
-    "Session",
     "Settings",
     "Subject",
     "SubjectResult",

@@ -87,6 +87,8 @@ class DeviceShard(FloatShard):
         return found
 
     def _has_room(self) -> bool:
+        if not self._pinned:
+            return True
         free, total = torch.cuda.mem_get_info(self._device)
         return bool(free > (1 - SHARE) * total)
 

@@ -28,13 +28,6 @@ def plain(rows: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
     return np.argsort(-scores, axis=2, kind="stable")[:, :, :k]
 
 
-class Fits(DeviceShard):
-    """A device with memory for all rows."""
-
-    def _has_room(self) -> bool:
-        return True
-
-
 class Full(DeviceShard):
     """A device on which no rows stay, and which has memory for so many scores."""
 
@@ -56,7 +49,7 @@ class Full(DeviceShard):
     images=st.integers(1, 9),
     k=st.integers(1, 60),
     distinct=st.integers(1, 60),
-    shard=st.sampled_from([Fits, Full]),
+    shard=st.sampled_from([DeviceShard, Full]),
 )
 def test_a_device_gives_the_plain_answer_with_ties(
     seed: int, count: int, images: int, k: int, distinct: int, shard: type[DeviceShard]
@@ -76,12 +69,14 @@ def test_a_row_that_is_not_of_unit_length_is_an_error(damage: float) -> None:
     rows = unit(np.random.default_rng(0), 2, 30, 8)
     rows[1, 7] = damage
     with pytest.raises(DamagedIndexError, match="not of unit length"):
-        search_shard(Fits(FloatShard(rows, None), CPU), np.ones((1, 8), np.float32) / 8**0.5, 2)
+        search_shard(
+            DeviceShard(FloatShard(rows, None), CPU), np.ones((1, 8), np.float32) / 8**0.5, 2
+        )
 
 
 def test_more_than_a_row_block_and_as_many_as_faiss_gives() -> None:
     random = np.random.default_rng(2)
     rows, queries = unit(random, 1, 5000, 4), unit(random, 2, 4)
-    opened = Fits(FloatShard(rows, None), CPU)
+    opened = DeviceShard(FloatShard(rows, None), CPU)
     for k in (1, 2048):
         assert (search_shard(opened, queries, k)[1] == plain(rows, queries, k)).all()
