@@ -42,7 +42,7 @@ fuzz: $(DEV_ENV)/ready
 oldest:
 	$(PYTHON) -m venv $(OLDEST_ENV)
 	$(OLDEST_ENV)/bin/python -m pip install -q -c tests/oldest.txt \
-		-e '.[export,torch,cpu,report]' pytest hypothesis scipy transformers
+		-e '.[export,torch,cpu,report,http]' pytest hypothesis scipy transformers
 	$(OLDEST_ENV)/bin/python -m pytest
 
 # Everything about the GPU path, in under eight minutes, on a machine that may be bare (docs/gpu.md):
@@ -68,7 +68,7 @@ $(DEMO_ENV)/ready: setup.cfg
 
 $(DEV_ENV)/ready: setup.cfg
 	$(PYTHON) -m venv $(DEV_ENV)
-	$(DEV_ENV)/bin/python -m pip install -q -e '.[export,torch,cpu,report,photos,members,pandas,dev,docs]'
+	$(DEV_ENV)/bin/python -m pip install -q -e '.[export,torch,cpu,report,photos,members,pandas,http,dev,docs]'
 	touch $@
 
 clean:

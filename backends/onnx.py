@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
-from itertools import pairwise
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +30,6 @@ from idia_index.types import Fingerprint, Float32, Pack
 
 # A GPU wants more work at a time than the pack size of the manifest, which is a CPU's.
 _CUDA_PACK_NODES, _CUDA_PACK_BATCH = 512, 64
-_IMAGES_AT_A_TIME = 16  # of one thread; more only take memory
 _FEW_IMAGES = 64  # up to here, laying the weights out takes longer than it saves
 
 
@@ -73,6 +70,7 @@ class OnnxBackend(Encoder):
         _check_dtype(dtype, self.manifest.dtype, self.folder)
         self._device = pick_device(device, threads)
         self.device = str(self._device)
+        self.image_workers = self._device.workers
         self.logit_scale = self.manifest.logit_scale
         verify_files(self.folder, self.manifest)
         self.text_tower = OnnxPackTower(self.folder, self.manifest, self._device)
@@ -100,6 +98,14 @@ class OnnxBackend(Encoder):
         """Loads the image tower while the images are being read."""
         self.image_graph.load_ahead(prepack=count > _FEW_IMAGES)
 
+    def fit_image(self, image: Image.Image) -> Image.Image:
+        """What the model sees of an image: open_clip's resizing and cropping, bit for bit.
+
+        Raises:
+            InputError: the image cannot be resized or converted to RGB.
+        """
+        return self.manifest.preprocessing.fitted(image)
+
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
         """Image embeddings float32 [n, D], not normalised.
 
@@ -108,15 +114,7 @@ class OnnxBackend(Encoder):
         """
         if not images:
             return np.empty((0, self.fingerprint.dim), np.float32)
-        # As many parts as make all threads end at about the same time.
-        workers = self._device.workers
-        rounds = math.ceil(len(images) / (_IMAGES_AT_A_TIME * workers))
-        cuts = np.linspace(0, len(images), min(rounds * workers, len(images)) + 1).astype(int)
-        parts = [partial(self._feeds, images[start:stop]) for start, stop in pairwise(cuts)]
-        return np.concatenate(self.image_graph.run_parts(parts))
-
-    def _feeds(self, images: Sequence[Image.Image]) -> dict[str, Float32]:
-        return {"pixels": self.manifest.preprocessing.pixels(images)}
+        return self.image_graph.run({"pixels": self.manifest.preprocessing.pixels(images)})
 
 
 class OnnxPackTower(PackTower):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 from idia_index.backends.onnx_external import check_external_data
 from idia_index.backends.onnx_format import DATA_SUFFIX
 from idia_index.backends.onnx_io import GraphPorts, check_ports
 from idia_index.backends.onnx_runtime import OnnxDevice, open_session, run_session
+from idia_index.errors import IdiaIndexError
 from idia_index.types import Float32
 
 Feeds = Mapping[str, Any]
@@ -21,7 +21,7 @@ Feeds = Mapping[str, Any]
 class OnnxGraph:
     """A graph, loaded when it is first run.
 
-    On the CPU every run keeps to one thread, and the parts of a batch run beside each other.
+    On the CPU every run keeps to one thread, and callers run it in several beside each other.
     That is as fast as sharing each matrix product among the cores where they are idle, and
     twice as fast where other processes want them: no part waits for another.
 
@@ -36,7 +36,7 @@ class OnnxGraph:
         self.device = device
         self._lock = Lock()
         self._session: Any = None
-        self._ahead = False
+        self._ahead: Thread | None = None
 
     def load_ahead(self, *, prepack: bool) -> None:
         """Starts to load the graph, if nobody has, while the caller goes on.
@@ -45,9 +45,14 @@ class OnnxGraph:
             prepack: whether to lay the weights out for matrix products first. It takes a third
                 of a second for ViT-B-32 and saves a seventh of every run.
         """
-        if self._session is None and not self._ahead:
-            self._ahead = True
-            self._executor.submit(self.session, prepack=prepack)
+        if self._session is None and self._ahead is None:
+            self._ahead = Thread(target=self._load_quietly, args=(prepack,))
+            self._ahead.start()
+
+    def _load_quietly(self, prepack: bool) -> None:
+        """An error is raised where the session is asked for, which tries again."""
+        with suppress(IdiaIndexError):
+            self.session(prepack=prepack)
 
     def session(self, *, prepack: bool = True) -> Any:
         """The session; raises InputError for a file that is not the graph it should be."""
@@ -63,13 +68,3 @@ class OnnxGraph:
         """The graph's one output, float32 [p, D]."""
         rows: Float32 = run_session(self.session(), self._path, dict(feeds))
         return rows
-
-    def run_parts(self, parts: Sequence[Callable[[], Feeds]]) -> list[Float32]:
-        """The outputs for several inputs, each of which is made where it is run."""
-        if len(parts) < 2 or self.device.workers < 2:
-            return [self.run(part()) for part in parts]
-        return list(self._executor.map(lambda part: self.run(part()), parts))
-
-    @cached_property
-    def _executor(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self.device.workers)

@@ -65,9 +65,9 @@ def pick_device(name: str | None, threads: int | None = None) -> OnnxDevice:
     """
     cpu = OnnxDevice(CPU, threads=thread_count(threads))
     if name is None:
-        cuda = _cuda(0, cpu.threads)
+        cuda = cuda_device(0, cpu.threads)
         return cuda if CUDA in ort.get_available_providers() and not why_not(cuda) else cpu
-    device = cpu if name == "cpu" else _cuda(_ordinal(name), cpu.threads)
+    device = cpu if name == "cpu" else cuda_device(_ordinal(name), cpu.threads)
     if problem := why_not(device):
         raise InputError(f"device {name!r} does not work: {problem}; try device cpu")
     return device
@@ -80,7 +80,7 @@ def _ordinal(name: str) -> int:
     return int(number or 0)
 
 
-def _cuda(ordinal: int, threads: int) -> OnnxDevice:
+def cuda_device(ordinal: int, threads: int) -> OnnxDevice:
     # TF32 would lose half the digits of float32.
     return OnnxDevice(CUDA, (("device_id", str(ordinal)), ("use_tf32", "0")), threads)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,6 @@ from idia_index.backends.fingerprints import preprocessing_string
 from idia_index.backends.preprocessing import Preprocessing
 from idia_index.backends.settings import ACTIVATIONS, read_preprocessing
 from idia_index.encode.backend import Encoder
-from idia_index.encode.images import MAX_PIXELS
 from idia_index.errors import IdiaIndexError, MissingExtraError, ModelError
 from idia_index.plugins.specs import SpecKind, pytorch_spec
 from idia_index.support.offline import is_offline
@@ -24,7 +25,7 @@ from idia_index.types import Fingerprint, Float32
 try:
     import torch
     from open_clip.tokenizer import SimpleTokenizer
-    from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
+    from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
     from idia_index.backends.open_clip_activations import (
         activation_of_hash,
@@ -41,16 +42,19 @@ try:
         tokenizer_string,
     )
     from idia_index.backends.torch_checkpoints import checkpoint_sha256
+    from idia_index.backends.torch_cpu_images import Tower, cpu_image_tower
     from idia_index.backends.torch_devices import (
         describe_device,
         pick_device,
         products_in,
+        shared_threads,
         torch_dtype,
         weights_dtype,
         why_not,
     )
     from idia_index.backends.torch_text import ImageTower, PackedTextTower, pack_refusal, text_part
     from idia_index.backends.torch_towers import (
+        MOST_WORKERS,
         TorchPackTower,
         WholeTexts,
         packs_agree,
@@ -185,6 +189,8 @@ class OpenClipBackend(Encoder):
         self.clip = model.to(self._device, weights_dtype(self._device, self._dtype))
         self._check_range()
         self.image_tower = ImageTower(self.clip).eval()
+        if self._device.type == "cpu":
+            self.image_workers = min(torch.get_num_threads(), MOST_WORKERS)
         self.packed_tower = tower if refusal is None else None
         self._whole_texts = (
             None if self.packed_tower else WholeTexts(self.clip, self.tokenizer, self._dtype)
@@ -208,14 +214,13 @@ class OpenClipBackend(Encoder):
         config = merge_preprocess_dict(PreprocessCfg(), source.preprocessing)
         config["size"] = getattr(model.visual, "image_size", config["size"])
         try:
-            Preprocessing.from_open_clip(config)
+            self._fit = Preprocessing.from_open_clip(config)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 f"model {self.model}: its configuration preprocesses images with {error}; "
                 "correct its preprocess_cfg"
             ) from error
         self.preprocessing: dict[str, Any] = config
-        self._transform = image_transform_v2(PreprocessCfg(**config), is_train=False)
 
     @classmethod
     def self_test(cls) -> str:
@@ -231,42 +236,44 @@ class OpenClipBackend(Encoder):
         """What the model is, exactly."""
         return self._fingerprint
 
+    def image_threads(self) -> AbstractContextManager[Callable[[], None]]:
+        """On a processor, batches of images side by side share its threads."""
+        if self.image_workers < 2:
+            return super().image_threads()
+        _ = self._cpu_images  # made once, not by every thread
+        return shared_threads(self.image_workers)
+
+    def fit_image(self, image: Image.Image) -> Image.Image:
+        """What the model sees of an image: open_clip's resizing and cropping, bit for bit.
+
+        Raises:
+            InputError: the image cannot be resized or converted to RGB.
+        """
+        return self._fit.fitted(image)
+
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
         """Image embeddings float32 [n, D], not normalised.
 
         Raises:
-            InputError: open_clip's preprocessing fails on an image.
+            InputError: an image cannot be resized or converted to RGB.
         """
         if not images:
             return to_numpy(torch.empty(0, self._fingerprint.dim))
-        pixels = torch.stack([self._pixels(image) for image in images])
+        pixels = torch.from_numpy(self._fit.pixels(images))
         dtype = weights_dtype(self._device, self._dtype)
         products = products_in(self._device, self._dtype)
         with torch.inference_mode(), without_tf32(torch), products:
+            if self._cpu_images is not None:
+                with torch.autocast("cpu", enabled=False):
+                    return to_numpy(self._cpu_images(pixels))
             return to_numpy(self.image_tower(pixels.to(self._device, dtype)))
 
-    def _pixels(self, image: Image.Image) -> torch.Tensor:
-        self._check_shape(image)
-        try:
-            pixels: torch.Tensor = self._transform(image)
-        # Pillow and torchvision raise what they please for modes and sizes they do not take.
-        except Exception as error:
-            raise ModelError(
-                f"an image of {image.width} x {image.height} in mode {image.mode} cannot be "
-                f"preprocessed ({error}); convert it to RGB"
-            ) from error
-        return pixels
-
-    def _check_shape(self, image: Image.Image) -> None:
-        """Refuses what would fill the memory when its shorter side is scaled to the input's."""
-        short, long = sorted(image.size)
-        size = self.preprocessing["size"]
-        side = max(size) if isinstance(size, (list, tuple)) else size
-        if self.preprocessing["resize_mode"] == "shortest" and side**2 * long > MAX_PIXELS * short:
-            raise ModelError(
-                f"an image of {image.width} x {image.height} pixels is too long for its width: "
-                f"the model would see it with its shorter side at {side}; crop it"
-            )
+    @cached_property
+    def _cpu_images(self) -> Tower | None:
+        """Made when the first image comes; None for towers that `image_tower` runs."""
+        if self._device.type != "cpu" or self._dtype is torch.float16:
+            return None
+        return cpu_image_tower(self.image_tower.visual, self._dtype)
 
     def embed_texts(self, texts: Sequence[str]) -> Float32:
         """Text embeddings float32 [n, D], not normalised, of whole texts.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -101,6 +102,16 @@ def describe_device(device: torch.device) -> str:
         index = torch.cuda.current_device() if device.index is None else device.index
         return f"cuda:{index} ({torch.cuda.get_device_name(index)})"
     return str(device)
+
+
+@contextmanager
+def shared_threads(workers: int) -> Iterator[Callable[[], None]]:
+    """Around `workers` threads that compute side by side; gives what each of them calls first."""
+    threads = torch.get_num_threads()
+    try:
+        yield lambda: torch.set_num_threads(max(1, threads // workers))
+    finally:  # what a worker sets is also what later threads begin with
+        torch.set_num_threads(threads)
 
 
 def _one_thread() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from idia_index.backends.open_clip_tokenizers import count_tokens
 from idia_index.backends.torch_cpu_text import CpuTextTower
-from idia_index.backends.torch_devices import products_in
+from idia_index.backends.torch_devices import products_in, shared_threads
 from idia_index.backends.torch_gpu_text import GpuTextTower
 from idia_index.backends.torch_text import PackedTextTower, text_part
 from idia_index.encode.packs import PAD, plan_packs
@@ -35,8 +35,9 @@ PROBE_TOLERANCE = 1e-4
 # large; between 1,024 and 4,096 nodes it is flat (measured, ViT-B-32). Elsewhere larger trees pay
 # for attention; a GPU is given more to do at a time (not measured).
 _PACK_SIZES = {"cpu": (2048, 1), "cuda": (128, 128), "mps": (128, 16)}
-# Packs computed at a time; each takes memory of its own (30 MB in ViT-B-32's tower).
-_MOST_WORKERS = 8
+# Packs, or batches of images, computed at a time; each takes memory of its own (30 MB in
+# ViT-B-32's text tower).
+MOST_WORKERS = 8
 
 
 def to_numpy(rows: Tensor) -> Float32:
@@ -89,8 +90,7 @@ class TorchPackTower(PackTower):
         if self._device.type == "cuda":
             yield from self._gpu_tower.embed_packs(packs)
             return
-        threads = torch.get_num_threads()
-        workers = min(threads, _MOST_WORKERS)
+        workers = min(torch.get_num_threads(), MOST_WORKERS)
         packs = iter(packs)
         first = list(islice(packs, workers))
         packs = chain(first, packs)
@@ -98,12 +98,8 @@ class TorchPackTower(PackTower):
             yield from super().embed_packs(packs)
             return
         _ = self._cpu_tower  # made once, not by every worker
-        try:
-            yield from in_threads(
-                self.embed_pack, packs, workers, lambda: torch.set_num_threads(threads // workers)
-            )
-        finally:  # what a worker sets is also what later threads begin with
-            torch.set_num_threads(threads)
+        with shared_threads(workers) as prepare:
+            yield from in_threads(self.embed_pack, packs, workers, prepare)
 
     @torch.inference_mode()
     def embed_pack(self, pack: Pack) -> Float32:

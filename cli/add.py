@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from idia_index import open_index, read_names, read_templates
+from idia_index import Session, open_index, read_names, read_templates
 from idia_index.cli.name_notes import tell_left_out, tell_names, tell_reading, tell_refused
 from idia_index.cli.options import (
     DIRECTORY,
@@ -81,6 +81,7 @@ def command(
     backend: str | None,
     model: str | None,
     device: str | None,
+    session: Session,
     as_json: bool,
     strict: bool,
     show_progress: bool | None,
@@ -103,7 +104,7 @@ def command(
     unread: dict[int, str] = {}
     with Stages(show_progress) as stages:
         stages("loading the model")
-        loaded = backend_of(opened, backend, model, device)
+        loaded = backend_of(opened, backend, model, device, session)
         tell_backend(loaded)
         progress = partial(stages, "encoding prompts")
         if names is not None:

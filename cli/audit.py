@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from idia_index import open_index, read_subjects
-from idia_index.cli.console import audit_text, warning_lines
+from idia_index import Session, audit, open_index
 from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
@@ -21,16 +20,10 @@ from idia_index.cli.options import (
     verify_option,
     write_json,
 )
-from idia_index.cli.outputs import claim
-from idia_index.cli.people import tell_people, tell_read, tell_skipped
+from idia_index.cli.people import people_to_test, tell_people, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
-from idia_index.pipelines.audit import gather_audit
-from idia_index.pipelines.checks import check_draws, check_threshold
-from idia_index.pipelines.evaluate import settings_for_all
-from idia_index.report.data import tested_result
-from idia_index.report.files import write_evaluation
-from idia_index.subjects.from_captions import with_members
+from idia_index.pipelines.audit import audit_into
 
 
 @click.command(
@@ -69,6 +62,7 @@ def command(
     backend: str | None,
     model: str | None,
     device: str | None,
+    session: Session,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -81,31 +75,29 @@ def command(
     IDIA_INDEX_IMAGE_CACHE=off to keep none.
     """
     opened = open_index(index, verify=check_shards)
-    check_threshold(opened, tau)
-    people = with_members(read_subjects(subjects), members)
-    tell_read(people, strict)
-    claim(out, people, subjects)
-    check_draws(people if out is not None else ())
+    people = people_to_test(
+        opened, (subjects, members), out, tau=tau, strict=strict, drawn=out is not None
+    )
+    warnings: tuple[str, ...] = ()
     with Stages(show_progress) as progress:
         progress("loading the model")
-        loaded = backend_of(opened, backend, model, device)
-        evidence = gather_audit(
-            opened, loaded, people, tau=tau, strict=strict, baselines=out is not None,
-            reference_faces=reference_faces, progress=progress,
-        ).from_subjects(subjects)  # fmt: skip
-    result = tested_result(evidence)
+        loaded = backend_of(opened, backend, model, device, session)
+        if out is None:
+            result = audit(opened, loaded, people, tau=tau, strict=strict,
+                           reference_faces=reference_faces, progress=progress)  # fmt: skip
+        else:
+            result, report = audit_into(
+                out, opened, loaded, people, subjects, tau=tau, strict=strict,
+                include_images=include_images, reference_faces=reference_faces, progress=progress,
+            )  # fmt: skip
+            warnings = report.warnings
     tell_skipped(result.left_out_files)
-    tell_people(evidence.audit.skipped)
-    warned: list[str] = []
-    if out is not None:
-        report = write_evaluation(evidence, settings_for_all(evidence), out,
-                                  include_images=include_images)  # fmt: skip
-        warned = warning_lines(report)
+    tell_people([(each.name, each.reason) for each in result.skipped])
     if as_json:
         write_json(result)
         return
-    for line in warned:
-        say(f"{line}\n")
-    say(audit_text(result))
+    for warning in warnings:
+        say(f"WARNING: {warning}\n")
+    say(result.to_text())
     if out is not None:
         say(f"\nreport: {out / 'index.html'}")

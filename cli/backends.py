@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import click
 
-from idia_index.cli.console import pairs
 from idia_index.cli.options import json_option, write_json
 from idia_index.cli.terminal import say
 from idia_index.registry import BACKENDS, INDEXES, available
+from idia_index.support.columns import pairs
 
 
 @dataclass(frozen=True)

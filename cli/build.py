@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from idia_index import Backend, build_index, read_names, read_templates
+from idia_index import Backend, Session, build_index, read_names, read_templates
 from idia_index.cli.name_notes import tell_names, tell_reading, tell_refused
 from idia_index.cli.options import (
     DIRECTORY,
@@ -26,7 +28,7 @@ from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import note, say
 from idia_index.errors import InputError
 from idia_index.pipelines.build import JAIR2024, check_place, check_room, is_built
-from idia_index.pipelines.candidates import ORIGINS, Drawing, all_candidates
+from idia_index.pipelines.candidates import ORIGINS, Drawing, NameList, all_candidates
 from idia_index.pipelines.load import load_model
 from idia_index.pipelines.readable_names import with_readable_names
 from idia_index.registry import load_index_type
@@ -118,6 +120,13 @@ class BuildResult:
 )
 @click.option("--index", "index_type", default="flat", show_default=True, help="Index type.")
 @click.option("--resume", is_flag=True, help="Go on with a build that was interrupted.")
+@click.option(
+    "--image-size",
+    type=click.IntRange(min=1),
+    metavar="PIXELS",
+    help="Side of the square that a hosted model reads: images are fitted to it before they are "
+    "sent (backend http); by default they are sent whole.",
+)
 @model_options
 @json_option
 @names_strict_option
@@ -139,6 +148,8 @@ def command(
     resume: bool,
     dtype: str,
     device: str | None,
+    session: Session,
+    image_size: int | None,
     allow_activation_mismatch: bool,
     preprocess: str | None,
     activation: str | None,
@@ -151,15 +162,11 @@ def command(
 
     An interrupted build goes on with --resume.
     """
-    drawing = None
     if sample_names is not None:
         drawing = Drawing(sample_names, seed, weighted, origin, top, first_names, surnames)
-    elif top or first_names or surnames:
-        raise InputError("--top, --first-names, --surnames: say how many names with --sample-names")
-    elif names_file is None:
-        raise InputError(
-            "there are no candidate names: give --names FILE, --sample-names N, or both"
-        )
+    else:
+        drawing = None
+        _check_not_drawn(names_file, top, first_names, surnames)
     listed = read_names(names_file) if names_file is not None else None
     if listed is not None:
         tell_reading(listed)
@@ -171,8 +178,10 @@ def command(
     def load() -> Backend:
         stages("loading the model")
         loaded = load_model(model, backend, device=device, dtype=dtype,
+                            session=replace(session, folder=index),
                             **mismatch_options(allow_activation_mismatch),
-                            **source_options(preprocess, activation, weights))  # fmt: skip
+                            **source_options(preprocess, activation, weights,
+                                             image_size))  # fmt: skip
         tell_model(loaded)
         if not already:
             check_room(index, loaded, total, len(templates), index_type)
@@ -182,30 +191,43 @@ def command(
         already = is_built(index)
         # Whether so many fit is asked before they are drawn, though it takes the model.
         loaded = load() if total >= MANY else None
-        if total >= MANY:
-            note(f"{total:,} names are drawn and looked at first")
-        names, pool = all_candidates(listed, drawing)
-        tell_names(names)
-        if pool and (repeated := pool.get("repeated")):
-            note(f"drawn, and candidates already: {counted(len(repeated), 'name')}")
+        names, pool = _candidates(listed, drawing, total)
         loaded = loaded or load()
         build = partial(
-            build_index,
-            index,
-            loaded,
-            templates=templates,
-            index_type=index_type,
-            pool=pool,
-            resume=resume,
-            progress=partial(stages, "encoding prompts"),
+            build_index, index, loaded, templates=templates, index_type=index_type, pool=pool,
+            resume=resume, progress=partial(stages, "encoding prompts"),
             checking=partial(stages, "looking at the prompts of names"),
-        )
+        )  # fmt: skip
         refused = listed.refused if listed is not None else ()
         built, unread = with_readable_names(build, loaded, names, templates, refused, strict)
     tell_refused(listed, unread)
+    path = os.fsdecode(index.resolve())
+    result = BuildResult(path, len(built.templates), len(built), index_type, already)
     if as_json:
-        path = os.fsdecode(index.resolve())
-        write_json(BuildResult(path, len(built.templates), len(built), index_type, already))
-        return
-    state = "is finished already, " if already else ""
-    say(f"{index}: {state}{len(built.templates)} templates x {len(built):,} names")
+        write_json(result)
+    else:
+        state = "is finished already, " if already else ""
+        say(f"{index}: {state}{result.templates} templates x {result.candidates:,} names")
+
+
+def _candidates(
+    listed: NameList | None, drawing: Drawing | None, total: int
+) -> tuple[NameList, Mapping[str, Any] | None]:
+    """All names, and what draws the drawn ones again; what is odd about them is noted."""
+    if total >= MANY:
+        note(f"{total:,} names are drawn and looked at first")
+    names, pool = all_candidates(listed, drawing)
+    tell_names(names)
+    if pool and (repeated := pool.get("repeated")):
+        note(f"drawn, and candidates already: {counted(len(repeated), 'name')}")
+    return names, pool
+
+
+def _check_not_drawn(names: Path | None, *drawn_from: object) -> None:
+    """Raises InputError where nothing says how many names to draw, or where there are none."""
+    if any(drawn_from):
+        raise InputError("--top, --first-names, --surnames: say how many names with --sample-names")
+    if names is None:
+        raise InputError(
+            "there are no candidate names: give --names FILE, --sample-names N, or both"
+        )

@@ -9,17 +9,17 @@ from idia_index.cli.build import BuildResult
 from idia_index.cli.compact import CompactResult
 from idia_index.cli.doctor import DoctorReport
 from idia_index.cli.export import ExportResult
-from idia_index.cli.info import IndexInfo
 from idia_index.cli.remove import RemoveResult
 from idia_index.cli.repair import RepairResult
 from idia_index.cli.verify import VerifyResult
 from idia_index.pipelines.demo import DemoResult
+from idia_index.pipelines.info import IndexInfo
 from idia_index.pipelines.members import MembersResult
 from idia_index.pipelines.non_members import NonMembers
-from idia_index.pipelines.parity import ParityReport
+from idia_index.pipelines.parity_report import ParityReport
 from idia_index.pipelines.planning import Plan
 from idia_index.pipelines.replay import ReplayResult
-from idia_index.report.studies.documents import StudyResults
+from idia_index.pipelines.studies.results import StudyResults
 from idia_index.support.documents import schema
 from idia_index.support.text import json_text
 

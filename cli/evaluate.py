@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from idia_index import Settings, open_index, read_subjects
-from idia_index.cli.evaluation_text import evaluation_text
+from idia_index import Session, Settings, open_index
 from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
@@ -21,19 +20,16 @@ from idia_index.cli.options import (
     write_json,
 )
 from idia_index.cli.outputs import claim
-from idia_index.cli.people import tell_people, tell_read, tell_skipped
+from idia_index.cli.people import people_to_test, tell_people, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
-from idia_index.evaluation.evidence import Evidence
-from idia_index.evaluation.recorded import read_results
-from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES
-from idia_index.pipelines.checks import check_draws, check_threshold
 from idia_index.pipelines.evaluate import gather
-from idia_index.report.data import evaluation_result
-from idia_index.report.files import write_evaluation
-from idia_index.subjects.from_captions import with_members
+from idia_index.pipelines.recorded_results import read_results
+from idia_index.pipelines.report_files import evaluate_evidence
 from idia_index.support.number_lists import numbers
+
+DEFAULTS = Settings()
 
 
 @click.command(
@@ -54,11 +50,11 @@ from idia_index.support.number_lists import numbers
 @click.option(
     "--sample-sizes", default="1,3,..,30", show_default=True, help="Numbers of attack images."
 )
-@click.option("--draws", default=PAPER_DRAWS, show_default=True, help="Draws of each number.")
+@click.option("--draws", default=DEFAULTS.draws, show_default=True, help="Draws of each number.")
 @click.option("--seed", default=0, show_default=True, help="Seed of everything that is drawn.")
 @click.option(
     "--min-images",
-    default=PAPER_IMAGES,
+    default=DEFAULTS.min_images,
     show_default=True,
     help="Leave out people with fewer images.",
 )
@@ -103,6 +99,7 @@ def command(
     backend: str | None,
     model: str | None,
     device: str | None,
+    session: Session,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -134,52 +131,24 @@ def command(
     elif index is None or subjects is None:
         raise InputError("give INDEX and SUBJECTS, or --from RESULTS")
     else:
+        opened = open_index(index)
+        people = people_to_test(
+            opened, (subjects, members), out, tau=tau, strict=strict, drawn=True
+        )
         with Stages(show_progress) as progress:
-            evidence = _measure(
-                (index, subjects, members, reference_faces),
-                out,
-                settings,
-                (backend, model, device),
-                strict,
-                progress,
-            )
-        tell_people(evidence.audit.skipped)
-    if out is not None:
-        result = write_evaluation(evidence, settings, out, include_images=include_images)
-    else:
-        result = evaluation_result(evidence, settings)
+            progress("loading the model")
+            loaded = backend_of(opened, backend, model, device, session)
+            evidence = gather(
+                opened, loaded, people, settings, strict=strict,
+                reference_faces=reference_faces, progress=progress,
+            ).from_subjects(subjects)  # fmt: skip
+        tell_people([(each.name, each.reason) for each in evidence.audit.skipped])
+    result = evaluate_evidence(evidence, settings, out, include_images=include_images)
     if results is None:
         tell_skipped(result.left_out_files)
     if as_json:
         write_json(result)
         return
-    say(evaluation_text(result))
+    say(result.to_text())
     if out is not None:
         say(f"\nreport: {out / 'index.html'}")
-
-
-def _measure(
-    paths: tuple[Path, Path, Path | None, Path | None],
-    out: Path | None,
-    settings: Settings,
-    chosen: tuple[str | None, str | None, str | None],
-    strict: bool,
-    progress: Stages,
-) -> Evidence:
-    opened = open_index(paths[0])
-    check_threshold(opened, settings.tau)
-    people = with_members(read_subjects(paths[1]), paths[2])
-    tell_read(people, strict)
-    claim(out, people, paths[1])
-    check_draws(people)
-    progress("loading the model")
-    loaded = backend_of(opened, *chosen)
-    return gather(
-        opened,
-        loaded,
-        people,
-        settings,
-        strict=strict,
-        reference_faces=paths[3],
-        progress=progress,
-    ).from_subjects(paths[1])

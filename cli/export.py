@@ -98,7 +98,9 @@ def command(
             model=model,
             device="cpu",
             **mismatch_options(allow_activation_mismatch),
-            **source_options(**statements),
+            **source_options(
+                statements["preprocess"], statements["activation"], statements["weights"]
+            ),
         )
         tell_model(source)
         stages("exporting, and comparing the export with its source")

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from idia_index import read_names
-from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import note, notes, say
@@ -21,6 +20,7 @@ from idia_index.pipelines.members import (
     Options,
     find_members,
 )
+from idia_index.support.columns import pairs
 from idia_index.support.text import shown_path
 
 _NOTES_SHOWN = 20

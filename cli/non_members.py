@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from idia_index.cli.console import pairs
 from idia_index.cli.options import DIRECTORY, json_option, write_json
 from idia_index.cli.terminal import note, say
 from idia_index.pipelines.non_members import (
@@ -16,6 +15,7 @@ from idia_index.pipelines.non_members import (
     draw_non_members,
     propose_names,
 )
+from idia_index.support.columns import pairs
 from idia_index.support.files import write_whole
 from idia_index.support.text import shown_path
 

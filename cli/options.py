@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar, cast
 
 import click
 
-from idia_index import Backend, Index, load_backend_for
+from idia_index import Backend, Index, Session, load_backend_for
 from idia_index.cli.terminal import is_quiet, note, say
 from idia_index.registry import BACKEND_DTYPES
 from idia_index.support.documents import to_json
@@ -94,17 +95,32 @@ WEIGHTS = click.option(
 )
 
 
+class SourceOptions(TypedDict, total=False):
+    """Keywords of `load_backend` for what a user states of a model."""
+
+    preprocess: str
+    activation: str
+    weights: str
+    image_size: int
+
+
 def source_options(
-    preprocess: str | None, activation: str | None, weights: str | None
-) -> dict[str, str]:
-    """The keywords of `load_backend` for what a user states of a checkpoint; those given alone,
-    since only backends that load checkpoints take them."""
-    stated = {
-        "preprocess": _whole_path(preprocess) if preprocess else None,
-        "activation": activation,
-        "weights": weights,
-    }
-    return {name: value for name, value in stated.items() if value is not None}
+    preprocess: str | None,
+    activation: str | None,
+    weights: str | None,
+    image_size: int | None = None,
+) -> SourceOptions:
+    """Those given alone, since only some backends take each."""
+    stated = SourceOptions()
+    if preprocess is not None:
+        stated["preprocess"] = _whole_path(preprocess)
+    if activation is not None:
+        stated["activation"] = activation
+    if weights is not None:
+        stated["weights"] = weights
+    if image_size is not None:
+        stated["image_size"] = image_size
+    return stated
 
 
 def _whole_path(preprocess: str) -> str:
@@ -124,6 +140,48 @@ def mismatch_options(allowed: bool) -> MismatchOptions:
     return {"allow_activation_mismatch": True} if allowed else {}
 
 
+def session_options(function: F) -> F:
+    """Adds what one run allows a backend that asks a service, as the one argument `session`."""
+
+    @wraps(function)
+    def packed(
+        *, send_texts_to: tuple[str, ...], send_images_to: tuple[str, ...], key_from: str | None,
+        max_calls: int | None, timeout: float, concurrency: int, send_original: bool,
+        accept_truncation: bool, **options: Any,
+    ) -> Any:  # fmt: skip
+        session = Session(
+            send_texts_to, send_images_to, key_from, max_calls, timeout, concurrency,
+            send_original, accept_truncation,
+        )  # fmt: skip
+        return function(**options, session=session)
+
+    command = cast(F, packed)
+    for option in reversed(_SESSION):
+        command = option(command)
+    return command
+
+
+_SESSION = (
+    click.option("--send-texts-to", metavar="HOST", multiple=True,
+                 help="Prompts may be sent to this very host (backend http)."),
+    click.option("--send-images-to", metavar="HOST", multiple=True,
+                 help="Photos may be sent to this very host (backend http)."),
+    click.option("--key-from", metavar="VARIABLE",
+                 help="Environment variable that holds the service's key."),
+    click.option("--max-calls", type=click.IntRange(min=1), metavar="N",
+                 help="Requests of the service at the most; what takes more is refused first."),
+    click.option("--timeout", type=float, default=120.0, show_default=True, metavar="SECONDS",
+                 help="How long one request may take."),
+    click.option("--concurrency", type=click.IntRange(1, 64), default=4, show_default=True,
+                 help="Requests at a time."),
+    click.option("--send-original", is_flag=True,
+                 help="Send image files as they are, with their EXIF (place, time), not the PNG "
+                 "of their pixels."),
+    click.option("--accept-truncation", is_flag=True,
+                 help="Take embeddings of prompts that the service may have cut."),
+)  # fmt: skip
+
+
 def model_options(function: F) -> F:
     """Adds what says how a model is loaded, for verbs that build."""
     for option in (
@@ -141,7 +199,7 @@ def model_options(function: F) -> F:
         ),
     ):
         function = option(function)
-    return function
+    return session_options(function)
 
 
 def override_options(function: F) -> F:
@@ -161,12 +219,14 @@ def override_options(function: F) -> F:
         ),
     ):
         function = option(function)
-    return function
+    return session_options(function)
 
 
-def backend_of(index: Index, backend: str | None, model: str | None, device: str | None) -> Backend:
+def backend_of(
+    index: Index, backend: str | None, model: str | None, device: str | None, session: Session
+) -> Backend:
     """Loads the model that an index was built with, or the one given instead of it."""
-    loaded = load_backend_for(index, model=model, backend=backend, device=device)
+    loaded = load_backend_for(index, model=model, backend=backend, device=device, session=session)
     tell_assumed(loaded)
     return loaded
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from idia_index import Subject
 from idia_index.cli.terminal import say
-from idia_index.report.folder import check_folder
+from idia_index.pipelines.report_folder import check_folder
 from idia_index.support.text import shown_path
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from idia_index import Index, open_index, read_subjects, sample_names
-from idia_index.cli.console import pairs
 from idia_index.cli.options import (
     DIRECTORY,
     json_option,
@@ -17,13 +16,16 @@ from idia_index.cli.options import (
     tau_option,
     write_json,
 )
-from idia_index.cli.people import tell_people, tell_read, tell_skipped
+from idia_index.cli.people import tell_notes, tell_people, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.pipelines.build import JAIR2024
+from idia_index.pipelines.checks import check_people
 from idia_index.pipelines.load import check_pytorch, is_index, load_model
-from idia_index.pipelines.parity import Count, ParityReport, compare
+from idia_index.pipelines.parity import compare
+from idia_index.pipelines.parity_report import Count, ParityReport
+from idia_index.support.columns import pairs
 from idia_index.support.text import shown, shown_path
 
 DECISION_FLIPPED = 3
@@ -85,7 +87,8 @@ def command(
     decisions differ than --allow-flips.
     """
     people = read_subjects(subjects)
-    tell_read(people, strict)
+    tell_notes(people.notes)
+    check_people(people, strict=strict, drawn=False)
     # Exports have a manifest too, but they are models.
     index = open_index(index_or_model) if is_index(index_or_model) else None
     spec, options = _source(index, index_or_model, model)
@@ -98,7 +101,7 @@ def command(
         report = compare(first, second, names, templates, people, tau=tau, strict=strict,
                          progress=progress)  # fmt: skip
     tell_skipped(each.reason for each in report.skipped)
-    tell_people(people.skipped)
+    tell_people([(each.name, each.reason) for each in people.skipped])
     if as_json:
         write_json(report)
     else:

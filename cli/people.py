@@ -1,16 +1,54 @@
-"""What a verb says of the files of the people it tests."""
+"""Who is tested, and what a verb says of their files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from pathlib import Path
 
+from idia_index import Index, Subject
+from idia_index.cli.outputs import claim
 from idia_index.cli.terminal import say
-from idia_index.subjects.records import SkippedSubject, Subject, SubjectList
-from idia_index.subjects.usable import check_skipped
+from idia_index.pipelines.checks import check_people, check_threshold
+from idia_index.pipelines.people import read_people
 from idia_index.support.text import counted
 
 SKIPPED_SHOWN = 20
+
+
+def people_to_test(
+    index: Index,
+    sources: tuple[Path, Path | None],
+    out: Path | None,
+    *,
+    tau: int,
+    strict: bool,
+    drawn: bool,
+) -> Sequence[Subject]:
+    """The people under test, with all that can be refused before a model is loaded.
+
+    How they were read is said on standard error.
+
+    Args:
+        index: the index that is asked.
+        sources: where they are read from, and the members.csv that says more of them.
+        out: where a report of them is to go.
+        tau: correct prompts needed.
+        strict: whether somebody who cannot be used is an error.
+        drawn: whether an evaluation will draw from their images.
+    """
+    check_threshold(index, tau)
+    people = read_people(*sources)
+    tell_notes(people.notes)
+    check_people(people, strict=strict, drawn=drawn)
+    claim(out, people, sources[0])
+    return people
+
+
+def tell_notes(notes: Iterable[str]) -> None:
+    """Says on standard error how the subjects were read."""
+    for note in notes:
+        say(f"note: {note}", err=True)
 
 
 def tell_skipped(reasons: Iterable[str]) -> None:
@@ -25,22 +63,9 @@ def tell_skipped(reasons: Iterable[str]) -> None:
         )
 
 
-def tell_read(people: Sequence[Subject], strict: bool) -> None:
-    """Says on standard error how the subjects were read.
-
-    Raises:
-        InputError: `strict` and somebody of them cannot be used.
-    """
-    if not isinstance(people, SubjectList):
-        return
-    for note in people.notes:
-        say(f"note: {note}", err=True)
-    check_skipped(people, strict)
-
-
-def tell_people(skipped: Sequence[SkippedSubject]) -> None:
-    """Says on standard error who was left out and why; the first of many."""
-    for each in skipped[:SKIPPED_SHOWN]:
-        say(f"warning: {each.name!r} was not tested: {' '.join(each.reason.split())}", err=True)
+def tell_people(skipped: Sequence[tuple[str, str]]) -> None:
+    """Says on standard error who, by name, was left out and why; the first of many."""
+    for name, reason in skipped[:SKIPPED_SHOWN]:
+        say(f"warning: {name!r} was not tested: {' '.join(reason.split())}", err=True)
     if more := len(skipped[SKIPPED_SHOWN:]):
         say(f"warning: {counted(more, 'person', 'people')} more were not tested", err=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from idia_index.cli.console import pairs
 from idia_index.cli.options import json_option, write_json
 from idia_index.cli.terminal import say
 from idia_index.pipelines.planning import MOST_CONTROLS, MOST_IMAGES, Wanted, known_needed, plan
+from idia_index.support.columns import pairs
 
 _DEFAULT = Wanted()
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from idia_index import make_subject, open_index
-from idia_index.cli.console import query_text
+from idia_index import Session, make_subject, open_index
 from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
@@ -25,8 +24,7 @@ from idia_index.cli.people import tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import note, say
 from idia_index.pipelines.checks import check_threshold
-from idia_index.pipelines.query import query
-from idia_index.prompts.names import clean_name
+from idia_index.pipelines.query import how_read, query
 
 
 @click.command(
@@ -63,6 +61,7 @@ def command(
     backend: str | None,
     model: str | None,
     device: str | None,
+    session: Session,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -77,11 +76,11 @@ def command(
     opened = open_index(index, verify=check_shards)
     check_threshold(opened, tau)
     subject = make_subject(name, images)
-    if subject.name != clean_name(name):
-        note(f"{name!r} is read as {subject.name!r}")
+    if told := how_read(name, subject):
+        note(told)
     with Stages(show_progress) as stages:
         stages("loading the model")
-        loaded = backend_of(opened, backend, model, device)
+        loaded = backend_of(opened, backend, model, device, session)
         stages("encoding images")
         result = query(opened, loaded, subject, tau=tau, top=top, strict=strict,
                        reference_faces=reference_faces,
@@ -90,4 +89,4 @@ def command(
     if as_json:
         write_json(result)
     else:
-        say(query_text(result))
+        say(result.to_text())

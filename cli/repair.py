@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from idia_index import Session
 from idia_index.cli.options import (
     DIRECTORY,
     json_option,
@@ -50,13 +51,16 @@ def command(
     backend: str | None,
     model: str | None,
     device: str | None,
+    session: Session,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
     """Check INDEX, and encode its damaged shards again; others are left as they are."""
     with Stages(show_progress) as stages:
         stages("loading the model")
-        loaded = load_backend_at(index, model=model, backend=backend, device=device)
+        loaded = load_backend_at(
+            index, model=model, backend=backend, device=device, session=session
+        )
         tell_backend(loaded)
         stages("checking files")
         done = repair(index, loaded, partial(stages, "encoding prompts"))

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from idia_index import open_index
-from idia_index.cli.console import pairs
+from idia_index import Session, open_index
 from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
@@ -22,8 +21,8 @@ from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError
 from idia_index.pipelines.recorded_report import read_report
-from idia_index.pipelines.replay import ReplayResult, replay
-from idia_index.report.text import ANOTHER
+from idia_index.pipelines.replay import ReplayResult, replay, value_made_again
+from idia_index.support.columns import pairs
 from idia_index.support.documents import Json
 from idia_index.support.json_diff import MISSING, Difference
 from idia_index.support.text import counted
@@ -53,6 +52,7 @@ def command(
     backend: str | None,
     model: str | None,
     device: str | None,
+    session: Session,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -67,7 +67,7 @@ def command(
     opened = open_index(index_path or Path(recorded.report.index.path))
     with Stages(show_progress) as progress:
         progress("loading the model")
-        loaded = backend_of(opened, backend, model, device)
+        loaded = backend_of(opened, backend, model, device, session)
         found = replay(recorded, opened, loaded, progress)
     if as_json:
         write_json(found)
@@ -110,21 +110,12 @@ def _differences(found: Sequence[Difference]) -> list[str]:
     for what, these in kinds.items():
         lines.append(f"\n{what}: {counted(len(these), 'difference')}")
         lines += [
-            f"  {one.where}: {_value(one.recorded)}, made again {_made_again(one)}"
+            f"  {one.where}: {_value(one.recorded)}, made again {_value(value_made_again(one))}"
             for one in these[:SHOWN]
         ]
         if len(these) > SHOWN:
             lines.append(f"  and {len(these) - SHOWN:,} more; --json lists all")
     return lines
-
-
-def _made_again(one: Difference) -> str:
-    """The value, but no rival's name: here, too, no wrong name is answered with the right one."""
-    value = one.recomputed
-    is_own = one.where.startswith(f"subjects[{value}]")
-    if one.what == "subjects.votes.winner" and isinstance(value, str) and not is_own:
-        return ANOTHER
-    return _value(value)
 
 
 def _value(value: Json) -> str:

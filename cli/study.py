@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import click
 
-from idia_index import Backend
+from idia_index import Backend, Session
 from idia_index.cli.options import (
     DIRECTORY,
+    SourceOptions,
     json_option,
     mismatch_options,
     progress_option,
+    session_options,
+    source_options,
     write_json,
 )
 from idia_index.cli.outputs import claim
@@ -27,6 +32,7 @@ from idia_index.pipelines.studies.conduct import REPORT, conduct, plan_run
 from idia_index.pipelines.studies.definition import STUDIES, Study, read_study, with_lists
 from idia_index.pipelines.studies.dry_run import fit_to, write_dry_images
 from idia_index.pipelines.studies.models import ACTIVATIONS, Activation, StudyModel, parse_models
+from idia_index.pipelines.studies.run import Run
 from idia_index.support.text import counted
 
 DEMO = StudyModel("demo", "demo", "demo")
@@ -64,6 +70,11 @@ DEMO = StudyModel("demo", "demo", "demo")
 @click.option("--first-names", type=DIRECTORY, help="The authors' first names, a CSV; see build.")
 @click.option("--surnames", type=DIRECTORY, help="The authors' surnames; see build.")
 @click.option("--backend", default="open_clip", show_default=True, help="Backend.")
+@click.option(
+    "--image-size", type=click.IntRange(min=1), metavar="PIXELS",
+    help="Side of the square that a hosted model reads; see build.",
+)  # fmt: skip
+@session_options
 @click.option("--device", help="cpu, cuda, ...; by default the best that works.")
 @click.option(
     "--dry-run", is_flag=True,
@@ -89,6 +100,8 @@ def command(
     surnames: Path | None,
     backend: str,
     device: str | None,
+    session: Session,
+    image_size: int | None,
     dry_run: bool,
     dry_images: int,
     out: Path,
@@ -118,7 +131,9 @@ def command(
             dry_run=("models" if models else "demo") if dry_run else None,
             tested_only=tested_only_candidates, strict=strict,
         )  # fmt: skip
-        load = partial(_load, backend, device, activation) if models else _demo
+        folders_of = partial(_session_in, session, run)
+        options = source_options(None, None, None, image_size)
+        load = partial(_load, backend, device, activation, options, folders_of) if models else _demo
         results = conduct(run, parsed or [DEMO], load, progress)
     tell_skipped(each.reason for each in results.skipped)
     if as_json:
@@ -140,9 +155,18 @@ def _dry(study: Study, out: Path, images: int, progress: Stages) -> tuple[Study,
     return study, (folder,)
 
 
-def _load(backend: str, device: str | None, activation: Activation, model: StudyModel) -> Backend:
+def _session_in(session: Session, run: Run, model: StudyModel) -> Session:
+    return replace(session, folder=run.index(model))
+
+
+def _load(
+    backend: str, device: str | None, activation: Activation, options: SourceOptions,
+    session_of: Callable[[StudyModel], Session], model: StudyModel,
+) -> Backend:  # fmt: skip
     allowed = mismatch_options(activation == "as-published") if backend == "open_clip" else {}
-    return load_model(model.spec, backend, device=device, **allowed)
+    return load_model(
+        model.spec, backend, device=device, session=session_of(model), **allowed, **options
+    )
 
 
 def _demo(_: StudyModel) -> Backend:

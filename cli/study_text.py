@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from idia_index.cli.console import table
 from idia_index.pipelines.studies.results import ModelResult, Spread, StudyResults
+from idia_index.support.columns import table
 from idia_index.support.text import counted
 
 MISSING_SHOWN = 10

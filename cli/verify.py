@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from idia_index import Session
 from idia_index.cli.options import (
     DIRECTORY,
     json_option,
@@ -53,6 +54,7 @@ def command(
     backend: str | None,
     model: str | None,
     device: str | None,
+    session: Session,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -65,7 +67,9 @@ def command(
     with Stages(show_progress) as stages:
         if not no_model:
             stages("loading the model")
-            loaded = load_backend_at(index, model=model, backend=backend, device=device)
+            loaded = load_backend_at(
+                index, model=model, backend=backend, device=device, session=session
+            )
         stages("checking files")
         findings = verify(index, loaded, seed=seed, progress=partial(stages, "checking files"))
     if as_json:

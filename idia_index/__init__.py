@@ -34,16 +34,13 @@ if TYPE_CHECKING:
     from idia_index.pipelines.evaluate import evaluate
     from idia_index.pipelines.load import load_backend_for
     from idia_index.pipelines.query import query
+    from idia_index.plugins.session import Session
     from idia_index.prompts.names import read_names
     from idia_index.prompts.sampling import sample_names
     from idia_index.prompts.templates import read_templates
     from idia_index.registry import load_backend
-    from idia_index.report.documents import (
-        AuditResult,
-        EvaluationResult,
-        QueryResult,
-        SubjectResult,
-    )
+    from idia_index.report.documents import AuditResult, EvaluationResult, QueryResult
+    from idia_index.report.subject_result import SubjectResult
     from idia_index.search.index import Index
     from idia_index.search.open import open_index
     from idia_index.subjects.subjects import Subject, make_subject, read_subjects
@@ -62,9 +59,10 @@ _PLACES = {
     "NoSpaceError": "errors",
     "QueryResult": "report.documents",
     "RefusedError": "errors",
+    "Session": "plugins.session",
     "Settings": "evaluation.settings",
     "Subject": "subjects.subjects",
-    "SubjectResult": "report.documents",
+    "SubjectResult": "report.subject_result",
     "audit": "pipelines.audit",
     "build_index": "pipelines.build",
     "evaluate": "pipelines.evaluate",
@@ -94,6 +92,7 @@ __all__ = [
     "NoSpaceError",
     "QueryResult",
     "RefusedError",
+    "Session",
     "Settings",
     "Subject",
     "SubjectResult",

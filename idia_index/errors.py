@@ -40,6 +40,13 @@ class RefusedError(InputError):
     """
 
 
+class ServiceError(IdiaIndexError):
+    """A service that runs a model did not answer as it must: the run ends, its answers stay.
+
+    No `InputError`, because it says nothing of the image or the text that was asked for.
+    """
+
+
 class MissingExtraError(InputError):
     """A package of an optional extra is not installed.
 

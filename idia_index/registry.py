@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from idia_index.encode.backend import Backend
-from idia_index.errors import IdiaIndexError, InputError
+from idia_index.errors import IdiaIndexError, InputError, RefusedError
 from idia_index.plugins import BACKEND_DTYPES as BACKEND_DTYPES
-from idia_index.plugins import BackendPlugin, IndexType
+from idia_index.plugins import BackendPlugin, IndexType, Session
 from idia_index.support.offline import go_offline, is_offline, send_nothing
 
 BACKENDS = "idia_index.backends"
@@ -58,6 +59,7 @@ def load_backend(
     model: str,
     device: str | None = None,
     dtype: str = "float32",
+    session: Session | None = None,
     **options: object,
 ) -> Backend:
     """Loads a model with a backend.
@@ -67,16 +69,35 @@ def load_backend(
         model: SPEC, as the command line takes it.
         device: "cpu", "cuda", ...; None takes the best that works.
         dtype: what the towers compute in: "float32", "float16" or "bfloat16".
+        session: what a hosted backend may send where; None: nothing.
         options: keywords that only some backends take (`allow_activation_mismatch`).
 
     Raises:
         IdiaIndexError: the backend or the model cannot be loaded; says why and what to do.
     """
     # Each plugin has a constructor of its own; the protocol says which keywords all take.
-    construct: Any = backend_class(name)
-    plugin: BackendPlugin = construct(model=model, device=device, dtype=dtype, **options)
+    loaded = backend_class(name)
+    construct: Any = loaded
+    allowed = {"session": session or Session()} if _is_hosted(loaded, name, session) else {}
+    plugin: BackendPlugin = construct(model=model, device=device, dtype=dtype, **options, **allowed)
     plugin.load_options = {"dtype": dtype, **options}
     return Backend(plugin)
+
+
+def _is_hosted(loaded: type[BackendPlugin], name: str, session: Session | None) -> bool:
+    """Whether a backend sends something; raises RefusedError where it must not, or need not."""
+    if loaded.hosted and is_offline():
+        raise RefusedError(
+            f"offline: the backend {name!r} asks a service; leave out --offline, or take a model "
+            "whose files are here"
+        )
+    asked = None if session is None else replace(session, folder=None)
+    if not loaded.hosted and asked not in (None, Session()):
+        raise InputError(
+            f"the backend {name!r} asks no service: leave out --send-texts-to, --send-images-to "
+            "and what else is for services"
+        )
+    return loaded.hosted
 
 
 # Index types that there once were, and what takes their place.

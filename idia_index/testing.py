@@ -19,7 +19,8 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from idia_index.encode.embeddings import encode_images, encode_texts
+from idia_index.encode.embeddings import encode_texts
+from idia_index.encode.image_embeddings import encode_images
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.plugins import BACKEND_DTYPES, BackendPlugin
 from idia_index.types import Float32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,54 @@ class Fingerprint:
         if not 1 <= fields["dim"] <= MAX_DIM:
             raise ValueError(f"the model has {fields['dim']!r:.80} dimensions")
         return cls(**fields)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A text or an image that left the machine.
+
+    Attributes:
+        kind: "text" or "image".
+        sha256: of the text in UTF-8, or of the bytes of the image as they were sent.
+        bytes: how many they are.
+    """
+
+    kind: Literal["text", "image"]
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ServiceRecord:
+    """What a run asked of a service, and how far its answers can be relied on.
+
+    Attributes:
+        endpoint: the URL.
+        model: the model that the service was asked for.
+        says: what the service says of itself, in a line; empty where it says nothing.
+        checked: when its fixed probes were answered as at the build, UTC; last at the end.
+        noise: the longest difference between unit rows of the same input, over three probes; null
+            for labels, which have none.
+        tolerance: similarities that differ by no more are not told apart by such answers.
+        undecided: predictions whose two best names are no further apart than that; null where
+            the second best was not looked for.
+        calls: requests that were made, repeated ones and probes among them.
+        repeated: requests that were made again because the service asked for it.
+        remembered: answers that an earlier run had paid for.
+        sent: what left the machine beside the fixed probes, each once.
+    """
+
+    endpoint: str
+    model: str
+    says: str
+    checked: tuple[str, ...]
+    noise: float | None
+    tolerance: float | None
+    calls: int
+    repeated: int
+    remembered: int
+    sent: tuple[Sent, ...]
+    undecided: int | None = None
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ QUERY_BLOCK = 1024
 
 
 @lru_cache(maxsize=1)
-def _resources() -> Any:
+def gpu_resources() -> Any:
     """FAISS's memory on the device, tried with a tiny search.
 
     Raises:
@@ -58,7 +58,7 @@ class FaissGpuShard(SearchedShard):
 
     def __init__(self, rows: FloatShard) -> None:
         self._rows = rows
-        self._resources = _resources()
+        self._resources = gpu_resources()
 
     def search(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
         t, n, _ = self._rows.shape

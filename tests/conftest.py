@@ -15,7 +15,8 @@ from PIL import Image
 from toy_backend import ToyBackend
 
 import idia_index.registry
-from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.names import make_names
+from idia_index.prompts.packed_names import NameList
 from idia_index.support.offline import send_nothing
 
 # No test may reach for a hub; whatever tries must fail at once and not wait for a network.

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import pickle
 import re
+import subprocess
+import sys
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -69,13 +72,30 @@ def test_what_type_checkers_see_is_what_is_imported() -> None:
     tree = ast.parse(Path(idia_index.__file__).read_text(encoding="utf-8"))
     (checked,) = (node for node in tree.body if isinstance(node, ast.If))
     seen = {
-        alias.name: str(node.module).removeprefix("idia_index.")
+        alias.name: getattr(import_module(str(node.module)), alias.name)
         for node in checked.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert seen == idia_index._PLACES
+    assert seen == {name: getattr(idia_index, name) for name in seen}
     assert {*seen, "__version__", "decide"} == set(idia_index.__all__)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import idia_index.decide as decide",
+        "import idia_index.decide.votes; from idia_index import decide",
+        "import idia_index; import idia_index.decide.votes; decide = idia_index.decide",
+    ],
+)
+def test_decide_is_the_function_whatever_was_imported_before(first: str) -> None:
+    """A folder of the package has that name, too."""
+    code = f"{first}; print(decide([3, 3], name_id=3, tau=2).inferred_member)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/"
+    )
+    assert done.stdout == "True\n"
 
 
 def test_the_docs_say_each_public_name_and_the_rule_of_the_rest() -> None:

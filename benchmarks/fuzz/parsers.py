@@ -20,9 +20,9 @@ import seeds
 from idia_index.encode.image_cache import ImageCache, damaged
 from idia_index.encode.images import load_image
 from idia_index.errors import IdiaIndexError
-from idia_index.evaluation.recorded import read_results
 from idia_index.pipelines.recorded_people import as_at_source, as_recorded, check_images
 from idia_index.pipelines.recorded_report import read_report, reading
+from idia_index.pipelines.recorded_results import read_results
 from idia_index.pipelines.replay import check_index, read_source
 from idia_index.prompts.lint import lint_names
 from idia_index.prompts.names import read_names

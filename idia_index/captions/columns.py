@@ -16,6 +16,7 @@ def arrow() -> Any:
     """pyarrow; raises MissingExtraError."""
     try:
         import pyarrow
+        import pyarrow.compute
     except ImportError as error:
         raise MissingExtraError("reading captions", "pyarrow", "members") from error
     return pyarrow
@@ -75,5 +76,6 @@ def _flat(column: Any, count: int) -> tuple[Any, NDArray[np.int64]]:
     texts = (pa.string(), pa.binary(), pa.large_string(), pa.large_binary(), pa.null())
     if column.type not in texts:
         raise ValueError(f"the caption column holds {column.type}, not text")
-    column = column.cast(pa.binary())
+    # The same bytes: a cast would copy them.
+    column = column.view(pa.binary()) if column.type == pa.string() else column.cast(pa.binary())
     return (column.fill_null(b"") if column.null_count else column), owners.astype(np.int64)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 from idia_index.captions.rules import FILE_SEPARATORS, in_word, plain, reversals, unaccented
 from idia_index.prompts.names import clean_name
 
+_Codes = NDArray[np.uint32]
 _SLOW, _GONE = 0xFFFFFFFF, 0xFFFFFFFE  # characters that need their neighbours; those left out
-_LOOSE_ASCII = bytes(
+LOOSE_ASCII = bytes(
     0x20
     if code != 0x0A and code < 0x80 and FILE_SEPARATORS.fullmatch(chr(code))
     else code + 32
@@ -33,27 +35,38 @@ def loosest(text: str) -> bytes:
     """The form of text in any script, as UTF-8."""
     if text.isascii():
         return loosest_ascii(text.encode("ascii"))
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    table = _table()
-    places = np.minimum(codes, len(table) - 1)
-    mapped = table[places]
-    slow = mapped == _SLOW
-    marks = _marks()[places]
-    slow[1:] |= marks[1:] & marks[:-1]  # NFKC puts them in order
+    codes, beyond, mapped, slow = _looked_up(text)
     if slow.any():
         lines = text.split("\n")
-        for number in _lines_of(codes, slow).tolist():
+        breaks = np.flatnonzero(codes == 0x0A)
+        for number in np.unique(np.searchsorted(breaks, beyond[slow])).tolist():
             lines[number] = loosest_exactly(lines[number])
-        codes = np.frombuffer("\n".join(lines).encode("utf-32-le", "surrogatepass"), np.uint32)
-        mapped = table[np.minimum(codes, len(table) - 1)]
-        mapped = np.where(mapped == _SLOW, codes, mapped)  # as `loosest_exactly` left them
-    kept = mapped[mapped != _GONE]
-    return loosest_ascii(kept.tobytes().decode("utf-32-le", "replace").encode("utf-8"))
+        codes, beyond, mapped, slow = _looked_up("\n".join(lines))
+        mapped = np.where(mapped == _SLOW, codes[beyond], mapped)  # as `loosest_exactly` left them
+    codes[beyond] = mapped
+    codes = np.delete(codes, beyond[mapped == _GONE])
+    text = codes.tobytes().decode("utf-32-le", "replace")
+    for character in map(chr, np.unique(mapped[mapped != _GONE]).tolist()):
+        if form := _tables().longer.get(character):
+            text = text.replace(character, form)
+    return loosest_ascii(text.encode("utf-8"))
+
+
+def _looked_up(text: str) -> tuple[_Codes, NDArray[np.int64], _Codes, NDArray[np.bool_]]:
+    """The characters of a text, places of those beyond ASCII, their forms, and which are slow."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).copy()
+    beyond = np.flatnonzero(codes >= 0x80)
+    places = np.minimum(codes[beyond], 0x10000)
+    mapped = _tables().forms[places]
+    marks = _tables().marks[places]
+    slow = mapped == _SLOW
+    slow[1:] |= marks[1:] & marks[:-1] & (np.diff(beyond) == 1)  # NFKC puts them in order
+    return codes, beyond, mapped, slow
 
 
 def loosest_ascii(text: bytes) -> bytes:
     """The form of text in which no separator, capital letter or accent is beyond ASCII."""
-    text = text.translate(_LOOSE_ASCII)
+    text = text.translate(LOOSE_ASCII)
     if b"%20" in text:
         text = text.replace(b"%20", b" ")
     letters = np.frombuffer(text, np.uint8)
@@ -80,25 +93,25 @@ def search_forms(name: str) -> list[bytes]:
     return [each.encode("utf-8") for each in (form, *reversals(form))]
 
 
-def _lines_of(codes: NDArray[np.uint32], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Numbers of the lines of the marked characters, ascending, each once."""
-    breaks = np.flatnonzero(codes == 0x0A)
-    return np.unique(np.searchsorted(breaks, np.flatnonzero(mask)))
+class _Tables(NamedTuple):
+    """Of every character of the basic plane, what the rules make of it.
 
-
-@cache
-def _marks() -> NDArray[np.bool_]:
-    """Whether a character of the basic plane has a place in the order of marks: bool [65537]."""
-    return np.array([unicodedata.combining(chr(code)) > 0 for code in range(0x10000)] + [False])
-
-
-@cache
-def _table() -> NDArray[np.uint32]:
-    """Of every character of the basic plane, its form where that is one character: uint32 [65537].
-
-    The last entry is for those beyond, which are looked at one line at a time.
+    Attributes:
+        forms: its form where that is one character: uint32 [65537]; the last is for those beyond,
+            which are looked at one line at a time.
+        longer: the form where it is several characters, and neighbours do not matter.
+        marks: whether it has a place in the order of marks: bool [65537].
     """
-    table = np.full(0x10001, _SLOW, np.uint32)
+
+    forms: _Codes
+    longer: dict[str, str]
+    marks: NDArray[np.bool_]
+
+
+@cache
+def _tables() -> _Tables:
+    forms = np.full(0x10001, _SLOW, np.uint32)
+    longer: dict[str, str] = {}
     composing: set[str] = set()
     for code in range(0x10000):
         composing.update(unicodedata.normalize("NFD", chr(code))[1:])
@@ -108,7 +121,9 @@ def _table() -> NDArray[np.uint32]:
             continue  # its neighbours matter
         form = "" if 0x300 <= code < 0x370 else loosest_exactly(character)
         if len(form) <= 1:
-            table[code] = ord(form) if form else _GONE
-    table[0xD800:0xE000] = 0xFFFD
-    table[0x0A] = 0x0A
-    return table
+            forms[code] = ord(form) if form else _GONE
+        elif form.isascii():
+            forms[code], longer[character] = code, form
+    forms[0xD800:0xE000] = 0xFFFD
+    marks = [unicodedata.combining(chr(code)) > 0 for code in range(0x10000)]
+    return _Tables(forms, longer, np.array([*marks, False]))

@@ -1,11 +1,13 @@
 """Captions as a column -> which names stand in which of them: candidates first, then each verified.
 
-The automaton looks for the loosest form of every name in the loosest form of many captions at
-once; what it finds is a candidate, and `rules.classify` decides.
+The automaton looks for the loosest form of every name in the folded bytes of all captions, and in
+the loosest form of those that folding does not bring there. What it finds is a candidate, and
+`rules.classify` decides.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,13 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.captions.automaton import make_automaton
-from idia_index.captions.loosening import loosest, loosest_ascii, search_forms
-from idia_index.captions.rules import SUBSTRING, VARIANTS, Forms, classify
+from idia_index.captions.columns import arrow
+from idia_index.captions.loosening import LOOSE_ASCII, loosest, search_forms
+from idia_index.captions.rules import (
+    SUBSTRING,
+    VARIANTS,
+    Forms,
+    as_bytes,
+    classify,
+    stands_as_written,
+)
 from idia_index.errors import InputError
 from idia_index.support.text import shown
 
 _Int64 = NDArray[np.int64]
 _FORMS_KEPT = 100_000
+_AT_ONCE = 4096  # captions
+_FOLD = LOOSE_ASCII.replace(b"\n", b" ")
 
 
 class Matches(NamedTuple):
@@ -63,24 +75,38 @@ class Matcher:
         self._begins = np.cumsum([0, *map(len, lists)])
         self._owners = np.array([number for ids in lists for number in ids], np.int64)
         self._find = make_automaton(patterns)
-        self._name_forms = lru_cache(_FORMS_KEPT)(lambda number: Forms(names[number]))
+        self._name_forms = lru_cache(_FORMS_KEPT)(
+            lambda number: (Forms(names[number]), as_bytes(names[number]))
+        )
 
     def match(self, column: Any) -> Matches:
         """Matches of a pyarrow array of binary captions without nulls."""
         if self.rule == "paper":
-            captions, names = self._pairs(*self._places(column))
+            captions, names = self._pairs(*self._places(*_bytes_of(column)))
             return Matches(captions, names, np.zeros(len(names), np.int64))
-        places, patterns = self._in_lines(_ascii_lines(column))
-        high = _rows_beyond_ascii(column)
-        if len(high):
-            more, others = self._in_lines(_lines(column.take(_arrow(high))))
-            places = np.concatenate((places, high[more]))
-            patterns = np.concatenate((patterns, others))
-        return self._verified(column, *self._pairs(places, patterns))
+        parts = [
+            Matches(found.captions + start, found.names, found.variants)
+            for start in range(0, len(column), _AT_ONCE)
+            for found in [self._named(column[start : start + _AT_ONCE])]
+        ]
+        none = np.empty(0, np.int64)
+        return Matches(*map(np.concatenate, zip((none, none, none), *parts, strict=True)))
 
-    def _places(self, column: Any) -> tuple[_Int64, _Int64]:
-        """Captions and patterns, found in the column's own bytes: nothing is copied."""
+    def _named(self, column: Any) -> Matches:
+        """By rule `name`, in few captions: their copies fit into the processor's caches."""
         data, offsets = _bytes_of(column)
+        text = bytes(data).translate(_FOLD)
+        places, patterns = ([each] for each in self._places(text, offsets))
+        for rows in _odd_rows(column, text, offsets):
+            if len(rows):
+                more, others = self._in_lines(_lines(column.take(arrow().array(rows))))
+                places.append(rows[more])
+                patterns.append(others)
+        pairs = self._pairs(np.concatenate(places), np.concatenate(patterns))
+        return self._verified(bytes(data), offsets, *pairs)
+
+    def _places(self, data: Any, offsets: _Int64) -> tuple[_Int64, _Int64]:
+        """Captions and patterns, found in the captions' bytes as they lie one after the other."""
         patterns, ends = self._find(data)
         begins = ends - self._lengths[patterns]
         captions = np.searchsorted(offsets, begins, side="right") - 1
@@ -103,25 +129,23 @@ class Matcher:
         both = np.unique(np.repeat(captions, counts) * len(self.names) + names)
         return np.divmod(both, len(self.names))
 
-    def _verified(self, column: Any, captions: _Int64, names: _Int64) -> Matches:
-        kept: list[tuple[int, int, int]] = []
+    def _verified(self, data: bytes, offsets: _Int64, captions: _Int64, names: _Int64) -> Matches:
+        variants = np.full(len(names), -1, np.int64)
         numbers = {variant: number for number, variant in enumerate(self.variants)}
+        begins, ends = offsets[captions].tolist(), offsets[captions + 1].tolist()
         before, forms = -1, Forms("")
-        for caption, name in zip(captions.tolist(), names.tolist(), strict=True):
-            if caption != before:
-                text = column[caption].as_py().decode("utf-8", "replace")
-                before, forms = caption, Forms(text)
-            variant = classify(forms, self._name_forms(name))
+        for k, (begin, end, name) in enumerate(zip(begins, ends, names.tolist(), strict=True)):
+            form, written = self._name_forms(name)
+            if stands_as_written(data[begin:end], written):
+                variants[k] = numbers["exact"]
+                continue
+            if begin != before:
+                before, forms = begin, Forms(data[begin:end].decode("utf-8", "replace"))
+            variant = classify(forms, form)
             if variant is not None:
-                kept.append((caption, name, numbers[variant]))
-        table = np.array(kept, np.int64).reshape(-1, 3)
-        return Matches(table[:, 0], table[:, 1], table[:, 2])
-
-
-def _arrow(rows: _Int64) -> Any:
-    import pyarrow as pa
-
-    return pa.array(rows)
+                variants[k] = numbers[variant]
+        kept = variants >= 0
+        return Matches(captions[kept], names[kept], variants[kept])
 
 
 def _bytes_of(column: Any) -> tuple[Any, _Int64]:
@@ -133,30 +157,25 @@ def _bytes_of(column: Any) -> tuple[Any, _Int64]:
     return whole[offsets[0] : offsets[-1]], offsets - offsets[0]
 
 
-def _rows_beyond_ascii(column: Any) -> _Int64:
-    data, offsets = _bytes_of(column)
-    places = np.flatnonzero(np.frombuffer(data, np.int8) < 0)
-    beyond = np.zeros(len(column), np.bool_)
-    beyond[np.searchsorted(offsets, places, side="right") - 1] = True
-    return np.flatnonzero(beyond)
-
-
-def _joined(column: Any) -> bytes:
-    """The captions, one a line; a line break within one becomes a space."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    data, _ = _bytes_of(column)
-    if 0x0A in np.frombuffer(data, np.uint8):
-        column = pc.replace_substring(column, "\n", " ")
-    lists = pa.ListArray.from_arrays(pa.array([0, len(column)], pa.int32()), column)
-    joined: bytes = pc.binary_join(lists, b"\n")[0].as_py()
-    return joined
-
-
-def _ascii_lines(column: Any) -> bytes:
-    return loosest_ascii(_joined(column))
+def _odd_rows(column: Any, text: bytes, offsets: _Int64) -> tuple[_Int64, _Int64]:
+    """Captions whose folded bytes are not their loosest form: ASCII ones, and those beyond."""
+    pa = arrow()
+    plain = pa.compute.string_is_ascii(column.view(pa.string())).to_numpy(zero_copy_only=False)
+    spaces = np.frombuffer(text, np.uint8) == 0x20
+    again = spaces[1:] & spaces[:-1]
+    if b"%20" in text:
+        again[[found.start() for found in re.finditer(b"%20", text)]] = True
+    spaced = np.zeros(len(offsets) - 1, np.bool_)
+    spaced[np.searchsorted(offsets, np.flatnonzero(again), side="right") - 1] = True
+    return np.flatnonzero(spaced & plain), np.flatnonzero(~plain)
 
 
 def _lines(column: Any) -> bytes:
-    return loosest(_joined(column).decode("utf-8", "replace"))
+    """The loosest form of captions, one a line; a line break within one becomes a space."""
+    pa = arrow()
+    data, _ = _bytes_of(column)
+    if 0x0A in np.frombuffer(data, np.uint8):
+        column = pa.compute.replace_substring(column, "\n", " ")
+    lists = pa.ListArray.from_arrays(pa.array([0, len(column)], pa.int32()), column)
+    joined = pa.compute.binary_join(lists, b"\n")[0].as_py()
+    return loosest(joined.decode("utf-8", "replace"))

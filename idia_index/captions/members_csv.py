@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from idia_index.errors import InputError
 from idia_index.prompts.names import name_key
 from idia_index.support.csv_lines import table_rows
-from idia_index.support.text import read_lines, shown, shown_path
+from idia_index.support.text import shown, shown_path
+from idia_index.support.text_lines import read_lines
 
 _NEEDED = ("name", "membership", "training_count")
 _MEMBERSHIPS = ("member", "non_member", "")

@@ -13,16 +13,16 @@ from idia_index.captions.records import Batch, Columns, Layout, Source
 from idia_index.captions.sources import fsspec
 
 _ROWS = 32_768
-_PART_BYTES = 256 << 20  # of the file, whatever part of it are captions
+PART_BYTES = 256 << 20  # of the file, whatever part of it are captions
 
 
 def parts(source: Source) -> list[Source]:
     """A large file in runs of row groups, which cores share; raises as reading does."""
-    if source.size <= _PART_BYTES:
+    if source.size <= PART_BYTES:
         return [source]
     with _opened(source) as file:
         groups = file.metadata.num_row_groups
-    count = min(groups, -(-source.size // _PART_BYTES))
+    count = min(groups, -(-source.size // PART_BYTES))
     cuts = [groups * k // count for k in range(count + 1)]
     return [
         replace(source, groups=(start, stop), part=k, size=source.size // count)

@@ -44,6 +44,9 @@ _SEPARATORS = re.compile(f"[\\s{_APOSTROPHES}{_HYPHENS}]+")
 FILE_SEPARATORS = re.compile(f"(?:[\\s{_APOSTROPHES}{_HYPHENS}_+]|%20)+")
 # Accents of Latin, Greek and Cyrillic only: the marks of other scripts are vowels.
 _ACCENTS = re.compile("[\u0300-\u036f]+")
+_APART = {b""} | {
+    bytes([code]) for code in range(128) if not (chr(code).isalnum() or chr(code) in _APOSTROPHES)
+}
 # Scripts written without spaces between words, and Hangul, whose particles follow a name at once.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff"
@@ -130,6 +133,26 @@ def classify(caption: Forms, name: Forms) -> str | None:
     if any(any(_stands(caption.form(4), each)) for each in name.reversals):
         return "last_first"
     return None
+
+
+def as_bytes(name: str) -> bytes:
+    """A name for `stands_as_written`; empty where its form `written` is not simply the name."""
+    simple = name.isascii() and written(name) == name and not set(name) & set(_APOSTROPHES)
+    return name.encode("ascii") if simple else b""
+
+
+def stands_as_written(caption: bytes, name: bytes) -> bool:
+    """Whether `classify` says "exact" for sure: the name between ASCII characters of no word.
+
+    An apostrophe after it may be that of a possessive, so it is not one of them.
+    """
+    place = caption.find(name) if name else -1
+    while place >= 0:
+        before, after = caption[:place][-1:], caption[place + len(name) :][:1]
+        if before in _APART and after in _APART:
+            return True
+        place = caption.find(name, place + 1)
+    return False
 
 
 def _stands(text: str, name: str) -> tuple[bool, bool]:

@@ -12,7 +12,7 @@ from idia_index.prompts.templates import Template
 from idia_index.search.index import Index
 from idia_index.store.manifest_json import Manifest
 from idia_index.subjects.subjects import Skipped, SkippedSubject, Subject
-from idia_index.types import Float32, Int64
+from idia_index.types import Float32, Int64, ServiceRecord
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ class BackendSummary:
         model: SPEC of the model.
         device: what it ran on.
         precision: what it computed in.
+        service: what was asked of a service; null where nothing left the machine.
     """
 
     name: str
     model: str
     device: str
     precision: str
+    service: ServiceRecord | None = None
 
 
 @dataclass(frozen=True)

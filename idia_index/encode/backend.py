@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 from PIL import Image
 
-from idia_index.encode import embeddings
-from idia_index.encode.images import ImageSource, load_image
+from idia_index.encode import embeddings, image_embeddings
+from idia_index.encode.images import ImageSource
 from idia_index.errors import InputError
 from idia_index.plugins import BackendPlugin
 from idia_index.support.text import shown
-from idia_index.types import Fingerprint, Float32
+from idia_index.types import Fingerprint, Float32, ServiceRecord
 
 
 class Encoder(BackendPlugin):
@@ -36,7 +38,7 @@ class Encoder(BackendPlugin):
         """
         if isinstance(images, str | os.PathLike | Image.Image):
             raise InputError("encode_images takes a list of images: put this one in brackets")
-        return embeddings.encode_images(self, [load_image(image) for image in images])
+        return image_embeddings.encode_images(self, images)
 
 
 class Backend(Encoder):
@@ -56,19 +58,35 @@ class Backend(Encoder):
         self.plugin = plugin
         self.name = plugin.name
         self.model = plugin.model
-        self.load_options = plugin.load_options
         self.notes = plugin.notes
         self.device = plugin.device
         self.text_tower = plugin.text_tower
         self.logit_scale = plugin.logit_scale
+        self.text_batch = plugin.text_batch
+        self.hosted = plugin.hosted
+        self.wants_files = plugin.wants_files
+        self.image_workers = plugin.image_workers
 
     def __repr__(self) -> str:
         return f"<Backend {self.name}: {self.model} on {self.device}>"
 
     @property
+    def load_options(self) -> Mapping[str, Any]:  # type: ignore[override]
+        """Keywords beside `model` and `device` that load it the same way again."""
+        return self.plugin.load_options
+
+    @property
     def fingerprint(self) -> Fingerprint:
         """What the model is, exactly: architecture, SHA-256 of the weights, preprocessing, ..."""
         return self.plugin.fingerprint
+
+    def image_threads(self) -> AbstractContextManager[Callable[[], None]]:
+        """Passed on to the plugin."""
+        return self.plugin.image_threads()
+
+    def fit_image(self, image: Image.Image) -> Image.Image:
+        """What the model sees of an image, after its own resizing and cropping."""
+        return self.plugin.fit_image(image)
 
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
         """The plugin's own vectors, not normalised."""
@@ -78,6 +96,23 @@ class Backend(Encoder):
         """The plugin's own vectors, not normalised."""
         return self.plugin.embed_texts(texts)
 
+    @property
+    def service(self) -> ServiceRecord | None:
+        """What was asked of a service until now; None where nothing leaves the machine."""
+        return self.plugin.service
+
     def expect_images(self, count: int) -> None:
         """Passed on to the plugin."""
         self.plugin.expect_images(count)
+
+    def announce(self, texts: int, images: int, text_bytes: int) -> None:
+        """Passed on to the plugin."""
+        self.plugin.announce(texts, images, text_bytes)
+
+    def recognise(self, load_options: Mapping[str, Any]) -> None:
+        """Passed on to the plugin, which may then load as what it recognised."""
+        self.plugin.recognise(load_options)
+
+    def confirm(self) -> None:
+        """Passed on to the plugin."""
+        self.plugin.confirm()

@@ -1,6 +1,6 @@
-"""Tokens -> packs -> text embeddings, and images -> image embeddings: unit rows, one place.
+"""Tokens -> packs -> text embeddings: unit rows, one place.
 
-Everything that a backend returns passes through here, so that normalising and checking are
+Everything that a backend returns passes through `unit_rows`, so that normalising and checking are
 the same for all of them.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from PIL import Image
 
 from idia_index.encode.packs import Int32, plan_packs
 from idia_index.encode.tokens import grid_tokens, text_tokens
@@ -17,9 +16,6 @@ from idia_index.errors import InputError, ModelError
 from idia_index.plugins import BackendPlugin, PackTower
 from idia_index.prompts.grid import PromptGrid
 from idia_index.types import Float32
-
-IMAGE_BATCH = 32
-TEXT_BATCH = 256
 
 Progress = Callable[[int], None]
 
@@ -43,19 +39,6 @@ def unit_rows(vectors: Float32, backend: BackendPlugin, what: str) -> Float32:
         )
     rows: Float32 = (vectors / norms).astype(np.float32, copy=False)
     return rows
-
-
-def encode_images(
-    backend: BackendPlugin, images: Sequence[Image.Image], progress: Progress = _quiet
-) -> Float32:
-    """Image embeddings float32 [n, D], unit rows; `progress` gets the count of each batch."""
-    backend.expect_images(len(images))
-    out = np.empty((len(images), backend.fingerprint.dim), np.float32)
-    for start in range(0, len(images), IMAGE_BATCH):
-        batch = images[start : start + IMAGE_BATCH]
-        out[start : start + len(batch)] = unit_rows(backend.embed_images(batch), backend, "image")
-        progress(len(batch))
-    return out
 
 
 def encode_texts(
@@ -124,8 +107,8 @@ def _encode_whole(backend: BackendPlugin, texts: Sequence[str], progress: Progre
     """Through `embed_texts`, texts of similar length together so that little is padding."""
     out = np.empty((len(texts), backend.fingerprint.dim), np.float32)
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    for start in range(0, len(texts), TEXT_BATCH):
-        rows = by_length[start : start + TEXT_BATCH]
+    for start in range(0, len(texts), backend.text_batch):
+        rows = by_length[start : start + backend.text_batch]
         out[rows] = unit_rows(backend.embed_texts([texts[i] for i in rows]), backend, "text")
         progress(len(rows))
     return out

@@ -23,6 +23,7 @@ from idia_index.support.locks import lock
 from idia_index.types import Fingerprint, Float32
 
 FILE = "images.cache"
+ANSWERS = "answers.cache"  # what a service was paid for: texts too, until `compact`
 SWITCH = "IDIA_INDEX_IMAGE_CACHE"
 LOADING = (
     2  # raised when the pixels that a file gives change: transparency is laid on white since 2
@@ -30,16 +31,23 @@ LOADING = (
 MAX_BYTES = 256 << 20  # 86,000 images at 768 dimensions; what comes after is not remembered
 
 
+def remembers_images() -> bool:
+    """Whether embeddings of images may be kept; the environment can forbid it."""
+    return os.environ.get(SWITCH, "").lower() != "off"
+
+
 class ImageCache:
     """The embeddings of one model that an index directory remembers."""
 
-    def __init__(self, folder: Path | None, fingerprint: Fingerprint, how: str) -> None:
+    def __init__(
+        self, folder: Path | None, fingerprint: Fingerprint, how: str, file: str = FILE
+    ) -> None:
         """`how` says what else changes an embedding's last bits, such as backend and device.
 
         Without a folder nothing is remembered.
         """
-        self._path = (folder or Path()) / FILE
-        self._on = folder is not None and os.environ.get(SWITCH, "").lower() != "off"
+        self._path = (folder or Path()) / file
+        self._on = folder is not None and (file != FILE or remembers_images())
         model = json.dumps([asdict(fingerprint), how, LOADING], sort_keys=True)
         self._model = hashlib.sha256(model.encode()).digest()
         self._dim = fingerprint.dim
@@ -66,15 +74,25 @@ class ImageCache:
         try:
             with open(self._path, "ab", opener=private) as file:
                 lock(file.fileno(), wait=True)
-                # Records of another length, or half of one, are of no use to anybody.
+                # Half a record is of no use to anybody, and would make those after it none.
                 size = os.fstat(file.fileno()).st_size
-                if size % self._record.itemsize:
-                    file.truncate(0)
-                    size = 0
+                if rest := size % self._record.itemsize:
+                    size -= rest
+                    file.truncate(size)
                 room = max(0, MAX_BYTES - size) // self._record.itemsize
                 file.write(records[:room].tobytes())
         except OSError:
             return
+
+    def size(self) -> int:
+        """Bytes of all that is remembered now, to `forget` what comes after."""
+        return self._path.stat().st_size if self._on and self._path.is_file() else 0
+
+    def forget(self, size: int) -> None:
+        """Forgets what was remembered since `size` told so many bytes."""
+        if self._on and self.size() > size:
+            os.truncate(self._path, size)
+            self._rows = self._read()
 
     def _read(self) -> dict[bytes, Float32]:
         try:

@@ -38,7 +38,7 @@ _CLEAR = ("LA", "La", "PA", "RGBA", "RGBa")
 _STRIP = 256  # rows
 
 
-def load_image(source: ImageSource) -> Image.Image:
+def load_image(source: ImageSource, admit: Callable[[int], None] | None = None) -> Image.Image:
     """Decodes an image and turns it upright by its EXIF orientation.
 
     The mode stays that of the file (L, P, RGB, CMYK, ...): a backend converts to RGB where its
@@ -54,7 +54,7 @@ def load_image(source: ImageSource) -> Image.Image:
     if isinstance(source, Image.Image):
         return _flattened(_upright(source, "the given image"))
     with open_image(source) as file:
-        return decode_image(file, source)
+        return decode_image(file, source, admit)
 
 
 def open_image(path: str | os.PathLike[str]) -> BinaryIO:

@@ -1,4 +1,4 @@
-"""Room for decoded images that wait to be encoded: what keeps an audit's memory bounded."""
+"""Room for decoded images: what keeps an audit's memory bounded, however many threads decode."""
 
 from __future__ import annotations
 
@@ -8,40 +8,24 @@ ROOM = 512 << 20  # bytes; a photo of 12 million pixels takes 48 of these MiB
 
 
 class Room:
-    """Bytes that images may take together, shared by those who decode them and who encodes.
+    """Bytes that decoded images may take together.
 
-    The image that is due next is let in whatever it takes, so that nobody waits for ever.
+    Who holds room never waits for more of it. An image larger than all of it is let in alone.
     """
 
     def __init__(self, size: int = ROOM) -> None:
         self.size = size
         self._used = 0
-        self._due = 0
-        self._closed = False
         self._changed = Condition()
 
-    def take(self, place: int, size: int) -> None:
-        """Waits until there is room for the image of a place, or it is due."""
+    def take(self, size: int) -> None:
+        """Waits until there is room for an image."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._closed or place == self._due or self._used + size <= self.size
-            )
+            self._changed.wait_for(lambda: not self._used or self._used + size <= self.size)
             self._used += size
 
     def give(self, size: int) -> None:
         """Makes room again."""
         with self._changed:
             self._used -= size
-            self._changed.notify_all()
-
-    def expect(self, place: int) -> None:
-        """Says which image is due next."""
-        with self._changed:
-            self._due = place
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        """Lets everybody in, who then finds that nobody waits for them."""
-        with self._changed:
-            self._closed = True
             self._changed.notify_all()

@@ -18,9 +18,11 @@ from idia_index.evaluation.baselines import (
     one_shift,
     shifted,
 )
+from idia_index.evaluation.controls import name_traits
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.low_fpr import LOW_RATES, tpr_at_fpr
 from idia_index.evaluation.measured import Float64
+from idia_index.evaluation.pairs import of_one_sex, share_of_crossed_pairs
 from idia_index.evaluation.protocol import (
     Curve,
     Drawn,
@@ -31,21 +33,10 @@ from idia_index.evaluation.protocol import (
     rate_curve,
     ratio_interval,
 )
-from idia_index.evaluation.records import (
-    Baselines,
-    BinRates,
-    Curves,
-    Firmness,
-    NameSwap,
-    PeopleCounts,
-    RateCurve,
-    Rocs,
-    RuleShare,
-    RuleWithoutFaces,
-    ScoreRoc,
-    Sensitivity,
-    Share,
-)
+from idia_index.evaluation.records.baselines import Baselines, NameSwap, RuleShare, RuleWithoutFaces
+from idia_index.evaluation.records.curves import BinRates, Curves, RateCurve, Rocs, ScoreRoc
+from idia_index.evaluation.records.rates import PeopleCounts, Share
+from idia_index.evaluation.records.sensitivity import Firmness, Sensitivity
 from idia_index.evaluation.roc import make_roc
 from idia_index.evaluation.settings import LeftOut, Settings
 from idia_index.evaluation.surfaces import firmness, rate_sensitivity
@@ -265,20 +256,29 @@ def _rule_without_faces(
     hits = correct >= settings.tau
     np.fill_diagonal(hits, False)
     moved = one_shift(correct, settings.seed) >= settings.tau
-    swap = hits[others]
-    pairs = share_of_pairs(swap.sum(axis=1), np.full(len(others), len(hits) - 1), settings.seed)
+    counted = _pairs(evidence)[others]
+    swap = hits[others] & counted
+    pairs = share_of_crossed_pairs(swap, counted)
     return RuleWithoutFaces(
         name_swap=NameSwap(
             pairs.hits,
             pairs.total,
             pairs.rate,
             pairs.ci95,
-            "pairs of a non-member's images and another subject's name",
+            "pairs of a non-member's images and another subject's name of the same sex",
             int(swap.any(axis=1).sum()),
         ),
         shuffled_members=_shuffled("members", moved[members]),
         shuffled_non_members=_shuffled("non-members", moved[others]),
     )
+
+
+def _pairs(evidence: Evidence) -> Bool:
+    """Pairs of two subjects whose names are of one sex; all pairs where there is none."""
+    sexes = [name_traits(r.subject.name, 0).sex for r in evidence.audit.subjects]
+    same = of_one_sex(sexes, sexes)
+    np.fill_diagonal(same, False)
+    return same if same.any() else ~np.eye(len(sexes), dtype=np.bool_)
 
 
 def _shuffled(who: str, associated: Bool) -> RuleShare:

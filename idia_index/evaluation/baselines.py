@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from idia_index.evaluation.auc import auc, auc_interval
 from idia_index.evaluation.draws import shuffled
 from idia_index.evaluation.measured import Float64
-from idia_index.evaluation.records import BaselineRow
+from idia_index.evaluation.records.baselines import BaselineRow
 from idia_index.types import Int64
 
 SHIFTS = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from idia_index.decide.results import SubjectVotes
-from idia_index.evaluation.records import Metrics, TrainingCountRate
+from idia_index.evaluation.records.rates import Metrics, TrainingCountRate
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER
 from idia_index.support.intervals import Rate
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from idia_index.evaluation.measured import Float64
-from idia_index.evaluation.records import LowFpr
+from idia_index.evaluation.records.curves import LowFpr
 from idia_index.support.intervals import Rate, binomial, incomplete_beta, people_needed, upper_bound
 
 LOW_RATES = (0.01, 0.001)

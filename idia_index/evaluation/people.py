@@ -11,7 +11,7 @@ from idia_index.evaluation.analysis import share_of_pairs
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.measured import Float64
 from idia_index.evaluation.pvalues import SMALL, adjusted, excess_of_small, expected_small, passing
-from idia_index.evaluation.records import (
+from idia_index.evaluation.records.p_values import (
     ControlRange,
     NameTest,
     PValueSummary,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.protocol import Drawn, full_correct
-from idia_index.evaluation.records import (
+from idia_index.evaluation.records.sensitivity import (
     ByPools,
     ByTemplates,
     Firmness,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from idia_index.encode.backend import Backend
-from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import Measurement
-from idia_index.pipelines.evaluate import StageProgress, gather, quiet
+from idia_index.pipelines.evaluate import StageProgress, gather, quiet, settings_for_all
+from idia_index.pipelines.report_files import write_evaluation
 from idia_index.report.data import tested_result
-from idia_index.report.documents import AuditResult
+from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import Subject
 
@@ -39,35 +40,44 @@ def audit(
     Raises:
         InputError: tau is out of range, the index is of another model, or nobody can be tested.
     """
-    evidence = gather_audit(
-        index, backend, subjects, tau=tau, strict=strict, baselines=False,
+    settings = Measurement(tau=tau)
+    evidence = gather(
+        index, backend, subjects, settings, strict=strict, baselines=False,
         reference_faces=reference_faces, progress=progress,
     )  # fmt: skip
     return tested_result(evidence)
 
 
-def gather_audit(
+def audit_into(
+    out: Path,
     index: Index,
     backend: Backend,
     subjects: Sequence[Subject],
+    source: Path,
     *,
-    tau: int,
-    strict: bool,
-    baselines: bool,
-    reference_faces: str | os.PathLike[str] | None,
-    progress: StageProgress,
-) -> Evidence:
-    """What `audit` computes its result from, and a report too; arguments and errors as its own.
+    tau: int = 1,
+    strict: bool = False,
+    reference_faces: str | os.PathLike[str] | None = None,
+    include_images: bool = False,
+    progress: StageProgress = quiet,
+) -> tuple[AuditResult, EvaluationResult]:
+    """As `audit`, and writes a report that holds blind baselines against the attack.
 
-    With `baselines` there is also what a report holds against the attack.
+    Args:
+        out: the report's folder, made if it is not there.
+        source: where the subjects were read from.
+        include_images: whether the page shows the faces; by default only paths and hashes.
+
+    Returns:
+        the result, and the content of report.json.
     """
-    return gather(
-        index,
-        backend,
-        subjects,
-        Measurement(tau=tau),
-        strict=strict,
-        baselines=baselines,
-        reference_faces=reference_faces,
+    settings = Measurement(tau=tau)
+    found = gather(
+        index, backend, subjects, settings, strict=strict, reference_faces=reference_faces,
         progress=progress,
+    )  # fmt: skip
+    evidence = found.from_subjects(source)
+    report = write_evaluation(
+        evidence, settings_for_all(evidence), out, include_images=include_images
     )
+    return tested_result(evidence), report

@@ -15,13 +15,16 @@ from idia_index.pipelines.changing import creating, library_versions, names_sha2
 from idia_index.pipelines.shard_writing import (
     BuildProgress,
     Counter,
+    announce,
+    confirm,
     new_shards,
     quiet,
     write_lookup,
     write_shards,
 )
 from idia_index.prompts.grid import PromptGrid
-from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.names import make_names
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import JAIR2024 as JAIR2024
 from idia_index.prompts.templates import Template, as_templates
 from idia_index.registry import load_index_type
@@ -94,6 +97,8 @@ def build_index(
         JAIR2024 if templates is None else as_templates(templates),
         names if isinstance(names, NameList) else make_names(names),
     )
+    _recognise(store, backend, resume)
+    announce(backend, [grid])
     plan = _plan(backend, grid, index_type, pool)
     if resume and store.is_finished():
         index = _finished(store, plan)
@@ -112,9 +117,18 @@ def build_index(
         jobs = new_shards(store, load_index_type(index_type), backend, grid, plan.shard_names)
         shards = write_shards(jobs, store.notes.shards(), Counter(len(grid), progress))
         lookup = write_lookup(store, len(shards), 0, grid.names)
+        confirm(store, backend)
         versions = library_versions(backend.device)
         store.finish(Manifest(plan, tuple(shards), versions, (lookup,)))
     return _finished(store, plan)
+
+
+def _recognise(store: Store, backend: Backend, resume: bool) -> None:
+    """Tells a backend what an index that is there, or begun, was built with."""
+    if resume and store.is_finished():
+        backend.recognise(store.open_manifest()[0].plan.load_options)
+    elif resume and (begun := store.read_plan()) is not None:
+        backend.recognise(begun.load_options)
 
 
 def check_room(

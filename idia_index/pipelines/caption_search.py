@@ -25,7 +25,7 @@ from idia_index.captions.rules import Rule
 from idia_index.captions.search import Search, load, save, search_source
 from idia_index.captions.sources import expand
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
-from idia_index.prompts.names import NameList
+from idia_index.prompts.packed_names import NameList
 from idia_index.support.files import private_folder, write_whole
 from idia_index.support.locks import writer_lock
 from idia_index.support.text import json_text, shown_path

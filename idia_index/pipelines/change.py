@@ -15,6 +15,8 @@ from idia_index.pipelines.changing import Change, changing, names_sha256
 from idia_index.pipelines.shard_writing import (
     BuildProgress,
     Counter,
+    announce,
+    confirm,
     new_part,
     new_shards,
     quiet,
@@ -22,7 +24,7 @@ from idia_index.pipelines.shard_writing import (
     write_shards,
 )
 from idia_index.prompts.grid import PromptGrid
-from idia_index.prompts.names import NameList
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import Template, make_templates, template_key
 from idia_index.search.index import Index
 from idia_index.search.open import open_index
@@ -72,11 +74,13 @@ def _append(change: Change, backend: Backend, grid: PromptGrid, progress: BuildP
     plan, number = manifest.plan, manifest.next_number
     for run in grid.runs(plan.shard_names):
         embeddings.check_grid(backend, grid, run.start, run.stop)
+    announce(backend, [grid])
     change.begin("add", names_sha256=names_sha256(grid.names))
     jobs = new_shards(
         store, change.index_type, backend, grid, plan.shard_names, number, manifest.stored
     )
     shards = write_shards(jobs, store.notes.shards(), Counter(len(grid), progress))
+    confirm(store, backend)
     number += len(shards)
     lookups = list(manifest.lookups)
     if not lookups:  # an index of format 1
@@ -155,6 +159,7 @@ def _append_templates(
     places = range(len(manifest.shards))
     for grid in (PromptGrid(templates, names.shard(place)) for place in places):
         embeddings.check_grid(backend, grid, 0, len(grid.names))
+    announce(backend, (PromptGrid(templates, names.shard(place)) for place in places))
     texts = tuple(template.text for template in templates)
     change.begin("templates", templates=texts)
     number, first = manifest.next_number, len(change.index.templates)
@@ -167,6 +172,7 @@ def _append_templates(
     )  # fmt: skip
     total = manifest.stored * len(templates)
     parts = write_shards(jobs, store.notes.parts(), Counter(total, progress))
+    confirm(store, backend)
     grown = replace(
         manifest,
         plan=replace(manifest.plan, templates=(*manifest.plan.templates, *texts)),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from idia_index.decide.decision import check_tau
 from idia_index.evaluation.draws import check_images
 from idia_index.search.index import Index
-from idia_index.subjects.subjects import Subject
+from idia_index.subjects.subjects import SubjectList
+from idia_index.subjects.usable import check_skipped
 
 
 def check_threshold(index: Index, tau: int) -> None:
@@ -15,7 +14,18 @@ def check_threshold(index: Index, tau: int) -> None:
     check_tau(tau, len(index.templates))
 
 
-def check_draws(subjects: Sequence[Subject]) -> None:
-    """Raises InputError for a person with more images than an evaluation draws from."""
-    for subject in subjects:
+def check_people(people: SubjectList, *, strict: bool, drawn: bool) -> None:
+    """Asks whether people can be tested.
+
+    Args:
+        people: as they were read.
+        strict: whether somebody who cannot be used is an error.
+        drawn: whether an evaluation will draw from their images.
+
+    Raises:
+        InputError: `strict` and somebody cannot be used, or `drawn` and somebody has more images
+            than an evaluation draws from.
+    """
+    check_skipped(people, strict)
+    for subject in people if drawn else ():
         check_images(subject.name, len(subject.images))

@@ -10,7 +10,7 @@ from itertools import groupby
 
 import numpy as np
 
-from idia_index.encode.image_cache import FILE
+from idia_index.encode.image_cache import ANSWERS, FILE
 from idia_index.errors import DamagedIndexError
 from idia_index.pipelines.changing import Change, changing
 from idia_index.pipelines.shard_writing import Counter, Job, quiet, write_lookup, write_shards
@@ -51,7 +51,8 @@ def compact(path: str | os.PathLike[str]) -> Compacted:
     # Rows that are written anew get a new checksum: damage would never be found again.
     with changing(path, verify=True) as change:
         manifest, store = change.manifest, change.store
-        (store.path / FILE).unlink(missing_ok=True)
+        for cache in (FILE, ANSWERS):
+            (store.path / cache).unlink(missing_ok=True)
         runs = list(_runs(change.index))
         rewritten = sum(len(run) for run, keep in runs if not keep)
         if not rewritten and manifest.format == FORMAT and len(manifest.lookups) == 1:

@@ -11,15 +11,18 @@ from idia_index.encode.backend import Backend
 from idia_index.errors import MissingExtraError
 from idia_index.evaluation.decisions import share_inferred
 from idia_index.evaluation.draws import shuffled
-from idia_index.evaluation.evidence import Evidence
-from idia_index.evaluation.records import NameSwap, Share, share
+from idia_index.evaluation.records.baselines import NameSwap
+from idia_index.evaluation.records.rates import Share, share
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.build import build_index
 from idia_index.pipelines.evaluate import gather
+from idia_index.pipelines.report_files import write_evaluation
 from idia_index.prompts.names import make_names
 from idia_index.registry import load_backend
+from idia_index.report.audit_text import metrics_text
 from idia_index.report.data import tested_result
 from idia_index.report.documents import AuditResult, EvaluationResult
+from idia_index.report.format import share_text
 from idia_index.study import (
     MODEL_DIR,
     ONNX_DIR,
@@ -29,6 +32,7 @@ from idia_index.study import (
     write_subjects,
 )
 from idia_index.subjects.subjects import NON_MEMBER, read_subjects
+from idia_index.support.columns import pairs
 
 IMAGES = 30
 NON_MEMBERS = 120
@@ -36,30 +40,6 @@ DRAW_SEED = 0
 
 # (what is being done, done, in all)
 DemoProgress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Demo:
-    """The controlled study, run.
-
-    Attributes:
-        evidence: the audit, and what an evaluation needs.
-        face_only: people whose face was trained without their name.
-        name_only: people whose name was trained without their face.
-    """
-
-    evidence: Evidence
-    face_only: Share
-    name_only: Share
-
-    def result(self, report: EvaluationResult) -> DemoResult:
-        """The document of the study, with what its report found."""
-        found, baselines = tested_result(self.evidence), report.evaluation.baselines
-        swapped = baselines.rule if baselines is not None else None
-        assert swapped is not None  # the study has members and non-members, and few enough
-        study = ControlledStudy(self.face_only, self.name_only, swapped.name_swap)
-        parts = {each.name: getattr(found, each.name) for each in fields(found)}
-        return DemoResult(**parts, study=study)
 
 
 @dataclass(frozen=True)
@@ -87,6 +67,20 @@ class DemoResult(AuditResult):
 
     study: ControlledStudy
 
+    def to_text(self) -> str:
+        """The rates in words, and what only this study can tell."""
+        assert self.metrics is not None  # the study knows its truth
+        told = {
+            "face seen, name not": share_text(self.study.face_only),
+            "name seen, face not": share_text(self.study.name_only),
+            "name-swap null": share_text(self.study.name_swap, "pairs"),
+        }
+        return (
+            f"{len(self.subjects)} people, {IMAGES} images each, {len(self.templates)} "
+            f"prompts, {self.candidates:,} candidate names, tau {self.tau}\n\n"
+            f"{metrics_text(self.metrics)}\n{pairs(told)}"
+        )
+
 
 def shown_people() -> list[StudySubject]:
     """Everybody whose face or name the model saw, and a seeded draw of those it never saw.
@@ -108,10 +102,15 @@ def study_backend() -> Backend:
         return load_backend("open_clip", model=f"local-dir:{MODEL_DIR}")
 
 
-def run_demo(out: Path, backend: Backend, progress: DemoProgress) -> Demo:
-    """Renders the attack images into `out`, builds an index there, and audits everybody.
+def run_demo(
+    out: Path, backend: Backend, progress: DemoProgress
+) -> tuple[DemoResult, EvaluationResult]:
+    """Renders the attack images into `out`, builds an index there, audits everybody and reports.
 
     What an earlier run left in `out` is used again.
+
+    Returns:
+        the audit with what only this study can tell, and the content of report.json.
 
     Raises:
         InputError: `out` holds something else, or cannot be written.
@@ -134,14 +133,19 @@ def run_demo(out: Path, backend: Backend, progress: DemoProgress) -> Demo:
         Settings(),
         progress=progress,
     ).from_subjects(table)
-    result = evidence.audit
-    roles = {subject.name: subject.role for subject in subjects()}
-    return Demo(
-        evidence,
-        _share(result, roles, "face_only"),
-        _share(result, roles, "name_only"),
+    report = write_evaluation(evidence, Settings(), out / "report")
+    baselines = report.evaluation.baselines
+    assert baselines is not None and baselines.rule is not None  # few members and non-members
+    study = ControlledStudy(
+        _share(evidence.audit, "face_only"),
+        _share(evidence.audit, "name_only"),
+        baselines.rule.name_swap,
     )
+    found = tested_result(evidence)
+    parts = {each.name: getattr(found, each.name) for each in fields(found)}
+    return DemoResult(**parts, study=study), report
 
 
-def _share(votes: AuditVotes, roles: dict[str, str], role: str) -> Share:
+def _share(votes: AuditVotes, role: str) -> Share:
+    roles = {subject.name: subject.role for subject in subjects()}
     return share(share_inferred(r for r in votes.subjects if roles[r.subject.name] == role))

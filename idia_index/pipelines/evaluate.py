@@ -15,7 +15,7 @@ from idia_index.evaluation.measure import measure
 from idia_index.evaluation.name_tests import blind_scores, names_against_controls
 from idia_index.evaluation.protocol import PAPER_SIZES
 from idia_index.evaluation.settings import Measurement, Settings, not_tested
-from idia_index.pipelines.prepare import cast_votes, prepare
+from idia_index.pipelines.prepare import cast_votes, confirmed, prepare
 from idia_index.report.data import evaluation_result
 from idia_index.report.documents import EvaluationResult
 from idia_index.search.index import Index
@@ -99,8 +99,9 @@ def gather(
     progress("control names and blind baselines" if baselines else "control names", 0, 1)
     controls = names_against_controls(prepared, backend, measured, settings.seed, faces)
     blind = blind_scores(prepared, measured, settings.seed) if baselines else None
+    votes = cast_votes(prepared, measured.top, measured.predictions, settings.tau)
     return Evidence(
-        audit=cast_votes(prepared, measured.top, measured.predictions, settings.tau),
+        audit=confirmed(votes, backend, measured.top - measured.second),
         measured=measured,
         controls=controls,
         blind=blind,
@@ -131,7 +132,7 @@ def _encoded_faces(
     encoded = encode_reference_faces(
         backend,
         faces,
-        prepared.index.path if cached else None,
+        prepared.index.path if cached and not backend.hosted else None,
         lambda done, total: progress("encoding reference faces", done, total),
     )
     check_enough(faces.path, encoded.sexes, _sexes(prepared.subjects))  # some may be unreadable

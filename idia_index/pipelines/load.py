@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
+from idia_index.plugins import Session
 from idia_index.plugins.specs import is_export, pytorch_spec
 from idia_index.registry import load_backend
 from idia_index.search.index import Index
@@ -14,11 +17,14 @@ from idia_index.store.directory import MANIFEST, Store
 from idia_index.store.manifest_json import FORMAT, BuildPlan
 from idia_index.support.text import shown
 
-_BUILT_IN = ("open_clip", "onnx")
+_BUILT_IN = ("open_clip", "onnx", "http")
+_HOSTED = re.compile(r"[\w-]+\+https?://")
 
 
 def backend_for(model: str) -> str:
     """The built-in backend that a SPEC is for: onnx runs the directory of an export."""
+    if _HOSTED.match(model):
+        return "http"
     return "onnx" if is_export(Path(model).expanduser()) else "open_clip"
 
 
@@ -58,8 +64,9 @@ def load_model(model: str, backend: str | None = None, **options: Any) -> Backen
 
 
 def load_backend_for(
-    index: Index, *, model: str | None = None, backend: str | None = None, device: str | None = None
-) -> Backend:
+    index: Index, *, model: str | None = None, backend: str | None = None,
+    device: str | None = None, session: Session | None = None,
+) -> Backend:  # fmt: skip
     """Loads the model that an index was built with, or the same model from elsewhere.
 
     Args:
@@ -69,25 +76,31 @@ def load_backend_for(
         backend: name of the backend; None for the one that the index was built with, or, with
             `model`, the one that it is for.
         device: "cpu", "cuda", ...; None takes the best that works.
+        session: what a hosted backend may send where; its answers are kept in the index.
 
     Raises:
         ModelError: the model cannot be loaded. Whether it is the index's own is asked when the
             index is searched with it.
     """
-    return _as_built(index.manifest.plan, model, backend, device)
+    return _as_built(index.manifest.plan, model, backend, device, _in(index.path, session))
 
 
 def load_backend_at(
-    path: Path, *, model: str | None = None, backend: str | None = None, device: str | None = None
-) -> Backend:
+    path: Path, *, model: str | None = None, backend: str | None = None,
+    device: str | None = None, session: Session | None = None,
+) -> Backend:  # fmt: skip
     """As `load_backend_for`, of an index directory whose manifest alone need be whole."""
     manifest, held = Store(path).read_held()
     held.close()
-    return _as_built(manifest.plan, model, backend, device)
+    return _as_built(manifest.plan, model, backend, device, _in(path, session))
+
+
+def _in(folder: Path, session: Session | None) -> Session:
+    return replace(session or Session(), folder=folder)
 
 
 def _as_built(
-    plan: BuildPlan, model: str | None, backend: str | None, device: str | None
+    plan: BuildPlan, model: str | None, backend: str | None, device: str | None, session: Session
 ) -> Backend:
     if backend is None:
         # A backend that is no built-in stays, wherever the model lies.
@@ -96,7 +109,7 @@ def _as_built(
     # Options belong to the backend that took them; another one starts from its own defaults.
     options = plan.load_options if backend == plan.backend else {}
     try:
-        return load_model(model or plan.model, backend, device=device, **options)
+        return load_model(model or plan.model, backend, device=device, session=session, **options)
     except TypeError as error:  # an index may come from anybody, and say anything
         raise InputError(
             f"the index's load_options {shown(dict(options))} do not fit its backend ({error}); "

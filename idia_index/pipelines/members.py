@@ -23,8 +23,7 @@ from idia_index.pipelines.caption_search import (
     remove_work,
     search_captions,
 )
-from idia_index.prompts.names import NameList
-from idia_index.report.documents import SkippedFile
+from idia_index.prompts.packed_names import NameList
 from idia_index.report.members import (
     FILES,
     RULE_TEXT,
@@ -36,6 +35,7 @@ from idia_index.report.members import (
     write_hits,
     write_members,
 )
+from idia_index.report.subject_result import SkippedFile
 from idia_index.support.files import private_folder
 from idia_index.support.text import shown, shown_path
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
@@ -18,6 +17,13 @@ from idia_index.encode import embeddings
 from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import ImageCache
 from idia_index.errors import InputError, ModelError
+from idia_index.pipelines.parity_report import (
+    Closeness,
+    Compared,
+    Count,
+    Flip,
+    ParityReport,
+)
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import name_key
 from idia_index.prompts.templates import Template
@@ -35,80 +41,6 @@ ParityProgress = Callable[[str, int, int], None]
 
 def _quiet(what: str, done: int, total: int) -> None:
     """Progress of a caller that wants none."""
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A backend: its name, what it ran on, and what it computed in."""
-
-    name: str
-    device: str
-    precision: str
-
-
-@dataclass
-class Closeness:
-    """How close two backends' unit rows are: numbers at the same place, and rows, compared."""
-
-    compared: int = 0
-    largest_difference: float = 0.0
-    smallest_cosine: float = 1.0
-
-    def add(self, a: Float32, b: Float32) -> None:
-        """Takes in rows float32 [..., D] of both."""
-        if not a.size:
-            return
-        cosines = np.einsum("...d,...d->...", a, b, dtype=np.float64)
-        self.compared += cosines.size
-        self.largest_difference = max(self.largest_difference, float(np.abs(a - b).max()))
-        self.smallest_cosine = min(self.smallest_cosine, float(cosines.min()))
-
-
-@dataclass(frozen=True)
-class Flip:
-    """A subject for whom the decisions differ; the correct prompts of the first and second."""
-
-    name: str
-    correct_prompts: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Count:
-    """How many of some things differ."""
-
-    compared: int
-    differ: int
-
-
-@dataclass(frozen=True)
-class ParityReport:
-    """What two backends make of the same inputs, in the order of the flow.
-
-    Attributes:
-        format: name and version of the document's format.
-        backends: the first and the second.
-        tau: correct prompts needed.
-        tokens: prompts whose tokens differ; None where a backend shows no tokens.
-        text_embeddings: how close the text embeddings are.
-        image_embeddings: how close the image embeddings are.
-        predictions: of T x M in all.
-        winners: of T for each subject.
-        decisions: of the subjects.
-        flips: the subjects whose decision differs.
-        skipped: files that were left out, and why.
-    """
-
-    format: Literal["idia-index/parity/1"]
-    backends: tuple[Compared, Compared]
-    tau: int
-    tokens: Count | None
-    text_embeddings: Closeness
-    image_embeddings: Closeness
-    predictions: Count
-    winners: Count
-    decisions: Count
-    flips: tuple[Flip, ...]
-    skipped: tuple[Skipped, ...]
 
 
 def compare(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -52,12 +53,14 @@ def prepare(
     Raises:
         InputError: the index is of another model, or nobody can be tested.
     """
-    index = index.deciding_with(backend)
     if not subjects:
         raise InputError("there is no subject: give at least one person")
+    backend.announce(0, sum(len(subject.images) for subject in subjects), 0)
+    index = index.deciding_with(backend)
     usable = usable_subjects(index, backend, subjects)
     check_skipped(usable, strict)
-    folder = index.path if cached else None
+    # A hosted backend keeps its answers itself, and forgets them where the model changed.
+    folder = index.path if cached and not backend.hosted else None
     cache = ImageCache(folder, backend.fingerprint, f"{backend.name} on {backend.device}")
     encoded = encode_subjects(backend, usable, cache, strict, progress)
     seen = with_images(usable, encoded)
@@ -110,8 +113,31 @@ def cast_votes(
 def describe(backend: Backend) -> BackendSummary:
     """What documents state of a backend."""
     return BackendSummary(
-        backend.name, backend.model, backend.device, backend.fingerprint.precision
+        backend.name,
+        backend.model,
+        backend.device,
+        backend.fingerprint.precision,
+        backend.service,
     )
+
+
+def confirmed(votes: AuditVotes, backend: Backend, lead: Float32 | None = None) -> AuditVotes:
+    """Votes that a hosted model gave while it stayed the same, with all that was asked of it.
+
+    Args:
+        votes: the votes.
+        backend: the model.
+        lead: by how much each prediction leads the next best name, [T, M], where that is known.
+
+    Raises:
+        ServiceError: the model did not stay the same.
+    """
+    backend.confirm()
+    summary = describe(backend)
+    if (asked := summary.service) is not None and asked.tolerance is not None and lead is not None:
+        close = int((lead <= asked.tolerance).sum())
+        summary = replace(summary, service=replace(asked, undecided=close))
+    return replace(votes, backend=summary)
 
 
 def _runs(owners: Int64, subjects: int) -> list[slice]:

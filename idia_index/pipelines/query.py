@@ -13,7 +13,8 @@ from idia_index.encode.backend import Backend
 from idia_index.evaluation.people import subject_tests
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import gather
-from idia_index.pipelines.prepare import ImageProgress, cast_votes, prepare, quiet
+from idia_index.pipelines.prepare import ImageProgress, cast_votes, confirmed, prepare, quiet
+from idia_index.prompts.names import clean_name
 from idia_index.report.data import query_result
 from idia_index.report.documents import QueryResult
 from idia_index.search.index import Index
@@ -59,6 +60,13 @@ def query(
     return query_result(evidence.audit, top, subject_tests(evidence))
 
 
+def how_read(name: str, subject: Subject) -> str | None:
+    """What must be said of how a subject's name was read; None: it is the one that was given."""
+    if subject.name == clean_name(name):
+        return None
+    return f"{name!r} is read as {subject.name!r}"
+
+
 def vote(
     index: Index,
     backend: Backend,
@@ -75,7 +83,7 @@ def vote(
     """
     check_tau(tau, len(index.templates))
     prepared = prepare(index, backend, subjects, strict=strict, progress=progress)
-    return cast_votes(prepared, *_search(prepared), tau)
+    return confirmed(cast_votes(prepared, *_search(prepared), tau), backend)
 
 
 def _search(prepared: Prepared) -> tuple[Float32, Int64]:

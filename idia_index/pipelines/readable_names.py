@@ -9,7 +9,7 @@ from idia_index.encode.backend import Backend
 from idia_index.encode.embeddings import unreadable_names
 from idia_index.errors import InputError
 from idia_index.prompts.grid import PromptGrid
-from idia_index.prompts.names import NameList
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import Template
 
 T = TypeVar("T")

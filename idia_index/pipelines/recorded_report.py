@@ -11,9 +11,10 @@ from pathlib import Path
 
 from idia_index.errors import InputError
 from idia_index.evaluation.evidence import Origin
-from idia_index.evaluation.records import Membership
+from idia_index.evaluation.records.rates import Membership
 from idia_index.evaluation.settings import LeftOut, Settings
-from idia_index.report.documents import EVALUATION_FORMAT, SkippedFile
+from idia_index.report.documents import EVALUATION_FORMAT
+from idia_index.report.subject_result import SkippedFile
 from idia_index.store.manifest_json import DAMAGED
 from idia_index.subjects.reference_faces import FacesSummary
 from idia_index.support.documents import JsonObject, from_json

@@ -14,6 +14,7 @@ from idia_index.pipelines.shard_writing import (
     BuildProgress,
     Counter,
     Job,
+    confirm,
     new_part,
     quiet,
     write_lookup,
@@ -100,6 +101,7 @@ def _encode(
 
     prompts = sum(shards[s].count * shards[s].parts[p].templates for s, p in bad)
     written = write_shards(jobs(), change.store.notes.parts(), Counter(prompts, progress))
+    confirm(change.store, backend)
     for (shard, place), part in zip(bad, written, strict=True):
         parts = list(shards[shard].parts)
         parts[place] = part

@@ -12,15 +12,16 @@ from typing import Literal
 from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.evaluation.evidence import Evidence, Origin
-from idia_index.evaluation.recorded import FILE, read_results
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import StageProgress, gather
 from idia_index.pipelines.recorded_people import as_at_source, as_recorded, check_images
 from idia_index.pipelines.recorded_report import Recorded, reading
+from idia_index.pipelines.recorded_results import FILE, read_results
 from idia_index.pipelines.rounding import SIMILARITY, settle
 from idia_index.pipelines.studies.run import read_study_source
 from idia_index.report.data import evaluation_result
 from idia_index.report.documents import EvaluationResult
+from idia_index.report.text import ANOTHER
 from idia_index.search.index import Index
 from idia_index.store.summary import summarize
 from idia_index.subjects.subjects import Subject, read_subjects
@@ -33,6 +34,7 @@ ROUNDED = 2e-6
 NOT_COMPARED = (
     # Where and with what it was computed.
     "index.path", "index.versions", "backend.name", "backend.model", "backend.device",
+    "backend.service",
     "replay.versions",
     # How the index lies on disk: `compact` changes it, and no answer.
     "index.format", "index.shards", "index.bytes", "index.shard_names",
@@ -185,6 +187,15 @@ def compare(
         versions_now=now.replay.versions,
         source=source,
     )
+
+
+def value_made_again(one: Difference) -> Json:
+    """The value, but no rival's name: here, too, no wrong name is answered with the right one."""
+    value = one.recomputed
+    is_own = one.where.startswith(f"subjects[{value}]")
+    if one.what == "subjects.votes.winner" and isinstance(value, str) and not is_own:
+        return ANOTHER
+    return value
 
 
 def _differences(recorded: Recorded, now: EvaluationResult, tolerance: float) -> list[Difference]:

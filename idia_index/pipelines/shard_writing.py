@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from idia_index.encode import embeddings
 from idia_index.encode.backend import Backend
+from idia_index.errors import ServiceError
 from idia_index.plugins import IndexType
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import name_key
@@ -118,6 +119,26 @@ def new_part(
         partial(embeddings.encode_grid, backend, grid, 0, len(grid.names)),
         partial(store.write_part, number, first_template, index_type=index_type),
     )
+
+
+def announce(backend: Backend, grids: Iterable[PromptGrid]) -> None:
+    """Tells a hosted backend of all texts that it will be asked for; raises what it refuses."""
+    if backend.hosted:
+        each = [(len(grid), grid.text_bytes()) for grid in grids]
+        backend.announce(sum(count for count, _ in each), 0, sum(size for _, size in each))
+
+
+def confirm(store: Store, backend: Backend) -> None:
+    """Asks whether the model was one and the same until now; forgets what was written if not.
+
+    Raises:
+        ServiceError: it was not.
+    """
+    try:
+        backend.confirm()
+    except ServiceError:
+        store.notes.clear()
+        raise
 
 
 def write_lookup(store: Store, number: int, first: int, names: Iterable[str]) -> LookupEntry:

@@ -8,14 +8,15 @@ wraps a plugin and returns unit rows.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from PIL import Image
 
 from idia_index.support.concurrency import one_ahead
-from idia_index.types import Fingerprint, Float32, Pack
+from idia_index.types import Fingerprint, Float32, Pack, ServiceRecord
 
 
 class Tokenizer(Protocol):
@@ -81,6 +82,13 @@ class BackendPlugin(ABC):
             sends whole texts to `embed_texts`.
         logit_scale: what the model multiplies cosine similarities by before a softmax over
             texts; None where that is not known.
+        text_batch: texts of one call of `embed_texts`.
+        hosted: whether texts and images leave the machine. The constructor then takes `session`,
+            too, and sends nothing but what it allows; `--offline` refuses such a backend.
+        wants_files: whether `info[ORIGINAL]` of an image shall hold the bytes of its file.
+        service: what was asked of a service until now; None where nothing leaves the machine.
+        image_workers: how many threads may call `embed_images` at a time. More than one, and
+            each of them loads images as well as embedding them; with one, others load meanwhile.
     """
 
     name: str
@@ -90,6 +98,15 @@ class BackendPlugin(ABC):
     device: str
     text_tower: PackTower | None = None
     logit_scale: float | None = None
+    text_batch: int = 256
+    hosted: bool = False
+    wants_files: bool = False
+    image_workers: int = 1
+
+    @property
+    def service(self) -> ServiceRecord | None:
+        """What was asked of a service until now; None where nothing leaves the machine."""
+        return None
 
     @classmethod
     def self_test(cls) -> str:
@@ -104,11 +121,52 @@ class BackendPlugin(ABC):
     def fingerprint(self) -> Fingerprint:
         """What the model is, exactly."""
 
+    @classmethod
+    def calls(cls, model: str, texts: int, images: int) -> int | None:
+        """Calls of a service that so many texts and images take; None where there is none."""
+        return None
+
+    def announce(self, texts: int, images: int, text_bytes: int) -> None:  # noqa: B027
+        """Told, before the first is encoded, what a run will ask for at the most.
+
+        A hosted backend says what that costs, and raises `RefusedError` where it may not send it.
+        """
+
+    def recognise(self, load_options: Mapping[str, Any]) -> None:  # noqa: B027
+        """Told the `load_options` of the index that is searched or gone on with.
+
+        A backend that knows its model by behaviour alone takes the behaviour noted there for its
+        own where both agree within the noise, and raises `ModelError` where they do not.
+        """
+
+    def confirm(self) -> None:  # noqa: B027
+        """Called after the last embedding of a run, before its results count.
+
+        A hosted backend asks whether the model is still the same; raises `ServiceError` if not.
+        """
+
     def expect_images(self, count: int) -> None:  # noqa: B027 (not every backend need)
         """Told that about `count` images are being read for `embed_images`.
 
         A backend may load what it needs for them meanwhile; it need not do anything.
         """
+
+    @contextmanager
+    def image_threads(self) -> Iterator[Callable[[], None]]:
+        """Entered around the threads that call `fit_image` and `embed_images`; gives what each of
+        them calls first."""
+        yield lambda: None
+
+    def fit_image(self, image: Image.Image) -> Image.Image:
+        """What the model sees of an image: RGB, after its own resizing and cropping.
+
+        `embed_images` gives the same for it as for the image, which is no longer kept. Called in
+        threads. A backend that cannot say it returns the image as it is.
+
+        Raises:
+            InputError: the image cannot be prepared for the model.
+        """
+        return image
 
     @abstractmethod
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
@@ -129,3 +187,4 @@ class BackendPlugin(ABC):
 
 
 BACKEND_DTYPES = ("float32", "float16", "bfloat16")
+ORIGINAL = "original file"  # key of `Image.info`; see `BackendPlugin.wants_files`

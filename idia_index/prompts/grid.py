@@ -38,6 +38,12 @@ class PromptGrid:
     templates: Sequence[Template]
     names: Sequence[str]
 
+    def text_bytes(self) -> int:
+        """Bytes of all prompts in UTF-8, as near as a few for each."""
+        names = sum(len(name.encode("utf-8")) for name in self.names)
+        templates = sum(len(template.text.encode("utf-8")) for template in self.templates)
+        return names * len(self.templates) + templates * len(self.names)
+
     def __post_init__(self) -> None:
         if not self.templates:
             raise InputError("there is no template: give at least one")

@@ -13,7 +13,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from idia_index.prompts.names import NameList, name_key, repeats
+from idia_index.prompts.names import name_key
+from idia_index.prompts.packed_names import NameList, repeats
 from idia_index.support.text import shown
 
 MAX_FINDINGS = 1000

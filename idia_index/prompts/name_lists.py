@@ -23,7 +23,8 @@ from idia_index.prompts.common_names import SEXES, CommonNames, check_lengths
 from idia_index.prompts.names import clean_name
 from idia_index.prompts.quicksort import descending_order
 from idia_index.support.csv_lines import table_rows
-from idia_index.support.text import Lines, read_lines, shown, shown_path
+from idia_index.support.text import shown, shown_path
+from idia_index.support.text_lines import Lines, read_lines
 
 _SEX_WORDS = {
     "f": "f", "female": "f", "girl": "f", "woman": "f",

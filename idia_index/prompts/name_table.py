@@ -9,7 +9,8 @@ from itertools import islice
 
 from idia_index.errors import InputError
 from idia_index.support.tables import Dialect, Table, read_table, sniff
-from idia_index.support.text import Refuse, iter_blocks, read_lines, shown_path
+from idia_index.support.text import shown_path
+from idia_index.support.text_lines import Refuse, iter_blocks, read_lines
 
 _LOOKED_AT = 200  # lines, of which all must look alike
 

@@ -10,25 +10,27 @@ from __future__ import annotations
 import os
 import unicodedata
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from itertools import islice
-from typing import SupportsIndex, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from idia_index.errors import InputError
 from idia_index.prompts.name_order import given_first
 from idia_index.prompts.name_table import full_name, name_table
+from idia_index.prompts.packed_names import (
+    BLOCK,
+    MAX_DUPLICATES_LISTED,
+    Counts,
+    Duplicate,
+    NameList,
+    Packed,
+    repeats,
+)
 from idia_index.support.encodings import Encoding
 from idia_index.support.tables import Row, encoding_note
-from idia_index.support.text import check_text, counted, iter_blocks, shown, shown_path
-
-MAX_DUPLICATES_LISTED = 1000
-"""Duplicates that are listed one by one; all are counted, so a file of them cannot fill memory."""
-
-_BLOCK = 1 << 16
+from idia_index.support.text import check_text, counted, shown, shown_path
+from idia_index.support.text_lines import iter_blocks
 
 
 def clean_name(name: str) -> str:
@@ -72,87 +74,6 @@ def as_utf8(text: str) -> str:
         return text
 
 
-@dataclass(frozen=True)
-class Duplicate:
-    """A name that was removed because an earlier one has the same `name_key`.
-
-    Attributes:
-        name, line: the one removed, and its line (or item) number, from 1.
-        kept, kept_line: the one kept.
-    """
-
-    name: str
-    line: int
-    kept: str
-    kept_line: int
-
-
-class NameList(Sequence[str]):
-    """Names in the order of their source, each once, made by `read_names` or `make_names`.
-
-    Held as one UTF-8 text and two arrays and decoded where read: ten million names of 14 letters
-    take 310 MB, less than half of what a list of them would need.
-
-    Attributes:
-        source: the file, or what the caller called it, as messages show it.
-        duplicates: what was removed, in order; at most `MAX_DUPLICATES_LISTED` of them.
-        duplicate_count: how many were removed.
-        blanks: number of blank lines skipped.
-        respaced: number of names whose white space was collapsed, removed ones too.
-        refused: lines that cannot be used, and why, each naming file and line; as many as
-            duplicates are listed.
-        refused_count: how many there were.
-        notes: how the source was read, where that is not obvious.
-    """
-
-    def __init__(
-        self, source: str, packed: _Packed, counts: _Counts, notes: tuple[str, ...] = ()
-    ) -> None:
-        self.source = source
-        self.duplicates = counts.duplicates
-        self.duplicate_count = counts.duplicate_count
-        self.blanks = counts.blanks
-        self.respaced = counts.respaced
-        self.refused = counts.refused
-        self.refused_count = counts.refused_count
-        self.notes = notes
-        self._packed = packed
-        self._counts = counts
-
-    def without(self, places: Sequence[int]) -> NameList:
-        """The list without the names at some places."""
-        packed = self._packed.without(np.array(sorted(places), np.int64))
-        return NameList(self.source, packed, self._counts, self.notes)
-
-    def __len__(self) -> int:
-        return len(self._packed.ends)
-
-    @overload
-    def __getitem__(self, index: SupportsIndex) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: SupportsIndex | slice) -> str | list[str]:
-        if not isinstance(index, slice):
-            return self._packed.name(range(len(self))[index])
-        start, stop, step = index.indices(len(self))
-        if step == 1:
-            return self._packed.run(start, stop)
-        return [self._packed.name(i) for i in range(start, stop, step)]
-
-    def __iter__(self) -> Iterator[str]:
-        for block in self.blocks():
-            yield from block
-
-    def blocks(self, size: int = _BLOCK) -> Iterator[list[str]]:
-        """The names in runs of `size`, which is much faster than one by one."""
-        for start in range(0, len(self), size):
-            yield self[start : start + size]
-
-    def place(self, index: int) -> str:
-        """Where a name stands in its source, for messages."""
-        return f"{self.source}, line {self._packed.lines[index]}"
-
-
 def read_names(path: str | os.PathLike[str]) -> NameList:
     """Names of a text file, one a line, or of a table with a column of names, in file order.
 
@@ -186,7 +107,7 @@ def make_names(names: Iterable[str], source: str = "names") -> NameList:
     builder = _Builder()
     items = iter(names)
     seen = 0
-    while block := list(islice(items, _BLOCK)):
+    while block := list(islice(items, BLOCK)):
         for number, name in enumerate(block, seen + 1):
             check_text(name, f"{source}, line {number}")
             if not name or name.isspace():
@@ -194,71 +115,6 @@ def make_names(names: Iterable[str], source: str = "names") -> NameList:
         builder.add(block)
         seen += len(block)
     return builder.finish(source)
-
-
-def repeats(hashes: NDArray[np.int64], key_of: Callable[[int], str]) -> NDArray[np.int64]:
-    """Positions with the key of an earlier one: int64 [p, 2], (later, first), by the later one.
-
-    Args:
-        hashes: int64 [n], a hash of each key. Equal hashes are only a hint: keys are compared.
-        key_of: the key at a position, asked for where hashes are equal and nowhere else.
-    """
-    order = np.argsort(hashes, kind="stable")
-    ranked = hashes[order]
-    again = np.concatenate(([False], ranked[1:] == ranked[:-1], [False]))
-    begins = ~again[:-1] & again[1:]
-    places = np.flatnonzero(begins | again[:-1])
-    pairs = array("q")  # a list of ten million pairs would take a gigabyte
-    first: dict[str, int] = {}
-    for start in range(0, len(places), _BLOCK):
-        block = places[start : start + _BLOCK]
-        for new, position in zip(begins[block].tolist(), order[block].tolist(), strict=True):
-            if new:
-                first = {}
-            kept = first.setdefault(key_of(position), position)
-            if kept != position:
-                pairs.extend((position, kept))
-    found = np.array(pairs, np.int64).reshape(-1, 2)
-    return found[np.argsort(found[:, 0])]
-
-
-@dataclass(frozen=True)
-class _Counts:
-    """What reading left out or changed: see `NameList`."""
-
-    duplicates: tuple[Duplicate, ...]
-    duplicate_count: int
-    blanks: int
-    respaced: int
-    refused: tuple[str, ...]
-    refused_count: int
-
-
-@dataclass(frozen=True)
-class _Packed:
-    """Names as UTF-8 `text`, one a line; `ends` int64 [n], where each ends; `lines` int64 [n]."""
-
-    text: bytes
-    ends: NDArray[np.int64]
-    lines: NDArray[np.int64]
-
-    def name(self, index: int) -> str:
-        return self.text[self._start(index) : int(self.ends[index])].decode("utf-8")
-
-    def run(self, start: int, stop: int) -> list[str]:
-        if stop <= start:
-            return []
-        return self.text[self._start(start) : int(self.ends[stop - 1])].decode("utf-8").split("\n")
-
-    def without(self, removed: NDArray[np.int64]) -> _Packed:
-        keep = np.ones(len(self.ends), dtype=np.bool_)
-        keep[removed] = False
-        lengths = np.diff(self.ends, prepend=-1)
-        letters = np.frombuffer(self.text, dtype=np.uint8)[np.repeat(keep, lengths)]
-        return _Packed(letters.tobytes(), np.cumsum(lengths[keep]) - 1, self.lines[keep])
-
-    def _start(self, index: int) -> int:
-        return int(self.ends[index - 1]) + 1 if index else 0
 
 
 class _Builder:
@@ -329,7 +185,7 @@ class _Builder:
         text = bytes(self._text)
         self._text.clear()
         ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == 0x0A)
-        packed = _Packed(text, ends, np.frombuffer(self._lines, dtype=np.int64))
+        packed = Packed(text, ends, np.frombuffer(self._lines, dtype=np.int64))
         hashes = np.frombuffer(self._hashes, dtype=np.int64)
         pairs = repeats(hashes, lambda index: _fold(packed.name(index)))
         lines = self._lines
@@ -338,7 +194,7 @@ class _Builder:
             for later, first in pairs[:MAX_DUPLICATES_LISTED].tolist()
         )
         refused = tuple(told for _, told in sorted(self._refused))
-        counts = _Counts(listed, len(pairs), self._blanks, self._respaced,
+        counts = Counts(listed, len(pairs), self._blanks, self._respaced,
                          refused, self._refused_count)  # fmt: skip
         if len(pairs):
             packed = packed.without(pairs[:, 0])

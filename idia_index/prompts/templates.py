@@ -14,7 +14,8 @@ from importlib import resources
 
 from idia_index.errors import InputError
 from idia_index.support.tables import Table, sniff
-from idia_index.support.text import check_text, read_lines, shown, shown_path
+from idia_index.support.text import check_text, shown, shown_path
+from idia_index.support.text_lines import read_lines
 
 _COLUMNS = {"template": ("templates", "prompt", "prompts", "prompt_template")}
 _PLACEHOLDER = re.compile(r"\{(?:0|name)\}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from idia_index.errors import MissingExtraError
 from idia_index.evaluation.analysis import Analysis
-from idia_index.evaluation.records import BinRates, Curves
+from idia_index.evaluation.records.curves import BinRates, Curves
 from idia_index.report import figures as draw
 from idia_index.report.documents import EvaluationResult
 from idia_index.report.format import auc, percent
@@ -131,11 +131,6 @@ def _p_values(result: EvaluationResult) -> tuple[Chart, ...]:
     )
     caption = "P-values; without an association they are spread evenly."
     return (Chart(draw.p_values(groups), alt, caption),)
-
-
-def _p_values_of(result: EvaluationResult, role: str | None) -> list[float]:
-    mine = (subject.p_value for subject in result.subjects if subject.membership == role)
-    return [p for p in mine if p is not None]
 
 
 def _sensitivity(evaluation: Analysis) -> tuple[Chart, ...]:

@@ -19,7 +19,8 @@ from idia_index.evaluation.decisions import evaluate_decisions
 from idia_index.evaluation.draws import ALGORITHM
 from idia_index.evaluation.evidence import Evidence, Origin
 from idia_index.evaluation.people import p_value_summary, subject_tests
-from idia_index.evaluation.records import Membership, NameTest
+from idia_index.evaluation.records.p_values import NameTest
+from idia_index.evaluation.records.rates import Membership
 from idia_index.evaluation.settings import Settings
 from idia_index.report.documents import (
     EVALUATION_FORMAT,
@@ -29,12 +30,10 @@ from idia_index.report.documents import (
     NameShare,
     QueryResult,
     Replay,
-    SkippedFile,
-    SkippedPerson,
-    SubjectResult,
-    Vote,
 )
-from idia_index.report.text import leak_warnings, notes, small_warnings, verdict
+from idia_index.report.notes import notes
+from idia_index.report.subject_result import SkippedFile, SkippedPerson, SubjectResult, Vote
+from idia_index.report.text import leak_warnings, small_warnings, verdict
 from idia_index.store.summary import summarize
 from idia_index.support.intervals import Rate
 

@@ -1,6 +1,7 @@
 """The documents of an audit and of an evaluation: plain data that compares, pickles and prints.
 
-Terminal, CSV and page are renderers of these records; `to_dict` gives what `--json` prints.
+Terminal, CSV and page are renderers of these records; `to_dict` gives what `--json` prints, and
+`to_text` what is printed without it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from idia_index.decide.decision import Decision
 from idia_index.decide.results import BackendSummary
+from idia_index.errors import MissingExtraError
 from idia_index.evaluation.analysis import Analysis
 from idia_index.evaluation.evidence import Origin
-from idia_index.evaluation.records import Firmness, Membership, Metrics, PValueOf, PValueSummary
+from idia_index.evaluation.records.p_values import PValueSummary
+from idia_index.evaluation.records.rates import Membership, Metrics
 from idia_index.evaluation.settings import LeftOut
+from idia_index.report.audit_text import audit_text, query_text
+from idia_index.report.evaluation_text import evaluation_text
+from idia_index.report.html import render
+from idia_index.report.subject_result import (
+    COLUMNS,
+    SkippedFile,
+    SkippedPerson,
+    SubjectResult,
+    subject_row,
+)
 from idia_index.store.summary import IndexSummary
 from idia_index.support.documents import JsonObject, to_object
 
@@ -22,130 +34,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 EVALUATION_FORMAT: Literal["idia-index/evaluation/3"] = "idia-index/evaluation/3"
-
-
-@dataclass(frozen=True)
-class Vote:
-    """What one template's prompts choose for a subject's images.
-
-    Attributes:
-        template: id of the template.
-        winner: the candidate that most images choose; null for a tie.
-        count: images that choose it.
-        tie: whether several candidates share the highest count.
-    """
-
-    template: int
-    winner: str | None
-    count: int
-    tie: bool
-
-
-@dataclass(frozen=True)
-class SkippedFile:
-    """A file that was left out, and why."""
-
-    file: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class SkippedPerson:
-    """A person who could not be tested, and why."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True, repr=False)
-class SubjectResult:
-    """What was found for one person.
-
-    Attributes:
-        name: the person's name.
-        candidate: the candidate that stands for it.
-        in_index: whether it is the index's own, or was encoded for this audit.
-        spellings: other candidates that the model cannot tell from the name; one with it here.
-        rival_spellings: predicted candidates that may be the name under another spelling.
-        images: number of images that were used.
-        correct_prompts: templates whose winner is the person's name.
-        tau: correct prompts from which the person is inferred to be in the training data.
-        inferred_member: whether the person is.
-        verdict: the same in words.
-        membership: what is known; null where nothing is.
-        training_count: training images of the person; null where not known.
-        votes: one of each template.
-        rivals_named: whether what people read may name other winners.
-        image_files: the files that were used.
-        skipped: files that were left out.
-        p_value: the larger of the two p-values below; null where they were left out.
-        p_value_of: which of them it is.
-        control_p_value: rank of the name among control names, for the person's photos.
-        name_fixed_p_value: rank of the person's photos among other people's, for the name; null
-            with fewer than 20 comparable people.
-        references: how many those are.
-        reference_photos: photos of each of them that were compared, and of the person at a time.
-        pmi: pointwise mutual information of photos and name; null with fewer than 20 others.
-        q_value: `control_p_value` adjusted for the number of subjects (Benjamini-Hochberg).
-        controls: number of control names.
-        smallest_p: the smallest p-value that so many allow.
-        controls_matched_on: what the control names share with the name.
-        rule_null: share of the control names that the rule would associate with the images.
-        margin: mean similarity of the images to the name minus that to the best other.
-        firmness: how far the verdict depends on settings; of an evaluation only.
-    """
-
-    name: str
-    candidate: str
-    in_index: bool
-    spellings: tuple[str, ...]
-    rival_spellings: tuple[str, ...]
-    images: int
-    correct_prompts: int
-    tau: int
-    inferred_member: bool
-    verdict: str
-    membership: Membership | None
-    training_count: int | None
-    votes: tuple[Vote, ...]
-    rivals_named: bool
-    image_files: tuple[str, ...]
-    skipped: tuple[SkippedFile, ...]
-    p_value: float | None = None
-    p_value_of: PValueOf | None = None
-    control_p_value: float | None = None
-    name_fixed_p_value: float | None = None
-    references: int | None = None
-    reference_photos: int | None = None
-    pmi: float | None = None
-    q_value: float | None = None
-    controls: int | None = None
-    smallest_p: float | None = None
-    controls_matched_on: tuple[str, ...] | None = None
-    rule_null: float | None = None
-    margin: float | None = None
-    firmness: Firmness | None = None
-
-    @property
-    def decision(self) -> Decision:
-        """The decision of the rule."""
-        return Decision(self.correct_prompts, self.tau)
-
-    def decide(self, tau: int) -> Decision:
-        """The decision by another tau."""
-        return Decision(self.correct_prompts, tau)
-
-    def to_dict(self) -> JsonObject:
-        """The result as JSON data."""
-        return to_object(self)
-
-    def __repr__(self) -> str:
-        inferred = "associated" if self.inferred_member else "not associated"
-        p = "" if self.p_value is None else f", p={self.p_value:.2g}"
-        return (
-            f"<SubjectResult {self.name!r}: {inferred}, {self.correct_prompts} of "
-            f"{len(self.votes)} prompts, {self.images} images{p}>"
-        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -192,16 +80,25 @@ class AuditResult:
         """The document as JSON data."""
         return to_object(self)
 
+    @property
+    def most_associated_first(self) -> list[SubjectResult]:
+        """The people, those with most correct prompts first."""
+        return sorted(self.subjects, key=lambda s: (-s.correct_prompts, s.p_value or 0))
+
+    def to_text(self) -> str:
+        """The result in words, as `idia-index` prints it."""
+        return audit_text(self)
+
     def to_frame(self) -> DataFrame:
         """A pandas DataFrame with a row per person; raises MissingExtraError without pandas."""
-        from idia_index.report.tables import subjects_frame
-
-        return subjects_frame(self)
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise MissingExtraError("a data frame of results", "pandas", "pandas") from error
+        return pd.DataFrame([subject_row(each) for each in self.subjects], columns=list(COLUMNS))
 
     def _repr_html_(self) -> str:
-        from idia_index.report.page import notebook_html
-
-        return notebook_html(self)
+        return render("notebook.html", result=self, people=self.most_associated_first)
 
     def __repr__(self) -> str:
         return (
@@ -235,6 +132,10 @@ class QueryResult(AuditResult):
     """
 
     top: tuple[NameShare, ...] | None
+
+    def to_text(self) -> str:
+        """The answer in words, as `idia-index` prints it."""
+        return query_text(self)
 
 
 @dataclass(frozen=True)
@@ -291,3 +192,7 @@ class EvaluationResult(AuditResult):
     evaluation: Analysis
     replay: Replay
     image_sha256: Mapping[str, str]
+
+    def to_text(self) -> str:
+        """The evaluation in words, as `idia-index` prints it."""
+        return evaluation_text(self)

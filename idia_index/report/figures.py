@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from idia_index.errors import MissingExtraError
-from idia_index.evaluation.records import BinRates, Curves, Rocs, Sensitivity
+from idia_index.evaluation.records.curves import BinRates, Curves, Rocs
+from idia_index.evaluation.records.sensitivity import Sensitivity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from idia_index.evaluation.records import RateCurve, Share
+from idia_index.evaluation.records.curves import RateCurve
+from idia_index.evaluation.records.rates import Share
 from idia_index.support.text import counted
 
 CI = "95% CI"

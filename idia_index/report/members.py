@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from idia_index.captions.tally import Tally
-from idia_index.prompts.names import NameList
-from idia_index.report.documents import SkippedFile
+from idia_index.prompts.packed_names import NameList
+from idia_index.report.subject_result import SkippedFile
 from idia_index.support.documents import named, to_json
 from idia_index.support.files import private, publish, write_whole
 from idia_index.support.text import json_text, printable

@@ -1,27 +1,14 @@
 """A report as one page: verdict and uncertainty first, then the evidence, then what it is not.
 
-The templates in `templates/` say what stands where; every text is escaped, and nothing in a page
-is fetched from anywhere.
+The templates in `templates/` say what stands where; nothing in a page is fetched from anywhere.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING
-
-from idia_index.report import format as form
 from idia_index.report.charts import draw_charts, missing_matplotlib
 from idia_index.report.documents import AuditResult, EvaluationResult
-from idia_index.report.people import (
-    about,
-    by_chance,
-    certainty,
-    faces,
-    firm,
-    left_out,
-    most_associated_first,
-    roles,
-)
+from idia_index.report.html import render
+from idia_index.report.people import about, by_chance, certainty, faces, left_out
 from idia_index.report.statistics import (
     by_training_count,
     p_value_rows,
@@ -29,15 +16,10 @@ from idia_index.report.statistics import (
     sensitivity_rows,
 )
 from idia_index.report.tested import tested_rows
-from idia_index.report.text import ANOTHER, small_text
-from idia_index.support.text import counted, printable
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from idia_index.report.text import small_text
 
 TITLE = "Identity inference audit"
 VOTES_SHOWN = 200
-LISTED = 50
 
 # Nothing may be fetched, whatever a name or a path holds.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -57,38 +39,6 @@ LIMITS = (
 )
 
 
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    made = Environment(
-        loader=PackageLoader("idia_index.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    made.filters |= {
-        "percent": form.percent,
-        "interval": form.interval,
-        "confidence": form.confidence,
-        "p_value": form.p_value,
-        "counted": counted,
-        "columns": lambda places: [(f"{place:,}", "n") for place in places],
-    }
-    made.globals |= {
-        "CI": form.CI,
-        "auc": form.auc,
-        "mean_over_draws": form.mean_over_draws,
-        "needed": form.needed,
-        "share_text": form.share_text,
-        "roles": roles,
-        "firm": firm,
-        "another": ANOTHER,
-    }
-    return made
-
-
 def report_html(result: AuditResult, *, include_images: bool = False) -> str:
     """The page of an audit or an evaluation.
 
@@ -97,34 +47,28 @@ def report_html(result: AuditResult, *, include_images: bool = False) -> str:
         include_images: embeds small copies of the subjects' images.
     """
     evaluation = result.evaluation if isinstance(result, EvaluationResult) else None
-    text = (
-        _environment()
-        .get_template("page.html")
-        .render(
-            title=TITLE,
-            policy=POLICY,
-            limits=LIMITS,
-            result=result,
-            evaluation=evaluation,
-            warnings=result.warnings if isinstance(result, EvaluationResult) else (),
-            by_chance=by_chance(result),
-            certainty=certainty(result),
-            counts=by_training_count(result.metrics),
-            people=most_associated_first(result),
-            tested=result.subjects[0].p_value is not None,
-            people_columns=_people_columns(result),
-            about=lambda person: about(result, person),
-            include_images=include_images,
-            faces_of=lambda person: faces(result, person),
-            votes_shown=VOTES_SHOWN,
-            left_out=left_out(result),
-            listed=LISTED,
-            tested_rows=tested_rows(result),
-            **(_of_evaluation(result) if isinstance(result, EvaluationResult) else {}),
-        )
+    return render(
+        "page.html",
+        title=TITLE,
+        policy=POLICY,
+        limits=LIMITS,
+        result=result,
+        evaluation=evaluation,
+        warnings=result.warnings if isinstance(result, EvaluationResult) else (),
+        by_chance=by_chance(result),
+        certainty=certainty(result),
+        counts=by_training_count(result.metrics),
+        people=result.most_associated_first,
+        tested=result.subjects[0].p_value is not None,
+        people_columns=_people_columns(result),
+        about=lambda person: about(result, person),
+        include_images=include_images,
+        faces_of=lambda person: faces(result, person),
+        votes_shown=VOTES_SHOWN,
+        left_out=left_out(result),
+        tested_rows=tested_rows(result),
+        **(_of_evaluation(result) if isinstance(result, EvaluationResult) else {}),
     )
-    # Escaped or not, nothing that a browser would obey instead of showing it.
-    return printable(text.strip() + "\n")
 
 
 def _people_columns(result: AuditResult) -> list[tuple[str, str]]:
@@ -148,18 +92,8 @@ def _of_evaluation(result: EvaluationResult) -> dict[str, object]:
         "rate_curves": curves,
         "rate_columns": [(title, "n") for title, _ in curves],
         "size_columns": [(str(size), "n") for size in evaluation.curves.sizes],
-        "p_value_rows": p_value_rows(result),
+        "p_value_rows": p_value_rows(result.p_values, len(result.subjects)),
         "small": small_text(small) if small else "",
         "sensitivity_rates": rates.tpr is not None or rates.fpr is not None,
         "sensitivity_rows": sensitivity_rows,
     }
-
-
-def notebook_html(result: AuditResult) -> str:
-    """A short view of a result for notebooks: the verdict and a row per person."""
-    text = (
-        _environment()
-        .get_template("notebook.html")
-        .render(result=result, people=most_associated_first(result), listed=LISTED)
-    )
-    return printable(text)

@@ -8,29 +8,17 @@ from pathlib import Path
 
 from idia_index.encode.images import decode_image, open_image
 from idia_index.errors import InputError
-from idia_index.evaluation.records import Firmness
-from idia_index.report.documents import AuditResult, EvaluationResult, SubjectResult
+from idia_index.evaluation.records.sensitivity import Firmness
+from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.report.format import confidence, p_value, percent
+from idia_index.report.subject_result import SubjectResult
 from idia_index.report.text import stand_out_text
 from idia_index.support.files import sha256_of
 from idia_index.support.text import counted
 
-roles = {"member": "member", "non_member": "non-member", None: "not known"}
 FACES_SHOWN = 8
 _FACE = 128
 _FEW = (3, 5, 15)  # numbers of images that a verdict is also told for
-
-
-def most_associated_first(result: AuditResult) -> list[SubjectResult]:
-    """The people, those with most correct prompts first."""
-    return sorted(result.subjects, key=lambda s: (-s.correct_prompts, s.p_value or 0))
-
-
-def firm(firmness: Firmness) -> str:
-    """From which number of images on fewer of them give the same verdict."""
-    images = firmness.firm_from_images
-    text = "-" if images is None else str(images)
-    return text if firmness.holds_in_every_pool else f"{text}; not in every pool"
 
 
 def by_chance(result: AuditResult) -> str:

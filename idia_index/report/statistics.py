@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from idia_index.evaluation.records import (
-    ByPools,
-    ByTemplates,
-    Curves,
-    Metrics,
-    RateCurve,
-    Share,
-    TauByImages,
-)
-from idia_index.report.documents import EvaluationResult
+from idia_index.evaluation.records.curves import Curves, RateCurve
+from idia_index.evaluation.records.p_values import PValueSummary
+from idia_index.evaluation.records.rates import Metrics, Share
+from idia_index.evaluation.records.sensitivity import ByPools, ByTemplates, TauByImages
 from idia_index.report.format import p_value, percent
 from idia_index.support.text import counted
 
@@ -57,12 +51,11 @@ def sensitivity_rows(
     return [(title, values) for title, values in rates if values is not None]
 
 
-def p_value_rows(result: EvaluationResult) -> list[tuple[str, str]]:
-    """What is stated of the p-values."""
-    summary = result.p_values
+def p_value_rows(summary: PValueSummary, people: int) -> list[tuple[str, str]]:
+    """What is stated of the p-values of so many people."""
     matched = "; ".join(f"{text} ({count})" for text, count in summary.matched_on.items())
     rows = [
-        ("people that stand out", f"{summary.discoveries} of {len(result.subjects)}"),
+        ("people that stand out", f"{summary.discoveries} of {people}"),
         ("of them wrong", f"about {summary.fdr * summary.discoveries:.1g}; nobody knows which"),
         ("of them known members", str(summary.discoveries_members)),
         ("of them known non-members", str(summary.discoveries_non_members)),

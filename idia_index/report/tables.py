@@ -1,52 +1,23 @@
-"""Results as tables for other programs: CSV that is safe in a spreadsheet, and pandas frames."""
+"""Results as CSV for other programs, safe in a spreadsheet."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
-from idia_index.errors import MissingExtraError
 from idia_index.evaluation.analysis import Analysis
-from idia_index.evaluation.records import RateCurve
-from idia_index.report.documents import AuditResult, SubjectResult
+from idia_index.evaluation.records.curves import RateCurve
+from idia_index.report.subject_result import COLUMNS, Cell, SubjectResult, subject_row
 from idia_index.support.text import printable
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-Cell = str | int | float | bool | None
-
-COLUMNS = (
-    "name", "images", "correct_prompts", "inferred_member", "membership", "training_count",
-    "p_value", "p_value_of", "control_p_value", "name_fixed_p_value", "q_value", "controls",
-    "references", "reference_photos", "rule_null", "margin", "pmi",
-)  # fmt: skip
 # What makes a cell a formula somewhere, the full-width forms too.
 _FORMULA = tuple("=+-@|%\uff1d\uff0b\uff0d\uff20")
 
 
-def subjects_frame(result: AuditResult) -> DataFrame:
-    """A pandas DataFrame with a row per person, and the columns of subjects.csv.
-
-    Raises:
-        MissingExtraError: pandas is not installed.
-    """
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise MissingExtraError("a data frame of results", "pandas", "pandas") from error
-    return pd.DataFrame([_row(subject) for subject in result.subjects], columns=list(COLUMNS))
-
-
 def subjects_csv(subjects: Sequence[SubjectResult]) -> str:
     """A line per person, with columns."""
-    return _csv(COLUMNS, map(_row, subjects))
-
-
-def _row(subject: SubjectResult) -> list[Cell]:
-    return [getattr(subject, column) for column in COLUMNS]
+    return _csv(COLUMNS, map(subject_row, subjects))
 
 
 def curves_csv(evaluation: Analysis) -> str:

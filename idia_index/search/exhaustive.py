@@ -49,7 +49,7 @@ def exhaustive_topk(
         if not found.max() <= max(_longest(tile, template) for tile in tiles):
             raise _wrong(tiles, template)
         place = template - templates.start
-        similarities[place, part], places = _best(found, k)
+        similarities[place, part], places = largest(found, k)
         ids[place, part] = stored[places]
 
     with ThreadPoolExecutor(workers()) as pool:
@@ -121,7 +121,7 @@ def _to_float32(exact: Float64, queries: Float32, rows: Float32) -> Float32:
     return found
 
 
-def _best(found: Float32, k: int) -> tuple[Float32, Int64]:
+def largest(found: Float32, k: int) -> tuple[Float32, Int64]:
     """The k largest of each row, descending, and their places; equal ones by ascending place."""
     bits = found.view(np.int32)
     # Integers in the descending order of the floats: what is above zero, from its bits.

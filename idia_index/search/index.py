@@ -238,6 +238,7 @@ class Index:
 
     def check_backend(self, backend: Backend) -> None:
         """Raises InputError, naming what differs, if the index was built with another model."""
+        backend.recognise(self.manifest.plan.load_options)
         differences = self.manifest.plan.fingerprint.differences(backend.fingerprint)
         if differences:
             raise ModelError(

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from idia_index.encode.image_cache import ANSWERS
 from idia_index.errors import DamagedIndexError, InputError
 from idia_index.plugins import IndexType
 from idia_index.store.manifest_json import (
@@ -72,7 +73,8 @@ class Store:
         """
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path}: a file is there; choose another directory")
-        own = (LOCK, PLAN + ".part")  # all that a build leaves that was killed at its beginning
+        # All that a build leaves that was killed at its beginning.
+        own = (LOCK, PLAN + ".part", ANSWERS)
         return self.path.is_dir() and any(file.name not in own for file in self.path.iterdir())
 
     def open_manifest(self) -> tuple[Manifest, Held]:

@@ -19,7 +19,8 @@ from idia_index.store.manifest import (
     PartEntry,
     ShardEntry,
 )
-from idia_index.support.text import MAX_LINE_BYTES, shown
+from idia_index.support.text import shown
+from idia_index.support.text_lines import MAX_LINE_BYTES
 from idia_index.types import Fingerprint
 
 __all__ = ["FORMAT", "BuildPlan", "FileEntry", "LookupEntry", "Manifest", "PartEntry", "ShardEntry"]

@@ -86,7 +86,7 @@ class StoredNames(Sequence[str]):
     def shard(self, number: int) -> list[str]:
         """All names of one shard; raises InputError if their file was changed."""
         # Taken out and put back, in one step each: several threads may ask.
-        names = self._read.pop(number, None) or _read_names(self._folder, self._shards[number])
+        names = self._read.pop(number, None) or read_shard_names(self._folder, self._shards[number])
         self._read[number] = names  # the last to be forgotten
         if len(self._read) > SHARDS_KEPT:
             self._read.popitem(last=False)
@@ -145,7 +145,7 @@ class StoredNames(Sequence[str]):
         return found
 
 
-def _read_names(folder: Path, shard: ShardEntry) -> list[str]:
+def read_shard_names(folder: Path, shard: ShardEntry) -> list[str]:
     path = folder / shard.names.file
     try:
         text = _checked(path, shard.names).decode("utf-8")

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from PIL import Image
 
-from idia_index.encode import embeddings
 from idia_index.encode.backend import Backend
 from idia_index.encode.image_bytes import ImageFile
 from idia_index.encode.image_cache import ImageCache
-from idia_index.encode.images import decode_image, hash_image, open_image, size_of
-from idia_index.encode.memory_budget import Room
+from idia_index.encode.image_embeddings import Admit, encode_each
+from idia_index.encode.images import decode_image, hash_image, open_image
 from idia_index.errors import InputError
+from idia_index.plugins import ORIGINAL
 from idia_index.subjects.records import Skipped, Subject
 from idia_index.support.text import shown_path
 from idia_index.types import Float32, Int64
-
-LOADERS = 2  # decoding beside the encoder; more threads only take cores from it
 
 
 def _quiet(done: int, total: int) -> None:
@@ -50,23 +46,6 @@ class Encoded:
     skipped: list[list[Skipped]]
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    """A file's content: an embedding that was remembered, an image, or why there is neither.
-
-    Attributes:
-        sha256: of the file, empty where it could not be read.
-        key: what it is remembered by.
-        content: see above.
-        size: bytes of the room that an image takes.
-    """
-
-    sha256: str
-    key: bytes | None
-    content: Float32 | Image.Image | InputError
-    size: int = 0
-
-
 def encode_subjects(
     backend: Backend,
     subjects: Sequence[Subject],
@@ -81,36 +60,22 @@ def encode_subjects(
     """
     files = [(n, path) for n, subject in enumerate(subjects) for path in subject.images]
     rows = np.empty((len(files), backend.fingerprint.dim), np.float32)
-    room = Room()
-    batch = _Batch(backend, cache, rows, room)
-    unread: dict[int, InputError] = {}
-    hashes: list[str] = []
-    same: dict[tuple[int, str], int] = {}  # one person's photo in two copies is one vote
-    # Closed whatever happens, since loaders may wait for room that nobody makes any more.
-    with closing(_loaded([path for _, path in files], cache, room)) as loaded:
-        # Neither `found` nor an enumerate() around it may hold an image while the next is decoded.
-        for place in range(len(files)):
-            found = next(loaded)
-            hashes.append(found.sha256)
-            if isinstance(found.content, InputError):
-                unread[place] = found.content
-            elif (first := same.setdefault((files[place][0], found.sha256), place)) != place:
-                unread[place] = RepeatedImageError(files[place][1], files[first][1])
-                room.give(found.size)
-            elif isinstance(found.content, np.ndarray):
-                rows[place] = found.content
-            else:
-                batch.add(place, found, found.content)
-            del found
-            if batch.is_full() or place + 1 == len(files):
-                for bad, error in batch.encode().items():
-                    name = shown_path(files[bad][1])
-                    unread[bad] = InputError(f"{name}: {error}")
-                progress(place + 1, len(files))
-            wrong = [at for at, why in unread.items() if not isinstance(why, RepeatedImageError)]
-            if strict and wrong:
-                raise unread[min(wrong)]
-    return _encoded(subjects, files, rows, hashes, unread)
+    loader = _Loader(files, cache, rows, backend.wants_files)
+    for run, found in encode_each(backend, len(files), loader.load):
+        done: list[int] = []
+        for place, row in zip(run, found, strict=True):
+            if isinstance(row, InputError):
+                name = shown_path(files[place][1])
+                loader.unread[place] = InputError(f"{name}: {row}")
+            elif row is not None:
+                rows[place] = row
+                done.append(place)
+        cache.put([loader.keys[place] for place in done], rows[done])
+        progress(run.stop, len(files))
+        wrong = [place for place in loader.unread if place in run]
+        if strict and wrong:
+            raise loader.unread[min(wrong)]
+    return _encoded(subjects, files, rows, loader.hashes, loader.left_out())
 
 
 def _encoded(
@@ -141,96 +106,70 @@ class RepeatedImageError(InputError):
         )
 
 
-class _Batch:
-    """Images that wait to be encoded, and where their embeddings go."""
+class _Loader:
+    """Reads files, in threads: each writes to its own place of the lists.
 
-    def __init__(self, backend: Backend, cache: ImageCache, out: Float32, room: Room) -> None:
-        self._backend = backend
-        self._cache = cache
-        self._out = out
-        self._room = room
-        self._places: list[int] = []
-        self._keys: list[bytes | None] = []
-        self._images: list[Image.Image] = []
-        self._size = 0
+    Args:
+        files: of each place, the subject and the file.
+        cache: what is remembered.
+        rows: float32 [M, D], where embeddings that are remembered go.
+        original: whether images are given with the bytes of their files.
 
-    def add(self, place: int, found: _Loaded, image: Image.Image) -> None:
-        if not self._images:  # the others are still being decoded
-            self._backend.expect_images(len(self._out))
-        self._places.append(place)
-        self._keys.append(found.key)
-        self._images.append(image)
-        self._size += found.size
+    Attributes:
+        hashes: SHA-256 of each file, empty where it could not be read.
+        keys: what each is remembered by.
+        unread: of places that cannot be read, why.
+    """
 
-    def is_full(self) -> bool:
-        # Half the room, so that the next images are decoded while these are encoded.
-        return len(self._images) == embeddings.IMAGE_BATCH or 2 * self._size > self._room.size
+    def __init__(
+        self,
+        files: Sequence[tuple[int, ImageFile]],
+        cache: ImageCache,
+        rows: Float32,
+        original: bool,
+    ) -> None:
+        self._files, self._cache, self._rows = files, cache, rows
+        self._original = original
+        self.hashes = [""] * len(files)
+        self.keys: list[bytes | None] = [None] * len(files)
+        self.unread: dict[int, InputError] = {}
+        # One person's photo in two copies is one vote, that of the first place.
+        self._first: dict[tuple[int, str], int] = {}
+        self._lock = Lock()
 
-    def encode(self) -> dict[int, InputError]:
-        """Encodes what waits; returns what the backend refuses, by place."""
-        refused: dict[int, InputError] = {}
+    def load(self, place: int, admit: Admit) -> Image.Image | None:
+        """The image of a place; None where it is remembered, a copy, or cannot be read."""
+        path, image = self._files[place][1], None
         try:
-            self._encode(slice(None))
-        except InputError:
-            # One image of all is at fault; it may not cost the others.
-            for i, place in enumerate(self._places):
-                try:
-                    self._encode(slice(i, i + 1))
-                except InputError as error:
-                    refused[place] = error
-        self._room.give(self._size)
-        self._places, self._keys, self._images, self._size = [], [], [], 0
-        return refused
+            # Opened once, so that what is remembered and reported is what was decoded.
+            with open_image(path) as file:
+                self.hashes[place] = hash_image(file, path)
+                self.keys[place] = key = self._cache.key(self.hashes[place])
+                if (row := self._cache.get(key)) is not None:
+                    self._rows[place] = row
+                else:
+                    file.seek(0)
+                    image = decode_image(file, path, admit)
+                    if self._original:
+                        file.seek(0)
+                        image.info[ORIGINAL] = file.read()
+        except InputError as error:
+            self.unread[place] = error
+            return None
+        which = self._which(place)
+        with self._lock:
+            first = self._first[which] = min(place, self._first.get(which, place))
+        return image if first == place else None
 
-    def _encode(self, part: slice) -> None:
-        if not self._images[part]:
-            return
-        rows = embeddings.encode_images(self._backend, self._images[part])
-        self._out[self._places[part]] = rows
-        self._cache.put(self._keys[part], rows)
+    def left_out(self) -> dict[int, InputError]:
+        """By place, why there is no embedding of it, when all are read."""
+        copies = {
+            place: RepeatedImageError(path, self._files[first][1])
+            for place, (_, path) in enumerate(self._files)
+            if place not in self.unread
+            and (first := self._first.get(self._which(place), place)) != place
+        }
+        return self.unread | copies
 
-
-def _load(place: int, path: ImageFile, cache: ImageCache, room: Room) -> _Loaded:
-    taken = 0
-
-    def admit(size: int) -> None:
-        nonlocal taken
-        room.take(place, size)
-        taken = size
-
-    sha256, key = "", None
-    try:
-        # Opened once, so that what is remembered and reported is what was decoded.
-        with open_image(path) as file:
-            sha256 = hash_image(file, path)
-            key = cache.key(sha256)
-            if (row := cache.get(key)) is not None:
-                return _Loaded(sha256, key, row)
-            file.seek(0)
-            image = decode_image(file, path, admit)
-        size = size_of(image)
-        room.give(taken - size)
-        return _Loaded(sha256, key, image, size)
-    except InputError as error:
-        room.give(taken)
-        return _Loaded(sha256, key, error)
-
-
-def _loaded(
-    paths: Sequence[ImageFile], cache: ImageCache, room: Room
-) -> Generator[_Loaded, None, None]:
-    """Images in order, decoded up to two batches ahead of the encoder, or as far as is room."""
-    ahead = 2 * embeddings.IMAGE_BATCH
-    waiting: deque[Future[_Loaded]] = deque()
-    pool = ThreadPoolExecutor(LOADERS)
-    try:
-        submitted = 0
-        for due in range(len(paths)):
-            while submitted < min(len(paths), due + ahead + 1):
-                waiting.append(pool.submit(_load, submitted, paths[submitted], cache, room))
-                submitted += 1
-            room.expect(due)
-            yield waiting.popleft().result()
-    finally:
-        room.close()
-        pool.shutdown(cancel_futures=True)
+    def _which(self, place: int) -> tuple[int, str]:
+        return self._files[place][0], self.hashes[place]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 
-from idia_index.support.text import Lines
+from idia_index.support.text_lines import Lines
 
 
 def table_rows(lines: Lines) -> Iterator[tuple[int, list[str]]]:

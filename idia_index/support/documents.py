@@ -10,7 +10,7 @@ import math
 import os
 import re
 import types
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, KeysView, Mapping, Sequence
 from dataclasses import MISSING, Field, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -67,14 +67,14 @@ def to_json(value: object) -> Json:
     Raises:
         TypeError: something in it is neither a record nor plain data.
     """
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
     if is_dataclass(value) and not isinstance(value, type):
         return to_object(value)
     if isinstance(value, Mapping):
         return {str(key): to_json(each) for key, each in value.items()}
     if isinstance(value, tuple | list):
         return [to_json(each) for each in value]
-    if isinstance(value, Path):
-        return os.fsdecode(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"{type(value).__name__} is no part of a document")
@@ -117,14 +117,14 @@ def from_json(kind: type[T], data: object, where: str = "") -> T:
 
 def _read(kind: Any, value: Any, where: str) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
-    if is_dataclass(kind):
+    if is_dataclass(kind) and not _is_path(kind):
         return from_json(cast("type[Any]", kind), value, where)
     if kind is Json:
         return value
     if origin in (Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None
-        (one,) = (each for each in arguments if each is not type(None))
+        (one,) = _kinds(arguments) - {type(None)}
         return _read(one, value, where)
     if origin is Literal:
         if value in arguments:
@@ -133,13 +133,22 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         return _read_tuple(arguments, value, where)
     elif origin in (dict, Mapping) and isinstance(value, dict):
         return {key: _read(arguments[1], each, f"{where}.{key}") for key, each in value.items()}
-    elif kind is Path and isinstance(value, str):
+    elif _is_path(kind) and isinstance(value, str):
         return Path(value)
     elif kind is float and type(value) in (int, float) and math.isfinite(value):
         return float(value)
     elif kind in (str, bool, int) and type(value) is kind:
         return value
     raise ValueError(f"{where} is {shown(value)}")
+
+
+def _is_path(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, os.PathLike)
+
+
+def _kinds(arguments: Iterable[Any]) -> KeysView[Any]:
+    """The kinds of a union, in order; whatever stands for a path is one, as it is in a document."""
+    return dict.fromkeys(Path if _is_path(each) else each for each in arguments).keys()
 
 
 def _read_tuple(arguments: tuple[Any, ...], value: list[Any], where: str) -> tuple[Any, ...]:
@@ -191,7 +200,10 @@ def _schema(kind: Any, parts: JsonObject) -> JsonObject:
     if kind in (Json, Any):
         return {}
     if origin in (Union, types.UnionType):
-        return {"anyOf": [_schema(each, parts) for each in arguments]}
+        first, *others = _kinds(arguments)
+        if not others:
+            return _schema(first, parts)
+        return {"anyOf": [_schema(each, parts) for each in (first, *others)]}
     if origin is Literal:
         return {"enum": list(arguments)}
     if origin is Sequence or (origin is tuple and arguments[-1] is Ellipsis):

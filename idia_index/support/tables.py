@@ -16,7 +16,8 @@ from itertools import islice
 
 from idia_index.errors import InputError
 from idia_index.support.encodings import Encoding
-from idia_index.support.text import Lines, Refuse, read_lines, shown, shown_path
+from idia_index.support.text import shown, shown_path
+from idia_index.support.text_lines import Lines, Refuse, read_lines
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SEP = re.compile(r"\"?sep=(.)\"?", re.I)

@@ -161,7 +161,7 @@ def test_cuda_that_is_listed_and_does_not_load(
 ) -> None:
     providers = [onnx_runtime.CUDA, onnx_runtime.CPU]
     monkeypatch.setattr(onnx_runtime.ort, "get_available_providers", lambda: providers)
-    if onnx_runtime.why_not(onnx_runtime._cuda(0, 1)) is None:
+    if onnx_runtime.why_not(onnx_runtime.cuda_device(0, 1)) is None:
         pytest.skip("CUDA works here")
     with pytest.raises(InputError, match="device 'cuda:0' does not work"):
         load(folder, device="cuda:0")

@@ -154,7 +154,7 @@ def test_a_large_file_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.Monke
     table = pa.table({"url": files.urls(800), "text": list(files.CAPTIONS) * 100})
     parquet.write_table(table, tmp_path / "a.parquet", row_group_size=70)
     whole = search(tmp_path / "a.parquet", tmp_path / "whole", hits=True)
-    monkeypatch.setattr("idia_index.captions.parquet._PART_BYTES", 2000)
+    monkeypatch.setattr("idia_index.captions.parquet.PART_BYTES", 2000)
     parts = search(tmp_path / "a.parquet", tmp_path / "parts", hits=True)
     assert len(parts.data.sources) > 3
     assert counts(parts) == counts(whole) == {k: 100 * n for k, n in files.COUNTS.items()}

@@ -217,7 +217,7 @@ def test_an_unexpected_failure_is_one_line_unless_debugging(
     def broken(self: object) -> int:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr("idia_index.search.index.Index.__len__", broken)
+    monkeypatch.setattr("idia_index.search.index.Index.path", property(broken))
     capsys.readouterr()
     assert run("info", index) == 1
     out, err = capsys.readouterr()
@@ -243,7 +243,7 @@ def test_ctrl_c_is_no_traceback(
     def stopped(self: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("idia_index.search.index.Index.__len__", stopped)
+    monkeypatch.setattr("idia_index.search.index.Index.path", property(stopped))
     assert run("info", index) == 1
     assert capsys.readouterr().err.endswith("idia-index: interrupted\n")
 

@@ -11,11 +11,10 @@ from conftest import make_images
 from toy_backend import ToyBackend
 
 from idia_index import build_index
-from idia_index.cli.console import query_text
 from idia_index.cli.main import run as run_command
 from idia_index.decide.disclosure import may_be_named
 from idia_index.pipelines.query import query, vote
-from idia_index.prompts.names import NameList
+from idia_index.prompts.packed_names import NameList
 from idia_index.report.documents import QueryResult
 from idia_index.report.page import report_html
 from idia_index.search.index import Index
@@ -62,7 +61,7 @@ def test_a_made_up_name_is_not_answered_with_the_right_one(
 ) -> None:
     result = asked(index, toy, photos, "Made Up")
     (subject,) = result.subjects
-    outputs = [query_text(result), report_html(result)]
+    outputs = [result.to_text(), report_html(result)]
     for text in outputs:
         assert not [name for name in names if name in text]
         assert "another name" in text
@@ -77,7 +76,7 @@ def test_a_candidate_that_is_not_the_first_choice_is_no_way_round(
 ) -> None:
     first = favourite(index, toy, photos)
     other = next(name for name in names if name != first)
-    text = query_text(asked(index, toy, photos, other))
+    text = asked(index, toy, photos, other).to_text()
     assert other in text and not [name for name in names if name in text.replace(other, "")]
 
 
@@ -88,7 +87,7 @@ def test_the_first_choice_is_shown_with_its_rivals(
     result = asked(index, toy, photos, first)
     top = result.top
     assert top is not None and top[0].name == first and {row.name for row in top} <= set(names)
-    text = query_text(result)
+    text = result.to_text()
     assert "another name" not in text and "looks for none" not in text
     assert all(row.name in text for row in top)
 

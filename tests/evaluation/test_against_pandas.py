@@ -11,7 +11,7 @@ from toy_world import make_world
 
 from idia_index.cli.main import cli
 from idia_index.evaluation.draws import draw_images
-from idia_index.evaluation.recorded import read_results
+from idia_index.pipelines.recorded_results import read_results
 from idia_index.pipelines.studies.results import confusion
 from idia_index.report.documents import EvaluationResult
 from idia_index.support.documents import from_json

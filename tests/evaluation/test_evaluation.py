@@ -28,23 +28,22 @@ from toy_world import (
 from idia_index import build_index
 from idia_index.cli import options
 from idia_index.cli.evaluate import command as evaluate_command
-from idia_index.cli.evaluation_text import evaluation_text
 from idia_index.cli.main import cli
 from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.evaluation.analysis import analyse, select
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.people import p_value_summary
-from idia_index.evaluation.recorded import read_results
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.query import vote
 from idia_index.pipelines.recorded_people import as_recorded, check_images
 from idia_index.pipelines.recorded_report import read_report
+from idia_index.pipelines.recorded_results import read_results
 from idia_index.pipelines.replay import check_index, compare
+from idia_index.pipelines.report_files import write_evaluation
 from idia_index.prompts.names import make_names
 from idia_index.report.data import evaluation_result
-from idia_index.report.files import write_evaluation
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import Subject, read_subjects
 from idia_index.support.number_lists import numbers
@@ -357,7 +356,7 @@ def test_too_many_small_p_values_of_non_members_are_warned_of(
     expected = float((np.floor(sizes / 20 + 1e-9) / sizes).sum())
     said = f"{small} of 36 are at most 0.05, where {expected:.3g} are expected"
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    text = evaluation_text(result)
+    text = result.to_text()
     assert said in page and said in text
     warned = [warning for warning in result.warnings if said in warning]
     assert (stats.binom.sf(small - 1, 36, expected / 36) < 0.05) == too_many

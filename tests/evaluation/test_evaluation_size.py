@@ -13,18 +13,18 @@ from conftest import make_images
 from toy_backend import ToyBackend
 
 from idia_index import build_index
-from idia_index.cli.evaluation_text import evaluation_text
 from idia_index.cli.main import cli
 from idia_index.errors import InputError
-from idia_index.evaluation import name_tests, recorded
+from idia_index.evaluation import name_tests
 from idia_index.evaluation.baselines import OMITTED
 from idia_index.evaluation.pmi import NameScores, photos_of
 from idia_index.evaluation.references import References
 from idia_index.evaluation.settings import Settings
+from idia_index.pipelines import recorded_results
 from idia_index.pipelines.evaluate import gather
+from idia_index.pipelines.report_files import write_evaluation
 from idia_index.prompts.names import make_names
 from idia_index.report.data import evaluation_result
-from idia_index.report.files import write_evaluation
 from idia_index.report.page import report_html
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import Subject
@@ -100,9 +100,9 @@ def test_more_people_than_pairs_are_kept_of_lose_those_alone(
     assert now.omitted == OMITTED and now.rule is None
     assert now.rows == tuple(row for row in before.rows if row.baseline != "shuffled_images")
     assert len(now.rows) == len(before.rows) - 1
-    assert OMITTED in evaluation_text(fewer) and OMITTED not in evaluation_text(whole)
+    assert OMITTED in fewer.to_text() and OMITTED not in whole.to_text()
     assert OMITTED.replace("'", "&#39;") in report_html(fewer)
-    again = evaluation_result(recorded.read_results(tmp_path / "out"), SETTINGS)
+    again = evaluation_result(recorded_results.read_results(tmp_path / "out"), SETTINGS)
     assert again.evaluation == fewer.evaluation
 
 
@@ -119,17 +119,17 @@ def test_results_are_written_if_they_can_be_read(
         size = sum(stored[name].nbytes for name in stored.files)
     written = []
     for most in range(size - 2000, size + 20_000, 500):
-        monkeypatch.setattr(recorded, "MAX_BYTES", most)
+        monkeypatch.setattr(recorded_results, "MAX_BYTES", most)
         try:
-            recorded.write_results(evidence, tmp_path)
+            recorded_results.write_results(evidence, tmp_path)
         except InputError:
             assert not (tmp_path / "results.npz").exists()
             written.append(False)
         else:
-            recorded.read_results(tmp_path)
+            recorded_results.read_results(tmp_path)
             written.append(True)
     assert set(written) == {False, True} and written == sorted(written)
-    monkeypatch.setattr(recorded, "MAX_BYTES", size - 1)
+    monkeypatch.setattr(recorded_results, "MAX_BYTES", size - 1)
     with pytest.raises(InputError, match=r"results\.npz: [\d,]+ bytes, more .* fewer people"):
         write_evaluation(evidence, SETTINGS, tmp_path)
     assert (tmp_path / "report.json").exists() and not (tmp_path / "results.npz").exists()

@@ -47,13 +47,13 @@ def test_faiss_on_the_gpu_serves_a_flat_index(
     from idia_index.indexes import faiss_gpu
 
     try:
-        faiss_gpu._resources()
+        faiss_gpu.gpu_resources()
     except IdiaIndexError:
         monkeypatch.setattr(faiss, "knn_gpu", lambda _, *a, **k: faiss.knn(*a, **k), raising=False)
         monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
-        faiss_gpu._resources.cache_clear()
+        faiss_gpu.gpu_resources.cache_clear()
     same_as_flat(folder, "faiss-gpu")
-    faiss_gpu._resources.cache_clear()
+    faiss_gpu.gpu_resources.cache_clear()
 
 
 def test_a_faiss_without_gpu_says_what_to_do() -> None:

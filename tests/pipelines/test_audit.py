@@ -19,10 +19,10 @@ from idia_index.errors import InputError
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import gather, settings_for_all
 from idia_index.pipelines.query import query, vote
-from idia_index.prompts.names import NameList
+from idia_index.pipelines.report_files import write_evaluation
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import JAIR2024
 from idia_index.report.documents import AuditResult
-from idia_index.report.files import write_evaluation
 from idia_index.report.page import report_html
 from idia_index.report.tables import subjects_csv
 from idia_index.search.index import Index

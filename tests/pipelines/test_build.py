@@ -15,7 +15,7 @@ from toy_backend import DIM, ToyBackend, word_vector
 import idia_index.pipelines.build
 from idia_index import build_index, open_index
 from idia_index.errors import IdiaIndexError, InputError
-from idia_index.prompts.names import NameList
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import JAIR2024, make_templates
 from idia_index.store.manifest_json import seal
 

@@ -18,7 +18,8 @@ from toy_backend import ToyBackend
 import idia_index.pipelines.build
 from idia_index import build_index, open_index
 from idia_index.errors import InputError
-from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.names import make_names
+from idia_index.prompts.packed_names import NameList
 from idia_index.store.directory import Store
 from idia_index.support.locks import writer_lock
 from idia_index.types import Float32

@@ -12,7 +12,7 @@ import idia_index.pipelines.build
 from idia_index import build_index
 from idia_index.cli.main import run as run_command
 from idia_index.errors import InputError
-from idia_index.prompts.names import NameList
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import JAIR2024
 from idia_index.support.files import free_bytes
 

@@ -14,7 +14,8 @@ from idia_index.errors import InputError
 from idia_index.pipelines.change import add_names, add_templates, remove_names
 from idia_index.pipelines.compact import compact
 from idia_index.pipelines.verify import verify
-from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.names import make_names
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import JAIR2024, make_templates
 from idia_index.search.index import Index
 

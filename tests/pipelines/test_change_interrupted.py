@@ -19,7 +19,8 @@ from idia_index.pipelines.change import add_names, add_templates, remove_names
 from idia_index.pipelines.repair import repair
 from idia_index.pipelines.shard_writing import BuildProgress
 from idia_index.pipelines.verify import verify
-from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.names import make_names
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import JAIR2024
 from idia_index.store.directory import Store
 

@@ -11,7 +11,7 @@ import pytest
 from toy_backend import ToyBackend
 
 from idia_index.cli.main import run as run_command
-from idia_index.evaluation.recorded import read_results
+from idia_index.pipelines.recorded_results import read_results
 from idia_index.study import subjects
 
 PEOPLE = sorted(subjects(), key=lambda s: (s.role, s.name))[::9]

@@ -16,7 +16,8 @@ from toy_backend import ToyBackend
 from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.pipelines import parity
-from idia_index.pipelines.parity import Closeness, compare
+from idia_index.pipelines.parity import compare
+from idia_index.pipelines.parity_report import Closeness
 from idia_index.prompts.templates import make_templates
 from idia_index.subjects.subjects import Subject, make_subject
 from idia_index.support.documents import to_json
@@ -145,7 +146,6 @@ def test_images_that_cannot_be_read_are_listed(subjects: list[Subject]) -> None:
     toy = ToyBackend(model="toy")
     report = compare(toy, toy, NAMES, TEMPLATES, subjects)
     assert [skipped.path for skipped in report.skipped] == [subjects[0].images[2]]
-    assert report.skipped[0].path == subjects[0].images[2]
     assert report.predictions.compared == 51
 
 

@@ -21,15 +21,15 @@ from idia_index.cli.main import cli
 from idia_index.encode.image_cache import ImageCache
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.evaluation.evidence import Evidence
-from idia_index.evaluation.recorded import read_results
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.recorded_report import read_report
+from idia_index.pipelines.recorded_results import read_results
 from idia_index.pipelines.replay import NOT_COMPARED, compare
+from idia_index.pipelines.report_files import write_evaluation
 from idia_index.pipelines.rounding import SIMILARITY, settle
 from idia_index.prompts.names import make_names
 from idia_index.report.data import evaluation_result
-from idia_index.report.files import write_evaluation
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import read_subjects
 

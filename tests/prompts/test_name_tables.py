@@ -8,7 +8,8 @@ import pytest
 
 from idia_index.errors import InputError
 from idia_index.prompts.name_order import given_first
-from idia_index.prompts.names import NameList, make_names, read_names
+from idia_index.prompts.names import make_names, read_names
+from idia_index.prompts.packed_names import NameList
 
 
 def read(folder: Path, text: str, codec: str = "utf-8") -> NameList:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from idia_index.errors import InputError
 from idia_index.prompts import names as names_module
-from idia_index.prompts.names import folder_to_name, make_names, name_key, read_names, repeats
+from idia_index.prompts.names import folder_to_name, make_names, name_key, read_names
+from idia_index.prompts.packed_names import repeats
 
 
 def _file(folder: Path, text: str) -> Path:

@@ -30,8 +30,9 @@ from idia_index.cli.main import run as run_command
 from idia_index.cli.terminal import say
 from idia_index.prompts.names import make_names
 from idia_index.prompts.templates import JAIR2024
-from idia_index.report.documents import AuditResult, SubjectResult
+from idia_index.report.documents import AuditResult
 from idia_index.report.page import report_html
+from idia_index.report.subject_result import SubjectResult
 from idia_index.report.tables import subjects_csv
 from idia_index.search.index import Index
 from idia_index.study import subjects, write_subjects

@@ -16,10 +16,10 @@ from toy_backend import ToyBackend
 from idia_index import build_index
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.evaluate import gather, settings_for_all
+from idia_index.pipelines.report_files import write_evaluation
 from idia_index.prompts.names import make_names
 from idia_index.report.data import evaluation_result
 from idia_index.report.documents import EvaluationResult
-from idia_index.report.files import write_evaluation
 from idia_index.report.page import report_html
 from idia_index.report.text import index_type
 from idia_index.store.summary import summarize

@@ -12,9 +12,8 @@ from conftest import make_images
 from toy_backend import ToyBackend
 
 from idia_index import Settings, audit, build_index, evaluate
-from idia_index.cli.evaluation_text import evaluation_text
 from idia_index.cli.main import run as run_command
-from idia_index.evaluation.records import ControlRange, PValueSummary, RuleNull
+from idia_index.evaluation.records.p_values import ControlRange, PValueSummary, RuleNull
 from idia_index.prompts.names import make_names
 from idia_index.report.page import report_html
 from idia_index.report.text import stand_out_text
@@ -137,7 +136,7 @@ def test_words_say_no_more_than_the_figures(tmp_path: Path) -> None:
     ]
     settings = Settings(sizes=(1, 3), min_images=3)
     result = evaluate(index, ToyBackend(model="toy"), people, settings)
-    said = " ".join([report_html(result), evaluation_text(result)])
+    said = " ".join([report_html(result), result.to_text()])
     for words in REFUSED:
         assert words not in said.lower(), words
     assert "if these 2 are like the people to be judged" in said

@@ -17,14 +17,16 @@ from toy_backend import ToyBackend
 from idia_index import audit, build_index, evaluate, open_index
 from idia_index.cli.documents import DOCUMENTS, schemas
 from idia_index.cli.main import run as run_command
+from idia_index.encode.image_bytes import ImageBytes
 from idia_index.errors import MissingExtraError
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.parity import compare
 from idia_index.prompts.names import make_names
 from idia_index.prompts.templates import JAIR2024
 from idia_index.report.documents import AuditResult
+from idia_index.subjects.records import Skipped
 from idia_index.subjects.subjects import read_subjects
-from idia_index.support.documents import from_json, named, to_json
+from idia_index.support.documents import from_json, named, schema, to_json
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = (ROOT / "idia_index" / "report" / "schema", ROOT / "docs" / "schema")
@@ -161,6 +163,13 @@ def test_a_frame_has_a_row_a_person(result: AuditResult) -> None:
     frame = result.to_frame()
     assert list(frame["name"]) == [subject.name for subject in result.subjects]
     assert list(frame["p_value"]) == [subject.p_value for subject in result.subjects]
+
+
+def test_an_image_in_memory_is_told_by_its_name() -> None:
+    told = to_json(Skipped(ImageBytes("a.png", b"no image"), "broken"))
+    assert told == {"path": "a.png", "reason": "broken"}
+    assert from_json(Skipped, told) == Skipped(Path("a.png"), "broken")
+    assert schema(Skipped)["properties"]["path"] == {"type": "string"}
 
 
 def test_without_pandas_a_frame_says_what_brings_it(

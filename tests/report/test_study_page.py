@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from idia_index.evaluation.records import BinRates, Curves, RateCurve
+from idia_index.evaluation.records.curves import BinRates, Curves, RateCurve
 from idia_index.report.studies.documents import (
     FORMAT,
     Candidates,

@@ -42,9 +42,9 @@ def test_both_ways_give_the_same_bits(folder: Path, monkeypatch: pytest.MonkeyPa
         assert (found[0] == other[0]).all() and (found[1] == other[1]).all()
 
 
-def test_equal_similarities_of_whole_numbers_stand_in_the_order_of_ids() -> None:
+def test_equal_integer_similarities_stand_in_the_order_of_ids() -> None:
     found = np.array([[0.5, 0.0, -0.25, -0.0, 0.5, -0.25, 1.0]], np.float32)
-    similarities, places = exhaustive._best(found, 7)
+    similarities, places = exhaustive.largest(found, 7)
     assert places.tolist() == [[6, 0, 4, 1, 3, 2, 5]]
     assert similarities.tolist() == [[1.0, 0.5, 0.5, 0.0, 0.0, -0.25, -0.25]]
 

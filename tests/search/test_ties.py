@@ -64,13 +64,19 @@ def test_pairs_that_were_overtaken_are_let_go(
     # Every name more similar than the one before: all become pairs, and nearly all are overtaken.
     order = np.argsort(rows[0] @ queries[0])
     index = opened(tmp_path, monkeypatch, rows[:, order])
-    narrowed = []
-    narrow = scan._Scan._narrow
+    kept, reaching = [], scan.reaching_kth
+
+    def counted(*pairs: object) -> object:
+        kept.append(pairs)
+        return reaching(*pairs)
+
+    monkeypatch.setattr(scan, "reaching_kth", counted)
     monkeypatch.setattr(scan, "ROW_BLOCK", 2)
+    index.search(queries, k)
+    once = len(kept)
     monkeypatch.setattr(scan, "MOST_PAIRS", 1)
-    monkeypatch.setattr(scan._Scan, "_narrow", lambda pass_: narrowed.append(narrow(pass_)))
     similarities, ids = index.search(queries, k)
-    assert narrowed
+    assert len(kept) > 2 * once
     stored = np.stack([index.text_embeddings(t, range(N)) for t in range(T)])
     exact = np.einsum("md,tnd->tmn", queries.astype(np.float64), stored).astype(np.float32)
     expected = np.argsort(-exact, axis=2, kind="stable")[:, :, :k]

@@ -12,7 +12,8 @@ from toy_backend import DIM, ToyBackend
 from idia_index import build_index, open_index
 from idia_index.cli.main import run as run_command
 from idia_index.pipelines.change import remove_names
-from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.names import make_names
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import JAIR2024
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")

@@ -116,10 +116,10 @@ def test_each_file_of_names_is_read_once_however_many_are_asked_for(
     build_index(tmp_path / "i", toy, make_names(names), make_templates(["{0}"])).close()
     index = open_index(tmp_path / "i")
     read: list[str] = []
-    one = idia_index.store.stored_names._read_names
+    one = idia_index.store.stored_names.read_shard_names
     monkeypatch.setattr(
         idia_index.store.stored_names,
-        "_read_names",
+        "read_shard_names",
         lambda folder, shard: (read.append(shard.names.file), one(folder, shard))[1],
     )
     assert len(index.find(names[::-1])) == 60

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_backend import ToyBackend
 
-import idia_index.support.text
+import idia_index.support.text_lines
 from idia_index.encode.backend import Backend
 from idia_index.encode.embeddings import check_grid
 from idia_index.errors import InputError
@@ -161,7 +161,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, reader: o
 def test_a_list_that_is_read_whole_has_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idia_index.support.text, "MAX_WHOLE", 1000)
+    monkeypatch.setattr(idia_index.support.text_lines, "MAX_WHOLE", 1000)
     (tmp_path / "t.txt").write_text("".join(f"{'a' * i} {{0}}\n" for i in range(60)))
     with pytest.raises(InputError, match=r"t\.txt: more than 1,000 characters"):
         read_templates(tmp_path / "t.txt")

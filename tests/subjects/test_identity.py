@@ -19,17 +19,17 @@ from idia_index.cli.main import cli
 from idia_index.decide.results import AuditVotes
 from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
-from idia_index.evaluation.recorded import read_results
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.change import add_templates, remove_names
 from idia_index.pipelines.evaluate import gather, settings_for_all
 from idia_index.pipelines.parity import compare
 from idia_index.pipelines.query import vote
+from idia_index.pipelines.recorded_results import read_results
+from idia_index.pipelines.report_files import write_evaluation
 from idia_index.prompts.names import make_names, name_key
 from idia_index.prompts.templates import JAIR2024, Template, make_templates
 from idia_index.registry import load_backend
 from idia_index.report.data import audit_result
-from idia_index.report.files import write_evaluation
 from idia_index.study import ONNX_DIR, candidates, subjects, write_subjects
 from idia_index.subjects.candidates import with_candidates
 from idia_index.subjects.identity import alike_pairs

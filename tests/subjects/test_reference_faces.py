@@ -18,8 +18,8 @@ from idia_index.pipelines.evaluate import gather, settings_for_all
 from idia_index.pipelines.load import load_backend_for
 from idia_index.pipelines.recorded_report import read_report
 from idia_index.pipelines.replay import replay
+from idia_index.pipelines.report_files import write_evaluation
 from idia_index.prompts.names import make_names
-from idia_index.report.files import write_evaluation
 from idia_index.search.index import Index
 from idia_index.subjects.reference_faces import FEWEST, read_reference_faces
 

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idia_index.errors import InputError
-from idia_index.support import text as textfiles
-from idia_index.support.text import check_text, iter_blocks, read_lines, shown, shown_path
+from idia_index.support import text_lines
+from idia_index.support.text import FORBIDDEN, check_text, shown, shown_path
+from idia_index.support.text_lines import iter_blocks, read_lines
 
 
 def _write(folder: Path, data: bytes) -> Path:
@@ -81,7 +82,7 @@ def test_reads(
         (b"Ann\n\n" + b"x" * (1 << 20) + b"\nBo\n", 3, "longer than 4096 bytes"),
     ],
 )
-def test_refuses_with_file_line_and_mend(tmp_path: Path, data: bytes, line: int, what: str) -> None:
+def test_names_file_line_and_remedy(tmp_path: Path, data: bytes, line: int, what: str) -> None:
     path = _write(tmp_path, data)
     message = _message(path)
     assert message.startswith(f"{path}, line {line}: ") and what in message
@@ -91,7 +92,7 @@ def test_refuses_with_file_line_and_mend(tmp_path: Path, data: bytes, line: int,
 def test_line_numbers_and_offsets_hold_past_the_first_chunk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(textfiles, "_CHUNK_BYTES", 7)
+    monkeypatch.setattr(text_lines, "CHUNK_BYTES", 7)
     good = b"\xef\xbb\xbf" + b"".join(b"name %d\r\n" % i for i in range(100))
     path = _write(tmp_path, good + b"\xf7\n")
     assert f"line 101: byte 0xF7 at offset {len(good)} " in _message(path)
@@ -161,7 +162,7 @@ def _is_refused(character: str) -> bool:
     category = unicodedata.category(character)
     late = 0x0600 <= ord(character) <= 0x08FF or 0x110BD <= ord(character) < 0xE0000
     if category == "Cf" and late:
-        return textfiles._FORBIDDEN.search(character) is not None
+        return FORBIDDEN.search(character) is not None
     return category in ("Cc", "Cf", "Zl", "Zp", "Cs") or (
         0x2060 <= ord(character) <= 0x206F
         or 0xFFF9 <= ord(character) <= 0xFFFB

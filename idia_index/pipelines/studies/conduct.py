@@ -10,13 +10,13 @@ from typing import Any
 
 from idia_index.encode.backend import Backend
 from idia_index.pipelines.evaluate import StageProgress
+from idia_index.pipelines.report_files import write_files
 from idia_index.pipelines.studies.definition import Study
 from idia_index.pipelines.studies.models import Activation, StudyModel
 from idia_index.pipelines.studies.photos import find_photos
 from idia_index.pipelines.studies.pool import paper_pool, pool_of_tested
 from idia_index.pipelines.studies.results import study_results
 from idia_index.pipelines.studies.run import DryRun, Run, run_models
-from idia_index.report.files import write_files
 from idia_index.report.studies.documents import StudyResults
 from idia_index.report.studies.page import study_html
 from idia_index.support.documents import to_json

@@ -25,7 +25,8 @@ from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
 from idia_index.support.csv_lines import table_rows
 from idia_index.support.files import read_regular
 from idia_index.support.number_lists import numbers
-from idia_index.support.text import read_lines, shown, shown_path
+from idia_index.support.text import shown, shown_path
+from idia_index.support.text_lines import read_lines
 
 STUDIES = ("laion400m", "cc3m")
 FORMAT = "idia-index/study/1"

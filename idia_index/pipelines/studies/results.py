@@ -16,7 +16,7 @@ from idia_index.evaluation.analysis import Analysis
 from idia_index.pipelines.studies.models import StudyModel
 from idia_index.pipelines.studies.run import ModelRun, Run
 from idia_index.prompts.names import name_key
-from idia_index.report.documents import EvaluationResult, SubjectResult
+from idia_index.report.documents import EvaluationResult
 from idia_index.report.studies.documents import (
     FORMAT,
     Candidates,
@@ -30,6 +30,7 @@ from idia_index.report.studies.documents import (
     StudyPeople,
     StudyResults,
 )
+from idia_index.report.subject_result import SubjectResult
 from idia_index.support.documents import from_json
 
 __all__ = ["ModelResult", "Spread", "StudyResults", "confusion", "study_results"]

@@ -16,6 +16,8 @@ from idia_index.errors import IdiaIndexError, InputError
 from idia_index.evaluation.evidence import Evidence, Origin, StudiedModel
 from idia_index.pipelines.build import build_index
 from idia_index.pipelines.evaluate import StageProgress, gather
+from idia_index.pipelines.report_files import write_evaluation, write_files
+from idia_index.pipelines.report_folder import check_folder
 from idia_index.pipelines.studies.definition import Study, read_study
 from idia_index.pipelines.studies.dry_run import DEMO_MODEL, DRY_RUN
 from idia_index.pipelines.studies.models import Activation, StudyModel, activation_note
@@ -23,8 +25,6 @@ from idia_index.pipelines.studies.photos import Photos, find_photos
 from idia_index.pipelines.studies.pool import Pool
 from idia_index.prompts.names import make_names
 from idia_index.report.documents import EVALUATION_FORMAT
-from idia_index.report.files import write_evaluation, write_files
-from idia_index.report.folder import check_folder
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
 from idia_index.support.files import read_regular
 from idia_index.support.text import json_text, shown_path

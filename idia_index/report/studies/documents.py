@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from idia_index.evaluation.records import BinRates, Curves, Membership
-from idia_index.report.documents import SkippedFile
+from idia_index.evaluation.records.curves import BinRates, Curves
+from idia_index.evaluation.records.rates import Membership
+from idia_index.report.subject_result import SkippedFile
 from idia_index.support.documents import Json
 
 FORMAT: Literal["idia-index/study-results/1"] = "idia-index/study-results/1"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from idia_index.errors import MissingExtraError
-from idia_index.evaluation.records import RateCurve
+from idia_index.evaluation.records.curves import RateCurve
 from idia_index.report import figures
 from idia_index.report.studies import figures as draw
 from idia_index.report.studies.documents import ModelResult, StudyResults

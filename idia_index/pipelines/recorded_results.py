@@ -25,7 +25,7 @@ from idia_index.evaluation.baselines import BlindScores
 from idia_index.evaluation.evidence import Evidence, Origin
 from idia_index.evaluation.measured import Measured
 from idia_index.evaluation.name_tests import ControlTests
-from idia_index.evaluation.records import Membership
+from idia_index.evaluation.records.rates import Membership
 from idia_index.evaluation.references import LogitScale
 from idia_index.evaluation.settings import LeftOut
 from idia_index.prompts.templates import Template, make_templates

@@ -11,8 +11,8 @@ from toy_backend import ToyBackend
 from idia_index import build_index
 from idia_index.cli.main import run as run_command
 from idia_index.errors import InputError
+from idia_index.pipelines.report_folder import FILES, check_folder
 from idia_index.prompts.names import make_names
-from idia_index.report.folder import FILES, check_folder
 from idia_index.subjects.subjects import read_subjects
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
@@ -73,7 +73,7 @@ def test_what_is_there_is_not_written_over(
     def computed(*_: object, **__: object) -> None:
         raise AssertionError("asked after computing")
 
-    computes = {"audit": "gather_audit", "evaluate": "gather"}[verb]
+    computes = {"audit": "audit_into", "evaluate": "gather"}[verb]
     monkeypatch.setattr(f"idia_index.cli.{verb}.{computes}", computed)
     code, errors = run(capsys, verb, world / "i", world / "people", *more, "--out", world / out)
     assert code == 2 and told in errors and len(errors.splitlines()) == 1

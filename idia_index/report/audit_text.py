@@ -1,64 +1,22 @@
-"""What people read on the terminal: tables and verdicts as text."""
+"""An audit and a query as text for a terminal."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from idia_index import AuditResult, EvaluationResult, QueryResult, SubjectResult
-from idia_index.evaluation.records import Metrics
+from idia_index.evaluation.records.rates import Metrics
 from idia_index.report.format import percent, share_text
-from idia_index.report.people import most_associated_first
 from idia_index.report.statistics import by_training_count
+from idia_index.report.subject_result import SubjectResult
 from idia_index.report.text import ANOTHER
-from idia_index.support.text import counted, printable
+from idia_index.support.columns import bullets, pairs, table
+from idia_index.support.text import counted
+
+if TYPE_CHECKING:  # documents know their text, which knows no document but by its type
+    from idia_index.report.documents import AuditResult, QueryResult
 
 SUBJECTS_SHOWN = 40
-
-
-def width(text: str) -> int:
-    """Columns that a terminal takes for a text: two for a wide character, none for a mark."""
-    return sum(
-        0
-        if unicodedata.category(c) in ("Mn", "Me", "Cf")
-        else 1 + (unicodedata.east_asian_width(c) in "WF")
-        for c in printable(text)
-    )
-
-
-def _left(text: str, columns: int) -> str:
-    return text + " " * (columns - width(text))
-
-
-def _right(text: str, columns: int) -> str:
-    return " " * (columns - width(text)) + text
-
-
-def pairs(rows: Mapping[str, str], indent: int = 0) -> str:
-    """Lines of name and value, the values aligned."""
-    columns = max(map(width, rows), default=0)
-    return "\n".join(f"{'':{indent}}{_left(name, columns)}  {rows[name]}" for name in rows)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell; all but the first to the right."""
-    widths = [max(map(width, column)) for column in zip(head, *rows, strict=True)]
-    lines = []
-    for row in (head, ["-" * columns for columns in widths], *rows):
-        cells = [_left(row[0], widths[0])]
-        cells += [_right(cell, w) for cell, w in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
-def bullets(items: Sequence[str]) -> str:
-    """A line for each note."""
-    return "\n".join(f"- {item}" for item in items)
-
-
-def warning_lines(result: EvaluationResult) -> list[str]:
-    """What must stand first of a report."""
-    return [f"WARNING: {warning}" for warning in result.warnings]
 
 
 def query_text(result: QueryResult) -> str:
@@ -97,7 +55,7 @@ def _votes(result: AuditResult, subject: SubjectResult) -> str:
 
 def audit_text(result: AuditResult) -> str:
     """The table and the rates of an audit."""
-    people = most_associated_first(result)
+    people = result.most_associated_first
     rows = [
         [
             s.name,

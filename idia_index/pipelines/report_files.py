@@ -7,8 +7,8 @@ from pathlib import Path
 
 from idia_index.errors import InputError
 from idia_index.evaluation.evidence import Evidence
-from idia_index.evaluation.recorded import write_results
 from idia_index.evaluation.settings import Settings
+from idia_index.pipelines.recorded_results import write_results
 from idia_index.report.data import evaluation_result
 from idia_index.report.documents import EvaluationResult
 from idia_index.report.page import report_html
@@ -48,6 +48,19 @@ def write_evaluation(
     write_files(folder, files)
     write_results(evidence, folder)
     return result
+
+
+def evaluate_evidence(
+    evidence: Evidence, settings: Settings, out: Path | None = None, *, include_images: bool = False
+) -> EvaluationResult:
+    """The evaluation of what was measured; with `out`, its report is written there.
+
+    Raises:
+        InputError: as `write_evaluation`.
+    """
+    if out is None:
+        return evaluation_result(evidence, settings)
+    return write_evaluation(evidence, settings, out, include_images=include_images)
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:

@@ -1,11 +1,11 @@
-"""What an evaluation says on the terminal."""
+"""An evaluation as text for a terminal."""
 
 from __future__ import annotations
 
-from idia_index import EvaluationResult
-from idia_index.cli.console import bullets, pairs, table, warning_lines
+from typing import TYPE_CHECKING
+
 from idia_index.evaluation.analysis import Analysis
-from idia_index.evaluation.records import LowFpr
+from idia_index.evaluation.records.curves import LowFpr
 from idia_index.report.format import (
     CI,
     auc,
@@ -17,7 +17,11 @@ from idia_index.report.format import (
 )
 from idia_index.report.statistics import rate_curves
 from idia_index.report.text import small_text, stand_out_text
+from idia_index.support.columns import bullets, pairs, table
 from idia_index.support.text import counted
+
+if TYPE_CHECKING:  # documents know their text, which knows no document but by its type
+    from idia_index.report.documents import EvaluationResult
 
 CURVES = ("TPR", "FPR", "accuracy")
 
@@ -31,7 +35,13 @@ def evaluation_text(result: EvaluationResult) -> str:
         f"{counted(people.non_members, 'non-member')}), "
         f"{counted(result.candidates, 'candidate name')}, tau {result.tau}"
     )
-    blocks = [*warning_lines(result), head, _rates(result), _curves(evaluation), _bins(evaluation)]
+    blocks = [
+        *(f"WARNING: {warning}" for warning in result.warnings),
+        head,
+        _rates(result),
+        _curves(evaluation),
+        _bins(evaluation),
+    ]
     blocks += [_checks(result), bullets(_notes(result))]
     if result.left_out:
         were = ("person was", "people were")

@@ -1,0 +1,187 @@
+"""Photos a second: ours, open_clip as published, transformers' CLIP.
+
+    python benchmarks/images/image_speed.py [--quick] [--rounds 3] > image_speed.json
+
+Photos are drawn: smooth shapes with grain, saved as JPEG (quality 90) and HEIC. Weights are random.
+Every round runs every way once on the same photos, in an order that turns, and the table has the
+medians of the rounds. Beside it stands the bound: decoding and preprocessing at the rate of one
+thread times the cores, and then the image tower's arithmetic at the rate of the fastest product of
+its shapes that PyTorch or ONNX Runtime has here, times the cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from peers import published, transformers_clip
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import onnx_common
+from onnx_query import tool, vit_gflop
+
+from idia_index import load_backend
+from idia_index.backends.torch_products import has_onednn, linear
+from idia_index.encode.images import load_image
+from idia_index.support.threads import workers
+
+SIZES = {"0.2": (512, 384), "2": (1600, 1200), "12": (4000, 3000)}  # megapixels
+Way = Callable[[list[Path]], np.ndarray[Any, Any]]
+
+
+def write_photos(folder: Path, count: int, size: tuple[int, int], suffix: str) -> list[Path]:
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    grain = random.normal(0, 6, (size[1], size[0], 3))
+    paths = []
+    for number in range(count):
+        coarse = Image.fromarray(random.integers(0, 256, (7, 9, 3), dtype=np.uint8))
+        smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), np.float32)
+        pixels = np.clip(smooth + np.roll(grain, 31 * number, axis=1), 0, 255).astype(np.uint8)
+        paths.append(folder / f"{number:03d}.{suffix}")
+        Image.fromarray(pixels).save(paths[-1], quality=90)
+    return paths
+
+
+def product_gflops(width: int, tokens: int, dtype: torch.dtype) -> float:
+    """Of the fastest product of one layer, on one thread: 2 x rows x in x out / second."""
+    shapes = ((width, 3 * width), (width, width), (width, 4 * width), (4 * width, width))
+    threads, seconds = torch.get_num_threads(), 0.0
+    torch.set_num_threads(1)
+    with torch.inference_mode():
+        for inner, outer in shapes:
+            x = torch.randn(16 * tokens, inner).to(dtype)
+            weight = torch.randn(outer, inner).to(dtype)
+            ways = [partial(torch.nn.functional.linear, x, weight)]
+            if has_onednn(dtype):
+                ways.append(partial(linear(weight, None, dtype), x))
+            seconds += min(thread_seconds(way) for way in ways)
+    torch.set_num_threads(threads)
+    return 2 * 16 * tokens * 12 * width**2 / seconds / 1e9
+
+
+def thread_seconds(run: Callable[[], Any], repeats: int = 5) -> float:
+    run()
+    taken = []
+    for _ in range(repeats):
+        start = time.thread_time()
+        run()
+        taken.append(time.thread_time() - start)
+    return median(taken)
+
+
+def loading_rate(backend: Any, paths: list[Path]) -> float:
+    """Photos a second that one thread decodes and preprocesses."""
+    some = paths[:8]
+
+    return len(some) / thread_seconds(
+        lambda: [backend.fit_image(load_image(path)) for path in some], 3
+    )
+
+
+def with_bound(rate: float, loading: float, gflop: float, gflops: float) -> dict[str, float]:
+    cores = workers()
+    bound = cores / (1 / loading + gflop / gflops)
+    return {"photos_per_s": rate, "bound": bound, "share_of_bound": rate / bound}
+
+
+def ours(spec: str, dtype: str, export: Path | None = None) -> Any:
+    if export is not None:
+        return load_backend("onnx", model=str(export), device="cpu")
+    return load_backend("open_clip", model=spec, dtype=dtype, device="cpu")
+
+
+def timed(ways: dict[str, Way], paths: list[Path], rounds: int) -> tuple[dict[str, float], Any]:
+    """Photos a second of each way, medians of the rounds, and the embeddings of each."""
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    rows: dict[str, Any] = {}
+    names = list(ways)
+    for way in ways.values():
+        way(paths[:4])  # what is made at the first call
+    for number in range(rounds):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            start = time.perf_counter()
+            rows[name] = ways[name](paths)
+            rates[name].append(len(paths) / (time.perf_counter() - start))
+    return {name: median(found) for name, found in rates.items()}, rows
+
+
+def measure(arch: str, jobs: list[tuple[str, str, int]], rounds: int, work: Path) -> Any:
+    found = []
+    with onnx_common.random_checkpoint(arch) as spec:
+        loaded = {"float32": ours(spec, "float32")}
+        if has_onednn(torch.bfloat16):
+            loaded["bfloat16"] = ours(spec, "bfloat16")
+        if arch == "ViT-B-32":
+            export = work / "export"
+            tool("export", "--model", spec, export)
+            loaded["onnx"] = ours(spec, "float32", export)
+        ways: dict[str, Way] = {name: each.encode_images for name, each in loaded.items()}
+        ways["published"] = published(spec)
+        if arch == "ViT-B-32":
+            ways["transformers"] = transformers_clip()
+        clip = loaded["float32"].plugin.clip
+        width, tokens = 0, 0
+        if arch.startswith("ViT"):
+            width, tokens = clip.visual.positional_embedding.shape[::-1]
+        for megapixels, suffix, count in jobs:
+            name = f"{arch}-{megapixels}-{suffix}"
+            paths = write_photos(work / name, count, SIZES[megapixels], suffix)
+            rates, rows = timed(ways, paths, rounds)
+            loading = loading_rate(loaded["float32"], paths)
+            reference = rows["float32"]
+            line: dict[str, Any] = {"photos": name, "count": count, "loading_per_thread": loading}
+            for way, rate in rates.items():
+                line[way] = {"photos_per_s": rate, "times_published": rate / rates["published"]}
+                if way in loaded and width:
+                    dtype = torch.bfloat16 if way == "bfloat16" else torch.float32
+                    gflops = product_gflops(width, tokens, dtype)
+                    if way == "onnx":
+                        gflops = max(gflops, onnx_common.ort_gflops(800, 3072, 768, 1))
+                    line[way] |= with_bound(rate, loading, vit_gflop(arch), gflops)
+                    line[way]["product_gflops"] = gflops
+                cosines = (rows[way] * reference).sum(axis=1)
+                line[way]["smallest_cosine_to_float32"] = float(cosines.min())
+            found.append(line)
+            print(json.dumps(line), file=sys.stderr, flush=True)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="ViT-B-32 and 1600 x 1200 JPEG only")
+    options = parser.parse_args()
+    jobs = [("2", "jpg", 64), ("0.2", "jpg", 64), ("12", "jpg", 16), ("2", "heic", 32)]
+    plan = {"ViT-B-32": jobs[:1] if options.quick else jobs}
+    if not options.quick:
+        plan |= {"RN50": [("2", "jpg", 16)], "ViT-L-14": [("2", "jpg", 8)]}
+    load = os.getloadavg()[0]
+    with TemporaryDirectory() as folder:
+        found = [
+            line
+            for arch, todo in plan.items()
+            for line in measure(arch, todo, options.rounds, Path(folder))
+        ]
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({
+        "load_before": load, "load_after": os.getloadavg()[0], "cores": workers(),
+        "rounds": options.rounds, "peak_memory_mb": memory, "lines": found,
+    }, indent=1))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""What an index is, as data and in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from idia_index.pipelines.changing import DEVICE
+from idia_index.report.text import index_type, names_origin
+from idia_index.search.index import Index
+from idia_index.store.summary import IndexSummary, summarize
+from idia_index.support.columns import pairs
+from idia_index.support.text import counted
+
+
+@dataclass(frozen=True)
+class IndexInfo(IndexSummary):
+    """What an index is, with its templates.
+
+    Attributes:
+        template_texts: the templates, each with its placeholder.
+    """
+
+    template_texts: tuple[str, ...]
+
+    def to_text(self) -> str:
+        """A line for each property."""
+        model = self.fingerprint
+        versions = dict(self.versions)
+        device = versions.pop(DEVICE, "not recorded")
+        rows = {
+            "index": index_type(self),
+            "candidates": counted(self.candidates, "name"),
+            "templates": f"{self.templates} (first: {self.template_texts[0]})",
+            "on disk": f"{self.bytes / 1e6:,.1f} MB in {counted(self.shards, 'shard')}",
+            "model": f"{self.model} ({self.backend})",
+            "architecture": f"{model.architecture}, {model.activation}, {model.dim} dimensions",
+            "weights": f"SHA-256 {model.weights_sha256}",
+            "tokenizer": model.tokenizer,
+            "preprocessing": model.preprocessing,
+            "precision": model.precision,
+            "encoded on": device,
+            "names from": names_origin(self.pool),
+            "built with": ", ".join(f"{k} {v}" for k, v in versions.items()),
+        }
+        if self.model_notes:
+            rows["model's files"] = "; ".join(self.model_notes)
+        return pairs(rows)
+
+
+def index_info(index: Index) -> IndexInfo:
+    """What an open index is and what it was built from."""
+    summary = summarize(index.path, index.manifest)
+    parts = {each.name: getattr(summary, each.name) for each in fields(summary)}
+    return IndexInfo(**parts, template_texts=index.manifest.plan.templates)

@@ -1,0 +1,62 @@
+"""Templates -> HTML: every text is escaped, and numbers are written as everywhere else."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from idia_index.evaluation.records.sensitivity import Firmness
+from idia_index.report import format as form
+from idia_index.report.text import ANOTHER
+from idia_index.support.text import counted, printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+LISTED = 50  # people, files or images of a list
+ROLES = {"member": "member", "non_member": "non-member", None: "not known"}
+
+
+def render(template: str, **values: object) -> str:
+    """A page of a template, with nothing that a browser would obey instead of showing it."""
+    text = _environment().get_template(template).render(listed=LISTED, **values)
+    return printable(text.strip() + "\n")
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("idia_index.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    made.filters |= {
+        "percent": form.percent,
+        "interval": form.interval,
+        "confidence": form.confidence,
+        "p_value": form.p_value,
+        "counted": counted,
+        "columns": lambda places: [(f"{place:,}", "n") for place in places],
+    }
+    made.globals |= {
+        "CI": form.CI,
+        "auc": form.auc,
+        "mean_over_draws": form.mean_over_draws,
+        "needed": form.needed,
+        "share_text": form.share_text,
+        "roles": ROLES,
+        "firm": _firm,
+        "another": ANOTHER,
+    }
+    return made
+
+
+def _firm(firmness: Firmness) -> str:
+    """From which number of images on fewer of them give the same verdict."""
+    images = firmness.firm_from_images
+    text = "-" if images is None else str(images)
+    return text if firmness.holds_in_every_pool else f"{text}; not in every pool"
