@@ -106,6 +106,10 @@ class OnnxBackend(Encoder):
         """
         return self.manifest.preprocessing.fitted(image)
 
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """The part that the model sees of an image of a size, as edges in its pixels."""
+        return self.manifest.preprocessing.seen(width, height)
+
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
         """Image embeddings float32 [n, D], not normalised.
 

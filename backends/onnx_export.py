@@ -19,7 +19,7 @@ from idia_index.backends.onnx_format import (
     manifest_text,
 )
 from idia_index.backends.onnx_unfinished import unfinished
-from idia_index.backends.preprocessing import Preprocessing
+from idia_index.encode.preprocessing import Preprocessing
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError, ModelError
 from idia_index.support.files import unwritable
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from idia_index.backends.clip_bpe import CLEANING
-from idia_index.backends.preprocessing import Preprocessing
 from idia_index.backends.weights_hash import weights_sha256
+from idia_index.encode.preprocessing import Preprocessing
 from idia_index.errors import ModelError, RefusedError
 from idia_index.support.files import read_regular
 from idia_index.support.text import shown

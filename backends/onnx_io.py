@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idia_index.backends.preprocessing import Preprocessing
+from idia_index.encode.preprocessing import Preprocessing
 from idia_index.errors import ModelError
 
 IMAGE_INPUTS = ("pixels",)

@@ -12,9 +12,9 @@ from typing import Any
 from PIL import Image
 
 from idia_index.backends.fingerprints import preprocessing_string
-from idia_index.backends.preprocessing import Preprocessing
 from idia_index.backends.settings import ACTIVATIONS, read_preprocessing
 from idia_index.encode.backend import Encoder
+from idia_index.encode.preprocessing import Preprocessing
 from idia_index.errors import IdiaIndexError, MissingExtraError, ModelError
 from idia_index.plugins.specs import SpecKind, pytorch_spec
 from idia_index.support.offline import is_offline
@@ -250,6 +250,10 @@ class OpenClipBackend(Encoder):
             InputError: the image cannot be resized or converted to RGB.
         """
         return self._fit.fitted(image)
+
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """The part that the model sees of an image of a size, as edges in its pixels."""
+        return self._fit.seen(width, height)
 
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
         """Image embeddings float32 [n, D], not normalised.

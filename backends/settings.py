@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from idia_index.backends.preprocessing import Preprocessing
+from idia_index.encode.preprocessing import Preprocessing
 from idia_index.errors import ModelError
 from idia_index.support.text import shown
 

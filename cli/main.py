@@ -27,6 +27,7 @@ VERBS = {
     "query": "Ask whether the model associates one person's face with their name.",
     "audit": "Test several people, and report.",
     "evaluate": "Measure how often the audit is right, with draws, intervals and checks.",
+    "photos": "Show what a model sees of people's photos, and which of them count.",
     "study": "Run one of the paper's studies with your images and checkpoint.",
     "members": "Count whose names stand in training captions, and how often.",
     "non-members": "Draw names that stand in no caption and look like the members.",

@@ -42,6 +42,15 @@ strict_option = click.option(
 names_strict_option = click.option(
     "--strict", is_flag=True, help="A name that cannot be used is an error."
 )
+crop_option = click.option(
+    "--crop",
+    default="none",
+    show_default=True,
+    metavar="none|face[:MARGIN]|centre|FILE",
+    help="Cut this out of every photo first: the largest face with a margin on each side, as a "
+    "share of its size (extra `faces`); the central square; or the box that a CSV gives "
+    "(path,left,top,right,bottom). The paper crops nothing.",
+)
 tau_option = click.option(
     "--tau",
     type=int,

@@ -14,6 +14,7 @@ from idia_index.support.offline import go_offline, is_offline, send_nothing
 
 BACKENDS = "idia_index.backends"
 INDEXES = "idia_index.indexes"
+FACES = "idia_index.faces"
 
 
 def available(group: str) -> dict[str, EntryPoint]:
@@ -21,7 +22,7 @@ def available(group: str) -> dict[str, EntryPoint]:
     return {point.name: point for point in sorted(entry_points(group=group), key=lambda p: p.name)}
 
 
-_WHAT = {BACKENDS: "backend", INDEXES: "index type"}
+_WHAT = {BACKENDS: "backend", INDEXES: "index type", FACES: "face detector"}
 
 
 def load_plugin(group: str, name: str) -> Any:

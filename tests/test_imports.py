@@ -20,8 +20,9 @@ HEAVY = (
 )  # fmt: skip
 # The stretches of the flow, from the top down: each imports only from those below it.
 ORDER = (
-    "testing", "pipelines", "report", "evaluation", "decide", "subjects", "search", "store",
-    "registry", "encode", "plugins", "captions", "prompts", "study", "types", "support", "errors",
+    "testing", "pipelines", "report", "evaluation", "decide", "subjects", "photos",
+    "search", "store", "registry", "encode", "plugins", "captions", "prompts", "study", "types",
+    "support", "errors",
 )  # fmt: skip
 # What authors of plugins have to stand on.
 FOUNDATION = {

@@ -169,7 +169,7 @@ def _numbers(folder: Path, data: bytes) -> None:
 
 
 def _image(folder: Path, data: bytes) -> None:
-    from idia_index.backends.preprocessing import Preprocessing
+    from idia_index.encode.preprocessing import Preprocessing
 
     image = load_image(_put(folder, "image", data))
     if image.width * image.height < 1 << 20:

@@ -88,6 +88,10 @@ class Backend(Encoder):
         """What the model sees of an image, after its own resizing and cropping."""
         return self.plugin.fit_image(image)
 
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float] | None:
+        """The part that the model sees of an image of a size, as edges in its pixels."""
+        return self.plugin.seen(width, height)
+
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
         """The plugin's own vectors, not normalised."""
         return self.plugin.embed_images(images)

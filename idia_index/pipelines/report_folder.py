@@ -13,7 +13,7 @@ from idia_index.support.text import shown, shown_path
 
 FILES = ("report.json", "subjects.csv", "curves.csv", "index.html", "results.npz")
 
-_OURS = re.compile(rb'\s*\{\s*"format": "idia-index/(evaluation|audit|study-results)/')
+_OURS = re.compile(rb'\s*\{\s*"format": "idia-index/(evaluation|audit|study-results|photos)/')
 _INDEX = re.compile(rb'\s*\{\s*"format": "idia-index/')
 _HEAD = 100  # bytes that tell whose a file is
 

@@ -168,6 +168,11 @@ class BackendPlugin(ABC):
         """
         return image
 
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float] | None:
+        """Left, top, right and bottom of the part that `fit_image` shows of an image of `width` x
+        `height`, in its pixels; None where the backend cannot say."""
+        return None
+
     @abstractmethod
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
         """Image embeddings float32 [n, D], not normalised.

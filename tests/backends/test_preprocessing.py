@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from idia_index.backends.preprocessing import Preprocessing
 from idia_index.encode.images import load_image
+from idia_index.encode.preprocessing import Preprocessing
 from idia_index.errors import InputError
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)

@@ -16,10 +16,10 @@ pytest.importorskip("open_clip")
 from PIL import Image  # noqa: E402
 
 from idia_index.backends.open_clip import OpenClipBackend  # noqa: E402
-from idia_index.backends.preprocessing import Preprocessing  # noqa: E402
 from idia_index.backends.transformers_config import clip_config  # noqa: E402
 from idia_index.backends.transformers_images import folder_preprocessing  # noqa: E402
 from idia_index.backends.transformers_tokenizers import check_clip_tokenizer  # noqa: E402
+from idia_index.encode.preprocessing import Preprocessing  # noqa: E402
 from idia_index.errors import InputError  # noqa: E402
 
 SIDE = 32

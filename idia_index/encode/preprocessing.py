@@ -130,6 +130,17 @@ class Preprocessing:
                 f"prepared for the model ({error}); convert it to RGB"
             ) from error
 
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of what `fitted` shows of an image of `width` x `height`, in
+        its pixels; where the image is padded, they lie outside it."""
+        size = self._target(width, height)
+        edges = []
+        for own, whole, given in zip((self.width, self.height), size, (width, height), strict=True):
+            start = round((whole - own) / 2) if whole >= own else -((own - whole) // 2)
+            edges.append((start * given / whole, (start + own) * given / whole))
+        (left, right), (top, bottom) = edges
+        return left, top, right, bottom
+
     @cached_property
     def _values(self) -> list[Float32]:
         """Of each channel, what every byte becomes, float32 [256]; 3 of them."""
@@ -187,6 +198,12 @@ class Preprocessing:
         if palette is not None:
             padded.putpalette(palette)
         return padded
+
+
+# What most CLIP models take, for looking at photos without a model.
+USUAL = Preprocessing(
+    224, 224, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+)
 
 
 def _triple(values: Any) -> _Triple:

@@ -1,0 +1,131 @@
+"""Crops: the part of a photo that a model is given, and how that part was chosen."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from idia_index.errors import InputError
+from idia_index.photos.faces import Box, Detector, installed_detector, needed_detector
+from idia_index.support.files import sha256_of
+from idia_index.support.tables import read_table
+from idia_index.support.text import shown, shown_path
+
+MARGIN = 0.4  # of a face's longer side, left around it on each side
+_FACE = re.compile(r"face(?::(\d+(?:\.\d+)?))?")
+_COLUMNS: dict[str, Sequence[str]] = {
+    "path": ("file", "image"), "left": ("x1",), "top": ("y1",), "right": ("x2",), "bottom": ("y2",),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Crop:
+    """What is cut out of every photo before the model's own resizing and cropping.
+
+    Attributes:
+        text: how, with detector and version or the checksum of a file; "none" for nothing.
+        detector: what finds faces, None where none is installed.
+        margin: of a crop to faces, None for another.
+        boxes: by file, of a crop from a table.
+        centre: whether the central square is cut out.
+    """
+
+    text: str = "none"
+    detector: Detector | None = field(default=None, compare=False, repr=False)
+    margin: float | None = None
+    boxes: Mapping[Path, Box] | None = None
+    centre: bool = False
+
+    @property
+    def key(self) -> str:
+        """What tells embeddings of photos cropped otherwise apart; empty for none."""
+        return "" if self.text == "none" else self.text
+
+    def __call__(self, image: Image.Image, path: str | os.PathLike[str]) -> Image.Image:
+        """The part of an upright photo; the whole where no face is found or no box is given."""
+        box = self.box(image, path)
+        if box is None:
+            return image
+        edges = (
+            max(0, round(box.left)), max(0, round(box.top)),
+            min(image.width, round(box.right)), min(image.height, round(box.bottom)),
+        )  # fmt: skip
+        if edges[0] >= edges[2] or edges[1] >= edges[3]:
+            raise InputError(f"{shown_path(path)}: the box {edges} of the crop lies outside")
+        return image.crop(edges)
+
+    def box(self, image: Image.Image, path: str | os.PathLike[str]) -> Box | None:
+        """What is cut out of a photo, None for all of it; it may reach past the edges."""
+        if self.centre:
+            side = min(image.size)
+            left, top = (image.width - side) // 2, (image.height - side) // 2
+            return Box(left, top, left + side, top + side)
+        if self.boxes is not None:
+            return self.boxes.get(Path(os.path.realpath(path)))
+        if self.margin is None or self.detector is None:
+            return None
+        faces = self.detector.faces(image)
+        return _around(faces[0], self.margin, image) if faces else None
+
+
+def _around(face: Box, margin: float, image: Image.Image) -> Box:
+    """A square around a face, moved and cut to lie within the photo."""
+    side = min(max(face.width, face.height) * (1 + 2 * margin), *image.size)
+    left = min(max(0, (face.left + face.right - side) / 2), image.width - side)
+    top = min(max(0, (face.top + face.bottom - side) / 2), image.height - side)
+    return Box(left, top, left + side, top + side)
+
+
+def read_crop(text: str) -> Crop:
+    """The crop of `--crop`: none, face, face:MARGIN, centre, or a table of boxes.
+
+    Raises:
+        InputError: none of these, a table that is not one, or no detector for faces.
+    """
+    if text == "none":
+        return Crop(detector=installed_detector())
+    if text in ("centre", "center"):
+        return Crop("centre", installed_detector(), centre=True)
+    if found := _FACE.fullmatch(text):
+        detector = needed_detector("--crop face")
+        margin = float(found.group(1) or MARGIN)
+        return Crop(f"face, margin {margin:g}, {detector}", detector, margin=margin)
+    path = Path(text)
+    if not path.is_file():
+        raise InputError(
+            f"--crop {shown(text)}: give none, face, face:MARGIN, centre, or a CSV with columns "
+            f"{','.join(_COLUMNS)}"
+        )
+    with path.open("rb") as file:
+        digest = sha256_of(file)
+    boxes = _read_boxes(path)
+    return Crop(f"boxes of {path.name}, SHA-256 {digest}", installed_detector(), boxes=boxes)
+
+
+def _read_boxes(path: Path) -> dict[Path, Box]:
+    table = read_table(path, _COLUMNS)
+    missing = [name for name in _COLUMNS if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"{shown_path(path)}: has no column {missing[0]}; the first line names the columns: "
+            f"{','.join(_COLUMNS)}"
+        )
+    boxes: dict[Path, Box] = {}
+    for row in table.rows():
+        numbers = [row.get(name) for name in _COLUMNS if name != "path"]
+        try:
+            box = Box(*map(float, numbers))
+        except ValueError:
+            box = Box(0, 0, 0, 0)
+        if row.problem or not (box.width > 0 and box.height > 0):
+            raise InputError(row.problem or (
+                f"{row.place}: {shown(','.join(numbers))} is no box; give left, top, right and "
+                "bottom in pixels of the upright photo"
+            ))  # fmt: skip
+        boxes[Path(os.path.realpath(path.parent / row.get("path")))] = box
+    return boxes

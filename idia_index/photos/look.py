@@ -1,0 +1,144 @@
+"""What can be said of one photo: what the model sees of it, its faces, its sharpness, its year."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageFilter
+
+from idia_index.photos.faces import Box, Detector
+from idia_index.types import Float32
+
+Size = tuple[int, int]
+
+# Of a photo's gradients, what is left when it is blurred once more: little of a sharp one, nearly
+# all of a blurred one (docs/photos.md has the measurements).
+BLURRED = 0.72
+_HASH_SIDE = 8
+_CUT = 0.05  # of a face's width or height that may lie outside what the model sees
+
+
+@dataclass(frozen=True)
+class View:
+    """How a model sees photos.
+
+    Attributes:
+        fit: what it sees of a photo: RGB, after its own resizing and cropping.
+        seen: the part of a photo of a width and height that `fit` shows, as edges in its pixels;
+            None where the model does not say.
+    """
+
+    fit: Callable[[Image.Image], Image.Image]
+    seen: Callable[[int, int], tuple[float, float, float, float] | None]
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face as the model sees it.
+
+    Attributes:
+        box: its edges in the pixels of what the model sees; they may lie outside.
+        share: its height as a share of the height that the model sees.
+        is_cut: whether a part of it lies outside.
+    """
+
+    box: Box
+    share: float
+    is_cut: bool
+
+
+@dataclass(frozen=True)
+class Look:
+    """What can be said of one photo.
+
+    Attributes:
+        fitted: what the model sees of it.
+        size: width and height of the photo, upright and cropped.
+        upscaled: whether it has fewer pixels than the model takes.
+        faces: those found in the photo, the largest first; None without a detector, or for a
+            model that does not say what part of a photo it sees.
+        blur: 0 for sharp, 1 for nothing but blur.
+        year: when it was taken, by its EXIF; None where that is not said.
+        hash: bool [64], alike for photos that look alike.
+    """
+
+    fitted: Image.Image
+    size: Size
+    upscaled: bool
+    faces: tuple[Face, ...] | None
+    blur: float
+    year: int | None
+    hash: NDArray[np.bool_]
+
+
+def look(image: Image.Image, view: View, detector: Detector | None) -> Look:
+    """Looks at an upright photo, cropped as the model will get it.
+
+    Raises:
+        InputError: it cannot be prepared for the model.
+    """
+    fitted = view.fit(image)
+    seen = view.seen(*image.size)
+    faces = None
+    if detector is not None and seen is not None:
+        faces = tuple(_face(face, Box(*seen), fitted.size) for face in detector.faces(image))
+    return Look(
+        fitted=fitted,
+        size=image.size,
+        upscaled=seen is not None and Box(*seen).height < fitted.height - 0.5,
+        faces=faces,
+        blur=blur_of(fitted),
+        year=year_of(image),
+        hash=hash_of(image),
+    )
+
+
+def _face(face: Box, seen: Box, size: Size) -> Face:
+    across, down = size[0] / seen.width, size[1] / seen.height
+    box = Box(
+        (face.left - seen.left) * across, (face.top - seen.top) * down,
+        (face.right - seen.left) * across, (face.bottom - seen.top) * down,
+    )  # fmt: skip
+    outside = (
+        max(-box.left, box.right - size[0]) / box.width,
+        (max(-box.top, box.bottom - size[1]) / box.height),
+    )
+    return Face(box, box.height / size[1], max(outside) > _CUT)
+
+
+def blur_of(image: Image.Image) -> float:
+    """How much of an image's gradients is left when it is blurred once more, 0 to 1."""
+    grey = image.convert("L")
+    before = _gradients(grey)
+    again = _gradients(grey.filter(ImageFilter.BoxBlur(2)))
+    return float(again.sum() / before.sum()) if before.any() else 1.0
+
+
+def _gradients(grey: Image.Image) -> Float32:
+    values = np.asarray(grey, np.float32)
+    found: Float32 = np.abs(np.diff(values, axis=0))[:, 1:] + np.abs(np.diff(values, axis=1))[1:]
+    return found
+
+
+def hash_of(image: Image.Image) -> NDArray[np.bool_]:
+    """Whether brightness grows from each cell to the next across, of 8 rows of 9 cells."""
+    cells = image.convert("L").resize((_HASH_SIDE + 1, _HASH_SIDE), Image.Resampling.BOX)
+    grows: NDArray[np.bool_] = np.diff(np.asarray(cells, np.int16), axis=1) > 0
+    return grows.ravel()
+
+
+def year_of(image: Image.Image) -> int | None:
+    """The year in which a photo was taken, as its EXIF says."""
+    try:
+        exif = image.getexif()
+        details = exif.get_ifd(ExifTags.IFD.Exif)
+        told = details.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
+    # A damaged EXIF block says nothing.
+    except Exception:  # noqa: BLE001
+        return None
+    found = re.match(r"(\d{4}):", str(told or ""))
+    return int(found.group(1)) if found and found.group(1) != "0000" else None

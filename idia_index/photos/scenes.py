@@ -1,0 +1,40 @@
+"""Photos that are the same shot: by what they look like, and by their embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idia_index.photos.look import Look
+from idia_index.types import Float32
+
+# Cells of 64 in which two copies of a shot may differ, and cosines from which two photos are one
+# (docs/photos.md has the measurements).
+MOST_CELLS = 6
+LEAST_COSINE = 0.985
+
+
+def scenes(looks: Sequence[Look], embeddings: Float32 | None = None) -> list[int]:
+    """For each photo of a person the first that shows the same scene, itself where none does.
+
+    Args:
+        looks: of each photo.
+        embeddings: float32 [n, D], unit rows, None where there is no model.
+    """
+    if not looks:
+        return []
+    hashes = np.stack([each.hash for each in looks])
+    alike: NDArray[np.bool_] = (hashes[:, None] ^ hashes[None]).sum(axis=2) <= MOST_CELLS
+    # A wall and a sky have no gradients to tell them apart by.
+    plain = hashes.sum(axis=1) <= MOST_CELLS
+    alike &= ~(plain[:, None] & plain[None])
+    if embeddings is not None:
+        alike |= embeddings @ embeddings.T >= LEAST_COSINE
+    first = list(range(len(looks)))
+    for number in range(len(looks)):
+        for other in np.flatnonzero(alike[number, :number]).tolist():
+            old, new = sorted((first[number], first[other]), reverse=True)
+            first = [new if each == old else each for each in first]
+    return first
