@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from idia_index import read_subjects
 from idia_index.cli.options import DIRECTORY, crop_option, json_option, progress_option, write_json
 from idia_index.cli.outputs import claim
-from idia_index.cli.people import tell_read
+from idia_index.cli.people import tell_notes
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
+from idia_index.pipelines.people import read_people
 from idia_index.pipelines.photos import (
     look_at_photos,
     model_of,
@@ -57,8 +57,8 @@ def command(
     faces (extra `faces`), blur, resolution and year; photos of one scene count once. Nobody is
     recognised.
     """
-    people = read_subjects(subjects)
-    tell_read(people, strict=False)
+    people = read_people(subjects, None)
+    tell_notes(people.notes)
     claim(out, people, subjects)
     how = read_crop(crop)
     with Stages(show_progress) as stages:

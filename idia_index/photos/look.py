@@ -17,7 +17,7 @@ Size = tuple[int, int]
 
 # Of a photo's gradients, what is left when it is blurred once more: little of a sharp one, nearly
 # all of a blurred one (docs/photos.md has the measurements).
-BLURRED = 0.72
+BLURRED = 0.8
 _HASH_SIDE = 8
 _CUT = 0.05  # of a face's width or height that may lie outside what the model sees
 

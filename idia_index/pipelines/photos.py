@@ -19,8 +19,7 @@ from idia_index.photos.crops import Crop, read_crop
 from idia_index.photos.look import Look, View, look
 from idia_index.photos.scenes import scenes
 from idia_index.pipelines.load import is_index, load_backend_at, load_model
-from idia_index.report.documents import SkippedFile, SkippedPerson
-from idia_index.report.files import write_files
+from idia_index.pipelines.report_files import write_files
 from idia_index.report.photos import (
     FORMAT,
     PersonPhotos,
@@ -30,6 +29,7 @@ from idia_index.report.photos import (
     photos_text,
     tile,
 )
+from idia_index.report.subject_result import SkippedFile, SkippedPerson
 from idia_index.subjects.records import Subject, skipped_people
 from idia_index.support.concurrency import in_threads
 from idia_index.support.documents import to_json

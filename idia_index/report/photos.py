@@ -12,9 +12,9 @@ from pathlib import Path
 from PIL import Image
 
 from idia_index.photos.look import BLURRED, Look
-from idia_index.report.documents import SkippedFile, SkippedPerson
 from idia_index.report.html import render
 from idia_index.report.page import POLICY
+from idia_index.report.subject_result import SkippedFile, SkippedPerson
 from idia_index.support.text import counted
 
 FORMAT = "idia-index/photos/1"
