@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -177,10 +178,12 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(service: Service, port: int = 0) -> Iterator[Service]:
+def serving(service: Service, tls: ssl.SSLContext | None = None) -> Iterator[Service]:
     """The service on a port of 127.0.0.1."""
     handler = type("Own", (Handler,), {"service": service})
-    server = _Server(("127.0.0.1", port), handler)
+    server = _Server(("127.0.0.1", 0), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     service.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -1,0 +1,134 @@
+"""No verb sends a byte to a service that its options do not name; a socket hook watches."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import make_images
+from hosted_server import Service, serving
+
+from idia_index.cli.main import VERBS, run
+
+pytest.importorskip("httpx")
+pytestmark = pytest.mark.filterwarnings("ignore:.* will be sent at most")
+
+HOST = "127.0.0.1"
+TEXTS, IMAGES = ("--send-texts-to", HOST), ("--send-images-to", HOST)
+_ELSEWHERE = ("--send-texts-to", "example.org", "--send-images-to", f"{HOST}:1")
+_LOCAL = {
+    "demo", "members", "non-members", "plan", "remove", "compact", "info", "export", "parity",
+    "backends", "doctor",
+}  # fmt: skip
+
+_watching: list[str] | None = None
+
+
+def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if _watching is not None and event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        _watching.append(f"{event} {arguments[1:]}")
+
+
+sys.addaudithook(_hook)
+
+
+@pytest.fixture
+def tried() -> Iterator[list[str]]:
+    """What was tried of the network since the test asked for it."""
+    global _watching
+    _watching = []
+    yield _watching
+    _watching = None
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Service]]:
+    """An index of a service, a report made with it, and photos of two people."""
+    folder = tmp_path_factory.mktemp("consent")
+    names = folder / "names.txt"
+    names.write_text("Jane Doe\nJohn Roe\nJim Poe\n")
+    (folder / "more.txt").write_text("Ann Moe\n")
+    for seed, person in enumerate(("Jane_Doe", "John_Roe")):
+        make_images(folder / "people" / person, 2, seed)
+    with serving(Service()) as service, pytest.warns(UserWarning, match="will be sent at most"):
+        said = ("--model", service.spec(), *TEXTS, *IMAGES)
+        assert _run("build", folder / "i", "--names", names, *said) == 0
+        out = ("--out", folder / "report")
+        assert _run("audit", folder / "i", folder / "people", *out, *TEXTS, *IMAGES) == 0
+        yield folder, service
+
+
+def _run(*arguments: object) -> int:
+    return run([str(argument) for argument in arguments], False)
+
+
+def _verbs(folder: Path, spec: str) -> dict[str, tuple[object, ...]]:
+    index, people = folder / "i", folder / "people"
+    return {
+        "build": (folder / "new", "--model", spec, "--names", folder / "names.txt"),
+        "query": (index, people / "Jane_Doe", "--name", "Jane Doe"),
+        "audit": (index, people),
+        "evaluate": (index, people, "--min-images", 2, "--sample-sizes", "1,2"),
+        "add": (index, "--names", folder / "more.txt"),
+        "verify": (index,),
+        "repair": (index,),
+        "replay": (folder / "report",),
+        "study": ("cc3m", "--dry-run", "--dry-images", 1, "--backend", "http", "--model",
+                  f"75={spec}", "--out", folder / "study"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("consent", [(), _ELSEWHERE], ids=["none", "another host"])
+@pytest.mark.parametrize("verb", ["build", "query", "audit", "evaluate", "add", "verify", "repair",
+                                  "replay"])  # fmt: skip
+def test_no_verb_sends_a_byte_without_consent(
+    verb: str, consent: tuple[str, ...], world: tuple[Path, Service], tried: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    folder, service = world
+    before = len(service.requests)
+    assert _run(verb, *_verbs(folder, service.spec())[verb], *consent) == 2
+    assert tried == [] and len(service.requests) == before
+    assert "nothing was sent; to send" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_study_sends_no_byte_without_consent(
+    world: tuple[Path, Service], tried: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, service = world
+    before = len(service.requests)
+    assert _run("study", *_verbs(folder, service.spec())["study"]) == 1
+    assert tried == [] and len(service.requests) == before
+    assert "nothing was sent; to send" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("verb", "consent", "lacking"),
+    [("build", IMAGES, "--send-texts-to"), ("query", TEXTS, "--send-images-to"),
+     ("audit", TEXTS, "--send-images-to"), ("add", IMAGES, "--send-texts-to")],
+)  # fmt: skip
+def test_consent_to_the_one_is_none_to_the_other(
+    verb: str, consent: tuple[str, ...], lacking: str, world: tuple[Path, Service],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    folder, service = world
+    texts, images = dict(service.texts), dict(service.images)
+    assert _run(verb, *_verbs(folder, service.spec())[verb], *consent) == 2
+    assert lacking in capsys.readouterr().err
+    people = [text for text in service.texts if "Doe" in text or "Moe" in text]
+    assert all(service.texts[text] == texts.get(text) for text in people)
+    assert len(service.images) == len(images)  # the fixed drawings alone were seen again
+
+
+def test_every_verb_is_watched_here_or_loads_no_model_of_a_service() -> None:
+    assert {*_verbs(Path(), "")} | _LOCAL >= set(VERBS) - {
+        "compare",
+        "canary",
+        "persona",
+        "photos",
+        "serve",
+    }
