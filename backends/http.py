@@ -95,6 +95,7 @@ class HttpBackend(Encoder):
         self._good = 0  # bytes of answers that were there when the model was last the same
         self._asker = Asker(self._endpoint, self._dialect, self._session)
         self.text_batch = self._dialect.most["text"] * self._session.concurrency
+        self.image_batch = self._dialect.most["image"] * self._session.concurrency
         self.notes = self._notes(image_size)
 
     def _notes(self, image_size: int | None) -> tuple[str, ...]:
@@ -293,6 +294,10 @@ class HttpBackend(Encoder):
 
     def _texts(self, texts: Sequence[str]) -> Float32:
         return self._asker.rows("text", [text.encode("utf-8") for text in texts], self._cache)
+
+    def fit_image(self, image: Image.Image) -> Image.Image:
+        """What the model reads of an image, where that is known and not its file is sent."""
+        return image if self._fit is None or self.wants_files else self._fit.fitted(image)
 
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
         """Image embeddings float32 [n, D].

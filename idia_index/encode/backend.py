@@ -63,6 +63,7 @@ class Backend(Encoder):
         self.text_tower = plugin.text_tower
         self.logit_scale = plugin.logit_scale
         self.text_batch = plugin.text_batch
+        self.image_batch = plugin.image_batch
         self.hosted = plugin.hosted
         self.wants_files = plugin.wants_files
         self.image_workers = plugin.image_workers

@@ -78,7 +78,7 @@ def encode_each(
     # As many runs as make all threads end at about the same time.
     threads = backend.image_workers if backend.image_workers > 1 else workers()
     rounds = math.ceil(count / (threads * IMAGE_BATCH))
-    size = math.ceil(count / (threads * rounds))
+    size = backend.image_batch or math.ceil(count / (threads * rounds))
     runs = [range(start, min(start + size, count)) for start in range(0, count, size)]
     job = _Job(backend, load, Semaphore(backend.image_workers), Room(), threads)
     with backend.image_threads() as prepare:

@@ -87,6 +87,7 @@ class BackendPlugin(ABC):
             too, and sends nothing but what it allows; `--offline` refuses such a backend.
         wants_files: whether `info[ORIGINAL]` of an image shall hold the bytes of its file.
         service: what was asked of a service until now; None where nothing leaves the machine.
+        image_batch: images of one call of `embed_images`; None: as suits the threads.
         image_workers: how many threads may call `embed_images` at a time. More than one, and
             each of them loads images as well as embedding them; with one, others load meanwhile.
     """
@@ -99,6 +100,7 @@ class BackendPlugin(ABC):
     text_tower: PackTower | None = None
     logit_scale: float | None = None
     text_batch: int = 256
+    image_batch: int | None = None
     hosted: bool = False
     wants_files: bool = False
     image_workers: int = 1
