@@ -10,10 +10,9 @@ common first. Names in capitals become title case, as with the authors: MCDONALD
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,16 +21,17 @@ from idia_index.errors import InputError
 from idia_index.prompts.common_names import SEXES, CommonNames, check_lengths
 from idia_index.prompts.names import clean_name
 from idia_index.prompts.quicksort import descending_order
-from idia_index.support.csv_lines import table_rows
+from idia_index.support.tables import Columns, Table, read_table
 from idia_index.support.text import shown, shown_path
-from idia_index.support.text_lines import Lines, read_lines
+from idia_index.support.text_lines import read_lines
 
 _SEX_WORDS = {
     "f": "f", "female": "f", "girl": "f", "woman": "f",
     "m": "m", "male": "m", "boy": "m", "man": "m",
 }  # fmt: skip
 _SHARES = ("percent", "count", "frequency")
-_SURNAME = "surname"
+_FIRST_COLUMNS: Columns = {"name": (), "sex": (), **dict.fromkeys(_SHARES, ())}
+_LAST_COLUMNS: Columns = {"surname": (), "frequency": ("frequency_(count)", "count")}
 
 
 def read_common_names(first_names: Path, surnames: Path, top: int) -> CommonNames:
@@ -61,29 +61,30 @@ def _source(file: Path, found: Sequence[object], top: int) -> dict[str, Any]:
 
 def _first_names(file: Path) -> list[tuple[str, str]]:
     """(name, sex), most common first."""
-    where, rows = shown_path(file), _table(file)
-    columns = [cell.strip().lower() for cell in next(rows, (0, [""]))[1]]
-    if not {"name", "sex"} <= set(columns):
-        raise InputError(f"{where}: needs the columns name and sex, and percent or count")
-    share = next((column for column in _SHARES if column in columns), None)
+    table = read_table(file, _FIRST_COLUMNS)
+    if not {"name", "sex"} <= table.columns:
+        raise InputError(f"{table.source}: needs the columns name and sex, and percent or count")
+    share = next((column for column in _SHARES if column in table.columns), None)
     found: dict[tuple[str, str], float] = {}
-    for line, cells in rows:
-        row = dict(zip(columns, cells, strict=False))
-        name, sex = clean_name(row.get("name", "")), row.get("sex", "").strip().lower()
-        if not name or sex not in _SEX_WORDS:
+    for row in table.rows():
+        name, sex = clean_name(row.get("name")), row.get("sex").lower()
+        if row.problem or not name or sex not in _SEX_WORDS:
             raise InputError(
-                f"{where}, line {line}: needs a name and a sex, f or m (girl, boy, ...); "
-                f"it has {shown(row)}"
+                row.problem
+                or f"{row.place}: needs a name and a sex, f or m (girl, boy, ...); it has "
+                f"{shown(dict(row.cells))}"
             )
-        value = _number(row.get(share, ""), f"{where}, line {line}") if share else 0.0
+        value = _number(row.get(share), table, row.place) if share else 0.0
         found.setdefault((name, _SEX_WORDS[sex]), value)
     pairs = list(found)
     return [pairs[i] for i in descending_order(list(found.values()))] if share else pairs
 
 
-def _number(text: str, where: str) -> float:
+def _number(text: str, table: Table, where: str) -> float:
+    # Where commas do not stand between columns, one without a point is that of a decimal.
+    decimal = table.dialect.separator == ";" and "." not in text
     try:
-        value = float(text.replace(",", ""))
+        value = float(text.replace(",", "." if decimal else ""))
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
@@ -92,28 +93,11 @@ def _number(text: str, where: str) -> float:
 
 
 def _surnames(file: Path) -> list[str]:
-    """Surnames in the order of the file; lines of the table with an empty cell are no names."""
-    lines = read_lines(file)
-    if not lines.texts or _SURNAME not in lines.texts[0].lower().split(","):
-        names = [clean_name(text) for text in lines.texts]
+    """Surnames in the order of the file; lines of the table without a frequency are no names."""
+    table = read_table(file, _LAST_COLUMNS)
+    if "surname" in table.columns:
+        rows = (row for row in table.rows() if not row.problem and all(row.cells.values()))
+        names = [clean_name(row.get("surname")) for row in rows]
     else:
-        rows = _rows(lines, shown_path(file))
-        columns = [cell.strip().lower() for cell in next(rows)[1]]
-        place = columns.index(_SURNAME)
-        names = [
-            clean_name(cells[place])
-            for _, cells in rows
-            if len(cells) == len(columns) and all(cell.strip() for cell in cells)
-        ]
+        names = [clean_name(text) for text in read_lines(file).texts]
     return [name.title() if name.isupper() else name for name in names if name]
-
-
-def _table(file: Path) -> Iterator[tuple[int, list[str]]]:
-    return _rows(read_lines(file), shown_path(file))
-
-
-def _rows(lines: Lines, where: str) -> Iterator[tuple[int, list[str]]]:
-    try:
-        yield from table_rows(lines)
-    except csv.Error as error:
-        raise InputError(f"{where}: not a CSV file ({error}); check its quotes") from error

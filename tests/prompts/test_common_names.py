@@ -146,7 +146,7 @@ def test_as_many_of_each_sex_fill_up(people: int, each: int) -> None:
         ("name,sex,percent\n,f,1\n", "line 2: needs a name and a sex"),
         ("name,sex,percent\nAnn,f,many\n", "line 2: 'many' is no frequency"),
         ("name,sex,percent\nAnn,f,nan\n", "line 2: 'nan' is no frequency"),
-        ('name,sex,percent\n"Ann,f,1\n', "not a CSV file"),
+        ('name,sex,percent\n"Ann,f,1\n', "line 2: its quotes do not close"),
         ("name,sex\nAnn,f\nBob,m\n", "1 first names of sex 'f', fewer than 2"),
     ],
 )

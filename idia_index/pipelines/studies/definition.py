@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +18,13 @@ from idia_index.errors import InputError
 from idia_index.evaluation.settings import PAPER_DRAWS, PAPER_IMAGES, Settings
 from idia_index.pipelines.candidates import Drawing
 from idia_index.prompts.common_names import PAPER_SEED, PAPER_TOP
+from idia_index.prompts.name_table import NAMES
 from idia_index.prompts.names import clean_name, each_once, folder_to_name, name_key, read_names
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
-from idia_index.support.csv_lines import table_rows
 from idia_index.support.files import read_regular
 from idia_index.support.number_lists import numbers
+from idia_index.support.tables import read_table
 from idia_index.support.text import shown, shown_path
-from idia_index.support.text_lines import read_lines
 
 STUDIES = ("laion400m", "cc3m")
 FORMAT = "idia-index/study/1"
@@ -134,7 +132,7 @@ def _read(file: Path, source: str) -> Study:
         if data["format"] != FORMAT:
             raise ValueError(f"format is {shown(data['format'])}, not {FORMAT}")
         return _study(data, file.parent, source, content)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, csv.Error, ValueError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValueError) as error:
         raise InputError(
             f"{where}: not a study file ({error}); see docs/studies.md for the format"
         ) from error
@@ -207,23 +205,22 @@ def _settings(data: dict[str, Any]) -> Settings:
 
 
 def _people(file: Path) -> tuple[Subject, ...]:
-    rows = table_rows(read_lines(file))
-    _, columns = next(rows, (0, []))
-    if "name" not in columns:
-        raise ValueError(f"{shown_path(file)} has no column 'name'")
+    table = read_table(file, {"name": NAMES, "membership": (), "training_count": ()})
+    if "name" not in table.columns:
+        raise ValueError(f"{table.source} has no column 'name'")
     found = {}
-    for line, cells in rows:
-        row = dict(zip_longest(columns, cells))
-        name, membership = clean_name(row["name"] or ""), row.get("membership") or None
-        told = row.get("training_count") or ""
+    for row in table.rows():
+        name, membership = clean_name(row.get("name")), row.get("membership") or None
+        told = row.get("training_count")
         if (
-            not name or membership not in (None, MEMBER, NON_MEMBER) or name_key(name) in found
+            row.problem or not name or membership not in (None, MEMBER, NON_MEMBER)
+            or name_key(name) in found
             or not (told == "" or (told.isascii() and told.isdigit() and len(told) < 16))
         ):  # fmt: skip
-            raise ValueError(f"{shown_path(file)}, line {line}: {shown(row)}")
+            raise ValueError(row.problem or f"{row.place}: {shown(dict(row.cells))}")
         found[name_key(name)] = Subject(name, (), membership, int(told) if told else None)
     if not found:
-        raise ValueError(f"{shown_path(file)} names nobody")
+        raise ValueError(f"{table.source} names nobody")
     return tuple(found.values())
 
 
