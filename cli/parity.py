@@ -101,7 +101,7 @@ def command(
         report = compare(first, second, names, templates, people, tau=tau, strict=strict,
                          progress=progress)  # fmt: skip
     tell_skipped(each.reason for each in report.skipped)
-    tell_people([(each.name, each.reason) for each in people.skipped])
+    tell_people([(each.name, each.reason) for each in (*people.skipped, *report.skipped_people)])
     if as_json:
         write_json(report)
     else:

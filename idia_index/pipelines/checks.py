@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from idia_index.decide.decision import check_tau
+from idia_index.errors import InputError
 from idia_index.evaluation.draws import check_images
 from idia_index.search.index import Index
-from idia_index.subjects.subjects import SubjectList
+from idia_index.subjects.records import SkippedSubject, Subject, SubjectList
 from idia_index.subjects.usable import check_skipped
 
 
@@ -23,9 +24,29 @@ def check_people(people: SubjectList, *, strict: bool, drawn: bool) -> None:
         drawn: whether an evaluation will draw from their images.
 
     Raises:
-        InputError: `strict` and somebody cannot be used, or `drawn` and somebody has more images
-            than an evaluation draws from.
+        InputError: `strict` and somebody cannot be used; `drawn` likewise, see `drawable`.
     """
     check_skipped(people, strict)
-    for subject in people if drawn else ():
-        check_images(subject.name, len(subject.images))
+    if drawn:
+        drawable(people, strict)
+
+
+def drawable(people: SubjectList, strict: bool) -> SubjectList:
+    """The people whose images an evaluation can draw from; who has too many is listed with it.
+
+    Raises:
+        InputError: `strict` and somebody has, or everybody.
+    """
+    kept: list[Subject] = []
+    crowded: list[SkippedSubject] = []
+    for subject in people:
+        try:
+            check_images(subject.name, len(subject.images))
+            kept.append(subject)
+        except InputError as error:
+            if strict:
+                raise
+            crowded.append(SkippedSubject(subject.name, str(error)))
+    if crowded and not kept:
+        raise InputError(crowded[0].reason)
+    return SubjectList(tuple(kept), (*people.skipped, *crowded), people.notes)

@@ -15,6 +15,7 @@ from idia_index.evaluation.measure import measure
 from idia_index.evaluation.name_tests import blind_scores, names_against_controls
 from idia_index.evaluation.protocol import PAPER_SIZES
 from idia_index.evaluation.settings import Measurement, Settings, not_tested
+from idia_index.pipelines.checks import drawable
 from idia_index.pipelines.prepare import cast_votes, confirmed, prepare
 from idia_index.report.data import evaluation_result
 from idia_index.report.documents import EvaluationResult
@@ -85,8 +86,9 @@ def gather(
             "--sample-sizes and --max-training-count to suit"
         )
     listed = None if reference_faces is None else _listed_faces(reference_faces, kept)
+    people = SubjectList(tuple(kept), skipped_people(subjects))
     prepared = prepare(
-        index, backend, SubjectList(tuple(kept), skipped_people(subjects)), strict=strict,
+        index, backend, drawable(people, strict) if baselines else people, strict=strict,
         cached=cached,
         progress=lambda done, total: progress("encoding images", done, total),
     )  # fmt: skip

@@ -29,7 +29,7 @@ from idia_index.prompts.names import name_key
 from idia_index.prompts.templates import Template
 from idia_index.subjects.identity import alike_pairs, check_distinct, close, each_once
 from idia_index.subjects.subject_images import encode_subjects
-from idia_index.subjects.subjects import Skipped, Subject
+from idia_index.subjects.subjects import Skipped, SkippedSubject, Subject
 from idia_index.support.text import shown
 from idia_index.types import Float32, Int64
 
@@ -63,12 +63,12 @@ def compare(
         templates: T templates.
         subjects: the people under test, with M images in all.
         tau: correct prompts needed.
-        strict: an image that cannot be read is an error, not skipped.
+        strict: an image or a subject that cannot be read is an error, not skipped.
         progress: called with "images" or "names", how many are done, and how many there are.
 
     Raises:
-        InputError: the backends hold different models, tau is out of range, or a subject has
-            no image that can be read.
+        InputError: the backends hold different models, tau is out of range, or no subject
+            has an image that can be read.
     """
     pair = (first, second)
     check_tau(tau, len(templates))
@@ -124,6 +124,7 @@ class _Images:
     owners: Int64
     closeness: Closeness
     skipped: list[Skipped]
+    missing: dict[int, SkippedSubject]
 
 
 def _encode_images(
@@ -137,6 +138,7 @@ def _encode_images(
     total = sum(len(subject.images) for subject in subjects)
     owners: list[int] = []
     skipped: list[Skipped] = []
+    missing: dict[int, SkippedSubject] = {}
     parts: tuple[list[Float32], list[Float32]] = ([], [])
     done = 0
     for number, subject in enumerate(subjects):
@@ -147,10 +149,13 @@ def _encode_images(
         _, mine, theirs = np.intersect1d(a.places, b.places, return_indices=True)
         if not len(mine):
             first = next((s.reason for s in (*a.skipped[0], *b.skipped[0])), "none is named")
-            raise InputError(
+            told = (
                 f"{shown(subject.name)} has no image that can be read by both backends, of "
                 f"{len(subject.images)}; the first: {first}"
             )
+            if strict or len(missing) + 1 == len(subjects):
+                raise InputError(told)
+            missing[number] = SkippedSubject(subject.name, told)
         parts[0].append(a.embeddings[mine])
         parts[1].append(b.embeddings[theirs])
         owners += [number] * len(mine)
@@ -161,7 +166,7 @@ def _encode_images(
     rows = (np.concatenate(parts[0]), np.concatenate(parts[1]))
     closeness = Closeness()
     closeness.add(*rows)
-    return _Images(rows, np.array(owners, np.int64), closeness, skipped)
+    return _Images(rows, np.array(owners, np.int64), closeness, skipped, missing)
 
 
 @dataclass
@@ -233,15 +238,18 @@ def _report(
     ids, images, texts = found
     a, b = (best.ids for best in texts.best)
     winners_differ = 0
-    decisions: list[tuple[Decision, Decision]] = []
-    for number, name_id in enumerate(ids):
+    decisions: list[tuple[Subject, tuple[Decision, Decision]]] = []
+    for number, (subject, name_id) in enumerate(zip(subjects, ids, strict=True)):
+        if number in images.missing:
+            continue
         mine = images.owners == number
         winners = majority_vote(a[:, mine]), majority_vote(b[:, mine])
         winners_differ += int((winners[0] != winners[1]).sum())
-        decisions.append((decide(winners[0], name_id, tau), decide(winners[1], name_id, tau)))
+        decided = decide(winners[0], name_id, tau), decide(winners[1], name_id, tau)
+        decisions.append((subject, decided))
     flips = tuple(
         Flip(subject.name, (x.correct_prompts, y.correct_prompts))
-        for subject, (x, y) in zip(subjects, decisions, strict=True)
+        for subject, (x, y) in decisions
         if x.inferred_member != y.inferred_member
     )
     prompts, differ = len(texts.grid), texts.tokens_differ
@@ -253,10 +261,11 @@ def _report(
         text_embeddings=texts.closeness,
         image_embeddings=images.closeness,
         predictions=Count(a.size, int((a != b).sum())),
-        winners=Count(len(subjects) * len(a), winners_differ),
-        decisions=Count(len(subjects), len(flips)),
+        winners=Count(len(decisions) * len(a), winners_differ),
+        decisions=Count(len(decisions), len(flips)),
         flips=flips,
         skipped=tuple(images.skipped),
+        skipped_people=tuple(images.missing.values()),
     )
 
 

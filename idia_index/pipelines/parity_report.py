@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from idia_index.subjects.subjects import Skipped
+from idia_index.subjects.subjects import Skipped, SkippedSubject
 from idia_index.types import Float32
 
 
@@ -70,6 +70,7 @@ class ParityReport:
         decisions: of the subjects.
         flips: the subjects whose decision differs.
         skipped: files that were left out, and why.
+        skipped_people: subjects without an image that both backends read, and why.
     """
 
     format: Literal["idia-index/parity/1"]
@@ -83,3 +84,4 @@ class ParityReport:
     decisions: Count
     flips: tuple[Flip, ...]
     skipped: tuple[Skipped, ...]
+    skipped_people: tuple[SkippedSubject, ...] = ()

@@ -305,3 +305,17 @@ def test_links_to_folders_lead_in_no_circle(tmp_path: Path) -> None:
     (folder / "again").symlink_to(folder)
     (subject,) = read_subjects(tmp_path / "people")
     assert len(subject.images) == 2
+
+
+def test_whoever_has_more_images_than_are_drawn_from_is_listed(
+    index: Index, toy: ToyBackend, people: Path, tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range((1 << 16) + 1)]
+    crowd = Subject("Anna Crowd", tuple(paths))
+    others = read_subjects(people)
+    evidence = gather(index, toy, [*others, crowd], Measurement())
+    (out,) = [each for each in evidence.left_out if each.name == "Anna Crowd"]
+    assert "has 65537 images" in out.reason
+    assert [s.subject.name for s in evidence.audit.subjects] == [s.name for s in others]
+    with pytest.raises(InputError, match="has 65537 images"):
+        gather(index, toy, [*others, crowd], Measurement(), strict=True)

@@ -160,7 +160,21 @@ def test_wrong_inputs(subjects: list[Subject]) -> None:
     for path in subjects[1].images:
         path.write_bytes(b"")
     with pytest.raises(InputError, match=r"'?First3 Last17'? has no image that can be read"):
-        compare(toy, toy, NAMES, TEMPLATES, subjects)
+        compare(toy, toy, NAMES, TEMPLATES, subjects[1:2])
+    with pytest.raises(InputError, match=r"\.png"):
+        compare(toy, toy, NAMES, TEMPLATES, subjects, strict=True)
+
+
+def test_a_subject_without_an_image_does_not_end_the_others(subjects: list[Subject]) -> None:
+    toy = ToyBackend(model="toy")
+    for path in subjects[1].images:
+        path.write_bytes(b"")
+    with_it = compare(toy, toy, NAMES, TEMPLATES, subjects)
+    alone = compare(toy, toy, NAMES, TEMPLATES, [subjects[0], *subjects[2:]])
+    (person,) = with_it.skipped_people
+    assert person.name == subjects[1].name and "has no image that can be read" in person.reason
+    assert with_it.decisions == alone.decisions and with_it.winners == alone.winners
+    assert with_it.predictions == alone.predictions
 
 
 def test_a_subject_whose_images_only_one_backend_takes(subjects: list[Subject]) -> None:
