@@ -22,6 +22,7 @@ OWNED = "\uf8ff"  # the apostrophe of a possessive
 ORDER = ("exact", "possessive", "case", "separators", "file_name", "accents", "last_first")
 
 
+@lru_cache(1 << 16)
 def composed(text: str) -> str:
     text = regex.sub("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]", "", text)
     text = text.replace("™", " ").replace("℠", " ").replace("\u00b4", "'")
@@ -29,10 +30,12 @@ def composed(text: str) -> str:
     return regex.sub(rf"(?<=\S){APOSTROPHE}(?=[sS](?:\W|_|$))", OWNED, text)
 
 
+@lru_cache(1 << 16)
 def caseless(text: str) -> str:
     return unicodedata.normalize("NFKC", composed(text).casefold())
 
 
+@lru_cache(1 << 16)
 def plain(text: str) -> str:
     bare = regex.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFD", caseless(text)))
     return unicodedata.normalize("NFC", bare)
@@ -74,6 +77,7 @@ def expressions(name: str) -> dict[str, regex.Pattern[str]]:
     }
 
 
+@lru_cache(1 << 16)
 def unfiled(text: str) -> str:
     return caseless(text).replace("%20", " ")
 
