@@ -23,7 +23,7 @@ from idia_index.cli.options import (
 from idia_index.cli.people import people_to_test, tell_people, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
-from idia_index.pipelines.audit import audit_into
+from idia_index.pipelines.audit import audit_into, read_groups
 
 
 @click.command(
@@ -41,6 +41,12 @@ from idia_index.pipelines.audit import audit_into
     help="Write report.json, subjects.csv, index.html and results.npz there.",
 )
 @click.option("--include-images", is_flag=True, help="Show small copies of the faces in the page.")
+@click.option(
+    "--group",
+    metavar="COLUMN",
+    help="Test people together who have the same value in this column of SUBJECTS, a table: people "
+    "from one source, all of it in the training data or none.",
+)
 @strict_option
 @reference_option
 @members_option
@@ -54,6 +60,7 @@ def command(
     subjects: Path,
     out: Path | None,
     include_images: bool,
+    group: str | None,
     strict: bool,
     reference_faces: Path | None,
     members: Path | None,
@@ -78,17 +85,20 @@ def command(
     people = people_to_test(
         opened, (subjects, members), out, tau=tau, strict=strict, drawn=out is not None
     )
+    groups = None if group is None else read_groups(subjects, group)
     warnings: tuple[str, ...] = ()
     with Stages(show_progress) as progress:
         progress("loading the model")
         loaded = backend_of(opened, backend, model, device, session)
         if out is None:
             result = audit(opened, loaded, people, tau=tau, strict=strict,
-                           reference_faces=reference_faces, progress=progress)  # fmt: skip
+                           reference_faces=reference_faces, groups=groups,
+                           progress=progress)  # fmt: skip
         else:
             result, report = audit_into(
                 out, opened, loaded, people, subjects, tau=tau, strict=strict,
-                include_images=include_images, reference_faces=reference_faces, progress=progress,
+                include_images=include_images, reference_faces=reference_faces, groups=groups,
+                progress=progress,
             )  # fmt: skip
             warnings = report.warnings
     tell_skipped(result.left_out_files)

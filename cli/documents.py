@@ -17,6 +17,7 @@ from idia_index.pipelines.info import IndexInfo
 from idia_index.pipelines.members import MembersResult
 from idia_index.pipelines.non_members import NonMembers
 from idia_index.pipelines.parity_report import ParityReport
+from idia_index.pipelines.personas import PersonaAudit, PersonaManifest
 from idia_index.pipelines.photos import PhotosResult
 from idia_index.pipelines.planning import Plan
 from idia_index.pipelines.replay import ReplayResult
@@ -40,6 +41,8 @@ DOCUMENTS: dict[str, type] = {
     "non-members": NonMembers,
     "parity": ParityReport,
     "photos": PhotosResult,
+    "persona-audit": PersonaAudit,
+    "personas": PersonaManifest,
     "plan": Plan,
     "query": QueryResult,
     "remove": RemoveResult,

@@ -32,6 +32,7 @@ VERBS = {
     "members": "Count whose names stand in training captions, and how often.",
     "non-members": "Draw names that stand in no caption and look like the members.",
     "plan": "Say how many people, images and control names a claim needs.",
+    "persona": "Draw names for personas before they are published, and look for them afterwards.",
     "replay": "Make a report again, and say whether every value of it holds.",
     "add": "Add names or templates to an index.",
     "remove": "Remove names from an index.",

@@ -6,8 +6,16 @@ import click
 
 from idia_index.cli.options import json_option, write_json
 from idia_index.cli.terminal import say
-from idia_index.pipelines.planning import MOST_CONTROLS, MOST_IMAGES, Wanted, known_needed, plan
+from idia_index.pipelines.planning import (
+    MOST_CONTROLS,
+    MOST_IMAGES,
+    Plan,
+    Wanted,
+    known_needed,
+    plan,
+)
 from idia_index.support.columns import pairs
+from idia_index.support.text import counted
 
 _DEFAULT = Wanted()
 
@@ -64,6 +72,30 @@ _DEFAULT = Wanted()
     help="Share that choose the most frequent other name.",
 )
 @click.option(
+    "--rivals",
+    default=_DEFAULT.rivals,
+    show_default=True,
+    help="How many names are as frequent as that one.",
+)
+@click.option(
+    "--true-fpr",
+    default=_DEFAULT.true_fpr,
+    show_default=True,
+    help="False positive rate that the model in fact has, for the power of the claim.",
+)
+@click.option(
+    "--power",
+    default=_DEFAULT.power,
+    show_default=True,
+    help="Chance of seeing few enough false positives, and of finding a group.",
+)
+@click.option(
+    "--group",
+    default=_DEFAULT.group,
+    show_default=True,
+    help="People from one source who are tested together (audit --group).",
+)
+@click.option(
     "--confidence",
     default=_DEFAULT.confidence,
     show_default=True,
@@ -88,16 +120,38 @@ def command(as_json: bool, **options: float | int) -> None:
             {
                 "non-members": f"{needed.non_members:,}  to claim, {errors}, that the false "
                 f"positive rate is below {wanted.fpr:.2%} (one-sided {wanted.confidence:.0%})",
+                "": _power(wanted, needed.non_members_for_power),
                 "members": f"{needed.members:,} or more  for a true positive rate of "
                 f"{wanted.tpr:.0%} to within {wanted.margin:.1%} "
                 f"(two-sided {wanted.confidence:.0%})",
                 "control names": _controls(wanted, needed.control_names),
                 "images": f"{f'more than {MOST_IMAGES:,}' if images is None else images}  for the "
-                f"true name ({wanted.hit_rate:.0%} of images) to beat one rival "
-                f"({wanted.rival_rate:.0%}) in a prompt in {wanted.confidence:.0%} of cases",
+                f"true name ({wanted.hit_rate:.0%} of images) to beat "
+                f"{counted(wanted.rivals, 'rival')} ({wanted.rival_rate:.0%} each) in a prompt in "
+                f"{wanted.confidence:.0%} of cases",
+                "group": _groups(wanted, needed),
             }
         )
     )
+
+
+def _power(wanted: Wanted, people: int | None) -> str:
+    if people is None:
+        return f"no number will do where the true rate is {wanted.true_fpr:.2%}"
+    return (
+        f"{people:,}  so that a model whose true rate is {wanted.true_fpr:.2%} passes with a "
+        f"chance of {wanted.power:.0%}"
+    )
+
+
+def _groups(wanted: Wanted, needed: Plan) -> str:
+    curve = "; ".join(
+        f"{counted(each.training_images, 'training image')}: {each.power:.0%}"
+        + (f", from {each.people_needed} people {wanted.power:.0%}" if each.people_needed else "")
+        for each in needed.groups
+    )
+    people = counted(wanted.group, "person", "people")
+    return f"of {people} from one source, chance to be found at 1% in the study's model ({curve})"
 
 
 def _controls(wanted: Wanted, needed: int | None) -> str:

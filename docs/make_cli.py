@@ -39,6 +39,10 @@ def page() -> str:
         inner = click.Context(command, info_name=verb, parent=context)
         inner.terminal_width = WIDTH
         parts.append(_section(f"idia-index {verb}", command.get_help(inner)))
+        for name, part in getattr(command, "commands", {}).items():
+            below = click.Context(part, info_name=name, parent=inner)
+            below.terminal_width = WIDTH
+            parts.append(_section(f"idia-index {verb} {name}", part.get_help(below)))
     return "\n".join(parts)
 
 

@@ -44,6 +44,8 @@ class Origin:
         folders: the folders of photos.
         without_images: people of the study without images.
         warnings: what must stand first in every report.
+        groups: the group of each subject by name, where people are tested in groups too; null
+            where nobody asked.
     """
 
     subjects: str | None = None
@@ -55,6 +57,7 @@ class Origin:
     folders: tuple[str, ...] = ()
     without_images: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    groups: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)

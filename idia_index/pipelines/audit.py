@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from idia_index.encode.backend import Backend
+from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import StageProgress, gather, quiet, settings_for_all
 from idia_index.pipelines.report_files import write_evaluation
 from idia_index.report.data import tested_result
 from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.search.index import Index
+from idia_index.subjects.groups import read_groups as read_groups
 from idia_index.subjects.subjects import Subject
 
 
@@ -24,6 +27,7 @@ def audit(
     tau: int = 1,
     strict: bool = False,
     reference_faces: str | os.PathLike[str] | None = None,
+    groups: Mapping[str, str] | None = None,
     progress: StageProgress = quiet,
 ) -> AuditResult:
     """Tests by protocol `jair2024` whether the model associates each subject's face and name.
@@ -35,6 +39,7 @@ def audit(
         tau: correct prompts needed, 1 to T; the paper takes 1.
         strict: an image or a person that cannot be used is an error, not skipped.
         reference_faces: as of `idia_index.pipelines.evaluate.gather`.
+        groups: the group of each name, to test people from one source together.
         progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
@@ -45,7 +50,7 @@ def audit(
         index, backend, subjects, settings, strict=strict, baselines=False,
         reference_faces=reference_faces, progress=progress,
     )  # fmt: skip
-    return tested_result(evidence)
+    return tested_result(_in_groups(evidence, groups))
 
 
 def audit_into(
@@ -58,6 +63,7 @@ def audit_into(
     tau: int = 1,
     strict: bool = False,
     reference_faces: str | os.PathLike[str] | None = None,
+    groups: Mapping[str, str] | None = None,
     include_images: bool = False,
     progress: StageProgress = quiet,
 ) -> tuple[AuditResult, EvaluationResult]:
@@ -76,8 +82,12 @@ def audit_into(
         index, backend, subjects, settings, strict=strict, reference_faces=reference_faces,
         progress=progress,
     )  # fmt: skip
-    evidence = found.from_subjects(source)
+    evidence = _in_groups(found.from_subjects(source), groups)
     report = write_evaluation(
         evidence, settings_for_all(evidence), out, include_images=include_images
     )
     return tested_result(evidence), report
+
+
+def _in_groups(evidence: Evidence, groups: Mapping[str, str] | None) -> Evidence:
+    return evidence.with_origin(replace(evidence.origin, groups=groups))

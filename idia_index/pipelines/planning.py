@@ -8,9 +8,11 @@ from typing import Literal
 
 from idia_index.errors import InputError
 from idia_index.evaluation.controls import MOST_CONTROLS as MOST_CONTROLS
+from idia_index.evaluation.groups import group_power
 from idia_index.support.intervals import incomplete_beta, people_needed
 
 MOST_IMAGES = 1000
+MOST_PEOPLE = 1_000_000
 MOST_ERRORS = 1_000_000  # the search for a bound takes as long as there are errors
 LEAST_MARGIN = 0.0001  # fifty million members and more; below it, rounding decides
 
@@ -29,6 +31,10 @@ class Wanted:
         fdr: false discovery rate among those that are reported.
         hit_rate: share of a member's images whose prediction is the true name, in one prompt.
         rival_rate: share for the most frequent other name.
+        rivals: names that are as frequent as it.
+        true_fpr: the rate that the model in fact has, for the power of the claim.
+        power: chance of seeing few enough false positives to make the claim.
+        group: people from one source who are tested together.
         confidence: of all of it.
     """
 
@@ -41,10 +47,14 @@ class Wanted:
     fdr: float = 0.05
     hit_rate: float = 0.3
     rival_rate: float = 0.1
+    rivals: int = 1
+    true_fpr: float = 0.002
+    power: float = 0.9
+    group: int = 20
     confidence: float = 0.95
 
     def __post_init__(self) -> None:
-        for name in ("fpr", "tpr", "margin", "fdr", "hit_rate", "confidence"):
+        for name in ("fpr", "tpr", "margin", "fdr", "hit_rate", "confidence", "power"):
             value = getattr(self, name)
             if not 0 < value < 1:
                 raise InputError(f"{_option(name)} {value}: give a share between 0 and 1")
@@ -54,6 +64,12 @@ class Wanted:
             raise InputError(
                 f"--rival-rate {self.rival_rate}: with a hit rate of {self.hit_rate} give 0 to "
                 f"{1 - self.hit_rate:g}"
+            )
+        if not 0 <= self.true_fpr < 1:
+            raise InputError(f"--true-fpr {self.true_fpr}: give a share from 0 to below 1")
+        if min(self.rivals, self.group) < 1:
+            raise InputError(
+                f"rivals {self.rivals}, group {self.group}: give an integer of 1 or more"
             )
         if self.errors > MOST_ERRORS:
             raise InputError(f"--errors {self.errors}: give at most {MOST_ERRORS:,}")
@@ -135,7 +151,8 @@ def known_needed(subjects: int, fdr: float) -> int | None:
 def images_needed(hit_rate: float, rival_rate: float, confidence: float = 0.95) -> int | None:
     """Fewest images with which the true name beats its strongest rival in a prompt.
 
-    Exact for one rival: images vote for the true name, the rival, or somebody else whose votes
+    Exact for one rival; for several as frequent, give it the confidence that `images_with_rivals`
+    takes. Images vote for the true name, the rival, or somebody else whose votes
     are spread, independently; a tie is no win. Every larger number of images up to that where
     the chance is surely enough does too. None where `MOST_IMAGES` are too few.
     """
@@ -160,6 +177,67 @@ def images_needed(hit_rate: float, rival_rate: float, confidence: float = 0.95) 
     return needed
 
 
+def images_with_rivals(
+    hit_rate: float, rival_rate: float, rivals: int, confidence: float
+) -> int | None:
+    """The same with several rivals of one frequency.
+
+    By Bonferroni's inequality: the chance of losing to any is at most the sum of those of losing
+    to each.
+    """
+    return images_needed(hit_rate, rival_rate, 1 - (1 - confidence) / rivals)
+
+
+def non_members_for_power(
+    rate: float, true_rate: float, power: float, confidence: float
+) -> int | None:
+    """Fewest non-members with which the claim "the FPR is below `rate`" is likely to succeed.
+
+    It succeeds if the one-sided exact bound of what is seen lies below. None where the true rate
+    is not below, or more than a million are needed.
+    """
+    if true_rate >= rate:
+        return None
+    errors = 0
+    while (people := people_needed(rate, errors, confidence)) <= MOST_PEOPLE:
+        if _few(errors, people, true_rate) >= power:
+            return people
+        errors += 1
+    return None
+
+
+# Mean and standard deviation of a person's normal score in the controlled study, by training
+# images of the person; docs/statistics.md says how they were measured.
+STUDY_SCORES = {1: (0.76, 0.96), 2: (1.47, 0.82), 5: (2.42, 0.27)}
+
+
+@dataclass(frozen=True)
+class GroupPower:
+    """How likely a group of members is found at 1 %, at the study's strength of memory.
+
+    Attributes:
+        training_images: of each person, in the study's model.
+        power: the chance.
+        people_needed: fewest people with a chance of `power` as wanted.
+    """
+
+    training_images: int
+    power: float
+    people_needed: int | None
+
+
+def group_powers(people: int, power: float) -> tuple[GroupPower, ...]:
+    """The power of a group of so many by training images."""
+    return tuple(
+        GroupPower(
+            images,
+            group_power(people, *score),
+            next((n for n in range(1, 1001) if group_power(n, *score) >= power), None),
+        )
+        for images, score in STUDY_SCORES.items()
+    )
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a claim needs.
@@ -168,17 +246,22 @@ class Plan:
         format: name and version of the document's format.
         wanted: the claim.
         non_members: non-members that bound the false positive rate.
+        non_members_for_power: non-members with which that is likely to succeed at `true_fpr`; null
+            where no number up to a million is.
         members: members that bound the true positive rate.
         control_names: control names of a person; null where more than an audit uses are needed.
         images: images of a person; null where they are too many to count.
+        groups: how likely a group of people from one source is found.
     """
 
     format: Literal["idia-index/plan/1"]
     wanted: Wanted
     non_members: int
+    non_members_for_power: int | None
     members: int
     control_names: int | None
     images: int | None
+    groups: tuple[GroupPower, ...]
 
 
 def plan(wanted: Wanted) -> Plan:
@@ -187,7 +270,13 @@ def plan(wanted: Wanted) -> Plan:
         format="idia-index/plan/1",
         wanted=wanted,
         non_members=people_needed(wanted.fpr, wanted.errors, wanted.confidence),
+        non_members_for_power=non_members_for_power(
+            wanted.fpr, wanted.true_fpr, wanted.power, wanted.confidence
+        ),
         members=members_needed(wanted.tpr, wanted.margin, wanted.confidence),
         control_names=controls_needed(wanted.subjects, wanted.known, wanted.fdr),
-        images=images_needed(wanted.hit_rate, wanted.rival_rate, wanted.confidence),
+        images=images_with_rivals(
+            wanted.hit_rate, wanted.rival_rate, wanted.rivals, wanted.confidence
+        ),
+        groups=group_powers(wanted.group, wanted.power),
     )

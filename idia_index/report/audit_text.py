@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from idia_index.evaluation.records.rates import Metrics
 from idia_index.report.format import percent, share_text
+from idia_index.report.groups import groups_text
 from idia_index.report.statistics import by_training_count
 from idia_index.report.subject_result import SubjectResult
 from idia_index.report.text import ANOTHER
@@ -71,6 +72,8 @@ def audit_text(result: AuditResult) -> str:
         lines.append(f"... and {len(people) - SUBJECTS_SHOWN} more (--json or --out has all)")
     if result.metrics is not None:
         lines += ["", metrics_text(result.metrics)]
+    if result.groups:
+        lines += ["", groups_text(result.groups)]
     return "\n".join([*lines, "", bullets(result.notes)])
 
 

@@ -18,6 +18,7 @@ from idia_index.evaluation.analysis import analyse, select
 from idia_index.evaluation.decisions import evaluate_decisions
 from idia_index.evaluation.draws import ALGORITHM
 from idia_index.evaluation.evidence import Evidence, Origin
+from idia_index.evaluation.groups import GroupTest, group_tests
 from idia_index.evaluation.people import p_value_summary, subject_tests
 from idia_index.evaluation.records.p_values import NameTest
 from idia_index.evaluation.records.rates import Membership
@@ -38,7 +39,11 @@ from idia_index.store.summary import summarize
 from idia_index.support.intervals import Rate
 
 
-def audit_result(votes: AuditVotes, tests: Sequence[NameTest] = ()) -> AuditResult:
+def audit_result(
+    votes: AuditVotes,
+    tests: Sequence[NameTest] = (),
+    groups: tuple[GroupTest, ...] | None = None,
+) -> AuditResult:
     """The document of an audit.
 
     A vote's `winner` is None for a tie alone. Where `rivals_named` is false, what is shown to
@@ -47,6 +52,7 @@ def audit_result(votes: AuditVotes, tests: Sequence[NameTest] = ()) -> AuditResu
     Args:
         votes: the votes of the subjects.
         tests: each true name against its control names; none where they were left out.
+        groups: tests of groups of people; None where nobody asked.
     """
     metrics = evaluate_decisions(votes.subjects)
     missed = Rate(metrics.fn, metrics.tp + metrics.fn) if metrics else None
@@ -64,6 +70,7 @@ def audit_result(votes: AuditVotes, tests: Sequence[NameTest] = ()) -> AuditResu
         subjects=tuple(subjects),
         skipped=tuple(SkippedPerson(each.name, each.reason) for each in votes.skipped),
         metrics=metrics,
+        groups=groups,
         notes=(),
     )
     return replace(found, notes=tuple(notes(found)))
@@ -71,7 +78,15 @@ def audit_result(votes: AuditVotes, tests: Sequence[NameTest] = ()) -> AuditResu
 
 def tested_result(evidence: Evidence) -> AuditResult:
     """The document of an audit with p-values."""
-    return audit_result(evidence.audit, subject_tests(evidence))
+    return audit_result(evidence.audit, subject_tests(evidence), _groups(evidence))
+
+
+def _groups(evidence: Evidence) -> tuple[GroupTest, ...] | None:
+    groups, controls = evidence.origin.groups, evidence.controls
+    if groups is None:
+        return None
+    names = [r.subject.name for r in evidence.audit.subjects]
+    return group_tests(names, groups, controls.control_p_values, controls.counts)
 
 
 def query_result(

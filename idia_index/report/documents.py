@@ -14,6 +14,7 @@ from idia_index.decide.results import BackendSummary
 from idia_index.errors import MissingExtraError
 from idia_index.evaluation.analysis import Analysis
 from idia_index.evaluation.evidence import Origin
+from idia_index.evaluation.groups import GroupTest
 from idia_index.evaluation.records.p_values import PValueSummary
 from idia_index.evaluation.records.rates import Membership, Metrics
 from idia_index.evaluation.settings import LeftOut
@@ -51,6 +52,7 @@ class AuditResult:
         subjects: what was found for each person.
         skipped: people who could not be tested; of an evaluation they are among `left_out`.
         metrics: rates where membership is known; null where it is of nobody.
+        groups: tests of groups of people, the smallest p-value first; null where nobody asked.
         notes: what everybody who reads the result must know.
     """
 
@@ -64,6 +66,7 @@ class AuditResult:
     subjects: tuple[SubjectResult, ...]
     skipped: tuple[SkippedPerson, ...]
     metrics: Metrics | None
+    groups: tuple[GroupTest, ...] | None
     notes: tuple[str, ...]
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from idia_index.report.charts import draw_charts, missing_matplotlib
 from idia_index.report.documents import AuditResult, EvaluationResult
+from idia_index.report.groups import GROUPS_MEAN, group_rows
 from idia_index.report.html import render
 from idia_index.report.people import about, by_chance, certainty, faces, left_out
 from idia_index.report.statistics import (
@@ -67,6 +68,8 @@ def report_html(result: AuditResult, *, include_images: bool = False) -> str:
         votes_shown=VOTES_SHOWN,
         left_out=left_out(result),
         tested_rows=tested_rows(result),
+        groups_mean=GROUPS_MEAN,
+        group_rows=group_rows(result.groups or ()),
         **(_of_evaluation(result) if isinstance(result, EvaluationResult) else {}),
     )
 

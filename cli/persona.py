@@ -1,0 +1,74 @@
+"""`idia-index persona make` and `idia-index persona audit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
+from idia_index.cli.progress import Stages
+from idia_index.cli.terminal import say
+from idia_index.pipelines.load import load_model
+from idia_index.pipelines.personas import audit_personas, make_personas
+
+
+@click.group(
+    epilog="\b\nExamples:\n"
+    "  idia-index persona make planted/ --people 20 --names 99\n"
+    "  idia-index persona audit ViT-B-32/epoch_32.pt planted/"
+)
+def command() -> None:
+    """Draw names for personas before they are published, and look for them in a model afterwards.
+
+    `persona make OUT` draws each persona's name from K + 1 unused ones, and seals the draw. Publish
+    photos under the drawn names, and put the photos for the audit into OUT/photos/001, ...
+    `persona audit MODEL OUT` ranks each drawn name among the K others: a p-value that rests on the
+    draw alone.
+    """
+
+
+@command.command()
+@click.argument("out", type=DIRECTORY)
+@click.option("--people", type=int, required=True, help="How many personas.")
+@click.option(
+    "--names",
+    type=int,
+    default=99,
+    show_default=True,
+    help="Names of each beside the drawn one; p can be as small as 1 / (this + 1).",
+)
+@json_option
+def make(out: Path, people: int, names: int, as_json: bool) -> None:
+    """Draw and seal names for --people personas into OUT, a new folder."""
+    manifest = make_personas(out, people, names)
+    if as_json:
+        write_json(manifest)
+    else:
+        say(manifest.to_text())
+
+
+@command.command()
+@click.argument("model", metavar="MODEL")
+@click.argument("out", type=DIRECTORY)
+@click.option("--backend", help="Backend; by default the one that MODEL is for.")
+@click.option("--device", help="cpu, cuda, ...; by default the best that works.")
+@json_option
+@progress_option
+def audit(
+    model: str,
+    out: Path,
+    backend: str | None,
+    device: str | None,
+    as_json: bool,
+    show_progress: bool | None,
+) -> None:
+    """Rank the names drawn into OUT in MODEL, a SPEC as for build."""
+    with Stages(show_progress) as progress:
+        progress("loading the model")
+        loaded = load_model(model, backend, device=device)
+        result = audit_personas(loaded, out, progress)
+    if as_json:
+        write_json(result)
+    else:
+        say(result.to_text())

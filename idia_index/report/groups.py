@@ -1,0 +1,26 @@
+"""What is said of groups, in words and as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from idia_index.evaluation.groups import LEVEL, GroupTest
+from idia_index.report.format import p_value, percent
+from idia_index.support.columns import table
+
+GROUPS_MEAN = (
+    "A group's p-value asks whether the model knows anybody of the group, and holds if the "
+    "photos of one tell nothing of another's. It says nothing of any single person: "
+    f"a group at p <= {percent(LEVEL, 0)} may hold people whom the model never saw."
+)
+COLUMNS = ("group", "people", "p", "adjusted p")
+
+
+def group_rows(groups: Sequence[GroupTest]) -> list[list[str]]:
+    """A row for each group: see `COLUMNS`."""
+    return [[g.group, str(g.people), p_value(g.p_value), p_value(g.q_value)] for g in groups]
+
+
+def groups_text(groups: Sequence[GroupTest]) -> str:
+    """The groups as a table, and what they do not say."""
+    return f"{table(COLUMNS, group_rows(groups))}\n{GROUPS_MEAN}"

@@ -1,0 +1,45 @@
+"""Which source each subject comes from, of a column of the table of subjects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from idia_index.errors import InputError
+from idia_index.prompts.name_order import given_first
+from idia_index.prompts.name_table import full_name
+from idia_index.prompts.names import clean_name
+from idia_index.subjects.subject_table import COLUMNS
+from idia_index.support.tables import read_table
+from idia_index.support.text import shown, shown_path
+
+_COLUMN = "the column of groups"  # no column of a table is called so
+
+
+def read_groups(path: Path, column: str) -> Mapping[str, str]:
+    """The group of each name; names without one are in none.
+
+    Raises:
+        InputError: the subjects are no table, it lacks the column, or a name is in two groups.
+    """
+    where = shown_path(path)
+    if path.is_dir():
+        raise InputError(f"{where}: --group takes a table of subjects with a column {column!r}")
+    # A column that has a use of its own, such as `membership`, may be one of groups as well.
+    known = {name: others for name, others in COLUMNS.items() if name != column}
+    known = {name: tuple(o for o in others if o != column) for name, others in known.items()}
+    table = read_table(path, {**known, _COLUMN: (column.casefold().replace(" ", "_"),)})
+    if _COLUMN not in table.columns:
+        raise InputError(f"{where}: has no column {shown(column)}; name one for --group")
+    groups: dict[str, str] = {}
+    for row in table.rows():
+        name = given_first(clean_name(full_name(row.cells, table.columns)))
+        group = row.get(_COLUMN)
+        if not name or not group:
+            continue
+        if groups.setdefault(name, group) != group:
+            raise InputError(
+                f"{row.place}: {shown(name)} is of the group {shown(group)}, and was of "
+                f"{shown(groups[name])} on an earlier line; make them agree"
+            )
+    return groups
