@@ -34,7 +34,7 @@ class MappedFile:
         """The `size` bytes from `offset` as a tensor [n] of a dtype.
 
         Raises:
-            ValueError: the file does not hold them, or they are no whole numbers.
+            ValueError: the file does not hold them, or they are no integers.
         """
         if not 0 <= offset <= offset + size <= self.size or size % dtype.itemsize:
             raise ValueError(f"{size} bytes from {offset} in a file of {self.size}")

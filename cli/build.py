@@ -111,7 +111,13 @@ class BuildResult:
     help="Surnames in place of the package's: the US Census table, or one a line.",
 )
 @click.option("--weighted", is_flag=True, help="Draw common names more often.")
-@click.option("--origin", type=click.Choice(list(ORIGINS)), default="us", show_default=True)
+@click.option(
+    "--origin",
+    type=click.Choice(list(ORIGINS)),
+    default="us",
+    show_default=True,
+    help="Country whose statistics further names are drawn from.",
+)
 @click.option(
     "--templates",
     "templates_file",
@@ -119,7 +125,7 @@ class BuildResult:
     help="Templates with {0} or {name}, one a line; by default the paper's 21.",
 )
 @click.option("--index", "index_type", default="flat", show_default=True, help="Index type.")
-@click.option("--resume", is_flag=True, help="Go on with a build that was interrupted.")
+@click.option("--resume", is_flag=True, help="Resume a build that was interrupted.")
 @click.option(
     "--image-size",
     type=click.IntRange(min=1),
@@ -160,7 +166,7 @@ def command(
 ) -> None:
     """Encode every template x name with a model into INDEX, a new directory.
 
-    An interrupted build goes on with --resume.
+    An interrupted build is resumed with --resume.
     """
     if sample_names is not None:
         drawing = Drawing(sample_names, seed, weighted, origin, top, first_names, surnames)

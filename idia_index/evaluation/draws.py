@@ -59,7 +59,7 @@ def draw_images(name: str, images: int, sizes: Sequence[int], draws: int, seed: 
         images: n, how many images there are, 1 to 65,536.
         sizes: images of a draw, each 1 to n, ascending.
         draws: R, how often each size is drawn, 1 or more.
-        seed: any whole number from 0.
+        seed: any integer from 0.
 
     Returns:
         bool [S, R, n]: which images are in each draw; exactly `sizes[s]` of them.
@@ -94,7 +94,7 @@ def resamples(seed: int, people: int, count: int) -> NDArray[np.float32]:
     """How often each person is in each bootstrap sample of the people.
 
     Args:
-        seed: any whole number from 0.
+        seed: any integer from 0.
         people: P, 1 or more.
         count: B, number of samples.
 

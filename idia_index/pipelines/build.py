@@ -81,7 +81,7 @@ def build_index(
         templates: the prompt templates, as texts with {0} or {name}; None: the paper's 21.
         index_type: name of the index type.
         pool: what replays `names`, if they were sampled; kept in the manifest.
-        resume: go on with an unfinished build of the same arguments; start if there is none.
+        resume: take up an unfinished build of the same arguments; start if there is none.
         progress: called with prompts done and prompts in all.
         checking: called before that with names whose prompts were looked at, and names in all,
             where that takes long.
@@ -181,7 +181,7 @@ def _check_free(store: Store, plan: BuildPlan, resume: bool) -> None:
 
 
 def _begun(store: Store, resume: bool) -> BuildPlan | None:
-    """The plan of an unfinished build to go on with; raises InputError for all else there."""
+    """The plan of an unfinished build to resume; raises InputError for all else there."""
     if store.is_finished():
         raise RefusedError(
             f"{store.path}: an index is there already; choose another directory or remove it"

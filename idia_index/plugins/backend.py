@@ -135,7 +135,7 @@ class BackendPlugin(ABC):
         """
 
     def recognise(self, load_options: Mapping[str, Any]) -> None:  # noqa: B027
-        """Told the `load_options` of the index that is searched or gone on with.
+        """Told the `load_options` of the index that is searched or built further.
 
         A backend that knows its model by behaviour alone takes the behaviour noted there for its
         own where both agree within the noise, and raises `ModelError` where they do not.

@@ -172,7 +172,7 @@ def sample_names(
 
     Args:
         n: how many, 1 or more.
-        seed: any whole number from 0.
+        seed: any integer from 0.
         weighted: draw by frequency (first and last names independently, repeats skipped), so
             that common names come early; else every pair is equally likely.
         origin: one of `ORIGINS`.
@@ -184,7 +184,7 @@ def sample_names(
     pool = load_pool(origin)
     for what, value, least in (("number of names", n, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise InputError(f"{what} {shown(value)}: give a whole number of {least} or more")
+            raise InputError(f"{what} {shown(value)}: give an integer of {least} or more")
     excluded = sorted({name_key(name) for name in exclude})
     draw = Draw(int(seed), bool(weighted), tuple(excluded))
     return draw_names(pool, int(n), draw)

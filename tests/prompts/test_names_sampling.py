@@ -173,13 +173,13 @@ def test_the_recipe_replays() -> None:
 
 @pytest.mark.parametrize("n", [0, -1, True, 2.0, "5", None, 10**15])
 def test_bad_numbers_of_names(n: object) -> None:
-    with pytest.raises(InputError, match=r"give a whole number of 1 or more|ask for fewer"):
+    with pytest.raises(InputError, match=r"give an integer of 1 or more|ask for fewer"):
         sample_names(n, 1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("seed", [-1, False, 0.5, "7", None])
 def test_bad_seeds(seed: object) -> None:
-    with pytest.raises(InputError, match=r"^seed .*give a whole number of 0 or more"):
+    with pytest.raises(InputError, match=r"^seed .*give an integer of 0 or more"):
         sample_names(5, seed)  # type: ignore[arg-type]
 
 
