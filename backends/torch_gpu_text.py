@@ -111,7 +111,8 @@ class GpuTextTower:
         b, n, width = x.shape
         # [B, n, 3 * width] -> three views [B, heads, n, head_width].
         parts = block.qkv(x).view(b, n, 3, block.heads, -1).permute(2, 0, 3, 1, 4)
-        out = self.attention(*parts.unbind(0), mask)
+        q, k, v = parts.unbind(0)
+        out = self.attention(q, k, v, mask)
         return out.transpose(1, 2).reshape(b, n, width)
 
     @torch.inference_mode()

@@ -140,9 +140,10 @@ def _pack(prompts: SortedPrompts, runs: list[tuple[int, int]]) -> Pack:
 def halves(pack: Pack) -> tuple[Pack, Pack]:
     """A pack of at least two trees as two, whose reads together are in the same order."""
     count, n = len(pack.ids) // 2, pack.ids.shape[1]
+
+    def part(trees: slice, mine: NDArray[np.bool_]) -> Pack:
+        ids, positions, ends = (all_[trees] for all_ in (pack.ids, pack.positions, pack.ends))
+        return Pack(ids, positions, ends, pack.reads[mine] - trees.start * n, pack.rows[mine])
+
     first = pack.reads < count * n
-    parts = (pack.ids, pack.positions, pack.ends)
-    return (
-        Pack(*(part[:count] for part in parts), pack.reads[first], pack.rows[first]),
-        Pack(*(part[count:] for part in parts), pack.reads[~first] - count * n, pack.rows[~first]),
-    )
+    return part(slice(0, count), first), part(slice(count, len(pack.ids)), ~first)
