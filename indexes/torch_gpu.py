@@ -46,7 +46,7 @@ class DeviceShard(FloatShard):
         super().__init__(rows._vectors, rows._owner)
         self._device = where
         self._pinned = where.type == "cuda"
-        self._resident: dict[tuple[int, int], Any] = {}
+        self._resident: Any = None
         self._asked: tuple[Float32, Any] | None = None
 
     def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
@@ -54,7 +54,7 @@ class DeviceShard(FloatShard):
             with torch.inference_mode(), without_tf32(torch):
                 product = self.product(self._there(queries), self._on_device(templates)[:, rows])
         except torch.cuda.OutOfMemoryError:  # the same scores, to their bound
-            self._resident.clear()
+            self._resident = None
             torch.cuda.empty_cache()
             return super().scores(templates, rows, queries)
         shape = product.shape[:2]
@@ -75,16 +75,15 @@ class DeviceShard(FloatShard):
 
     def _on_device(self, templates: slice) -> Any:
         """Rows [t, n, D] of a run of templates."""
-        place = (templates.start, templates.stop)
-        found = self._resident.get(place)
-        if found is None:
-            stored = self._vectors[templates]
-            staged = torch.empty(stored.shape, pin_memory=self._pinned)
-            staged.numpy()[:] = stored
-            found = staged.to(self._device, non_blocking=True)
-            if self._has_room():
-                self._resident[place] = found
-        return found
+        kept = self._resident
+        if kept is None and self._has_room():
+            kept = self._resident = self._copied(self._vectors)
+        return self._copied(self._vectors[templates]) if kept is None else kept[templates]
+
+    def _copied(self, stored: Float32) -> Any:
+        staged = torch.empty(stored.shape, pin_memory=self._pinned)
+        staged.numpy()[:] = stored
+        return staged.to(self._device, non_blocking=True)
 
     def _has_room(self) -> bool:
         if not self._pinned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,14 @@ def test_without_memory_for_one_tree_the_error_says_what_to_do(model: Any) -> No
     small.room = 0
     with pytest.raises(IdiaIndexError, match=r"cpu has no memory for a pack of .* device cpu"):
         unit(small)
+
+
+def test_nothing_on_the_device_is_asked_for_its_value(model: Any) -> None:
+    """Tensors of the device "meta" have none: whatever waits for a value raises."""
+    tower = GpuTextTower(copy.deepcopy(PackedTextTower(model)).to("meta"), torch.bfloat16)
+    (block, shape) = tower.staged(next(packs(20, 4)))
+    found = tower.forward(block.to("meta"), shape)
+    assert found.shape[1] == 16 and found.dtype is torch.float32
 
 
 @settings(deadline=None, max_examples=25)
