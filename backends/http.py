@@ -33,9 +33,9 @@ from idia_index.backends.http_probes import (
     words_read,
 )
 from idia_index.backends.http_spec import parse_endpoint
-from idia_index.backends.preprocessing import MAX_SIDE, Preprocessing
 from idia_index.encode.backend import Encoder
 from idia_index.encode.image_cache import ANSWERS, ImageCache
+from idia_index.encode.preprocessing import MAX_SIDE, Preprocessing
 from idia_index.errors import InputError, ModelError, RefusedError, ServiceError
 from idia_index.plugins import ORIGINAL, Session
 from idia_index.support.files import private_folder
@@ -115,7 +115,8 @@ class HttpBackend(Encoder):
         probe = _calls(len(TEXTS), most["text"]) + _calls(_DRAWN, most["image"])
         # In halves once, again at the end, what is cut, and what the service says of itself.
         fixed = probe * (ROUNDS + 1) + 2 + MOST_TRIALS * _calls(2, most["text"]) + 1
-        return _calls(texts, most["text"]) + _calls(images, most["image"]) + fixed
+        # Texts near the length that the service reads are sent once more, with a tail.
+        return _calls(2 * texts, most["text"]) + _calls(images, most["image"]) + fixed
 
     @property
     def load_options(self) -> Mapping[str, Any]:
@@ -216,8 +217,9 @@ class HttpBackend(Encoder):
             calls += self.calls(self.model, 0, 0) // -2
         size = f" ({text_bytes:,} bytes)" if texts else ""
         side = "" if self._fit is None else f" of at most {3 * self._fit.height**2 + 4096:,} bytes"
+        tails = " (those near the length that it reads twice)" if texts else ""
         said = (
-            f"{self._endpoint.host} will be sent at most {counted(texts, 'text')}{size} and "
+            f"{self._endpoint.host} will be sent at most {counted(texts, 'text')}{size}{tails} and "
             f"{counted(images, 'image')}{side if images else ''}, in {counted(calls, 'call')} with "
             "the fixed probes; what it answered before is not asked again"
         )

@@ -20,6 +20,7 @@ from idia_index.pipelines.parity_report import ParityReport
 from idia_index.pipelines.personas import PersonaAudit, PersonaManifest
 from idia_index.pipelines.photos import PhotosResult
 from idia_index.pipelines.planning import Plan
+from idia_index.pipelines.pricing import CallPlan
 from idia_index.pipelines.replay import ReplayResult
 from idia_index.pipelines.studies.results import StudyResults
 from idia_index.support.documents import schema
@@ -44,6 +45,7 @@ DOCUMENTS: dict[str, type] = {
     "persona-audit": PersonaAudit,
     "personas": PersonaManifest,
     "plan": Plan,
+    "plan-calls": CallPlan,
     "query": QueryResult,
     "remove": RemoveResult,
     "repair": RepairResult,

@@ -14,6 +14,7 @@ from idia_index.pipelines.planning import (
     known_needed,
     plan,
 )
+from idia_index.pipelines.pricing import Asked, CallPlan, Price, price
 from idia_index.support.columns import pairs
 from idia_index.support.text import counted
 
@@ -101,9 +102,43 @@ _DEFAULT = Wanted()
     show_default=True,
     help="Confidence of every claim.",
 )
+@click.option(
+    "--calls", is_flag=True,
+    help="Say instead what an audit of a hosted model costs: requests, texts, images, bytes, time.",
+)  # fmt: skip
+@click.option("--model", metavar="SPEC", default="infinity+https://localhost/#model",
+              show_default=True, help="With --calls: the hosted model.")  # fmt: skip
+@click.option("--candidates", default=1000, show_default=True, help="With --calls: names.")
+@click.option("--templates", default=21, show_default=True, help="With --calls: templates.")
+@click.option("--images", default=30, show_default=True, help="With --calls: images a person.")
+@click.option("--image-bytes", default=100_000, show_default=True,
+              help="With --calls: bytes of an image as it is sent.")  # fmt: skip
+@click.option("--rate", default=1.0, show_default=True, help="With --calls: requests a second.")
+@click.option("--most-labels", type=click.IntRange(min=2),
+              help="With --calls: labels of one request, of a service that gives labels "
+              "alone.")  # fmt: skip
 @json_option
-def command(as_json: bool, **options: float | int) -> None:
+def command(
+    as_json: bool,
+    calls: bool,
+    model: str,
+    candidates: int,
+    templates: int,
+    images: int,
+    image_bytes: int,
+    rate: float,
+    most_labels: int | None,
+    **options: float | int,
+) -> None:
     """Say how many non-members, members, control names and images a claim needs."""
+    if calls:
+        people = int(options["subjects"])
+        _tell_price(
+            price(Asked(model, candidates, templates, people, images, image_bytes, rate,
+                        most_labels)),
+            as_json,
+        )  # fmt: skip
+        return
     wanted = Wanted(**options)  # type: ignore[arg-type]
     needed = plan(wanted)
     if as_json:
@@ -152,6 +187,25 @@ def _groups(wanted: Wanted, needed: Plan) -> str:
     )
     people = counted(wanted.group, "person", "people")
     return f"of {people} from one source, chance to be found at 1% in the study's model ({curve})"
+
+
+def _tell_price(plan: CallPlan, as_json: bool) -> None:
+    if as_json:
+        write_json(plan)
+        return
+    rows = {
+        "by embeddings": _price_text(plan.embeddings),
+        "by labels alone": _price_text(plan.labels),
+        "control names, by labels": f"{_price_text(plan.control_names)}, beside that",
+    }
+    say(f"at the most, at {plan.asked.rate:g} requests a second\n{pairs(rows)}")
+
+
+def _price_text(price: Price) -> str:
+    return (
+        f"{price.calls:,} calls, {price.texts:,} texts, {price.images:,} images, "
+        f"{price.bytes / 1e6:,.1f} MB, {price.seconds / 3600:,.1f} h"
+    )
 
 
 def _controls(wanted: Wanted, needed: int | None) -> str:

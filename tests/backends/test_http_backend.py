@@ -255,7 +255,7 @@ def test_a_run_says_its_price_and_keeps_within_max_calls(service: Service, tmp_p
     session = replace(BOTH, folder=tmp_path / "i", max_calls=10)
     with (
         pytest.warns(UserWarning, match=r"at most 840 texts \(2\d,\d+ bytes\)"),
-        pytest.raises(RefusedError, match="--max-calls 10: this takes up to 1"),
+        pytest.raises(RefusedError, match="--max-calls 10: this takes up to 2"),
     ):
         build_index(tmp_path / "i", load(service, session), NAMES)
     assert not service.requests

@@ -1,0 +1,135 @@
+"""What an audit of a hosted model costs: requests, texts, images, bytes, time at a stated rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from idia_index.errors import InputError
+from idia_index.pipelines.load import backend_for
+from idia_index.registry import backend_class
+
+_LABEL_BYTES = 32  # of a prompt; those of the paper with common names have 31 on the mean
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An audit of a hosted model.
+
+    Attributes:
+        model: SPEC of the model; its dialect says how much one request takes.
+        candidates: number of candidate names.
+        templates: number of templates.
+        subjects: number of people.
+        images: images of a person.
+        image_bytes: bytes of an image as it is sent.
+        rate: requests a second.
+        most_labels: labels of one request, where a service gives labels alone; null: no bound.
+    """
+
+    model: str
+    candidates: int = 1000
+    templates: int = 21
+    subjects: int = 1
+    images: int = 30
+    image_bytes: int = 100_000
+    rate: float = 1.0
+    most_labels: int | None = None
+
+    def __post_init__(self) -> None:
+        counts = (self.candidates, self.templates, self.subjects, self.images, self.image_bytes)
+        least = 2 if self.most_labels is None else self.most_labels
+        if min(counts) < 1 or not 0 < self.rate < math.inf or least < 2:
+            raise InputError(
+                "--candidates, --templates, --subjects, --images, --image-bytes and --rate are "
+                "above 0, --most-labels is 2 or more"
+            )
+
+
+@dataclass(frozen=True)
+class Price:
+    """What is asked for at the most.
+
+    Attributes:
+        calls: requests, with the fixed probes.
+        texts: texts that are sent, repeated ones counted each time.
+        images: images that are sent, likewise.
+        bytes: their bytes; images in base64.
+        seconds: time at the stated rate.
+    """
+
+    calls: int
+    texts: int
+    images: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CallPlan:
+    """What an audit of a hosted model costs.
+
+    Attributes:
+        format: name and version of the document's format.
+        asked: the audit.
+        embeddings: of a service that gives embeddings: each prompt and each image once.
+        labels: of a service that gives labels alone: each image once a template.
+        control_names: what the rule under control names takes beside that: each image again whose
+            label was the true name, without that name.
+    """
+
+    format: Literal["idia-index/plan-calls/1"]
+    asked: Asked
+    embeddings: Price
+    labels: Price
+    control_names: Price
+
+
+def label_requests(labels: int, most: int | None) -> tuple[int, int]:
+    """Requests, and labels in all of them, that find the best of so many labels.
+
+    Where one request does not take all, each run of `most` has a winner, and the winners meet in
+    further requests until one is left.
+    """
+    requests, sent = 1, labels
+    while most is not None and labels > most:
+        labels = math.ceil(labels / most)
+        requests += labels
+        sent += labels
+    return requests, sent
+
+
+def price(asked: Asked) -> CallPlan:
+    """What an audit costs at the most.
+
+    Raises:
+        InputError: the model is none that is asked.
+    """
+    texts, images = asked.candidates * asked.templates, asked.subjects * asked.images
+    hosted = backend_for(asked.model)
+    if hosted != "http":
+        raise InputError(
+            f"--model {asked.model!r}: a model here costs no calls; give DIALECT+https://HOST/#MODEL"
+        )
+    calls = backend_class(hosted).calls(asked.model, texts, images) or 0
+    labels = _labels(asked, asked.candidates)
+    return CallPlan(
+        format="idia-index/plan-calls/1",
+        asked=asked,
+        embeddings=_price(asked, calls, texts, images),
+        labels=labels,
+        control_names=_labels(asked, max(asked.candidates - 1, 1)),
+    )
+
+
+def _labels(asked: Asked, candidates: int) -> Price:
+    """Every image in every template, among so many labels."""
+    requests, sent = label_requests(candidates, asked.most_labels)
+    each = asked.subjects * asked.images * asked.templates
+    return _price(asked, each * requests, each * sent, each * requests)
+
+
+def _price(asked: Asked, calls: int, texts: int, images: int) -> Price:
+    size = texts * _LABEL_BYTES + images * 4 * math.ceil(asked.image_bytes / 3)
+    return Price(calls, texts, images, size, calls / asked.rate)
