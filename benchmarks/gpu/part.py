@@ -37,7 +37,10 @@ def run(part: str, scale: Scale, write: Callable[[dict[str, object]], None]) -> 
             write({"part": part, "rows": rows})
     except SkipPart as reason:
         write({"part": part, "rows": rows, "skipped": str(reason)})
-    except ImportError as error:
+    except Exception as error:
+        # By its name: idia-index itself may be what is missing.
+        if not isinstance(error, ImportError) and type(error).__name__ != "MissingExtraError":
+            raise
         write({"part": part, "rows": rows, "skipped": f"{error}"})
 
 
