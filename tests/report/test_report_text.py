@@ -158,8 +158,8 @@ def test_of_those_that_stand_out_it_is_said_how_many_may_be_wrong() -> None:
 
 def summary(discoveries: int) -> PValueSummary:
     return PValueSummary(
-        method="", score="", calibrated=True, logit_scale=100.0, logit_scale_assumed=False,
-        assumption="", controls=ControlRange(9, 9), matched_on={}, fdr=0.05,
-        discoveries=discoveries, discoveries_members=0, discoveries_non_members=0,
+        method="", score="", calibrated=True, reference_faces=None, logit_scale=100.0,
+        logit_scale_assumed=False, assumption="", controls=ControlRange(9, 9), matched_on={},
+        fdr=0.05, discoveries=discoveries, discoveries_members=0, discoveries_non_members=0,
         rule_null=RuleNull(0, 1, 0.0, None, 1), non_members_small=None,
     )  # fmt: skip
