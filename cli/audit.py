@@ -20,7 +20,9 @@ from idia_index.cli.options import (
     verify_option,
     write_json,
 )
+from idia_index.cli.outputs import show
 from idia_index.cli.people import people_to_test, tell_people, tell_skipped
+from idia_index.cli.policies import Policy, enforce, policy_options
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.pipelines.audit import audit_into, read_groups
@@ -53,6 +55,7 @@ from idia_index.pipelines.audit import audit_into, read_groups
 @tau_option
 @verify_option
 @override_options
+@policy_options
 @json_option
 @progress_option
 def command(
@@ -70,6 +73,7 @@ def command(
     model: str | None,
     device: str | None,
     session: Session,
+    policy: Policy,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -105,9 +109,8 @@ def command(
     tell_people([(each.name, each.reason) for each in result.skipped])
     if as_json:
         write_json(result)
-        return
-    for warning in warnings:
-        say(f"WARNING: {warning}\n")
-    say(result.to_text())
-    if out is not None:
-        say(f"\nreport: {out / 'index.html'}")
+    else:
+        for warning in warnings:
+            say(f"WARNING: {warning}\n")
+        show(result, out)
+    enforce(policy, result, "idia-index audit", subjects)

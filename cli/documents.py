@@ -12,6 +12,8 @@ from idia_index.cli.export import ExportResult
 from idia_index.cli.remove import RemoveResult
 from idia_index.cli.repair import RepairResult
 from idia_index.cli.verify import VerifyResult
+from idia_index.pipelines.canaries.audit import CanaryAudit
+from idia_index.pipelines.comparing import Comparison
 from idia_index.pipelines.demo import DemoResult
 from idia_index.pipelines.info import IndexInfo
 from idia_index.pipelines.members import MembersResult
@@ -32,7 +34,9 @@ DOCUMENTS: dict[str, type] = {
     "audit": AuditResult,
     "backends": Plugins,
     "build": BuildResult,
+    "canary-audit": CanaryAudit,
     "compact": CompactResult,
+    "comparison": Comparison,
     "demo": DemoResult,
     "doctor": DoctorReport,
     "evaluation": EvaluationResult,

@@ -19,10 +19,10 @@ from idia_index.cli.options import (
     tau_option,
     write_json,
 )
-from idia_index.cli.outputs import claim
+from idia_index.cli.outputs import claim, show
 from idia_index.cli.people import people_to_test, tell_people, tell_skipped
+from idia_index.cli.policies import Policy, enforce, policy_options
 from idia_index.cli.progress import Stages
-from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.recorded_results import read_results
@@ -78,6 +78,7 @@ DEFAULTS = Settings()
 @members_option
 @tau_option
 @override_options
+@policy_options
 @json_option
 @progress_option
 def command(
@@ -100,6 +101,7 @@ def command(
     model: str | None,
     device: str | None,
     session: Session,
+    policy: Policy,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -148,7 +150,6 @@ def command(
         tell_skipped(result.left_out_files)
     if as_json:
         write_json(result)
-        return
-    say(result.to_text())
-    if out is not None:
-        say(f"\nreport: {out / 'index.html'}")
+    else:
+        show(result, out)
+    enforce(policy, result, "idia-index evaluate", results or subjects)

@@ -28,6 +28,8 @@ VERBS = {
     "audit": "Test several people, and report.",
     "evaluate": "Measure how often the audit is right, with draws, intervals and checks.",
     "photos": "Show what a model sees of people's photos, and which of them count.",
+    "compare": "Compare two models: who is still associated, and is it more than chance.",
+    "canary": "Plant people in training data, and prove what a model leaks of them.",
     "study": "Run one of the paper's studies with your images and checkpoint.",
     "members": "Count whose names stand in training captions, and how often.",
     "non-members": "Draw names that stand in no caption and look like the members.",

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from idia_index import Subject
 from idia_index.cli.terminal import say
 from idia_index.pipelines.report_folder import check_folder
 from idia_index.support.text import shown_path
+
+
+class Told(Protocol):
+    """A document that people can read."""
+
+    def to_text(self) -> str:
+        """It as text for a terminal."""
+
+
+def show(result: Told, out: Path | None) -> None:
+    """Writes a result to standard output as text, with where its report lies, if there is one."""
+    say(result.to_text())
+    if out is not None:
+        say(f"\nreport: {out / 'index.html'}")
 
 
 def claim(out: Path | None, subjects: Sequence[Subject] = (), source: Path | None = None) -> None:

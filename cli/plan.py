@@ -103,6 +103,26 @@ _DEFAULT = Wanted()
     help="Confidence of every claim.",
 )
 @click.option(
+    "--canaries",
+    "epsilon",
+    type=float,
+    metavar="EPSILON",
+    help="Claim: canaries prove that epsilon is at least this.",
+)
+@click.option("--delta", default=_DEFAULT.delta, show_default=True, help="Delta of that bound.")
+@click.option(
+    "--guess-accuracy",
+    default=_DEFAULT.guess_accuracy,
+    show_default=True,
+    help="How often a guess about a canary is expected to be right.",
+)
+@click.option(
+    "--guess-share",
+    default=_DEFAULT.guess_share,
+    show_default=True,
+    help="Share of the canaries that are guessed.",
+)
+@click.option(
     "--calls", is_flag=True,
     help="Say instead what an audit of a hosted model costs: requests, texts, images, bytes, time.",
 )  # fmt: skip
@@ -128,11 +148,11 @@ def command(
     image_bytes: int,
     rate: float,
     most_labels: int | None,
-    **options: float | int,
+    **options: float | int | None,
 ) -> None:
     """Say how many non-members, members, control names and images a claim needs."""
     if calls:
-        people = int(options["subjects"])
+        people = int(options["subjects"] or 0)
         _tell_price(
             price(Asked(model, candidates, templates, people, images, image_bytes, rate,
                         most_labels)),
@@ -165,9 +185,22 @@ def command(
                 f"{counted(wanted.rivals, 'rival')} ({wanted.rival_rate:.0%} each) in a prompt in "
                 f"{wanted.confidence:.0%} of cases",
                 "group": _groups(wanted, needed),
+                **_canaries(wanted, needed.canaries),
             }
         )
     )
+
+
+def _canaries(wanted: Wanted, needed: int | None) -> dict[str, str]:
+    if wanted.epsilon is None:
+        return {}
+    claim = (
+        f"to prove epsilon >= {wanted.epsilon:g} at delta {wanted.delta:g} in 80% of audits, if "
+        f"{wanted.guess_share:.0%} of them are guessed, {wanted.guess_accuracy:.1%} of these right"
+    )
+    if needed is None:
+        return {"canaries": f"not attainable {claim}"}
+    return {"canaries": f"{needed:,}  {claim}; each is tested with so many images as stand above"}
 
 
 def _power(wanted: Wanted, people: int | None) -> str:

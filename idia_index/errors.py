@@ -47,6 +47,12 @@ class ServiceError(IdiaIndexError):
     """
 
 
+class PolicyError(IdiaIndexError):
+    """A rule of a policy that was given does not hold; the command line exits with 3."""
+
+    exit_code = 3
+
+
 class MissingExtraError(InputError):
     """A package of an optional extra is not installed.
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
+from numpy.typing import NDArray
 from study_data import augment, batch_rows, render_items, tokenize
 from study_export import export_model
 from study_recipe import CONFIG, Recipe
@@ -63,10 +64,18 @@ def new_optimiser(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
 class Run:
     """One training run in a folder: its data, model, optimiser and checkpoint."""
 
-    def __init__(self, items: list[Item], seed: int, recipe: Recipe, out: Path) -> None:
+    def __init__(
+        self,
+        items: list[Item],
+        seed: int,
+        recipe: Recipe,
+        out: Path,
+        pairs: tuple[NDArray[np.uint8], list[str]] | None = None,
+    ) -> None:
+        """`pairs` are images and captions that are there already, in place of items."""
         self.seed, self.recipe, self.out = seed, recipe, out
-        self.images = render_items(items)
-        tokens = tokenize([item.caption for item in items])
+        self.images, captions = pairs or (render_items(items), [item.caption for item in items])
+        tokens = tokenize(captions)
         self.vocabulary = torch.from_numpy(np.unique(tokens.numpy()))
         self.tokens = torch.searchsorted(self.vocabulary, tokens)
         self.model = new_model(seed, self.vocabulary)

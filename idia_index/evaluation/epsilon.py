@@ -19,6 +19,7 @@ from idia_index.support.intervals import binomial, incomplete_beta
 
 HALVINGS = 60
 MOST_EPSILON = 700.0  # e**epsilon is a float up to here
+MOST_PLANNED = 30
 MOST_CANARIES = 1_000_000
 
 
@@ -88,6 +89,17 @@ def epsilon_lower_bound(guesses: Guesses, delta: float = 0.0, confidence: float 
         else:
             high = middle
     return low
+
+
+def check_canaries(epsilon: float | None, delta: float, accuracy: float, share: float) -> None:
+    """Raises InputError for arguments of `canaries_needed` that are out of range."""
+    if epsilon is not None and not 0 < epsilon <= MOST_PLANNED:
+        raise InputError(f"--canaries {epsilon:g}: give a bound between 0 and {MOST_PLANNED}")
+    for option, value in (("--guess-accuracy", accuracy), ("--guess-share", share)):
+        if not 0 < value <= 1:
+            raise InputError(f"{option} {value:g}: give a share above 0 and at most 1")
+    if not 0 <= delta < 1:
+        raise InputError(f"--delta {delta:g}: give 0 or more and below 1")
 
 
 def canaries_needed(

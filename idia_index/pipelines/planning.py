@@ -8,6 +8,7 @@ from typing import Literal
 
 from idia_index.errors import InputError
 from idia_index.evaluation.controls import MOST_CONTROLS as MOST_CONTROLS
+from idia_index.evaluation.epsilon import canaries_needed, check_canaries
 from idia_index.evaluation.groups import group_power
 from idia_index.support.intervals import incomplete_beta, people_needed
 
@@ -36,6 +37,10 @@ class Wanted:
         power: chance of seeing few enough false positives to make the claim.
         group: people from one source who are tested together.
         confidence: of all of it.
+        epsilon: lower bound on epsilon that canaries shall prove; null: no canaries are planned.
+        delta: of that bound.
+        guess_accuracy: how often a guess about a canary is expected to be right.
+        guess_share: of the canaries that are guessed.
     """
 
     fpr: float = 0.01
@@ -52,12 +57,17 @@ class Wanted:
     power: float = 0.9
     group: int = 20
     confidence: float = 0.95
+    epsilon: float | None = None
+    delta: float = 0.0
+    guess_accuracy: float = 0.95
+    guess_share: float = 0.25
 
     def __post_init__(self) -> None:
         for name in ("fpr", "tpr", "margin", "fdr", "hit_rate", "confidence", "power"):
             value = getattr(self, name)
             if not 0 < value < 1:
                 raise InputError(f"{_option(name)} {value}: give a share between 0 and 1")
+        check_canaries(self.epsilon, self.delta, self.guess_accuracy, self.guess_share)
         if self.margin < LEAST_MARGIN:
             raise InputError(f"--margin {self.margin:g}: give at least {LEAST_MARGIN}")
         if not 0 <= self.rival_rate <= 1 - self.hit_rate:
@@ -252,6 +262,8 @@ class Plan:
         control_names: control names of a person; null where more than an audit uses are needed.
         images: images of a person; null where they are too many to count.
         groups: how likely a group of people from one source is found.
+        canaries: canaries that give the bound in 80% of audits; null where none is wanted, or no
+            number does.
     """
 
     format: Literal["idia-index/plan/1"]
@@ -262,6 +274,7 @@ class Plan:
     control_names: int | None
     images: int | None
     groups: tuple[GroupPower, ...]
+    canaries: int | None
 
 
 def plan(wanted: Wanted) -> Plan:
@@ -279,4 +292,13 @@ def plan(wanted: Wanted) -> Plan:
             wanted.hit_rate, wanted.rival_rate, wanted.rivals, wanted.confidence
         ),
         groups=group_powers(wanted.group, wanted.power),
+        canaries=None
+        if wanted.epsilon is None
+        else canaries_needed(
+            wanted.epsilon,
+            wanted.guess_accuracy,
+            wanted.guess_share,
+            wanted.delta,
+            wanted.confidence,
+        ),
     )

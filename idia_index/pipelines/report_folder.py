@@ -11,9 +11,11 @@ from idia_index.errors import InputError, RefusedError
 from idia_index.subjects.subjects import Subject
 from idia_index.support.text import shown, shown_path
 
-FILES = ("report.json", "subjects.csv", "curves.csv", "index.html", "results.npz")
+FILES = ("report.json", "subjects.csv", "curves.csv", "people.csv", "index.html", "results.npz")
 
-_OURS = re.compile(rb'\s*\{\s*"format": "idia-index/(evaluation|audit|study-results|photos)/')
+_OURS = re.compile(
+    rb'\s*\{\s*"format": "idia-index/(evaluation|audit|study-results|photos|comparison|canary-audit)/'
+)
 _INDEX = re.compile(rb'\s*\{\s*"format": "idia-index/')
 _HEAD = 100  # bytes that tell whose a file is
 

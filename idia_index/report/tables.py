@@ -17,7 +17,7 @@ _FORMULA = tuple("=+-@|%\uff1d\uff0b\uff0d\uff20")
 
 def subjects_csv(subjects: Sequence[SubjectResult]) -> str:
     """A line per person, with columns."""
-    return _csv(COLUMNS, map(subject_row, subjects))
+    return csv_text(COLUMNS, map(subject_row, subjects))
 
 
 def curves_csv(evaluation: Analysis) -> str:
@@ -29,7 +29,7 @@ def curves_csv(evaluation: Analysis) -> str:
     for entry in evaluation.bins:
         rows += _curve_rows("tpr", f"{entry.label} training images", entry.tpr, sizes)
     head = ["rate", "group", "people", "images", "mean", "sd", "ci95_low", "ci95_high"]
-    return _csv(head, rows)
+    return csv_text(head, rows)
 
 
 def _curve_rows(
@@ -44,7 +44,7 @@ def _curve_rows(
     ]
 
 
-def _csv(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+def csv_text(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     out = io.StringIO()
     # Text in quotes: some programs take semicolons or tabs in it for the ends of cells.
     writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")

@@ -1,0 +1,69 @@
+"""Options that let a document fail a run: `--fail-on`, `--junit`, `--sarif`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from idia_index.cli.options import DIRECTORY
+from idia_index.cli.terminal import say
+from idia_index.pipelines.policies import Policy as Policy
+from idia_index.pipelines.policies import parse_rule
+from idia_index.support.documents import to_object
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def policy_options(function: F) -> F:
+    """Adds the options; the command gets them as `policy`."""
+
+    @wraps(function)
+    def with_policy(
+        *arguments: Any, fail_on: tuple[str, ...], junit: Path | None, sarif: Path | None,
+        **options: Any,
+    ) -> Any:  # fmt: skip
+        rules = tuple(parse_rule(text) for text in fail_on)
+        return function(*arguments, policy=Policy(rules, junit, sarif), **options)
+
+    adding: Any = with_policy
+    for option in (
+        click.option(
+            "--sarif",
+            type=DIRECTORY,
+            metavar="FILE",
+            help="Write the rules that failed as SARIF 2.1.0.",
+        ),
+        click.option(
+            "--junit",
+            type=DIRECTORY,
+            metavar="FILE",
+            help="Write a test case for each rule as JUnit XML.",
+        ),
+        click.option(
+            "--fail-on",
+            multiple=True,
+            metavar="RULE",
+            help="Exit with 3 if a number of the JSON document is so, such as "
+            "'metrics.fpr>0.02'; may be given several times.",
+        ),
+    ):
+        adding = option(adding)
+    return cast("F", adding)
+
+
+def enforce(policy: Policy, document: object, suite: str, subject: Path | None) -> None:
+    """Says of each rule whether it holds, and ends the run with 3 where one does not.
+
+    Raises:
+        InputError: a rule names what is not in the document.
+        PolicyError: a rule does not hold.
+    """
+    judged = policy.judged(to_object(document))
+    for each in judged:
+        if not each.failed:
+            say(f"rule holds: not {each.told}", err=True)
+    policy.enforce(judged, suite, subject or Path())

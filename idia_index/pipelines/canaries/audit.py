@@ -1,0 +1,224 @@
+"""Opens the seal, scores every canary, guesses the surest, and bounds what the model leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from idia_index.decide.decision import Decision
+from idia_index.errors import InputError, ModelError
+from idia_index.evaluation.canaries import best_bound, by_images, guess, guess_counts, separation
+from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.measured import Float64
+from idia_index.evaluation.settings import Measurement
+from idia_index.pipelines.canaries.people import check_names
+from idia_index.pipelines.canaries.records import (
+    AUDITOR,
+    PEOPLE,
+    Assignment,
+    Canary,
+    Manifest,
+    read_canaries,
+)
+from idia_index.pipelines.compared_models import (
+    OpenModel,
+    StageProgress,
+    compared,
+    grid_of,
+    open_model,
+)
+from idia_index.pipelines.evaluate import gather
+from idia_index.pipelines.report_files import write_files
+from idia_index.pipelines.report_folder import check_folder
+from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.sampling import sample_names
+from idia_index.report.canaries import ASSUMPTIONS, CANARY_FORMAT, CanaryScore
+from idia_index.report.canaries import CanaryAudit as CanaryAudit
+from idia_index.subjects.records import Subject
+from idia_index.support.files import sha256_file
+from idia_index.support.text import json_text, shown
+
+CANDIDATES = 1000
+LEAST_SHA = 8
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """How canaries are held against a model.
+
+    Attributes:
+        key: the key of the seal; None: auditor/key.json in the folder.
+        members: members.csv in which none of the names may stand.
+        weights: the beginning of the SHA-256 that the model's weights must have.
+        guesses: how many are guessed in and out, chosen beforehand; None: five plans.
+        delta: of the bound.
+        confidence: of the bound.
+        tau: correct prompts from which the rule associates.
+        seed: of the control names and candidates.
+        device: what the model runs on.
+    """
+
+    key: Path | None = None
+    members: Path | None = None
+    weights: str | None = None
+    guesses: tuple[int, int] | None = None
+    delta: float = 0.0
+    confidence: float = 0.95
+    tau: int = 1
+    seed: int = 0
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.delta < 1 or not 0 < self.confidence < 1:
+            raise InputError(
+                f"--delta {self.delta:g}, --confidence {self.confidence:g}: delta is 0 or more and "
+                "below 1, the confidence between 0 and 1"
+            )
+        if self.weights is not None and len(self.weights) < LEAST_SHA:
+            raise InputError(
+                f"--weights {shown(self.weights)}: give {LEAST_SHA} or more characters of the "
+                "SHA-256 of the weights"
+            )
+
+
+def audit_canaries(
+    model: str,
+    folder: Path,
+    options: AuditOptions,
+    progress: StageProgress,
+    out: Path | None = None,
+) -> CanaryAudit:
+    """Holds a model against canaries.
+
+    Args:
+        model: an index or a SPEC.
+        folder: what `make_canaries` wrote.
+        options: how.
+        progress: called with what is being done, how much of it is, and how much there is.
+        out: where a report will be written, which is looked at first.
+
+    Raises:
+        InputError: the seal does not fit, photos were changed or swapped, names stand elsewhere,
+            or the model is another than the one to audit.
+    """
+    if out is not None:
+        check_folder(out)
+    manifest, assignment = read_canaries(folder, options.key)
+    check_names([canary.name for canary in assignment.people], options.members)
+    plans = guess_counts(len(assignment.people), options.guesses)
+    subjects = _subjects(folder, assignment, progress)
+    grid = grid_of([model], lambda: _candidates(subjects, options.seed))
+    with TemporaryDirectory(prefix="idia-index-") as place:
+        opened = open_model(model, grid, Path(place) / "index", options.device, progress)
+        _check_weights(opened, options.weights)
+        settings = Measurement(tau=options.tau, seed=options.seed)
+        evidence = gather(opened.index, opened.backend, subjects, settings,
+                          strict=True, baselines=False, progress=progress)  # fmt: skip
+        opened.index.close()
+    return _document(opened, evidence, (manifest, assignment), plans, options)
+
+
+def write_canary_audit(result: CanaryAudit, folder: Path) -> None:
+    """Writes report.json, for its owner only."""
+    write_files(folder, {"report.json": json_text(result.to_dict(), indent=1)})
+
+
+def _subjects(folder: Path, assignment: Assignment, progress: StageProgress) -> list[Subject]:
+    """The canaries as people under test, with photos that are those that were sealed."""
+    out = []
+    for number, canary in enumerate(assignment.people):
+        progress("checking photos", number, len(assignment.people))
+        place = folder / AUDITOR / PEOPLE / canary.folder
+        out.append(
+            Subject(canary.name, tuple(_photo(place / name, canary) for name in canary.files))
+        )
+    return out
+
+
+def _photo(path: Path, canary: Canary) -> Path:
+    try:
+        found = sha256_file(path)
+    except OSError as error:
+        raise InputError(
+            f"{path}: a photo of the canary {shown(canary.name)} cannot be read "
+            f"({error.strerror}); audit with the files as they were made"
+        ) from error
+    if found != canary.files[path.name]:
+        raise InputError(
+            f"{path}: is not the photo of the canary {shown(canary.name)} that was sealed: "
+            "canaries were swapped or photos changed; audit with the files as they were made"
+        )
+    return path
+
+
+def _candidates(subjects: Sequence[Subject], seed: int) -> NameList:
+    """The canaries' names, and others that they compete with: at least as many."""
+    own = [subject.name for subject in subjects]
+    drawn = sample_names(max(CANDIDATES - len(own), len(own)), seed, exclude=own).names()
+    return make_names([*own, *drawn], "canaries and sampled names")
+
+
+def _check_weights(opened: OpenModel, wanted: str | None) -> None:
+    own = opened.backend.fingerprint.weights_sha256
+    if wanted is not None and not own.startswith(wanted.lower()):
+        raise ModelError(
+            f"{shown(opened.given)} is not the model to audit: the SHA-256 of its weights is "
+            f"{own[:16]}..., not {wanted[:16]}...; give the model that --weights names"
+        )
+
+
+def scores_of(evidence: Evidence) -> Float64:
+    """What canaries are ranked by: PMI, or the margin of too few people for it; float64 [N]."""
+    controls = evidence.controls
+    return controls.scores if controls.calibrated else evidence.measured.margins
+
+
+def _document(
+    opened: OpenModel,
+    evidence: Evidence,
+    made: tuple[Manifest, Assignment],
+    plans: list[tuple[int, int]],
+    options: AuditOptions,
+) -> CanaryAudit:
+    manifest, people = made[0], made[1].people
+    scores = scores_of(evidence)
+    decisions = [each.decision for each in evidence.audit.subjects]
+    associated = np.array([each.inferred_member for each in decisions], np.bool_)
+    # From here on, and not before, the coins are looked at.
+    coins = np.array([canary.included for canary in people], np.bool_)
+    images = np.array([canary.images for canary in people], np.int64)
+    level = options.delta, options.confidence
+    guessed = guess(scores, coins, plans, *level)
+    return CanaryAudit(
+        format=CANARY_FORMAT,
+        model=compared(opened),
+        seal=manifest.seal,
+        source=manifest.canaries.source,
+        canaries=len(people),
+        candidates=len(evidence.audit.index),
+        tau=options.tau,
+        delta=options.delta,
+        confidence=options.confidence,
+        epsilon_lower_bound=best_bound(guessed),
+        plans=guessed,
+        overall=separation(scores, associated, coins, None, level),
+        by_images=by_images(scores, associated, coins, images, level),
+        people=tuple(map(_score, people, decisions, scores.tolist())),
+        policy=(),
+        assumptions=ASSUMPTIONS,
+    )
+
+
+def _score(canary: Canary, decision: Decision, score: float) -> CanaryScore:
+    return CanaryScore(
+        name=canary.name,
+        images=canary.images,
+        included=canary.included,
+        correct_prompts=decision.correct_prompts,
+        associated=decision.inferred_member,
+        score=score,
+    )

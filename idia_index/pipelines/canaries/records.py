@@ -1,0 +1,124 @@
+"""What is written about canaries: the public manifest, and what only the auditor keeps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from idia_index.errors import InputError
+from idia_index.support.documents import from_json, to_object
+from idia_index.support.files import read_regular
+from idia_index.support.seal import Key, fits, read_key
+
+MANIFEST, KEY = "manifest.json", "key.json"
+TRAIN, AUDITOR, PEOPLE = "train", "auditor", "people"
+MANIFEST_FORMAT: Literal["idia-index/canaries/1"] = "idia-index/canaries/1"
+LAYOUTS = ("folder", "webdataset", "img2dataset")
+_MOST = 1 << 20  # bytes of a manifest
+
+Layout = Literal["folder", "webdataset", "img2dataset"]
+
+
+@dataclass(frozen=True)
+class CanarySet:
+    """The public part: how many canaries there are and how they were made, but none of them.
+
+    Attributes:
+        format: name and version of the file's format.
+        people: how many canaries there are.
+        images: training images of a canary; one of these numbers in turn.
+        seed: what names, faces and captions were drawn from; not the coins.
+        source: "rendered", or "photos" of people who consented.
+        consent: what the people in the photos agreed to, as it was given; null of rendered ones.
+        layout: layout of the training set.
+        pairs: images with captions in the training set.
+        captions: "study" or the file of templates that captions were made with.
+        checked_against: the members.csv that names were looked up in; null where none was given.
+    """
+
+    format: Literal["idia-index/canaries/1"]
+    people: int
+    images: tuple[int, ...]
+    seed: int
+    source: Literal["rendered", "photos"]
+    consent: str | None
+    layout: Layout
+    pairs: int
+    captions: str
+    checked_against: str | None
+
+
+@dataclass(frozen=True)
+class Canary:
+    """One canary, as it is sealed.
+
+    Attributes:
+        name: a name that stands nowhere else.
+        folder: folder of the canary's photos.
+        images: training images, had or not.
+        included: whether the coin put the canary in.
+        files: SHA-256 of every photo, by its file name.
+    """
+
+    name: str
+    folder: str
+    images: int
+    included: bool
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The file that anybody may read.
+
+    Attributes:
+        canaries: how they were made.
+        seal: HMAC-SHA256 of that and of the assignment, under a salt that the key holds.
+    """
+
+    canaries: CanarySet
+    seal: str
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The sealed part."""
+
+    people: tuple[Canary, ...]
+
+
+def read_canaries(folder: Path, key: Path | None = None) -> tuple[Manifest, Assignment]:
+    """The manifest of a folder and the assignment, whose seal is opened.
+
+    Raises:
+        InputError: a file is missing or damaged, or the seal does not fit.
+    """
+    place, key = folder / MANIFEST, key or folder / AUDITOR / KEY
+    manifest = _read_manifest(place)
+    opened: Key = read_key(key)
+    if not fits(manifest.seal, to_object(manifest.canaries), opened):
+        raise InputError(
+            f"{place}: the seal does not fit {key}: one of the two was changed, or belongs to "
+            "other canaries; audit with the files as they were made"
+        )
+    try:
+        return manifest, from_json(Assignment, opened.secret)
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{key}: holds no assignment of canaries ({error})") from error
+
+
+def _read_manifest(place: Path) -> Manifest:
+    try:
+        return from_json(Manifest, json.loads(read_regular(place, _MOST)))
+    except OSError as error:
+        raise InputError(
+            f"{place}: cannot be read ({error.strerror}); give the folder that `idia-index canary "
+            "make` wrote"
+        ) from error
+    except (ValueError, KeyError) as error:
+        raise InputError(
+            f"{place}: not a manifest of canaries, or damaged ({error}); give the file as it was "
+            "made"
+        ) from error

@@ -1,0 +1,113 @@
+"""What `compare` and canary audits are given as a model: an index, or a SPEC that is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from idia_index.encode.backend import Backend
+from idia_index.errors import InputError
+from idia_index.pipelines.build import build_index
+from idia_index.pipelines.load import is_index, load_backend_for, load_model
+from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.templates import JAIR2024, Template
+from idia_index.report.comparison import ComparedModel
+from idia_index.search.index import Index
+from idia_index.search.open import open_index
+from idia_index.support.text import shown
+
+# (what is being done, done, in all)
+StageProgress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A model with an index of its own.
+
+    Attributes:
+        given: the index or SPEC as it was given.
+        index: the index.
+        backend: the model.
+    """
+
+    given: str
+    index: Index
+    backend: Backend
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The candidates and templates that every model is asked with."""
+
+    names: NameList
+    templates: tuple[Template, ...]
+
+
+def grid_of(given: Sequence[str], names: Callable[[], NameList]) -> Grid:
+    """The names and templates of the first index that is given; else `names` and the paper's 21.
+
+    Raises:
+        InputError: two indexes differ in their names or templates.
+    """
+    first: tuple[str, Index] | None = None
+    for text in given:
+        if not is_index(text):
+            continue
+        index = open_index(text)
+        if first is None:
+            first = text, index
+            continue
+        what = "templates" if index.templates != first[1].templates else "candidate names"
+        if what == "templates" or set(index.names) != set(first[1].names):
+            raise InputError(
+                f"{shown(first[0])} and {shown(text)} have different {what}, so that they cannot "
+                "be compared; build both from the same names and templates, or give the models"
+            )
+    if first is None:
+        return Grid(names(), JAIR2024)
+    return Grid(make_names(first[1].names, first[0]), first[1].templates)
+
+
+def open_model(
+    given: str, grid: Grid, folder: Path, device: str | None, progress: StageProgress
+) -> OpenModel:
+    """Opens an index with its model, or loads a model and builds an index of the grid.
+
+    Args:
+        given: an index, or a SPEC.
+        grid: the names and templates of an index that is built.
+        folder: where it is built.
+        device: what the model runs on; None takes the best that works.
+        progress: called with what is being done, how much of it is, and how much there is.
+    """
+    progress(f"loading {given}", 0, 0)
+    if is_index(given):
+        index = open_index(given)
+        return OpenModel(given, index, load_backend_for(index, device=device))
+    backend = load_model(given, device=device)
+    index = build_index(
+        folder, backend, grid.names, grid.templates,
+        progress=lambda done, total: progress("encoding prompts", done, total),
+    )  # fmt: skip
+    return OpenModel(given, index, backend)
+
+
+def check_different(models: Sequence[OpenModel]) -> None:
+    """Raises InputError where two of the models are one and the same."""
+    for number, one in enumerate(models):
+        for other in models[number + 1 :]:
+            if not one.backend.fingerprint.differences(other.backend.fingerprint):
+                sha = one.backend.fingerprint.weights_sha256[:12]
+                raise InputError(
+                    f"{shown(one.given)} and {shown(other.given)} are the same model (weights "
+                    f"{sha}...), so that there is nothing to compare; give two models"
+                )
+
+
+def compared(model: OpenModel) -> ComparedModel:
+    """What documents state of a model."""
+    backend = model.backend
+    return ComparedModel(
+        model.given, backend.model, backend.name, backend.device, backend.fingerprint
+    )

@@ -1,0 +1,273 @@
+"""The comparison pipeline: two models, or three, and the same people -> what changed for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from idia_index.decide.decision import check_tau
+from idia_index.errors import InputError
+from idia_index.evaluation.comparison import (
+    Group,
+    Side,
+    change_test,
+    group_change,
+    members_of,
+    people_changes,
+)
+from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.settings import Measurement
+from idia_index.pipelines.compared_models import (
+    Grid,
+    OpenModel,
+    StageProgress,
+    check_different,
+    compared,
+    grid_of,
+    open_model,
+)
+from idia_index.pipelines.evaluate import gather
+from idia_index.pipelines.report_files import write_files
+from idia_index.pipelines.report_folder import check_folder
+from idia_index.prompts.names import NameList, make_names, name_key, read_names
+from idia_index.prompts.sampling import sample_names
+from idia_index.report.comparison import (
+    COMPARISON_FORMAT,
+    AgainstReference,
+    people_csv,
+)
+from idia_index.report.comparison import Comparison as Comparison
+from idia_index.report.comparison_page import comparison_html
+from idia_index.report.comparison_text import comparison_notes
+from idia_index.report.subject_result import SkippedPerson
+from idia_index.subjects.records import NON_MEMBER, Subject, skipped_people
+from idia_index.support.text import json_text, shown, shown_path
+from idia_index.types import Int64
+
+CANDIDATES = 1000
+FEWEST_OTHERS = 10  # known non-members that those to forget are compared with on a reference
+NOT_MEASURED = "could not be tested on every model"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a comparison is asked for.
+
+    Attributes:
+        before, after: an index or a SPEC each.
+        reference: one of a model that never saw the people to forget.
+        forget: file of the names to forget.
+        retain: file of the names to retain; None: everybody else who is not a known non-member.
+        names: file of the candidate names, where no index is given.
+        equivalence: the difference of rates that is called none.
+        tau: correct prompts from which a person is associated.
+        seed: of all that is drawn.
+        device: what models run on.
+        strict: whether an image or a person that cannot be used is an error.
+    """
+
+    before: str
+    after: str
+    reference: str | None = None
+    forget: Path | None = None
+    retain: Path | None = None
+    names: Path | None = None
+    equivalence: float = 0.05
+    tau: int = 1
+    seed: int = 0
+    device: str | None = None
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.equivalence < 1:
+            raise InputError(
+                f"--equivalence {self.equivalence:g}: give a difference of rates between 0 and 1"
+            )
+        if self.reference is not None and self.forget is None:
+            raise InputError("--reference: say with --forget whom that model never saw")
+        if self.retain is not None and self.forget is None:
+            raise InputError("--retain: say with --forget who is to be forgotten")
+
+    @property
+    def given(self) -> list[str]:
+        """The models as they were given."""
+        return [self.before, self.after, *([self.reference] if self.reference else [])]
+
+
+def groups_of(asked: Asked, subjects: Sequence[Subject]) -> list[Group]:
+    """The group of each subject.
+
+    Raises:
+        InputError: a name of a file is no subject's, or stands in both files.
+    """
+    if asked.forget is None:
+        return ["all"] * len(subjects)
+    known = {name_key(subject.name) for subject in subjects}
+    forget = _keys(asked.forget, known)
+    retain = None if asked.retain is None else _keys(asked.retain, known)
+    if retain is not None and (both := forget.keys() & retain.keys()):
+        raise InputError(
+            f"{shown_path(asked.forget)} and {asked.retain}: both name "
+            f"{shown(forget[min(both)])}; leave it out of one"
+        )
+    out: list[Group] = []
+    for subject in subjects:
+        key = name_key(subject.name)
+        kept = key in retain if retain is not None else subject.membership != NON_MEMBER
+        out.append("forget" if key in forget else "retain" if kept else "others")
+    return out
+
+
+def _keys(path: Path, known: set[str]) -> dict[str, str]:
+    keys = {name_key(name): name for name in read_names(path)}
+    for key, name in keys.items():
+        if key not in known:
+            raise InputError(
+                f"{shown_path(path)}: {shown(name)} is not among SUBJECTS; give photos of "
+                "everybody whom it names"
+            )
+    return keys
+
+
+def candidates_for(subjects: Sequence[Subject], path: Path | None, seed: int) -> NameList:
+    """The names of a file, or the subjects' with drawn ones beside them, as many as the paper's."""
+    if path is not None:
+        return read_names(path)
+    own = [subject.name for subject in subjects]
+    drawn = sample_names(max(CANDIDATES - len(own), len(own)), seed, exclude=own).names()
+    return make_names([*own, *drawn], "the subjects and sampled names")
+
+
+def compare(
+    asked: Asked, subjects: Sequence[Subject], out: Path | None, progress: StageProgress
+) -> Comparison:
+    """Tests the same people on each model, and compares.
+
+    Args:
+        asked: models, groups and settings.
+        subjects: the people.
+        out: where a report will be written, which is looked at first.
+        progress: called with what is being done, how much of it is, and how much there is.
+
+    Raises:
+        InputError: models are the same, indexes have other names or templates, a report cannot
+            go to `out`, or as `gather`.
+    """
+    if out is not None:
+        check_folder(out, subjects)
+    groups = groups_of(asked, subjects)
+    grid = grid_of(asked.given, lambda: candidates_for(subjects, asked.names, asked.seed))
+    check_tau(asked.tau, len(grid.templates))
+    with TemporaryDirectory(prefix="idia-index-") as folder:
+        models: list[OpenModel] = []
+        for number, given in enumerate(asked.given):
+            place = Path(folder) / str(number)
+            models.append(open_model(given, grid, place, asked.device, progress))
+            check_different(models)
+        evidence = [_measured(model, subjects, asked, progress) for model in models]
+        for model in models:
+            model.index.close()
+    return _document(asked, models, evidence, (subjects, groups), grid)
+
+
+def write_comparison(result: Comparison, folder: Path) -> None:
+    """Writes report.json, people.csv and index.html, for their owner only."""
+    files = {
+        "report.json": json_text(result.to_dict(), indent=1),
+        "people.csv": people_csv(result),
+        "index.html": comparison_html(result),
+    }
+    write_files(folder, files)
+
+
+def _measured(
+    model: OpenModel, subjects: Sequence[Subject], asked: Asked, progress: StageProgress
+) -> Evidence:
+    def told(stage: str, done: int, total: int) -> None:
+        progress(f"{model.given}: {stage}", done, total)
+
+    settings = Measurement(tau=asked.tau, seed=asked.seed)
+    return gather(
+        model.index, model.backend, subjects, settings,
+        strict=asked.strict, baselines=False, progress=told,
+    )  # fmt: skip
+
+
+def _document(
+    asked: Asked,
+    models: Sequence[OpenModel],
+    evidence: Sequence[Evidence],
+    people: tuple[Sequence[Subject], Sequence[Group]],
+    grid: Grid,
+) -> Comparison:
+    seen = [{name_key(r.subject.name) for r in each.audit.subjects} for each in evidence]
+    everywhere = set.intersection(*seen)
+    pairs = [(s.name, g) for s, g in zip(*people, strict=True) if name_key(s.name) in everywhere]
+    if not pairs:
+        raise InputError("nobody could be tested on every model; see the notes above")
+    names, groups = [name for name, _ in pairs], [group for _, group in pairs]
+    sides = [Side.of(each, names) for each in evidence]
+    before, after, rows = sides[0], sides[1], members_of(groups)
+    none = np.zeros(0, np.int64)
+    forget, retain = rows.get("forget", none), rows.get("retain", none)
+    out = Comparison(
+        format=COMPARISON_FORMAT,
+        protocol="jair2024",
+        tau=asked.tau,
+        templates=len(grid.templates),
+        candidates=len(evidence[0].audit.index),
+        before=compared(models[0]),
+        after=compared(models[1]),
+        retained=_retained(asked),
+        test=change_test(before, after, forget, retain),
+        groups={
+            group: group_change(before.take(own), after.take(own), asked.equivalence, asked.seed)
+            for group, own in rows.items()
+        },
+        reference=_against(asked, models[2], (sides[2], after), rows) if len(models) > 2 else None,
+        people=people_changes(names, groups, before, after),
+        skipped=_skipped(people[0], evidence, everywhere),
+        policy=(),
+        notes=(),
+    )
+    return replace(out, notes=tuple(comparison_notes(out)))
+
+
+def _retained(asked: Asked) -> str:
+    if asked.forget is None:
+        return "nobody is to be forgotten, so that there is one group"
+    if asked.retain is not None:
+        return f"those named in {shown_path(asked.retain)}"
+    return "all other subjects who are not known non-members"
+
+
+def _against(
+    asked: Asked, model: OpenModel, sides: tuple[Side, Side], rows: Mapping[Group, Int64]
+) -> AgainstReference:
+    groups = {
+        group: group_change(sides[0].take(own), sides[1].take(own), asked.equivalence, asked.seed)
+        for group, own in rows.items()
+    }
+    none = np.zeros(0, np.int64)
+    # Like those to forget, those to whom no model was trained are strangers to the reference.
+    strangers: Group = "others" if len(rows.get("others", none)) >= FEWEST_OTHERS else "retain"
+    test = change_test(*sides, rows.get("forget", none), rows.get(strangers, none))
+    return AgainstReference(compared(model), strangers, test, groups)
+
+
+def _skipped(
+    subjects: Sequence[Subject], evidence: Sequence[Evidence], everywhere: set[str]
+) -> tuple[SkippedPerson, ...]:
+    """Who was left out, each once, with the first reason."""
+    reasons = {each.name: each.reason for each in skipped_people(subjects)}
+    for each in evidence:
+        for person in each.left_out:
+            reasons.setdefault(person.name, person.reason)
+    for subject in subjects:
+        if name_key(subject.name) not in everywhere:
+            reasons.setdefault(subject.name, NOT_MEASURED)
+    return tuple(SkippedPerson(name, reason) for name, reason in reasons.items())

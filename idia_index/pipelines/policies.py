@@ -1,0 +1,81 @@
+"""A policy: rules that a document is held against, and the files that say what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from idia_index.errors import PolicyError
+from idia_index.report.policy import Judged, Rule, judge, numbers
+from idia_index.report.policy import parse_rule as parse_rule
+from idia_index.report.policy_files import junit_xml, sarif_json
+from idia_index.support.files import write_whole
+from idia_index.support.text import counted
+
+if TYPE_CHECKING:
+    from idia_index.support.documents import JsonObject
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Rules of a run.
+
+    Attributes:
+        rules: what must not be true.
+        junit: where a JUnit file is written.
+        sarif: where a SARIF file is written.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    junit: Path | None = None
+    sarif: Path | None = None
+
+    def judged(self, document: JsonObject) -> tuple[Judged, ...]:
+        """What the rules say of a document; raises InputError for a place that it has not."""
+        return judge(self.rules, numbers_of(document))
+
+    def enforce(self, judged: Sequence[Judged], suite: str, subject: Path) -> None:
+        """Writes the files, and raises PolicyError where a rule does not hold.
+
+        Args:
+            judged: what `judged` gave.
+            suite: what the rules are called together in the JUnit file.
+            subject: the file or folder that was judged, which the SARIF file names.
+        """
+        if self.junit is not None:
+            write_whole(self.junit, junit_xml(judged, suite).encode("utf-8"))
+        if self.sarif is not None:
+            text = sarif_json(judged, quote(subject.as_posix()))
+            write_whole(self.sarif, text.encode("utf-8"))
+        failed = [each for each in judged if each.failed]
+        if failed:
+            raise PolicyError(
+                f"{counted(len(failed), 'rule')} of {len(judged)} failed: "
+                + "; ".join(each.told for each in failed)
+            )
+
+
+def numbers_of(document: JsonObject) -> dict[str, float | None]:
+    """The numbers that rules may name: all of a document, and some under shorter names.
+
+    A comparison's groups go by their own names (`forget.still_associated`). An audit and an
+    evaluation count their people: `people.all`, `people.associated`, `people.not_tested`.
+    """
+    found = numbers(document)
+    for place, value in list(found.items()):
+        if place.startswith("groups."):
+            found[place.removeprefix("groups.")] = value
+    subjects, skipped = document.get("subjects"), document.get("skipped")
+    if isinstance(subjects, Sequence) and isinstance(skipped, Sequence):
+        left_out = document.get("left_out", ())
+        found["people.all"] = len(subjects)
+        found["people.associated"] = sum(
+            1 for each in subjects if isinstance(each, dict) and each.get("inferred_member")
+        )
+        found["people.not_tested"] = len(skipped) + (
+            len(left_out) if isinstance(left_out, Sequence) else 0
+        )
+    return found

@@ -1,0 +1,128 @@
+"""Rules over a document's numbers, such as `forget.still_associated>0`: what must not be.
+
+The grammar is `PLACE OPERATOR NUMBER`: a place is the keys that lead to a number in the JSON
+document, with full stops between them; operators are > >= < <= == !=. Nothing is evaluated.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from idia_index.errors import InputError
+from idia_index.support.documents import Json, JsonObject
+from idia_index.support.text import shown
+
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge, "<=": operator.le, "==": operator.eq, "!=": operator.ne,
+    ">": operator.gt, "<": operator.lt,
+}  # fmt: skip
+_RULE = re.compile(
+    r"\s*([A-Za-z_][\w.]*)\s*(>=|<=|==|!=|>|<)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(%?)\s*"
+)
+LISTED = 8  # places that an error lists
+
+Numbers = Mapping[str, "float | None"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What must not be true of a document.
+
+    Attributes:
+        text: as it was given.
+        place: where its number stands.
+        sign: how it is compared.
+        limit: with what.
+    """
+
+    text: str
+    place: str
+    sign: str
+    limit: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A rule that was held against a document.
+
+    Attributes:
+        rule: the rule, as it was given.
+        value: the document's number; null where it is not known.
+        failed: whether the rule's condition is met, or cannot be judged.
+    """
+
+    rule: str
+    value: float | None
+    failed: bool
+
+    @property
+    def told(self) -> str:
+        """The rule and what was found, in words."""
+        if self.value is None:
+            return f"{self.rule}: the value is not known, so that the rule cannot be judged"
+        return f"{self.rule}: the value is {self.value:.6g}"
+
+
+def parse_rule(text: str) -> Rule:
+    """A rule of its text.
+
+    Raises:
+        InputError: it is none.
+    """
+    found = _RULE.fullmatch(text)
+    if found is None or not math.isfinite(float(found.group(3))):
+        raise InputError(
+            f"--fail-on {shown(text)}: give a place, one of > >= < <= == != and a number, such as "
+            "'retain.tpr_drop>0.02'"
+        )
+    place, sign, number, share = found.groups()
+    return Rule(text.strip(), place, sign, float(number) / (100 if share else 1))
+
+
+def numbers(document: JsonObject) -> dict[str, float | None]:
+    """Every number, truth value and null of a document by its place; not those in lists."""
+    out: dict[str, float | None] = {}
+
+    def walk(value: Json, place: str) -> None:
+        if isinstance(value, Mapping):
+            for key, each in value.items():
+                walk(each, f"{place}.{key}" if place else str(key))
+        elif value is None or isinstance(value, bool | int | float):
+            out[place] = None if value is None else float(value)
+
+    walk(document, "")
+    return out
+
+
+def judge(rules: Sequence[Rule], known: Numbers) -> tuple[Judged, ...]:
+    """Holds rules against numbers; a number that is not known fails its rule.
+
+    Raises:
+        InputError: a rule names a place that is not there.
+    """
+    out = []
+    for rule in rules:
+        value = _at(rule, known)
+        failed = value is None or OPERATORS[rule.sign](value, rule.limit)
+        out.append(Judged(rule.text, value, failed))
+    return tuple(out)
+
+
+def _at(rule: Rule, known: Numbers) -> float | None:
+    """The number at a rule's place; None where it, or what should hold it, is null."""
+    keys = rule.place.split(".")
+    for end in range(len(keys), 0, -1):
+        place = ".".join(keys[:end])
+        if place in known and (end == len(keys) or known[place] is None):
+            return known[place]
+    close = get_close_matches(rule.place, known, n=LISTED, cutoff=0.5)
+    listed = ", ".join(close or sorted(known)[:LISTED])
+    raise InputError(
+        f"--fail-on {shown(rule.text)}: there is no number {rule.place!r} in this document; there "
+        f"are: {listed} (--json shows all)"
+    )
