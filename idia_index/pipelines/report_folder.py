@@ -14,7 +14,8 @@ from idia_index.support.text import shown, shown_path
 FILES = ("report.json", "subjects.csv", "curves.csv", "people.csv", "index.html", "results.npz")
 
 _OURS = re.compile(
-    rb'\s*\{\s*"format": "idia-index/(evaluation|audit|study-results|photos|comparison|canary-audit)/'
+    rb'\s*\{\s*"format": "idia-index/'
+    rb"(evaluation|audit|study-results|photos|comparison|canary-audit)/"
 )
 _INDEX = re.compile(rb'\s*\{\s*"format": "idia-index/')
 _HEAD = 100  # bytes that tell whose a file is
