@@ -33,6 +33,7 @@ VERBS = {
     "study": "Run one of the paper's studies with your images and checkpoint.",
     "members": "Count whose names stand in training captions, and how often.",
     "non-members": "Draw names that stand in no caption and look like the members.",
+    "serve": "Show pages in a browser, for people without a terminal.",
     "plan": "Say how many people, images and control names a claim needs.",
     "persona": "Draw names for personas before they are published, and look for them afterwards.",
     "replay": "Make a report again, and say whether every value of it holds.",

@@ -20,7 +20,7 @@ HEAVY = (
 )  # fmt: skip
 # The stretches of the flow, from the top down: each imports only from those below it.
 ORDER = (
-    "testing", "pipelines", "report", "evaluation", "decide", "subjects", "photos",
+    "serve", "testing", "pipelines", "report", "evaluation", "decide", "subjects", "photos",
     "search", "store", "registry", "encode", "plugins", "captions", "prompts", "study", "types",
     "support", "errors",
 )  # fmt: skip
@@ -30,6 +30,7 @@ FOUNDATION = {
     "indexes": ("plugins", "types", "support", "errors", "indexes"),
 }
 READERS = ("pyarrow", "hyperscan", "ahocorasick_rs", "zstandard", "fsspec")  # of captions
+SERVER = ("starlette", "uvicorn", "platformdirs")
 LIGHT = {"numpy", "PIL", "threadpoolctl", "idia_index"}
 EXTRAS = {"figures.py": "matplotlib", "documents.py": "pandas"}  # imported when they are used
 
@@ -87,8 +88,10 @@ def test_the_core_imports_only_the_standard_library_numpy_and_pillow() -> None:
                 continue
             if top in READERS and _stretch(path) in ("captions", "pipelines", "report"):
                 continue  # likewise, when captions are searched
-            if top == "jinja2" and _stretch(path) == "report":
+            if top == "jinja2" and _stretch(path) in ("report", "serve"):
                 continue  # imported when a page is written
+            if top in SERVER and _stretch(path) == "serve":
+                continue  # imported when the pages are served
             assert top in LIGHT or top in sys.stdlib_module_names, f"{path}: {name}"
             if path.name != "__main__.py":  # the command line itself
                 assert not starts(
@@ -154,7 +157,7 @@ def test_the_command_line_imports_no_plugin_by_name() -> None:
 
 # What the command line may import of the core: whole jobs, the registry, errors, the public API,
 # and support, which knows nothing of the method.
-COMMANDS = ("pipelines", "registry", "errors", "support", "_version", "cli", "backends")
+COMMANDS = ("pipelines", "registry", "errors", "support", "_version", "cli", "backends", "serve")
 
 
 def reaches_past_the_api(path: Path) -> set[str]:

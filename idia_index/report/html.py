@@ -19,16 +19,17 @@ ROLES = {"member": "member", "non_member": "non-member", None: "not known"}
 
 def render(template: str, **values: object) -> str:
     """A page of a template, with nothing that a browser would obey instead of showing it."""
-    text = _environment().get_template(template).render(listed=LISTED, **values)
+    text = environment().get_template(template).render(listed=LISTED, **values)
     return printable(text.strip() + "\n")
 
 
 @cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def environment(*packages: str) -> Environment:
+    """The templates of reports, with their filters; those of `packages` come before them."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     made = Environment(
-        loader=PackageLoader("idia_index.report"),
+        loader=ChoiceLoader([PackageLoader(each) for each in (*packages, "idia_index.report")]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

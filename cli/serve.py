@@ -1,0 +1,61 @@
+"""`idia-index serve`."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from pathlib import Path
+
+import click
+
+from idia_index.cli.options import DIRECTORY
+from idia_index.cli.terminal import note, say
+from idia_index.errors import InputError, MissingExtraError
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  idia-index serve\n"
+    "  idia-index serve people.idia --open\n"
+    "  PAGES=secret idia-index serve people.idia --host 192.168.1.5 --password-env PAGES"
+)
+@click.argument("index", type=DIRECTORY, required=False)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Port to listen on; a free one by default.",
+)
+@click.option(
+    "--password-env",
+    metavar="VARIABLE",
+    help="Environment variable with the password, which another --host takes.",
+)
+@click.option("--open/--no-open", "open_browser", default=False, help="Open the link in a browser.")
+def command(
+    index: Path | None, host: str, port: int, password_env: str | None, open_browser: bool
+) -> None:
+    """Show pages for people without a terminal, on this computer alone.
+
+    One person, several people or a report, in a browser. INDEX is asked, or the practice model
+    that comes with idia-index. Photos stay in memory; nothing is sent anywhere, and no log is
+    kept. Stop it with Ctrl+C.
+    """
+    password = None
+    if password_env is not None:
+        password = os.environ.get(password_env)
+        if not password:
+            raise InputError(f"--password-env {password_env}: this variable is not set")
+    try:
+        from idia_index.serve.run import serve
+    except ImportError as error:
+        raise MissingExtraError("serve", error.name or "starlette", "serve") from error
+
+    def ready(link: str) -> None:
+        say(link)
+        note("open this link in a browser; Ctrl+C stops the pages and forgets what was sent")
+        if open_browser:
+            webbrowser.open(link)
+
+    serve(index, host=host, port=port, password=password, ready=ready)

@@ -1,0 +1,34 @@
+"""People with their photos -> the answer, as the verb `audit` computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from idia_index.evaluation.settings import Measurement
+from idia_index.pipelines.evaluate import gather, settings_for_all
+from idia_index.report.data import evaluation_result
+from idia_index.report.page import report_html
+from idia_index.serve.desk import Answer, Choice
+from idia_index.serve.jobs import Progress
+from idia_index.serve.models import Models
+from idia_index.subjects.records import Subject
+
+
+def ask(models: Models, choice: Choice, subjects: Sequence[Subject], progress: Progress) -> Answer:
+    """Tests the people; nothing of it is written to disk.
+
+    Raises:
+        IdiaIndexError: as `audit`.
+    """
+    index, backend = models.load(choice, progress)
+    evidence = gather(
+        index,
+        backend,
+        subjects,
+        Measurement(),
+        cached=False,  # embeddings of faces are not kept
+        progress=progress,
+    )
+    progress("writing the answer", 0, 1)
+    result = evaluation_result(evidence, settings_for_all(evidence))
+    return Answer(result, report_html(result))

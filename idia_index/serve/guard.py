@@ -1,0 +1,77 @@
+"""What stands before every page: whose request it is, where it comes from, what it may do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from idia_index.serve.keys import COOKIE, Keys
+
+POLICY = (
+    "default-src 'none'; img-src 'self' data:; style-src 'self'{style}; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not no-referrer: browsers would send "Origin: null" with the server's own forms.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+_OPEN = ("/enter", "/login", "/static/style.css")
+
+
+class Guard:
+    """Refuses other hosts, other sites' forms, and whoever has no session.
+
+    A page of another site can send requests to this machine, under this machine's name too (DNS
+    rebinding): hence the check of the host, which no such page can forge.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Keys[Any], hosts: Collection[str]) -> None:
+        self._app = app
+        self._keys = keys
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return  # nothing here is a websocket
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Content-Security-Policy", POLICY.format(style=""))
+            await send(message)
+
+        connection = HTTPConnection(scope)
+        refusal = self._refusal(connection, scope["method"], scope["path"])
+        if refusal is not None:
+            await PlainTextResponse(refusal + "\n", 403)(scope, receive, send_guarded)
+            return
+        scope["session"] = self._keys.session(connection.cookies.get(COOKIE))
+        await self._app(scope, receive, send_guarded)
+
+    def _refusal(self, connection: HTTPConnection, method: str, path: str) -> str | None:
+        host = connection.headers.get("host", "")
+        if host not in self._hosts:
+            return "This server answers to the address that the terminal shows, and to no other."
+        origin = connection.headers.get("origin")
+        if method not in ("GET", "HEAD") and origin not in (None, f"http://{host}"):
+            return "This form was sent by another site, and was not obeyed."
+        if path in _OPEN or self._keys.session(connection.cookies.get(COOKIE)) is not None:
+            return None
+        how = "log in at /login" if self._keys.takes_password else "open the link that it shows"
+        return f"This page belongs to whoever started it in the terminal: {how}."

@@ -1,0 +1,104 @@
+"""Long work, one at a time: a queue, progress, and a way to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal
+
+from idia_index.errors import IdiaIndexError, InputError
+
+State = Literal["waiting", "running", "done", "failed", "cancelled"]
+# (what is being done, done, in all)
+Progress = Callable[[str, int, int], None]
+
+
+class CancelledError(Exception):
+    """The work was stopped by whoever asked for it."""
+
+
+@dataclass
+class Job:
+    """A piece of work.
+
+    Attributes:
+        title: what it is, for people.
+        state: where it stands.
+        stage, done, total: what is being done, how much of it is, and how much there is.
+        error: why it failed, in one line.
+    """
+
+    title: str
+    state: State = "waiting"
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    error: str = ""
+    _stop: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it will be done any more."""
+        return self.state in ("done", "failed", "cancelled")
+
+    def cancel(self) -> None:
+        """Stops it at its next step, or before it begins."""
+        self._stop.set()
+        if self.state == "waiting":
+            self.state = "cancelled"
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Told by the work how far it is; raises CancelledError where it shall stop."""
+        if self._stop.is_set():
+            raise CancelledError
+        self.stage, self.done, self.total = stage, done, total
+
+    def run(self, work: Callable[[Progress], None]) -> None:
+        """Does the work, in the thread that calls."""
+        if self._stop.is_set():
+            return
+        self.state = "running"
+        try:
+            work(self.progress)
+            self.state = "done"
+        except CancelledError:
+            self.state = "cancelled"
+        except IdiaIndexError as error:
+            self.state, self.error = "failed", str(error)
+        except MemoryError:
+            self.state, self.error = "failed", "the machine has too little memory for this"
+        except Exception as error:
+            self.state, self.error = "failed", f"a fault of this program ({type(error).__name__})"
+            raise
+
+
+class Jobs:
+    """Does one job at a time, in the order in which they came."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="job")
+        self._waiting: list[Job] = []
+
+    def add(self, title: str, work: Callable[[Progress], None]) -> Job:
+        """Takes a job into the queue; raises InputError where too many wait."""
+        self._waiting = [job for job in self._waiting if not job.is_over]
+        if len(self._waiting) >= self._most:
+            raise InputError(f"{self._most} jobs are waiting already; try again when some are done")
+        job = Job(title)
+        self._waiting.append(job)
+        self._pool.submit(job.run, work)
+        return job
+
+    def ahead_of(self, job: Job) -> int:
+        """How many jobs come before it."""
+        open_ones = [each for each in self._waiting if not each.is_over]
+        return open_ones.index(job) if job in open_ones else 0
+
+    def close(self) -> None:
+        """Stops all of it."""
+        for job in self._waiting:
+            job.cancel()
+        self._pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,113 @@
+"""Start, login, earlier reports, what is kept, help."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from idia_index.errors import InputError
+from idia_index.serve.keys import COOKIE
+from idia_index.serve.opened_report import opened_report
+from idia_index.serve.reply import desk_of, go, page, posted, report_page, server_of
+from idia_index.serve.uploads import Form, read_form
+
+_FORWARD = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>idia-index</title>'
+    '<meta http-equiv="refresh" content="0;url=/"></head><body><p><a href="/">Continue</a></p>'
+    "</body></html>"
+)
+
+
+async def enter(request: Request) -> Response:
+    """Takes the one-time token of the link that the terminal shows."""
+    keys = server_of(request).keys
+    if request.scope["session"] is not None:
+        return go("/")
+    cookie = keys.enter(request.query_params.get("token", ""))
+    if cookie is None:
+        raise InputError(
+            "this link was used before, or is incomplete: a link opens one browser; start "
+            "idia-index serve again for another"
+        )
+    # A page, not a redirect: a strict cookie is not sent along where another program led here.
+    return _with_cookie(HTMLResponse(_FORWARD), cookie)
+
+
+async def login(request: Request) -> Response:
+    """Asks for the password, and takes it."""
+    server = server_of(request)
+    if request.method == "GET":
+        return page(request, "login.html.j2")
+    form = await read_form(request, server.limits, 0)
+    cookie = server.keys.log_in(form.fields.get("password", ""))
+    if cookie is None:
+        raise InputError("the password is wrong, or was too often: after a minute it can be tried")
+    return _with_cookie(RedirectResponse("/", 303), cookie)
+
+
+def _with_cookie(response: Response, cookie: str) -> Response:
+    response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", path="/")
+    return response
+
+
+async def start(request: Request) -> Response:
+    """What it can say and what not; which index; what to do."""
+    return page(request, "start.html.j2")
+
+
+@posted
+async def choose(request: Request, form: Form) -> Response:
+    """Takes another index."""
+    desk_of(request).choice = server_of(request).choice(form.fields.get("index", ""))
+    return go("/")
+
+
+async def report_form(request: Request) -> Response:
+    """Asks for an earlier report."""
+    return page(request, "report.html.j2")
+
+
+@posted
+async def show_report(_: Request, form: Form) -> Response:
+    """Shows a report.json that was sent."""
+    if not form.files:
+        raise InputError("choose the report.json of a report")
+    return report_page(opened_report(form.files[0]))
+
+
+async def data(request: Request) -> Response:
+    """What is held in memory and what lies on disk."""
+    models = server_of(request).models
+    return page(
+        request, "data.html.j2", practice=models.practice, practice_bytes=models.practice_bytes()
+    )
+
+
+@posted
+async def delete(request: Request, form: Form) -> Response:
+    """Deletes a person, everybody, or the practice index."""
+    desk, what = desk_of(request), form.fields.get("what", "")
+    if what == "everything":
+        desk.delete_all()
+    elif what == "practice":
+        server = server_of(request)
+        server.jobs.add("Deleting the practice index", lambda _: server.models.delete_practice())
+    else:
+        desk.delete(what)
+    return go("/data")
+
+
+async def guide(request: Request) -> Response:
+    """The glossary, and answers to what people ask."""
+    return page(request, "help.html.j2")
+
+
+async def style(_: Request) -> Response:
+    """The style of all pages, that of reports first."""
+    text = "".join(
+        files(package).joinpath("templates", name).read_text("utf-8")
+        for package, name in (("idia_index.report", "style.css"), ("idia_index.serve", "pages.css"))
+    )
+    return Response(text, media_type="text/css")

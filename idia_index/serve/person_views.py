@@ -1,0 +1,182 @@
+"""One person: name and ground, photos, the run, the answer."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from idia_index.errors import InputError
+from idia_index.prompts.name_order import given_first
+from idia_index.prompts.names import as_utf8, clean_name
+from idia_index.serve.asking import ask
+from idia_index.serve.desk import ENOUGH, PROTOCOL, Answer, Case
+from idia_index.serve.jobs import Progress
+from idia_index.serve.letter import letter
+from idia_index.serve.photos import practice_names, practice_photos, take_photos
+from idia_index.serve.reply import case_of, desk_of, go, page, posted, report_page, server_of
+from idia_index.serve.spelling import spelling_note
+from idia_index.serve.uploads import Form
+from idia_index.support.text import check_text
+
+BASES = {
+    "self": "It is me",
+    "consent": "The person agreed to this test",
+    "law": "Another lawful basis, which I can name",
+}
+
+
+async def new(request: Request) -> Response:
+    """Asks for a name and the ground of the test."""
+    practice = practice_names() if desk_of(request).choice.path is None else []
+    return page(request, "person.html.j2", bases=BASES, practice=practice)
+
+
+@posted
+async def create(request: Request, form: Form) -> Response:
+    """Begins with a person."""
+    server, desk = server_of(request), desk_of(request)
+    if len(desk.items) >= server.limits.cases:
+        raise InputError("too many people are open: delete some under My data")
+    written = as_utf8(form.fields.get("name", ""))
+    check_text(written, "name")
+    name = given_first(clean_name(written))
+    if not name:
+        raise InputError("give the name to test: the question is always about a named person")
+    basis = BASES.get(form.fields.get("basis", ""))
+    if basis is None:
+        raise InputError("say on what ground the person is tested")
+    case = Case(desk.choice, name, basis)
+    desk.cases[case.id] = case
+    return go(f"/person/{case.id}/photos")
+
+
+async def photos(request: Request) -> Response:
+    """The contact sheet, and what is still to do."""
+    case = case_of(request)
+    if case.job is not None and not case.job.is_over:
+        return _running(request, case)
+    return page(
+        request,
+        "photos.html.j2",
+        case=case,
+        enough=ENOUGH,
+        protocol=PROTOCOL,
+        spelling=spelling_note(case.choice, case.name),
+        drawn=case.choice.path is None and any(case.name == n for n, _ in practice_names()),
+    )
+
+
+@posted
+async def add_photos(request: Request, form: Form) -> Response:
+    """Takes photos that were sent."""
+    case = case_of(request)
+    if not form.files:
+        raise InputError("no file was chosen: choose photos of the person, and send them")
+    return _take(request, case, form)
+
+
+@posted
+async def add_drawn(request: Request, form: Form) -> Response:
+    """Takes the drawn photos of a person of the practice model."""
+    case = case_of(request)
+    form.files = practice_photos(case.name)
+    return _take(request, case, form)
+
+
+def _take(request: Request, case: Case, form: Form) -> Response:
+    server = server_of(request)
+    _check_idle(case)
+
+    def work(progress: Progress) -> None:
+        take_photos(case, form.files, server.limits, progress)
+
+    case.job = server.jobs.add("Looking at the photos", work)
+    return go(f"/person/{case.id}/photos")
+
+
+@posted
+async def remove_photo(request: Request, form: Form) -> Response:
+    """Takes a photo back."""
+    case = case_of(request)
+    _check_idle(case)
+    sha256 = form.fields.get("photo", "")
+    case.photos = [photo for photo in case.photos if photo.sha256 != sha256]
+    return go(f"/person/{case.id}/photos")
+
+
+async def small(request: Request) -> Response:
+    """A small copy of a photo."""
+    for photo in case_of(request).photos:
+        if photo.sha256 == request.path_params["sha256"]:
+            return Response(photo.small, media_type="image/jpeg")
+    return PlainTextResponse("gone\n", 404)
+
+
+@posted
+async def start(request: Request, _: Form) -> Response:
+    """Asks the model."""
+    case, server = case_of(request), server_of(request)
+    _check_idle(case)
+    subject = case.subject()
+
+    def work(progress: Progress) -> None:
+        case.answer = ask(server.models, case.choice, [subject], progress)
+        case.forget_photos()
+
+    case.answer = None
+    case.job = server.jobs.add("Asking the model", work)
+    return go(f"/person/{case.id}/answer")
+
+
+@posted
+async def cancel(request: Request, _: Form) -> Response:
+    """Stops what is being done."""
+    case = case_of(request)
+    if case.job is not None:
+        case.job.cancel()
+    return go(f"/person/{case.id}/photos")
+
+
+async def answer(request: Request) -> Response:
+    """The answer, or how far the work is."""
+    case = case_of(request)
+    if case.job is not None and not case.job.is_over:
+        return _running(request, case)
+    if case.answer is None:
+        return go(f"/person/{case.id}/photos")
+    (found,) = case.answer.result.subjects
+    return page(request, "answer.html.j2", case=case, result=case.answer.result, person=found,
+                certainty=[])  # fmt: skip
+
+
+async def report(request: Request) -> Response:
+    """All the evidence, as the report of an audit shows it."""
+    return report_page(_answer(case_of(request)).page)
+
+
+async def write_letter(request: Request) -> Response:
+    """A letter to the provider of the model."""
+    case = case_of(request)
+    result = _answer(case).result
+    erasure = request.query_params.get("for") == "erasure"
+    text = letter(result, date.today(), erasure=erasure)
+    return page(request, "letter.html.j2", case=case, letter=text, erasure=erasure)
+
+
+def _answer(case: Case) -> Answer:
+    if case.answer is None:
+        raise InputError("there is no answer yet: ask the model first")
+    return case.answer
+
+
+def _check_idle(case: Case) -> None:
+    if case.job is not None and not case.job.is_over:
+        raise InputError("this person's photos are being worked on: wait, or cancel it")
+
+
+def _running(request: Request, case: Case) -> Response:
+    ahead = server_of(request).jobs.ahead_of(case.job) if case.job else 0
+    return page(request, "running.html.j2", item=case, job=case.job, ahead=ahead,
+                cancel=f"/person/{case.id}/cancel", title=case.name)  # fmt: skip

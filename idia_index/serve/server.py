@@ -1,0 +1,56 @@
+"""What all pages of a server share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from idia_index.errors import InputError
+from idia_index.serve.desk import Choice, Desk
+from idia_index.serve.jobs import Jobs
+from idia_index.serve.keys import Keys
+from idia_index.serve.limits import Limits
+from idia_index.serve.models import Models
+from idia_index.store.directory import MANIFEST
+from idia_index.support.text import shown_path
+
+
+@dataclass
+class Server:
+    """A server's parts.
+
+    Attributes:
+        keys: who may use it.
+        models: what answers.
+        jobs: what is being done.
+        start: the index that a new browser begins with.
+        local: whether only this machine reaches it, so that a page may name files here.
+        limits: how much it takes.
+    """
+
+    keys: Keys[Desk]
+    models: Models
+    jobs: Jobs
+    start: Choice = field(default_factory=Choice)
+    local: bool = True
+    limits: Limits = field(default_factory=Limits)
+
+    def room(self) -> int:
+        """Bytes of photos that there is room for."""
+        return self.limits.total_bytes - sum(desk.size for desk in self.keys.contents())
+
+    def choice(self, text: str) -> Choice:
+        """The index that a page names; raises InputError where there is none."""
+        text = text.strip()
+        if not text:
+            return self.start
+        if text == "practice":
+            return Choice()
+        if not self.local and (self.start.path is None or text != str(self.start.path)):
+            raise InputError("only who starts the server chooses its index")
+        path = Path(text).expanduser()
+        if not (path / MANIFEST).is_file():
+            raise InputError(
+                f"{shown_path(path)}: no index is there; give the folder that idia-index build made"
+            )
+        return Choice(path)
