@@ -14,7 +14,7 @@ from idia_index.serve.asking import ask
 from idia_index.serve.desk import ENOUGH, PROTOCOL, Answer, Case
 from idia_index.serve.jobs import Progress
 from idia_index.serve.letter import letter
-from idia_index.serve.photos import practice_names, practice_photos, take_photos
+from idia_index.serve.photos import is_drawn, practice_names, practice_photos, take_photos
 from idia_index.serve.reply import case_of, desk_of, go, page, posted, report_page, server_of
 from idia_index.serve.spelling import spelling_note
 from idia_index.serve.uploads import Form
@@ -64,7 +64,7 @@ async def photos(request: Request) -> Response:
         enough=ENOUGH,
         protocol=PROTOCOL,
         spelling=spelling_note(case.choice, case.name),
-        drawn=case.choice.path is None and any(case.name == n for n, _ in practice_names()),
+        drawn=case.choice.path is None and is_drawn(case.name),
     )
 
 

@@ -115,6 +115,11 @@ def practice_names() -> list[tuple[str, str]]:
     return [*known["member"][:3], *known["non_member"][:3]]
 
 
+def is_drawn(name: str) -> bool:
+    """Whether the practice model's study has photos of a name."""
+    return any(person.name == name for person in subjects())
+
+
 def practice_photos(name: str) -> list[ImageBytes]:
     """The drawn photos of a person of the practice model; raises InputError for anybody else."""
     for person in subjects():

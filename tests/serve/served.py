@@ -1,0 +1,128 @@
+"""A server in a process of its own, as people start it, and a browserless client for it."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+NAME = "Jerry Taylor"  # of the practice model; in its training data with 75 photos
+
+
+@dataclass
+class Reply:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+@dataclass
+class Client:
+    """Sends plain HTTP, with exactly the headers that a test asks for."""
+
+    link: str
+    process: subprocess.Popen[str]
+    cookie: str = ""
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.link).netloc
+
+    def send(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
+        connection = http.client.HTTPConnection(self.host, timeout=60)
+        given = {key.replace("_", "-"): value for key, value in headers.items()}
+        if self.cookie:
+            given.setdefault("Cookie", self.cookie)
+        connection.request(method, path, body, given)
+        got = connection.getresponse()
+        text = got.read().decode("utf-8", "replace")
+        return Reply(got.status, {k.lower(): v for k, v in got.getheaders()}, text)
+
+    def get(self, path: str, **headers: str) -> Reply:
+        return self.send("GET", path, **headers)
+
+    def enter(self) -> None:
+        path = urlsplit(self.link)
+        reply = self.get(f"{path.path}?{path.query}")
+        self.cookie = reply.headers["set-cookie"].split(";")[0]
+
+    def csrf(self) -> str:
+        found = re.search(r'name="csrf" value="([^"]+)"', self.get("/person").text)
+        assert found
+        return found.group(1)
+
+    def post(self, path: str, **fields: str) -> Reply:
+        body = urlencode({"csrf": self.csrf()} | fields).encode()
+        kind = "application/x-www-form-urlencoded"
+        return self.send("POST", path, body, Content_Type=kind, Origin=f"http://{self.host}")
+
+    def upload(self, address: str, files: list[tuple[str, bytes]], **fields: str) -> Reply:
+        edge = "----a-line-that-is-in-no-file"
+        parts = [
+            f'--{edge}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
+            for key, value in ({"csrf": self.csrf()} | fields).items()
+        ]
+        for name, data in files:
+            head = f'--{edge}\r\nContent-Disposition: form-data; name="files"; filename="{name}"'
+            parts += [head.encode(), b"\r\nContent-Type: image/png\r\n\r\n", data, b"\r\n"]
+        body = b"".join([*parts, f"--{edge}--\r\n".encode()])
+        kind = f"multipart/form-data; boundary={edge}"
+        return self.send("POST", address, body, Content_Type=kind, Origin=f"http://{self.host}")
+
+    def new_person(self, name: str = NAME) -> str:
+        """Begins with a person; the address of the person's pages."""
+        reply = self.post("/person", name=name, basis="consent")
+        assert reply.status == 303, reply.text
+        return reply.headers["location"].removesuffix("/photos")
+
+    def settled(self, path: str, seconds: float = 120) -> str:
+        """A page once nothing is being done any more."""
+        stop = time.monotonic() + seconds
+        while 'http-equiv="refresh"' in (text := self.get(path).text):
+            assert time.monotonic() < stop, text
+            time.sleep(0.05)
+        return text
+
+
+@contextmanager
+def serving(cache: Path, *arguments: str, **environment: str) -> Iterator[Client]:
+    """`idia-index serve` until the test is over."""
+    command = [sys.executable, "-m", "idia_index", "serve", *arguments]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"XDG_CACHE_HOME": str(cache)} | environment,
+    )
+    assert process.stdout is not None
+    try:
+        link = process.stdout.readline().strip()
+        assert link.startswith("http"), process.stderr.read() if process.stderr else ""
+        _wait(urlsplit(link).netloc)
+        yield Client(link, process)
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def _wait(host: str) -> None:
+    for _ in range(400):
+        try:
+            http.client.HTTPConnection(host, timeout=5).request("GET", "/static/style.css")
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("it does not listen")
