@@ -49,8 +49,10 @@ def command(
             raise InputError(f"--password-env {password_env}: this variable is not set")
     try:
         from idia_index.serve.run import serve
-    except ImportError as error:
-        raise MissingExtraError("serve", error.name or "starlette", "serve") from error
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("idia_index"):
+            raise
+        raise MissingExtraError("serve", error.name, "serve") from error
 
     def ready(link: str) -> None:
         say(link)
