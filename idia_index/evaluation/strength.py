@@ -1,7 +1,6 @@
 """How strong the evidence for one person is: a grade beside the paper's decision, never in it.
 
-The rule was chosen on one half of the controlled study and measured on the other; see
-`docs/statistics.md` for both and for the error rates.
+`docs/statistics.md` has the rule's error rates on a study that it was not chosen on.
 """
 
 from __future__ import annotations
@@ -13,40 +12,35 @@ Grade = Literal["none", "weak", "clear"]
 CLEAR, WEAK = 0.01, 0.05
 """The largest p-values of either grade."""
 
-MANY_PROMPTS = 0.5
-"""Share of the prompts that makes up for reference faces where there are none."""
+PROMPTS_ALONE = 3
+"""Correct prompts that clear evidence takes where other people's photos are not at hand."""
 
-FEW_IMAGES = 3
-"""Fewer images than this give no more than weak evidence."""
+LEAST_IMAGES = 3
+"""With fewer images the evidence is weak at the most."""
 
 
-def strength(
-    *,
-    correct: float,
+def grade(
+    correct_prompts: int,
     inferred_member: bool,
-    control_p_value: float | None,
-    name_fixed_p_value: float | None,
+    p_values: tuple[float, float | None],
     images: int,
 ) -> Grade:
     """The grade of one person's evidence.
 
-    Clear takes an inferred member whose name beats the control names for these photos and whose
-    photos beat other people's for this name, both at `CLEAR`. Where no other people's photos are
-    at hand, `MANY_PROMPTS` correct prompts take the place of the second. Weak is whatever else
-    the rule infers, or a p-value of at most `WEAK`.
+    Clear takes a person whom the rule infers to be a member, whose name beats the control names
+    for these photos and whose photos beat other people's for this name, both at `CLEAR`; where no
+    other people's photos are at hand, `PROMPTS_ALONE` correct prompts stand in for the second.
+    Weak is whoever else the rule infers, and a larger p-value of at most `WEAK`.
 
     Args:
-        correct: share of the prompts whose winner is the name.
+        correct_prompts: prompts whose winner is the name.
         inferred_member: the decision of the rule.
-        control_p_value: among control names; None where it was not computed.
-        name_fixed_p_value: among other people's photos; None where there are too few.
+        p_values: among control names, and among other people's photos where there are enough.
         images: how many were judged.
     """
-    known = [p for p in (control_p_value, name_fixed_p_value) if p is not None]
-    small = control_p_value is not None and max(known) <= CLEAR
-    second = name_fixed_p_value is not None or correct >= MANY_PROMPTS
-    if inferred_member and small and second and images >= FEW_IMAGES:
+    control, fixed = p_values
+    larger = max(control, fixed or 0.0)
+    seconded = fixed is not None or correct_prompts >= PROMPTS_ALONE
+    if inferred_member and larger <= CLEAR and seconded and images >= LEAST_IMAGES:
         return "clear"
-    if inferred_member or (known and max(known) <= WEAK):
-        return "weak"
-    return "none"
+    return "weak" if inferred_member or larger <= WEAK else "none"

@@ -33,9 +33,10 @@ def query(
     top: int | None = None,
     strict: bool = False,
     reference_faces: str | os.PathLike[str] | None = None,
+    p_values: bool = True,
     progress: ImageProgress = quiet,
 ) -> QueryResult:
-    """Tests one person by protocol `jair2024`; with reference faces there are p-values too.
+    """Tests one person by protocol `jair2024`, and says how strong the evidence is.
 
     Args:
         index: an index of this model.
@@ -44,13 +45,14 @@ def query(
         tau: correct prompts needed, 1 to T; the paper takes 1.
         top: how many of the names that were predicted most often are told; None: none.
         strict: an image that cannot be read is an error, not skipped.
-        reference_faces: as of `idia_index.pipelines.evaluate.gather`; None: no p-values.
+        reference_faces: as of `idia_index.pipelines.evaluate.gather`.
+        p_values: whether there are p-values and a grade; without, a query is a search alone.
         progress: called with images done and images in all.
 
     Raises:
         InputError: as `vote`.
     """
-    if reference_faces is None:
+    if not p_values:
         votes = vote(index, backend, [subject], tau=tau, strict=strict, progress=progress)
         return query_result(votes, top)
     evidence = gather(

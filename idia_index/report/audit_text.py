@@ -9,6 +9,7 @@ from idia_index.evaluation.records.rates import Metrics
 from idia_index.report.format import percent, share_text
 from idia_index.report.groups import groups_text
 from idia_index.report.statistics import by_training_count
+from idia_index.report.strength import comparison, strength_reason
 from idia_index.report.subject_result import SubjectResult
 from idia_index.report.text import ANOTHER
 from idia_index.support.columns import bullets, pairs, table
@@ -28,6 +29,7 @@ def query_text(result: QueryResult) -> str:
         f"{subject.correct_prompts} of {counted(len(result.templates), 'prompt')} choose the name "
         f"among {counted(result.candidates, 'candidate')}, over "
         f"{counted(subject.images, 'image')} (tau {result.tau}).",
+        *_evidence(subject),
         "",
         _votes(result, subject),
     ]
@@ -36,6 +38,17 @@ def query_text(result: QueryResult) -> str:
         rows = [[shown(each.name), str(each.votes), percent(each.share)] for each in result.top]
         lines += ["", table(["name", "votes", "share"], rows)]
     return "\n".join([*lines, "", bullets(result.notes)])
+
+
+def _evidence(subject: SubjectResult) -> list[str]:
+    """The grade and what it rests on."""
+    if subject.strength is None:
+        return []
+    compared = comparison(subject)
+    return [
+        *([compared] if compared else []),
+        f"Evidence: {subject.strength}. {strength_reason(subject)}",
+    ]
 
 
 def _names_shown(subject: SubjectResult) -> Callable[[str], str]:
@@ -63,11 +76,12 @@ def audit_text(result: AuditResult) -> str:
             str(s.images),
             f"{s.correct_prompts}/{len(result.templates)}",
             "yes" if s.inferred_member else "no",
+            s.strength or "",
             s.membership or "?",
         ]
         for s in people[:SUBJECTS_SHOWN]
     ]
-    lines = [table(["subject", "images", "prompts", "associated", "truth"], rows)]
+    lines = [table(["subject", "images", "prompts", "associated", "evidence", "truth"], rows)]
     if len(people) > SUBJECTS_SHOWN:
         lines.append(f"... and {len(people) - SUBJECTS_SHOWN} more (--json or --out has all)")
     if result.metrics is not None:

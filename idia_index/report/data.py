@@ -23,6 +23,7 @@ from idia_index.evaluation.people import p_value_summary, subject_tests
 from idia_index.evaluation.records.p_values import NameTest
 from idia_index.evaluation.records.rates import Membership
 from idia_index.evaluation.settings import Settings
+from idia_index.evaluation.strength import grade
 from idia_index.report.documents import (
     EVALUATION_FORMAT,
     AuditResult,
@@ -164,6 +165,12 @@ def _tested(subject: SubjectResult, test: NameTest) -> SubjectResult:
         controls_matched_on=test.controls_matched_on,
         rule_null=test.rule_null,
         margin=test.margin,
+        strength=grade(
+            subject.correct_prompts,
+            subject.inferred_member,
+            (test.control_p_value, test.name_fixed_p_value),
+            subject.images,
+        ),
     )
 
 

@@ -77,7 +77,7 @@ def report_html(result: AuditResult, *, include_images: bool = False) -> str:
 def _people_columns(result: AuditResult) -> list[tuple[str, str]]:
     columns = [("person", "l"), ("prompts", "n"), ("associated", "")]
     if result.subjects[0].p_value is not None:
-        columns += [("p", "n"), ("adjusted p", "n")]
+        columns += [("evidence", ""), ("p", "n"), ("adjusted p", "n")]
     if isinstance(result, EvaluationResult):
         columns.append(("same verdict from (images)", "n"))
     return [*columns, ("truth", ""), ("training images", "n"), ("images", "n")]

@@ -2,63 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from idia_index.evaluation.strength import CLEAR, MANY_PROMPTS, WEAK, Grade, strength
-from idia_index.report.documents import SubjectResult
-from idia_index.report.format import p_value, percent
+from idia_index.evaluation.strength import CLEAR, LEAST_IMAGES, PROMPTS_ALONE, WEAK
+from idia_index.report.format import p_value
+from idia_index.report.subject_result import SubjectResult
+from idia_index.support.text import counted
 
 RULE = (
-    f"Clear: the rule infers a member, the name is among the best {percent(CLEAR, 0)} of "
-    f"comparable names for these photos, and the photos are among the best {percent(CLEAR, 0)} of "
-    "other people's for this name; where no other people's photos are at hand, "
-    f"{percent(MANY_PROMPTS, 0)} of the prompts must choose the name. Weak: the rule infers a "
-    f"member, or a p-value is at most {WEAK:g}. None: neither."
+    f"Clear: the rule infers a member, and both p-values are at most {CLEAR:g}; where other "
+    f"people's photos are not at hand for the second, {PROMPTS_ALONE} prompts at least choose the "
+    f"name. Weak: the rule infers a member, or the larger p-value is at most {WEAK:g}. None: "
+    "neither."
 )
 
 
-@dataclass(frozen=True)
-class Strength:
-    """A grade and its reason."""
+def names_as_good(person: SubjectResult) -> int | None:
+    """Control names that fit a person's photos at least as well; None where nobody asked."""
+    if person.control_p_value is None or person.controls is None:
+        return None
+    return round(person.control_p_value * (person.controls + 1)) - 1
 
-    grade: Grade
-    reason: str
 
-
-def strength_of(person: SubjectResult) -> Strength:
-    """How strong the evidence for a person is."""
-    grade = strength(
-        correct=person.correct_prompts / len(person.votes),
-        inferred_member=person.inferred_member,
-        control_p_value=person.control_p_value,
-        name_fixed_p_value=person.name_fixed_p_value,
-        images=person.images,
+def comparison(person: SubjectResult) -> str | None:
+    """How the name does among comparable names, in a sentence; None where nobody asked."""
+    as_good = names_as_good(person)
+    if as_good is None:
+        return None
+    if not person.controls:
+        return "The index holds no other name to compare with, so that there is no p-value."
+    return (
+        f"Of {counted(person.controls, 'comparable name')}, {as_good:,} would have done as well "
+        f"(p = {p_value(person.control_p_value or 1.0)})."
     )
-    return Strength(grade, _reason(person, grade))
 
 
-def as_well(person: SubjectResult) -> int:
-    """How many of a person's control names fit the photos at least as well as the name."""
-    p, controls = person.control_p_value or 1.0, person.controls or 0
-    return round(p * (controls + 1)) - 1
-
-
-def _reason(person: SubjectResult, grade: Grade) -> str:
-    if grade == "none":
+def strength_reason(person: SubjectResult) -> str:
+    """Why the evidence for a person has its grade; empty where it has none."""
+    if person.strength is None:
+        return ""
+    if person.strength == "clear":
+        return "The model seldom answers so for people whom it does not know."
+    if person.strength == "none":
         return (
-            "Nothing sets this name apart for these photos. People with few photographs in the "
-            "training data mostly look like this, too."
+            "Nothing sets this name apart for these photos; most people with few photos in the "
+            "training data look like this, too."
         )
-    if grade == "clear":
-        return "Such an answer is rare for people whom the model does not know."
     if not person.inferred_member:
         return (
-            f"The published rule finds no association, but the name fits better than chance would "
-            f"mostly have it (p = {p_value(person.p_value or 1.0)})."
+            "The rule finds no association, yet the name fits better than chance would mostly "
+            "have it."
         )
     if person.control_p_value is not None and person.control_p_value > CLEAR:
-        return "Other names fit these photos nearly as well: it may well be chance."
-    return (
-        "It may be chance: whether this name fits anybody's photos was not seen, or it fits other "
-        "people's photos, too."
-    )
+        return "Other names fit these photos as well or nearly: it may be chance."
+    if person.images < LEAST_IMAGES:
+        return "There are too few photos: it may be chance."
+    if person.name_fixed_p_value is None:
+        return "It may be a name that fits anybody's photos: few prompts choose it."
+    return "Other people's photos fit this name as well or nearly: it may be chance."

@@ -8,13 +8,14 @@ from idia_index.decide.decision import Decision
 from idia_index.evaluation.records.p_values import PValueOf
 from idia_index.evaluation.records.rates import Membership
 from idia_index.evaluation.records.sensitivity import Firmness
+from idia_index.evaluation.strength import Grade
 from idia_index.support.documents import JsonObject, to_object
 
 # Of a person in subjects.csv and in a data frame.
 COLUMNS = (
-    "name", "images", "correct_prompts", "inferred_member", "membership", "training_count",
-    "p_value", "p_value_of", "control_p_value", "name_fixed_p_value", "q_value", "controls",
-    "references", "reference_photos", "rule_null", "margin", "pmi",
+    "name", "images", "correct_prompts", "inferred_member", "strength", "membership",
+    "training_count", "p_value", "p_value_of", "control_p_value", "name_fixed_p_value", "q_value",
+    "controls", "references", "reference_photos", "rule_null", "margin", "pmi",
 )  # fmt: skip
 Cell = str | int | float | bool | None
 
@@ -86,6 +87,7 @@ class SubjectResult:
         smallest_p: the smallest p-value that so many allow.
         controls_matched_on: what the control names share with the name.
         rule_null: share of the control names that the rule would associate with the images.
+        strength: how strong the evidence is; null where there are no p-values.
         margin: mean similarity of the images to the name minus that to the best other.
         firmness: how far the verdict depends on settings; of an evaluation only.
     """
@@ -118,6 +120,7 @@ class SubjectResult:
     smallest_p: float | None = None
     controls_matched_on: tuple[str, ...] | None = None
     rule_null: float | None = None
+    strength: Grade | None = None
     margin: float | None = None
     firmness: Firmness | None = None
 

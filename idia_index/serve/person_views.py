@@ -147,8 +147,7 @@ async def answer(request: Request) -> Response:
     if case.answer is None:
         return go(f"/person/{case.id}/photos")
     (found,) = case.answer.result.subjects
-    return page(request, "answer.html.j2", case=case, result=case.answer.result, person=found,
-                certainty=[])  # fmt: skip
+    return page(request, "answer.html.j2", case=case, result=case.answer.result, person=found)
 
 
 async def report(request: Request) -> Response:

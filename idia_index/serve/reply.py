@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.report.html import environment
-from idia_index.report.strength import RULE, as_well, strength_of
+from idia_index.report.strength import RULE, comparison, strength_reason
 from idia_index.serve.desk import Case, Desk, Group
 from idia_index.serve.guard import POLICY
 from idia_index.serve.keys import Session
@@ -39,9 +39,9 @@ def _environment() -> Environment:
     """The templates of the pages, over those of reports, whose pieces and style they share."""
     made = environment("idia_index.serve")
     made.globals |= {
-        "strength": strength_of,
+        "comparison": comparison,
+        "strength_reason": strength_reason,
         "strength_rule": RULE,
-        "as_well": as_well,
         "verdict_sentence": verdict_sentence,
         "explanations": explanations,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idia_index.report.documents import SubjectResult
+from idia_index.report.subject_result import SubjectResult
 
 
 def verdict_sentence(person: SubjectResult) -> str:

@@ -60,7 +60,7 @@ def test_the_answer_is_that_of_the_audit(client: Client, tmp_path: Path) -> None
     index = build_index(tmp_path / "i.idia", backend, make_names(candidates()))
     (own,) = audit(index, backend, [make_subject(NAME, tmp_path)]).subjects
     assert f"<strong>{own.correct_prompts} of {len(own.votes)}</strong>" in text
-    told = re.search(r"Of (\d+) comparable names, (\d+) fit", text)
+    told = re.search(r"Of (\d+) comparable names, (\d+) would", text)
     assert told is not None and own.control_p_value is not None
     assert int(told.group(1)) == own.controls
     assert (int(told.group(2)) + 1) / (own.controls + 1) == pytest.approx(own.control_p_value)
