@@ -195,7 +195,9 @@ def test_a_query_finds_what_an_audit_finds(index: Index, toy: ToyBackend, people
         asked = query(index, toy, subject).subjects[0]
         (found,) = audit(index, toy, [subject]).subjects
         assert asked.votes == found.votes and asked.inferred_member == found.inferred_member
-        assert asked.p_value is None and found.p_value is not None
+        assert asked.p_value == found.p_value and asked.strength == found.strength
+        alone = query(index, toy, subject, p_values=False).subjects[0]
+        assert alone.votes == found.votes and alone.p_value is alone.strength is None
 
 
 HOSTILE = ["<script>alert(1)</script>", "=1+1", '"Quoted" & Co', "שלום عالم", "🙂 Smile"]
