@@ -162,5 +162,4 @@ def summary(discoveries: int) -> PValueSummary:
         logit_scale_assumed=False, assumption="", controls=ControlRange(9, 9), matched_on={},
         fdr=0.05, discoveries=discoveries, discoveries_members=0, discoveries_non_members=0,
         rule_null=RuleNull(0, 1, 0.0, None, 1), non_members_small=None,
-            reference_faces=None,
     )  # fmt: skip
