@@ -4,8 +4,8 @@
     python benchmarks/images/framing.py [--people 48] [--images 5] > framing.json
 
 Each attack image is put into the middle of a plain photo of which it takes a share of the width.
-The shipped model gets the photo whole, and as `--crop face` cuts it. Members with 25 training images or
-more and as many non-members, in a fixed order.
+The shipped model gets the photo whole, and as `--crop face` cuts it. Members with 25 training
+images or more and as many non-members, in a fixed order.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from PIL import Image
 from idia_index import Subject, build_index, load_backend
 from idia_index.photos.crops import read_crop
 from idia_index.pipelines.query import vote
-from idia_index.prompts.names import NameList
+from idia_index.prompts.names import make_names
 from idia_index.study import ONNX_DIR
 from idia_index.study.subjects import candidates, render, subjects
 from idia_index.support.intervals import Rate
@@ -67,7 +67,7 @@ def main() -> None:
     lines = []
     with TemporaryDirectory() as text:
         folder = Path(text)
-        index = build_index(folder / "i", backend, NameList(candidates()))
+        index = build_index(folder / "i", backend, make_names(candidates()))
         for share in SHARES:
             photos = write_photos(folder, people, options.images, share)
             for crop in ("none", "face"):

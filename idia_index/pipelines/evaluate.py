@@ -135,7 +135,7 @@ def _encoded_faces(
 ) -> EncodedFaces:
     crop = prepared.subjects[0].crop
     if crop is not None:
-        faces = replace(faces, people=cropped(faces.people, crop))
+        faces = replace(faces, people=cropped(faces.people, crop).subjects)
     encoded = encode_reference_faces(
         backend,
         faces,
