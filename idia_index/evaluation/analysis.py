@@ -14,7 +14,10 @@ from idia_index.evaluation.baselines import (
     NEAR,
     OMITTED,
     SHIFTS,
+    BlindScores,
     compare,
+    largest_leak,
+    learned_scores,
     one_shift,
     shifted,
 )
@@ -33,7 +36,13 @@ from idia_index.evaluation.protocol import (
     rate_curve,
     ratio_interval,
 )
-from idia_index.evaluation.records.baselines import Baselines, NameSwap, RuleShare, RuleWithoutFaces
+from idia_index.evaluation.records.baselines import (
+    BaselineRow,
+    Baselines,
+    NameSwap,
+    RuleShare,
+    RuleWithoutFaces,
+)
 from idia_index.evaluation.records.curves import BinRates, Curves, RateCurve, Rocs, ScoreRoc
 from idia_index.evaluation.records.rates import PeopleCounts, Share
 from idia_index.evaluation.records.sensitivity import Firmness, Sensitivity
@@ -230,6 +239,7 @@ def _baselines(evidence: Evidence, roc: Rocs, settings: Settings) -> Baselines |
             ("image_free", blind.image_free),
             ("shuffled_images", None if swapped is None else shifted(swapped, settings.seed)),
             ("image_only", blind.image_only),
+            ("model_free", _model_free(blind, truth, settings.seed)),
         )
         if score is not None and not np.isnan(score[np.concatenate(truth)]).any()
     )
@@ -241,9 +251,25 @@ def _baselines(evidence: Evidence, roc: Rocs, settings: Settings) -> Baselines |
         gate_confidence=GATE_CONFIDENCE,
         shifts=SHIFTS,
         rows=rows,
+        largest_leak=_largest_leak(blind, truth, rows),
         rule=_rule_without_faces(evidence, blind.swapped_correct, settings),
         omitted=None if swapped is not None else OMITTED,
     )
+
+
+def _model_free(blind: BlindScores, truth: tuple[Int64, Int64], seed: int) -> Float64 | None:
+    if blind.features is None:
+        return None
+    return learned_scores(blind.features, *truth, seed)
+
+
+def _largest_leak(
+    blind: BlindScores, truth: tuple[Int64, Int64], rows: tuple[BaselineRow, ...]
+) -> float | None:
+    joint = [row.auc_ci99[1] for row in rows if row.baseline == "model_free"]
+    if blind.features is None or not joint:
+        return None
+    return largest_leak(blind.features, truth, joint[0])
 
 
 def _rule_without_faces(

@@ -41,9 +41,17 @@ WHAT = {
     "name_only": ("name only", "how typical the text tower finds the name, without an image"),
     "image_free": ("image-free", "the mean of other people's images in place of the subject's"),
     "shuffled_images": ("shuffled images", "another person's images under the subject's name"),
+    "model_free": (
+        "model-free",
+        "sizes, EXIF, sharpness and coarse colours of the photos, and the spelling of the name; no "
+        "model",
+    ),
     "image_only": ("images only", "a linear classifier of image embeddings, without any name"),
 }
 """Each baseline's title, and what it looks at."""
+
+LEARNED = ("image_only", "model_free")
+"""Baselines whose direction is learned on other people."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,7 @@ class BlindScores:
     Attributes:
         name_only, image_free: float64 [P].
         image_only: float64 [P], cross-validated; NaN for subjects whose truth is not known.
+        features: float64 [P, F], what no model computes; None in results of versions without.
         swapped_margin: float64 [P, P]; [q, p] is the attack's margin for q's images and p's name.
             None of more than `MOST_SWAPPED`.
         swapped_correct: int16 [P, P], likewise the correct prompts.
@@ -63,6 +72,7 @@ class BlindScores:
     image_only: Float64
     swapped_margin: Float64 | None = None
     swapped_correct: NDArray[np.int16] | None = None
+    features: Float64 | None = None
 
 
 def shifted(scores: Float64, seed: int) -> Float64:
@@ -140,6 +150,33 @@ def _ridged(products: Float64, strength: float) -> Float64:
     return out
 
 
+def largest_leak(features: Float64, truth: tuple[Int64, Int64], joint: float) -> float:
+    """The largest AUC that is not excluded, of any one feature or of all of them together.
+
+    A classifier learned from few people misses a leak that they do not exclude; the AUC of one
+    feature needs no learning, and its limit holds for few, too.
+
+    Args:
+        features: float64 [P, F].
+        truth: places int64 of members and of non-members.
+        joint: the upper limit of the classifier's AUC.
+    """
+    limits = [joint]
+    for column in features.T:
+        value = auc(column[truth[0]], column[truth[1]])
+        sizes = len(truth[0]), len(truth[1])
+        low, high = auc_interval(value, *sizes, GATE_CONFIDENCE)
+        limits += [high, 1 - low]
+    return max(limits)
+
+
+def standardized(features: Float64) -> Float64:
+    """Features [P, F] with mean 0 and, unless they are constant, standard deviation 1."""
+    spread = features.std(axis=0)
+    out: Float64 = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return out
+
+
 def compare(
     scores: Float64, truth: tuple[Int64, Int64], attack_auc: float, what: str
 ) -> BaselineRow:
@@ -153,12 +190,13 @@ def compare(
     """
     members, others = scores[truth[0]], scores[truth[1]]
     value = auc(members, others)
-    if value < 0.5 and what != "image_only":  # which way a name is preferred says nothing
+    if value < 0.5 and what not in LEARNED:  # which way a name is preferred says nothing
         members, others, value = -members, -others, 1 - value
     low, high = auc_interval(value, len(members), len(others), GATE_CONFIDENCE)
     advantage = attack_auc - 0.5
     share = (value - 0.5) / advantage if advantage > 0 else None
     enough = min(len(members), len(others)) >= FEWEST
-    fires = enough and low > 0.5 and (share is None or share >= NEAR)
+    near = what == "model_free" or share is None or share >= NEAR
+    fires = enough and low > 0.5 and near
     title, looks_at = WHAT[what]
     return BaselineRow(what, title, f"{title}: {looks_at}", value, (low, high), share, fires)

@@ -150,6 +150,7 @@ def _take_blind(blind: BlindScores | None, people: Int64) -> BlindScores | None:
         image_only=blind.image_only[people],
         swapped_margin=_take_pairs(blind.swapped_margin, people),
         swapped_correct=_take_pairs(blind.swapped_correct, people),
+        features=None if blind.features is None else blind.features[people],
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from idia_index.decide.results import Prepared
 from idia_index.decide.votes import count_votes
-from idia_index.evaluation.baselines import MOST_SWAPPED, BlindScores, learned_scores
+from idia_index.evaluation.baselines import MOST_SWAPPED, BlindScores, learned_scores, standardized
 from idia_index.evaluation.controls import OfferedTraits, match_controls, name_traits
 from idia_index.evaluation.draws import shuffled
 from idia_index.evaluation.measure import mean_image_embeddings, mean_text_embeddings
@@ -20,6 +20,7 @@ from idia_index.evaluation.pmi import NameScores, Photos, Scored, Trial, photos_
 from idia_index.evaluation.pvalues import p_value, rule_wins
 from idia_index.evaluation.references import REFERENCE, LogitScale, References
 from idia_index.plugins import BackendPlugin
+from idia_index.subjects.photo_features import photo_features
 from idia_index.subjects.reference_faces import EncodedFaces, FacesSummary
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER
 from idia_index.types import Int64
@@ -186,7 +187,19 @@ def blind_scores(prepared: Prepared, measured: Measured, seed: int) -> BlindScor
         image_only=learned_scores(images, members, non_members, seed),
         swapped_margin=_swapped_margins(measured, images @ texts.T) if few else None,
         swapped_correct=_swapped_correct(measured) if few else None,
+        features=_features(prepared),
     )
+
+
+def _features(prepared: Prepared) -> Float64:
+    """Features of photos and of names' spelling that no model computes, float64 [P, F]."""
+    names = [name_traits(s.name, len(s.name.split())) for s in prepared.subjects]
+    spelling = [
+        (len(s.name), trait.tokens, trait.frequency or 0.0, trait.origin is None, trait.sex == "f")
+        for s, trait in zip(prepared.subjects, names, strict=True)
+    ]
+    photos = photo_features(prepared.subjects)
+    return standardized(np.hstack((photos, np.array(spelling, np.float64))))
 
 
 def _image_free(prepared: Prepared, others: Float64, texts: Float64) -> Float64:

@@ -196,4 +196,5 @@ def _blind(now: BlindScores, before: BlindScores, taking: _Taking) -> BlindScore
         image_only=taking.near(now.image_only, before.image_only, RIDGE),
         swapped_margin=margin,
         swapped_correct=correct,
+        features=now.features,  # no model, no rounding
     )

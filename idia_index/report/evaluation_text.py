@@ -16,7 +16,7 @@ from idia_index.report.format import (
     share_text,
 )
 from idia_index.report.statistics import rate_curves
-from idia_index.report.text import small_text, stand_out_text
+from idia_index.report.text import leak_text, small_text, stand_out_text
 from idia_index.support.columns import bullets, pairs, table
 from idia_index.support.text import counted
 
@@ -118,6 +118,9 @@ def _checks(result: EvaluationResult) -> str:
             row.title: f"AUC {auc(row.auc)}" + (" ALARM" if row.fires else "")
             for row in baselines.rows
         }
+        people = result.evaluation.people
+        if leak := leak_text(baselines, people.members + people.non_members):
+            rows["leaks"] = leak
         rows["the attack"] = f"AUC {auc(baselines.attack_auc)}"
         rows["name-swap null"] = (
             percent(baselines.rule.name_swap.rate, 2)

@@ -17,7 +17,7 @@ from idia_index.report.statistics import (
     sensitivity_rows,
 )
 from idia_index.report.tested import tested_rows
-from idia_index.report.text import small_text
+from idia_index.report.text import leak_text, small_text
 
 TITLE = "Identity inference audit"
 VOTES_SHOWN = 200
@@ -83,6 +83,12 @@ def _people_columns(result: AuditResult) -> list[tuple[str, str]]:
     return [*columns, ("truth", ""), ("training images", "n"), ("images", "n")]
 
 
+def _leak(result: EvaluationResult) -> str:
+    baselines, people = result.evaluation.baselines, result.evaluation.people
+    known = people.members + people.non_members
+    return "" if baselines is None else leak_text(baselines, known)
+
+
 def _of_evaluation(result: EvaluationResult) -> dict[str, object]:
     """What only the sections of an evaluation take."""
     evaluation = result.evaluation
@@ -97,6 +103,7 @@ def _of_evaluation(result: EvaluationResult) -> dict[str, object]:
         "size_columns": [(str(size), "n") for size in evaluation.curves.sizes],
         "p_value_rows": p_value_rows(result.p_values, len(result.subjects)),
         "small": small_text(small) if small else "",
+        "leak": _leak(result),
         "sensitivity_rates": rates.tpr is not None or rates.fpr is not None,
         "sensitivity_rows": sensitivity_rows,
     }

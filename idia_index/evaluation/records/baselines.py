@@ -77,6 +77,8 @@ class Baselines:
         gate_confidence: confidence at which a baseline must be above chance.
         shifts: derangements that shuffled images are the mean of.
         rows: the baselines.
+        largest_leak: the largest AUC of a leak without a model that is not excluded (99%); null
+            where nothing was tried.
         rule: the plain rule on the wrong faces; null where it was not tried.
         omitted: why it was not.
     """
@@ -88,5 +90,6 @@ class Baselines:
     gate_confidence: float
     shifts: int
     rows: tuple[BaselineRow, ...]
+    largest_leak: float | None
     rule: RuleWithoutFaces | None
     omitted: str | None
