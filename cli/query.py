@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from idia_index import Session, make_subject, open_index
+from idia_index import Session, open_index
 from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
+    crop_option,
     json_option,
     override_options,
     progress_option,
@@ -24,6 +25,7 @@ from idia_index.cli.people import tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import note, say
 from idia_index.pipelines.checks import check_threshold
+from idia_index.pipelines.people import make_person
 from idia_index.pipelines.query import how_read, query
 
 
@@ -44,6 +46,7 @@ from idia_index.pipelines.query import how_read, query
 )
 @strict_option
 @reference_option
+@crop_option
 @tau_option
 @verify_option
 @override_options
@@ -56,6 +59,7 @@ def command(
     top: int | None,
     strict: bool,
     reference_faces: Path | None,
+    crop: str,
     tau: int,
     check_shards: bool,
     backend: str | None,
@@ -75,7 +79,7 @@ def command(
     """
     opened = open_index(index, verify=check_shards)
     check_threshold(opened, tau)
-    subject = make_subject(name, images)
+    subject = make_person(name, images, crop)
     if told := how_read(name, subject):
         note(told)
     with Stages(show_progress) as stages:

@@ -25,6 +25,8 @@ class BackendSummary:
         device: what it ran on.
         precision: what it computed in.
         service: what was asked of a service; null where nothing left the machine.
+        crop: what was cut out of each image first, with detector and version; "none" for nothing.
+        cautions: what must be said of the faces in the images, of a sample of each person.
     """
 
     name: str
@@ -32,6 +34,8 @@ class BackendSummary:
     device: str
     precision: str
     service: ServiceRecord | None = None
+    crop: str = "none"
+    cautions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

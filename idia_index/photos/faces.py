@@ -51,7 +51,7 @@ class Detector:
 
     def faces(self, image: Image.Image) -> list[Box]:
         """The faces of an image in any mode, the largest first."""
-        found = [Box(*box) for box in self.find(image.convert("RGB"))]
+        found = [Box(*map(float, box)) for box in self.find(image.convert("RGB"))]
         return sorted(found, key=lambda face: -face.width * face.height)
 
 

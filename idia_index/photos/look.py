@@ -18,7 +18,8 @@ Size = tuple[int, int]
 # Of a photo's gradients, what is left when it is blurred once more: little of a sharp one, nearly
 # all of a blurred one (docs/photos.md has the measurements).
 BLURRED = 0.8
-_HASH_SIDE = 8
+SMALL = 0.3  # of the height that the model sees; a face below it is small
+_HASH_SIDE = 12
 _CUT = 0.05  # of a face's width or height that may lie outside what the model sees
 
 
@@ -63,7 +64,7 @@ class Look:
             model that does not say what part of a photo it sees.
         blur: 0 for sharp, 1 for nothing but blur.
         year: when it was taken, by its EXIF; None where that is not said.
-        hash: bool [64], alike for photos that look alike.
+        hash: bool [288], alike for photos that look alike.
     """
 
     fitted: Image.Image
@@ -125,10 +126,12 @@ def _gradients(grey: Image.Image) -> Float32:
 
 
 def hash_of(image: Image.Image) -> NDArray[np.bool_]:
-    """Whether brightness grows from each cell to the next across, of 8 rows of 9 cells."""
-    cells = image.convert("L").resize((_HASH_SIDE + 1, _HASH_SIDE), Image.Resampling.BOX)
-    grows: NDArray[np.bool_] = np.diff(np.asarray(cells, np.int16), axis=1) > 0
-    return grows.ravel()
+    """Whether brightness grows from each of 12 x 12 cells to the next, across and down."""
+    grey, n = image.convert("L"), _HASH_SIDE
+    across = np.asarray(grey.resize((n + 1, n), Image.Resampling.BOX), np.int16)
+    down = np.asarray(grey.resize((n, n + 1), Image.Resampling.BOX), np.int16)
+    grows = np.diff(across, axis=1) > 0, np.diff(down, axis=0) > 0
+    return np.concatenate([part.ravel() for part in grows])
 
 
 def year_of(image: Image.Image) -> int | None:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from idia_index.photos.look import Look
 from idia_index.types import Float32
 
-# Cells of 64 in which two copies of a shot may differ, and cosines from which two photos are one
+# Steps of 288 in which two copies of a shot may differ, and cosines from which two photos are one
 # (docs/photos.md has the measurements).
-MOST_CELLS = 6
+MOST_STEPS = 36
 LEAST_COSINE = 0.985
 
 
@@ -26,9 +26,9 @@ def scenes(looks: Sequence[Look], embeddings: Float32 | None = None) -> list[int
     if not looks:
         return []
     hashes = np.stack([each.hash for each in looks])
-    alike: NDArray[np.bool_] = (hashes[:, None] ^ hashes[None]).sum(axis=2) <= MOST_CELLS
+    alike: NDArray[np.bool_] = (hashes[:, None] ^ hashes[None]).sum(axis=2) <= MOST_STEPS
     # A wall and a sky have no gradients to tell them apart by.
-    plain = hashes.sum(axis=1) <= MOST_CELLS
+    plain = hashes.sum(axis=1) <= MOST_STEPS
     alike &= ~(plain[:, None] & plain[None])
     if embeddings is not None:
         alike |= embeddings @ embeddings.T >= LEAST_COSINE

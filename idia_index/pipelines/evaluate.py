@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from idia_index.decide.decision import check_tau
 from idia_index.decide.results import Prepared
@@ -25,6 +26,7 @@ from idia_index.subjects.records import (
     NON_MEMBER,
     Subject,
     SubjectList,
+    cropped,
     skipped_people,
 )
 from idia_index.subjects.reference_faces import (
@@ -131,6 +133,9 @@ def _encoded_faces(
     cached: bool,
     progress: StageProgress,
 ) -> EncodedFaces:
+    crop = prepared.subjects[0].crop
+    if crop is not None:
+        faces = replace(faces, people=cropped(faces.people, crop).subjects)
     encoded = encode_reference_faces(
         backend,
         faces,

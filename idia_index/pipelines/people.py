@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from idia_index.photos.crops import read_crop
 from idia_index.subjects.from_captions import with_members
-from idia_index.subjects.subjects import SubjectList, read_subjects
+from idia_index.subjects.records import cropped
+from idia_index.subjects.subjects import Subject, SubjectList, make_subject, read_subjects
 
 
-def read_people(subjects: Path, members: Path | None = None) -> SubjectList:
+def read_people(
+    subjects: Path, members: Path | None = None, crop: str | None = None
+) -> SubjectList:
     """The people of a folder or a table, with what a members.csv says of them, if it is given.
+
+    `crop` is what is cut out of their photos first, as the command line takes it.
 
     Raises:
         InputError: as `read_subjects` and `with_members`.
     """
-    return with_members(read_subjects(subjects), members)
+    how = None if crop is None else read_crop(crop)
+    people = with_members(read_subjects(subjects), members)
+    return people if how is None else cropped(people, how)
+
+
+def make_person(name: str, images: Sequence[Path], crop: str) -> Subject:
+    """One person, whose photos are cropped as the command line says.
+
+    Raises:
+        InputError: as `make_subject`, or there is no such crop.
+    """
+    return replace(make_subject(name, images), crop=read_crop(crop))

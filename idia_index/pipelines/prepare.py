@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from idia_index.decide.votes import count_votes
 from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import ImageCache
 from idia_index.errors import InputError
+from idia_index.photos.cautions import face_cautions
+from idia_index.photos.look import View
 from idia_index.search.index import Index
 from idia_index.subjects.candidates import with_candidates
 from idia_index.subjects.subject_images import encode_subjects
@@ -69,7 +72,7 @@ def prepare(
     kept = np.unique(encoded.owners)
     return Prepared(
         index=candidates.index,
-        backend=describe(backend),
+        backend=replace(describe(backend), **_of_faces(backend, seen.subjects)),
         subjects=seen.subjects,
         name_ids=candidates.name_ids,
         in_index=candidates.stored,
@@ -110,6 +113,16 @@ def cast_votes(
     return AuditVotes(prepared.index, prepared.backend, tau, tuple(results), skipped)
 
 
+def _of_faces(backend: Backend, subjects: Sequence[Subject]) -> dict[str, Any]:
+    """How the images were cropped, and what must be said of the faces in them."""
+    crop = subjects[0].crop
+    if crop is None:
+        return {}
+    people = {subject.name: subject.images for subject in subjects}
+    view = View(backend.fit_image, backend.seen)
+    return {"crop": crop.text, "cautions": face_cautions(people, view, crop)}
+
+
 def describe(backend: Backend) -> BackendSummary:
     """What documents state of a backend."""
     return BackendSummary(
@@ -133,7 +146,7 @@ def confirmed(votes: AuditVotes, backend: Backend, lead: Float32 | None = None) 
         ServiceError: the model did not stay the same.
     """
     backend.confirm()
-    summary = describe(backend)
+    summary = replace(votes.backend, service=backend.service)
     if (asked := summary.service) is not None and asked.tolerance is not None and lead is not None:
         close = int((lead <= asked.tolerance).sum())
         summary = replace(summary, service=replace(asked, undecided=close))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -153,11 +153,10 @@ class BackendPlugin(ABC):
         A backend may load what it needs for them meanwhile; it need not do anything.
         """
 
-    @contextmanager
-    def image_threads(self) -> Iterator[Callable[[], None]]:
+    def image_threads(self) -> AbstractContextManager[Callable[[], None]]:
         """Entered around the threads that call `fit_image` and `embed_images`; gives what each of
         them calls first."""
-        yield lambda: None
+        return nullcontext(lambda: None)
 
     def fit_image(self, image: Image.Image) -> Image.Image:
         """What the model sees of an image: RGB, after its own resizing and cropping.

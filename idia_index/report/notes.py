@@ -21,6 +21,8 @@ def notes(result: AuditResult) -> list[str]:
         _how_often_wrong(result),
         *_not_for_the_name(result),
         *_few_images(result),
+        *_cropped(result),
+        *result.backend.cautions,
         *_names_added_or_hidden(result),
         *_how_computed(result),
         *_how_loaded(result),
@@ -66,6 +68,15 @@ def _few_images(result: AuditResult) -> list[str]:
             "30)."
         )
     return said
+
+
+def _cropped(result: AuditResult) -> list[str]:
+    if result.backend.crop == "none":
+        return []
+    return [
+        f"Every photo was cropped first ({result.backend.crop}), which the paper's protocol does "
+        "not do; the rates of whole photos do not hold for it."
+    ]
 
 
 def _how_often_wrong(result: AuditResult) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from idia_index.photos.look import BLURRED, Look
+from idia_index.photos.look import BLURRED, SMALL, Look
 from idia_index.report.html import render
 from idia_index.report.page import POLICY
 from idia_index.report.subject_result import SkippedFile, SkippedPerson
@@ -19,7 +19,6 @@ from idia_index.support.text import counted
 
 FORMAT = "idia-index/photos/1"
 ENOUGH, PAPER = 15, 30  # photos: where verdicts are steady, and what the paper takes
-SMALL = 0.3  # of the height that the model sees; a face below it is small
 
 
 @dataclass(frozen=True)
@@ -165,13 +164,13 @@ def _problems(seen: Look) -> list[str]:
 
 
 _REMEDIES = (
-    ("faces", "crop {} of several people to the person"),
-    ("small face", "crop {} with a small face (--crop face)"),
-    ("face cut off", "crop {} in which the face is cut off (--crop face)"),
-    ("no face found", "check {} in which no face was found"),
-    ("same scene", "replace {} of a scene that is there already"),
-    ("blurred", "replace {} that are blurred"),
-    ("fewer pixels", "replace {} with fewer pixels than the model takes"),
+    ("faces", "crop {} to the person: several people"),
+    ("small face", "crop {}: small face (--crop face)"),
+    ("face cut off", "crop {}: face cut off (--crop face)"),
+    ("no face found", "check {}: no face was found"),
+    ("same scene", "replace {}: the scene is there already"),
+    ("blurred", "replace {}: blurred"),
+    ("fewer pixels", "replace {}: fewer pixels than the model takes"),
 )
 
 

