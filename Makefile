@@ -7,6 +7,7 @@ PYTHON ?= python3
 DEMO_ENV := .venv-demo
 DEV_ENV := .venv
 OLDEST_ENV := .venv-oldest
+HOSTED_ENV := .venv-hosted
 
 # Two processes, each with a thread: a file's tests stay together, so that fixtures are made once.
 PYTEST := OMP_NUM_THREADS=1 $(DEV_ENV)/bin/python -m pytest -n 2 --dist loadfile
@@ -14,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 $(DEV_ENV)/bin/python -m pytest -n 2 --dist loadfile
 # The pages are tested in a Chromium, which pip cannot install.
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: demo test quick check fuzz oldest gpu docs site clean
+.PHONY: demo test quick check fuzz oldest gpu docs hosted site clean
 
 demo: $(DEMO_ENV)/ready
 	$(DEMO_ENV)/bin/idia-index demo --out idia-demo
@@ -58,6 +59,11 @@ oldest:
 gpu:
 	$(PYTHON) benchmarks/gpu/run.py $(if $(WHEELS),--wheels $(WHEELS))
 
+# The controlled study through a real server of embeddings on 127.0.0.1, against the model here.
+hosted: $(DEV_ENV)/ready $(HOSTED_ENV)/ready
+	$(DEV_ENV)/bin/python benchmarks/hosted/run.py \
+		--server $(HOSTED_ENV)/bin/infinity_emb --work build/hosted
+
 # The parts of the documentation that are made from the program.
 docs: $(DEV_ENV)/ready
 	$(DEV_ENV)/bin/python docs/make_cli.py > docs/cli.md
@@ -79,5 +85,12 @@ $(DEV_ENV)/ready: setup.cfg
 	$(DEV_ENV)/bin/python -m pip install -q -e '.[export,torch,cpu,report,photos,members,pandas,http,serve,dev,docs]'
 	touch $@
 
+# infinity needs numpy 1, and versions of its time.
+$(HOSTED_ENV)/ready: Makefile
+	$(PYTHON) -m venv $(HOSTED_ENV)
+	$(HOSTED_ENV)/bin/python -m pip install -q 'infinity-emb[torch,server,vision]==0.0.77' \
+		'transformers<4.50' 'optimum<1.25' 'click<8.2' aiohttp
+	touch $@
+
 clean:
-	rm -rf $(DEMO_ENV) $(DEV_ENV) $(OLDEST_ENV) build idia-demo
+	rm -rf $(DEMO_ENV) $(DEV_ENV) $(OLDEST_ENV) $(HOSTED_ENV) build idia-demo
