@@ -7,7 +7,6 @@ say what it is that answers (`http_probes`).
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import warnings
@@ -21,6 +20,7 @@ from PIL import Image
 
 from idia_index.backends.http_asker import Asker
 from idia_index.backends.http_dialects import load_dialect
+from idia_index.backends.http_images import png
 from idia_index.backends.http_probes import (
     FLOOR,
     MOST_TRIALS,
@@ -322,7 +322,7 @@ class HttpBackend(Encoder):
             if not isinstance(original, bytes):
                 raise InputError("--send-original: an image that was given decoded has no file")
             return original
-        return _png(image if self._fit is None else self._fit.fitted(image))
+        return png(image if self._fit is None else self._fit.fitted(image))
 
     def _probe_texts(self, texts: Sequence[str]) -> Float32:
         return self._asker.rows("text", [text.encode("utf-8") for text in texts])
@@ -330,16 +330,7 @@ class HttpBackend(Encoder):
     def _probe_images(self, images: Sequence[Image.Image]) -> Float32:
         fit = self._fit
         fitted = images if fit is None else [fit.fitted(image) for image in images]
-        return self._asker.rows("image", [_png(image) for image in fitted])
-
-
-def _png(image: Image.Image) -> bytes:
-    """An RGB image as PNG: pixels and nothing else."""
-    bare = image.convert("RGB")
-    bare.info = {}
-    out = io.BytesIO()
-    bare.save(out, "PNG")
-    return out.getvalue()
+        return self._asker.rows("image", [png(image) for image in fitted])
 
 
 def _fit(side: int) -> Preprocessing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -27,6 +28,12 @@ from idia_index.cli.policies import Policy, enforce, policy_options
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.pipelines.audit import audit_into, read_groups
+from idia_index.pipelines.labels import (
+    audit_labels,
+    check_labels_alone,
+    is_of_labels,
+    load_labeler_for,
+)
 
 
 @click.command(
@@ -96,12 +103,18 @@ def command(
     warnings: tuple[str, ...] = ()
     with Stages(show_progress) as progress:
         progress("loading the model")
-        loaded = backend_of(opened, backend, model, device, session)
-        if out is None:
+        if is_of_labels(opened):
+            check_labels_alone(out=out, reference_faces=reference_faces, group=group)
+            labeler = load_labeler_for(opened, model=model, session=session)
+            result = audit_labels(opened, labeler, people, tau=tau,
+                                  progress=partial(progress, "asking for labels"))  # fmt: skip
+        elif out is None:
+            loaded = backend_of(opened, backend, model, device, session)
             result = audit(opened, loaded, people, tau=tau, strict=strict,
                            reference_faces=reference_faces, groups=groups,
                            progress=progress)  # fmt: skip
         else:
+            loaded = backend_of(opened, backend, model, device, session)
             result, report = audit_into(
                 out, opened, loaded, people, subjects, tau=tau, strict=strict,
                 include_images=include_images, reference_faces=reference_faces, groups=groups,

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from idia_index import Backend, Session, build_index, read_names, read_templates
+from idia_index import Backend, Index, Session, build_index, read_names, read_templates
 from idia_index.cli.name_notes import tell_names, tell_reading, tell_refused
 from idia_index.cli.options import (
     DIRECTORY,
@@ -29,9 +29,10 @@ from idia_index.cli.terminal import note, say
 from idia_index.errors import InputError
 from idia_index.pipelines.build import JAIR2024, check_place, check_room, is_built
 from idia_index.pipelines.candidates import ORIGINS, Drawing, NameList, all_candidates
+from idia_index.pipelines.labels import build_label_index
 from idia_index.pipelines.load import load_model
 from idia_index.pipelines.readable_names import with_readable_names
-from idia_index.registry import load_index_type
+from idia_index.registry import LabelerPlugin, load_index_type, load_labeler
 from idia_index.support.text import counted
 
 MANY = 1_000_000  # names, from which it takes seconds to draw them and look at them
@@ -133,6 +134,18 @@ class BuildResult:
     help="Side of the square that a hosted model reads: images are fitted to it before they are "
     "sent (backend http); by default they are sent whole.",
 )
+@click.option(
+    "--labeler",
+    metavar="NAME",
+    help="The model gives labels alone: reference (any model here), zero-shot (Hugging Face's zero-"
+    "shot image classification) or a plugin. Nothing is asked now; audit asks.",
+)
+@click.option(
+    "--most-labels",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Labels that one question to the labeler may hold.",
+)
 @model_options
 @json_option
 @names_strict_option
@@ -156,6 +169,8 @@ def command(
     device: str | None,
     session: Session,
     image_size: int | None,
+    labeler: str | None,
+    most_labels: int | None,
     allow_activation_mismatch: bool,
     preprocess: str | None,
     activation: str | None,
@@ -177,6 +192,13 @@ def command(
     if listed is not None:
         tell_reading(listed)
     templates = read_templates(templates_file) if templates_file else JAIR2024
+    if labeler is not None:
+        build_labels = partial(build_label_index, index, templates=templates, resume=resume)
+        names, _ = all_candidates(listed, drawing)
+        tell_names(names)
+        labels = build_labels(_labeler(labeler, model, most_labels, session), names)
+        _tell_built(index, labels, as_json)
+        return
     load_index_type(index_type)  # what is wrong with it is said before a model is loaded
     check_place(index, resume=resume)
     total = len(listed or ()) + (sample_names or 0)
@@ -237,3 +259,17 @@ def _check_not_drawn(names: Path | None, *drawn_from: object) -> None:
         raise InputError(
             "there are no candidate names: give --names FILE, --sample-names N, or both"
         )
+
+
+def _labeler(name: str, model: str, most: int | None, session: Session) -> LabelerPlugin:
+    bound = {} if most is None else {"most_labels": most}
+    return load_labeler(name, model=model, session=session, **bound)
+
+
+def _tell_built(index: Path, built: Index, as_json: bool) -> None:
+    """Says what an index of labels is."""
+    if as_json:
+        path = os.fsdecode(index.resolve())
+        write_json(BuildResult(path, len(built.templates), len(built), "labels", False))
+        return
+    say(f"{index}: {len(built.templates)} templates x {len(built):,} names, no vectors")

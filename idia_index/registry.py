@@ -10,10 +10,12 @@ from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError, RefusedError
 from idia_index.plugins import BACKEND_DTYPES as BACKEND_DTYPES
 from idia_index.plugins import BackendPlugin, IndexType, Session
+from idia_index.plugins.labeler import LabelerPlugin as LabelerPlugin
 from idia_index.support.offline import go_offline, is_offline, send_nothing
 
 BACKENDS = "idia_index.backends"
 INDEXES = "idia_index.indexes"
+LABELERS = "idia_index.labelers"
 FACES = "idia_index.faces"
 
 
@@ -22,7 +24,7 @@ def available(group: str) -> dict[str, EntryPoint]:
     return {point.name: point for point in sorted(entry_points(group=group), key=lambda p: p.name)}
 
 
-_WHAT = {BACKENDS: "backend", INDEXES: "index type", FACES: "face detector"}
+_WHAT = {BACKENDS: "backend", INDEXES: "index type", FACES: "face detector", LABELERS: "labeler"}
 
 
 def load_plugin(group: str, name: str) -> Any:
@@ -85,17 +87,40 @@ def load_backend(
     return Backend(plugin)
 
 
-def _is_hosted(loaded: type[BackendPlugin], name: str, session: Session | None) -> bool:
-    """Whether a backend sends something; raises RefusedError where it must not, or need not."""
+def load_labeler(
+    name: str, *, model: str, session: Session | None = None, **options: object
+) -> LabelerPlugin:
+    """Loads a model that gives labels alone.
+
+    Args:
+        name: "reference", "zero-shot", or a plugin's name.
+        model: what it is loaded from.
+        session: what a hosted labeler may send where; None: nothing.
+        options: keywords that only some labelers take (`most_labels`).
+
+    Raises:
+        IdiaIndexError: the labeler or the model cannot be loaded; says why and what to do.
+    """
+    loaded: type[LabelerPlugin] = load_plugin(LABELERS, name)
+    construct: Any = loaded
+    allowed = {"session": session or Session()} if _is_hosted(loaded, name, session) else {}
+    labeler: LabelerPlugin = construct(model=model, **options, **allowed)
+    return labeler
+
+
+def _is_hosted(
+    loaded: type[BackendPlugin] | type[LabelerPlugin], name: str, session: Session | None
+) -> bool:
+    """Whether a plugin sends something; raises RefusedError where it must not, or need not."""
     if loaded.hosted and is_offline():
         raise RefusedError(
-            f"offline: the backend {name!r} asks a service; leave out --offline, or take a model "
+            f"offline: {name!r} asks a service; leave out --offline, or take a model "
             "whose files are here"
         )
     asked = None if session is None else replace(session, folder=None)
     if not loaded.hosted and asked not in (None, Session()):
         raise InputError(
-            f"the backend {name!r} asks no service: leave out --send-texts-to, --send-images-to "
+            f"{name!r} asks no service: leave out --send-texts-to, --send-images-to "
             "and what else is for services"
         )
     return loaded.hosted

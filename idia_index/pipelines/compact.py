@@ -11,6 +11,7 @@ from itertools import groupby
 import numpy as np
 
 from idia_index.encode.image_cache import ANSWERS, FILE
+from idia_index.encode.label_answers import FILE as LABELS
 from idia_index.errors import DamagedIndexError
 from idia_index.pipelines.changing import Change, changing
 from idia_index.pipelines.shard_writing import Counter, Job, quiet, write_lookup, write_shards
@@ -51,7 +52,7 @@ def compact(path: str | os.PathLike[str]) -> Compacted:
     # Rows that are written anew get a new checksum: damage would never be found again.
     with changing(path, verify=True) as change:
         manifest, store = change.manifest, change.store
-        for cache in (FILE, ANSWERS):
+        for cache in (FILE, ANSWERS, LABELS):
             (store.path / cache).unlink(missing_ok=True)
         runs = list(_runs(change.index))
         rewritten = sum(len(run) for run, keep in runs if not keep)

@@ -102,6 +102,11 @@ def _in(folder: Path, session: Session | None) -> Session:
 def _as_built(
     plan: BuildPlan, model: str | None, backend: str | None, device: str | None, session: Session
 ) -> Backend:
+    if plan.kind == "labels":
+        raise InputError(
+            f"the index holds labels for {shown(plan.backend)} and no vectors, so that only audit "
+            "can ask it; build an index of the model's embeddings for all else"
+        )
     if backend is None:
         # A backend that is no built-in stays, wherever the model lies.
         other = model is not None and plan.backend in _BUILT_IN

@@ -135,9 +135,13 @@ def _of_a_service(result: AuditResult) -> list[str]:
         f"The model was asked at {asked.endpoint}, in {counted(asked.calls, 'call')}: "
         f"{counted(kinds.count('text'), 'text')} and {counted(kinds.count('image'), 'image')} were "
         "sent there, each listed by its SHA-256 in the document, and "
-        f"{counted(asked.remembered, 'answer')} taken from an earlier run. Who it is, is known by "
-        f"its behaviour alone: the last of {len(asked.checked)} checks was at {asked.checked[-1]}."
+        f"{counted(asked.remembered, 'answer')} taken from an earlier run."
     ]
+    if asked.checked:
+        said.append(
+            "Who answered is known by behaviour alone: the last of "
+            f"{counted(len(asked.checked), 'check')} was at {asked.checked[-1]}."
+        )
     if asked.noise is not None:
         close = "" if asked.undecided is None else (
             f" Of the predictions, {asked.undecided:,} are that close, and may be others next time."
