@@ -169,7 +169,7 @@ def command(
         if not wanted.errors
         else (f"with at most {wanted.errors} false positives")
     )
-    images = needed.images
+    enough = needed.images
     say(
         pairs(
             {
@@ -180,7 +180,7 @@ def command(
                 f"{wanted.tpr:.0%} to within {wanted.margin:.1%} "
                 f"(two-sided {wanted.confidence:.0%})",
                 "control names": _controls(wanted, needed.control_names),
-                "images": f"{f'more than {MOST_IMAGES:,}' if images is None else images}  for the "
+                "images": f"{f'more than {MOST_IMAGES:,}' if enough is None else enough}  for the "
                 f"true name ({wanted.hit_rate:.0%} of images) to beat "
                 f"{counted(wanted.rivals, 'rival')} ({wanted.rival_rate:.0%} each) in a prompt in "
                 f"{wanted.confidence:.0%} of cases",
