@@ -168,7 +168,7 @@ def main() -> None:
     jobs = [("2", "jpg", 64), ("0.2", "jpg", 64), ("12", "jpg", 16), ("2", "heic", 32)]
     plan = {"ViT-B-32": jobs[:1] if options.quick else jobs}
     if not options.quick:
-        plan |= {"RN50": [("2", "jpg", 16)], "ViT-L-14": [("2", "jpg", 8)]}
+        plan |= {"RN50-quickgelu": [("2", "jpg", 16)], "ViT-L-14": [("2", "jpg", 8)]}
     load = os.getloadavg()[0]
     with TemporaryDirectory() as folder:
         found = [
