@@ -1,6 +1,6 @@
 """How often the bounds and intervals of `canary audit` and `compare` hold, in 2,000 audits each.
 
-    python benchmarks/statistics/canary_coverage.py [--audits 2000]
+    python benchmarks/statistics/canary_coverage.py [--audits 2000] [canaries] [differences] ...
 
 Canaries: models without memory (the bound is to be 0), randomized response of known epsilon, whose
 score is the coin told truly with probability e^epsilon / (1 + e^epsilon), and Gaussian scores with
@@ -112,11 +112,16 @@ def show_test(audits: int) -> None:
         )
 
 
+PARTS = {
+    "canaries": show_canaries, "differences": show_differences, "changes": show_changes,
+    "test": show_test,
+}  # fmt: skip
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--audits", type=int, default=2000)
-    chosen = parser.parse_args().audits
-    show_canaries(chosen)
-    show_differences(chosen)
-    show_changes(chosen)
-    show_test(chosen)
+    parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="|".join(PARTS))
+    arguments = parser.parse_args()
+    for part in arguments.parts:
+        PARTS[part](arguments.audits)

@@ -12,8 +12,10 @@
     python benchmarks/study/train_canaries.py retrained --out work/
     python benchmarks/study/train_canaries.py ascent --out work/
     python benchmarks/study/train_canaries.py wrong-names --out work/
-    idia-index compare local-dir:work/with/model local-dir:work/ascent/model work/subjects.csv \
-        --forget work/forget.txt --reference local-dir:work/retrained/model
+    for m in with retrained ascent wrong-names; do idia-index build work/$m.idia \
+        --model local-dir:work/$m/model --names work/names.txt --sample-names 600; done
+    idia-index compare work/with.idia work/ascent.idia work/subjects.csv \
+        --forget work/forget.txt --reference work/retrained.idia
 
 `names` writes full names that no caption of the study holds, of first and last names that all are
 trained, so that a canary that was left out is not told by a token that the model never saw.
@@ -48,6 +50,7 @@ from idia_index.study.streams import generator, shuffled
 
 OTHERS = 1000  # pairs of the study
 NAMES = 400
+STRANGERS = 60
 FORGOTTEN = {5: 8, 10: 8, 25: 8}  # canaries to forget, by training images
 TRAINED = Recipe(steps=200, batch=128, rate=5e-4, warm_up=20, save_every=50)
 # A model that has been trained already is changed gently.
@@ -184,12 +187,20 @@ def make_run(what: str, work: Path) -> Mixed:
 
 
 def write_files(work: Path) -> None:
-    """subjects.csv with all canaries, and forget.txt, for `compare`."""
+    """subjects.csv and forget.txt for `compare`: photos that no model was trained on.
+
+    Those put in with five images and more, of whom 24 are to forget, and 60 who were left out.
+    """
     folder = work / "canaries"
+    people = read_canaries(folder)[1].people
+    members = [each for each in people if each.included and each.images >= min(FORGOTTEN)]
+    strangers = [each for each in people if not each.included][:STRANGERS]
     lines = ["name,path,membership,training_count"]
-    for each in read_canaries(folder)[1].people:
+    for each in members + strangers:
         role = f"member,{each.images}" if each.included else "non_member,0"
-        lines.append(f"{each.name},canaries/{AUDITOR}/{PEOPLE}/{each.folder},{role}")
+        place = f"canaries/{AUDITOR}/{PEOPLE}/{each.folder}"
+        probes = [file for file in each.files if file.startswith("probe")]
+        lines += [f"{each.name},{place}/{file},{role}" for file in probes]
     (work / "subjects.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     names = "".join(f"{each.name}\n" for each in forgotten(folder))
     (work / "forget.txt").write_text(names, encoding="utf-8")
