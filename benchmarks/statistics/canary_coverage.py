@@ -23,9 +23,12 @@ from idia_index.evaluation.canaries import best_bound, guess, guess_counts
 from idia_index.evaluation.epsilon import epsilon_lower_bound
 from idia_index.evaluation.paired import PairedChange, bootstrap_interval
 from idia_index.evaluation.ranks import rank_test
+from idia_index.support import intervals
 
 # The same counts come again and again.
 canaries.epsilon_lower_bound = cache(epsilon_lower_bound)  # type: ignore[attr-defined]
+canaries.tail = cache(canaries.tail)  # type: ignore[attr-defined]
+intervals.clopper_pearson = cache(intervals.clopper_pearson)
 
 
 def bounds(audits: int, number: int, epsilon: float | None) -> NDArray[np.float64]:

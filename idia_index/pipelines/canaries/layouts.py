@@ -7,15 +7,13 @@ import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from idia_index.errors import MissingExtraError
 from idia_index.support.files import private, private_folder, write_whole
 from idia_index.support.text import json_text
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from idia_index.support.documents import JsonObject
 
 SHARD = 10_000  # pairs of a tar file or folder, as img2dataset writes them
@@ -84,7 +82,7 @@ def write_img2dataset(pairs: Sequence[Pair], out: Path) -> None:
         write_whole(out / f"{shard}.parquet", stream.getvalue())
 
 
-def _arrow() -> ModuleType:
+def _arrow() -> Any:
     try:
         import pyarrow
         import pyarrow.parquet
