@@ -300,11 +300,12 @@ def _rule_without_faces(
 
 
 def _pairs(evidence: Evidence) -> Bool:
-    """Pairs of two subjects whose names are of one sex; all pairs where there is none."""
+    """Pairs of subjects of two names of one sex; of any two names where there is no such pair."""
     sexes = [name_traits(r.subject.name, 0).sex for r in evidence.audit.subjects]
-    same = of_one_sex(sexes, sexes)
-    np.fill_diagonal(same, False)
-    return same if same.any() else ~np.eye(len(sexes), dtype=np.bool_)
+    names = evidence.measured.name_ids
+    another = names[:, None] != names
+    same = of_one_sex(sexes, sexes) & another
+    return same if same.any() else another
 
 
 def _shuffled(who: str, associated: Bool) -> RuleShare:

@@ -14,8 +14,9 @@ from idia_index.evaluation.paired import PairedChange, bootstrap_interval
 from idia_index.evaluation.pvalues import adjusted, passing
 from idia_index.evaluation.ranks import RankTest, rank_test
 from idia_index.evaluation.records.rates import Interval, Share, share
-from idia_index.prompts.names import name_key
+from idia_index.subjects.records import Subject
 from idia_index.support.intervals import Rate
+from idia_index.support.text import labelled
 from idia_index.types import Int64
 
 Status = Literal["still associated", "no longer", "newly", "never"]
@@ -49,10 +50,10 @@ class Side:
     pmi: Float64 | None
 
     @classmethod
-    def of(cls, evidence: Evidence, names: Sequence[str]) -> Side:
-        """The people of these names, each of whom was measured."""
-        places = {name_key(r.subject.name): i for i, r in enumerate(evidence.audit.subjects)}
-        rows = np.array([places[name_key(name)] for name in names], np.int64)
+    def of(cls, evidence: Evidence, people: Sequence[Subject]) -> Side:
+        """These people, each of whom was measured."""
+        places = {r.subject.identity: i for i, r in enumerate(evidence.audit.subjects)}
+        rows = np.array([places[person.identity] for person in people], np.int64)
         decisions = [evidence.audit.subjects[row].decision for row in rows.tolist()]
         controls = evidence.controls
         return cls(
@@ -86,6 +87,7 @@ class PersonChange:
             than 20 other people.
         p_value_before, p_value_after: rank of the name among control names.
         q_value_before, q_value_after: these adjusted within the group (Benjamini-Hochberg).
+        person_id: what tells people of the same name apart; null where nothing was given.
     """
 
     name: str
@@ -101,6 +103,12 @@ class PersonChange:
     p_value_after: float
     q_value_before: float
     q_value_after: float
+    person_id: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The name, with what tells people of the same name apart."""
+        return labelled(self.name, self.person_id)
 
 
 @dataclass(frozen=True)
@@ -160,16 +168,16 @@ class ChangeTest(RankTest):
 
 
 def people_changes(
-    names: Sequence[str], groups: Sequence[Group], before: Side, after: Side
+    people: Sequence[Subject], groups: Sequence[Group], before: Side, after: Side
 ) -> tuple[PersonChange, ...]:
     """One record for each person, in the order given."""
-    q_before, q_after = np.zeros(len(names)), np.zeros(len(names))
+    q_before, q_after = np.zeros(len(people)), np.zeros(len(people))
     for rows in members_of(groups).values():
         q_before[rows] = adjusted(before.p_values[rows])
         q_after[rows] = adjusted(after.p_values[rows])
     return tuple(
         PersonChange(
-            name=name,
+            name=person.name,
             group=groups[i],
             status=STATUS[bool(before.associated[i]), bool(after.associated[i])],
             correct_prompts_before=int(before.correct[i]),
@@ -182,8 +190,9 @@ def people_changes(
             p_value_after=float(after.p_values[i]),
             q_value_before=float(q_before[i]),
             q_value_after=float(q_after[i]),
+            person_id=person.person,
         )
-        for i, name in enumerate(names)
+        for i, person in enumerate(people)
     )
 
 

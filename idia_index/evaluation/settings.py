@@ -26,6 +26,7 @@ class LeftOut:
         setting: the setting that leaves the person out; null for who cannot be tested.
         limit: its value; null likewise.
         value: what the person has, images or training images; null likewise.
+        person_id: what tells people of the same name apart; null where nothing was given.
     """
 
     name: str
@@ -33,6 +34,7 @@ class LeftOut:
     setting: Literal["min_images", "max_training_count"] | None = None
     limit: int | None = None
     value: int | None = None
+    person_id: str | None = None
 
 
 def not_tested(person: SkippedSubject) -> LeftOut:
@@ -68,10 +70,12 @@ class Measurement:
         images, count, most = len(subject.images), subject.training_count, self.max_training_count
         if images < self.min_images:
             reason = f"{counted(images, 'image')}, fewer than {self.min_images}"
-            return LeftOut(subject.name, reason, "min_images", self.min_images, images)
+            return LeftOut(
+                subject.name, reason, "min_images", self.min_images, images, subject.person
+            )
         if count is not None and most is not None and count > most:
             reason = f"{counted(count, 'training image')}, more than {most:,}"
-            return LeftOut(subject.name, reason, "max_training_count", most, count)
+            return LeftOut(subject.name, reason, "max_training_count", most, count, subject.person)
         return None
 
 

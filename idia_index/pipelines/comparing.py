@@ -204,13 +204,13 @@ def _document(
     people: tuple[Sequence[Subject], Sequence[Group]],
     grid: Grid,
 ) -> Comparison:
-    seen = [{name_key(r.subject.name) for r in each.audit.subjects} for each in evidence]
+    seen = [{r.subject.identity for r in each.audit.subjects} for each in evidence]
     everywhere = set.intersection(*seen)
-    pairs = [(s.name, g) for s, g in zip(*people, strict=True) if name_key(s.name) in everywhere]
+    pairs = [(s, g) for s, g in zip(*people, strict=True) if s.identity in everywhere]
     if not pairs:
         raise InputError("nobody could be tested on every model; see the notes above")
-    names, groups = [name for name, _ in pairs], [group for _, group in pairs]
-    sides = [Side.of(each, names) for each in evidence]
+    both, groups = [person for person, _ in pairs], [group for _, group in pairs]
+    sides = [Side.of(each, both) for each in evidence]
     before, after, rows = sides[0], sides[1], members_of(groups)
     none = np.zeros(0, np.int64)
     forget, retain = rows.get("forget", none), rows.get("retain", none)
@@ -229,7 +229,7 @@ def _document(
             for group, own in rows.items()
         },
         reference=_against(asked, models[2], (sides[2], after), rows) if len(models) > 2 else None,
-        people=people_changes(names, groups, before, after),
+        people=people_changes(both, groups, before, after),
         skipped=_skipped(people[0], evidence, everywhere),
         policy=(),
         notes=(),
@@ -260,7 +260,9 @@ def _against(
 
 
 def _skipped(
-    subjects: Sequence[Subject], evidence: Sequence[Evidence], everywhere: set[str]
+    subjects: Sequence[Subject],
+    evidence: Sequence[Evidence],
+    everywhere: set[tuple[str, str | None]],
 ) -> tuple[SkippedPerson, ...]:
     """Who was left out, each once, with the first reason."""
     reasons = {each.name: each.reason for each in skipped_people(subjects)}
@@ -268,6 +270,6 @@ def _skipped(
         for person in each.left_out:
             reasons.setdefault(person.name, person.reason)
     for subject in subjects:
-        if name_key(subject.name) not in everywhere:
+        if subject.identity not in everywhere:
             reasons.setdefault(subject.name, NOT_MEASURED)
     return tuple(SkippedPerson(name, reason) for name, reason in reasons.items())

@@ -24,6 +24,7 @@ from idia_index.subjects.candidates import with_candidates
 from idia_index.subjects.subject_images import encode_subjects
 from idia_index.subjects.subjects import Subject
 from idia_index.subjects.usable import check_skipped, usable_subjects, with_images
+from idia_index.support.text import labelled
 from idia_index.types import Float32, Int64
 
 # (images done, images in all)
@@ -118,7 +119,7 @@ def _of_faces(backend: Backend, subjects: Sequence[Subject]) -> dict[str, Any]:
     crop = subjects[0].crop
     if crop is None:
         return {}
-    people = {subject.name: subject.images for subject in subjects}
+    people = {labelled(subject.name, subject.person): subject.images for subject in subjects}
     view = View(backend.fit_image, backend.seen)
     return {"crop": crop.text, "cautions": face_cautions(people, view, crop)}
 

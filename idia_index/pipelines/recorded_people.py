@@ -49,8 +49,9 @@ def as_recorded(report: RecordedReport) -> People:
     subjects = [_subject(entry) for entry in report.subjects]
     for entry in also:  # ascending places, so that each finds its own
         subjects.insert(entry.place, _subject(entry))
-    elsewhere = {entry.name for entry in also}
-    return People(subjects, tuple(out for out in report.left_out if out.name not in elsewhere))
+    elsewhere = {(entry.name, entry.person_id) for entry in also}
+    left_out = (o for o in report.left_out if (o.name, o.person_id) not in elsewhere)
+    return People(subjects, tuple(left_out))
 
 
 def as_at_source(report: RecordedReport, source: Sequence[Subject]) -> People:
@@ -59,13 +60,14 @@ def as_at_source(report: RecordedReport, source: Sequence[Subject]) -> People:
     Whoever the report does not name is measured, unless the settings leave them out; so nobody
     can be kept quiet. Paths are spelled as in the report, which may have been run elsewhere.
     """
-    known = {entry.name: entry for entry in _entries(report)}
-    told = {out.name: out for out in report.left_out}
+    known = {(entry.name, entry.person_id): entry for entry in _entries(report)}
+    told = {(out.name, out.person_id): out for out in report.left_out}
     subjects, left_out = [], []
     for person in source:
-        if person.name in known:
-            subjects.append(_spelled(person, known[person.name]))
-        elif (out := _left_out(report, told.get(person.name), person)) is not None:
+        who = person.name, person.person
+        if who in known:
+            subjects.append(_spelled(person, known[who]))
+        elif (out := _left_out(report, told.get(who), person)) is not None:
             left_out.append(out)
         else:
             subjects.append(person)
@@ -99,6 +101,7 @@ def _subject(entry: RecordedSubject) -> Subject:
         entry.membership,
         entry.training_count,
         tuple(Skipped(Path(each.file), each.reason) for each in entry.skipped),
+        entry.person_id,
     )
 
 

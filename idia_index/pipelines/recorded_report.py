@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from idia_index.errors import InputError
@@ -34,6 +34,7 @@ class RecordedSubject:
     training_count: int | None
     image_files: tuple[str, ...]
     skipped: tuple[SkippedFile, ...]
+    person_id: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

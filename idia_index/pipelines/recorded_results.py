@@ -120,6 +120,7 @@ class _SubjectMeta:
     rival_spellings: tuple[str, ...]
     images: tuple[Path, ...]
     skipped: tuple[Skipped, ...]
+    person: str | None = None
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,7 @@ def _subject_meta(result: SubjectVotes) -> _SubjectMeta:
         rival_spellings=result.rival_spellings,
         images=tuple(map(Path, subject.images)),
         skipped=result.skipped,
+        person=subject.person,
     )
 
 
@@ -279,7 +281,13 @@ def _votes(measured: Measured, place: int, entry: _SubjectMeta, tau: int) -> Sub
     winners, counts, _ = count_votes(measured.predictions[:, here])
     name_id = int(measured.name_ids[place])
     return SubjectVotes(
-        subject=Subject(entry.name, entry.images, entry.membership, entry.training_count),
+        subject=Subject(
+            entry.name,
+            entry.images,
+            entry.membership,
+            entry.training_count,
+            person=entry.person,
+        ),
         name_id=name_id,
         in_index=entry.in_index,
         predictions=measured.predictions[:, here],

@@ -25,7 +25,7 @@ def query_text(result: QueryResult) -> str:
     """The answer to a query of one subject."""
     (subject,) = result.subjects
     lines = [
-        f"{subject.name}: {subject.verdict}.",
+        f"{subject.label}: {subject.verdict}.",
         f"{subject.correct_prompts} of {counted(len(result.templates), 'prompt')} choose the name "
         f"among {counted(result.candidates, 'candidate')}, over "
         f"{counted(subject.images, 'image')} (tau {result.tau}).",
@@ -72,7 +72,7 @@ def audit_text(result: AuditResult) -> str:
     people = result.most_associated_first
     rows = [
         [
-            s.name,
+            s.label,
             str(s.images),
             f"{s.correct_prompts}/{len(result.templates)}",
             "yes" if s.inferred_member else "no",

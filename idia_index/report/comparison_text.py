@@ -141,7 +141,7 @@ def _people_rows(result: Comparison) -> list[list[str]]:
 def _rows(people: list[PersonChange]) -> Iterator[list[str]]:
     for p in people:
         yield [
-            p.name, p.group, p.status,
+            p.label, p.group, p.status,
             f"{p.correct_prompts_before} -> {p.correct_prompts_after}",
             f"{p.margin_before:+.3f} -> {p.margin_after:+.3f}",
             f"{p_value(p.p_value_before)} -> {p_value(p.p_value_after)}",

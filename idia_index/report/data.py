@@ -134,6 +134,7 @@ def _subject(votes: AuditVotes, r: SubjectVotes, missed: Rate | None) -> Subject
         rivals_named=may_be_named(r.predictions, r.name_id),
         image_files=_files(r),
         skipped=_skipped(r),
+        person_id=r.subject.person,
     )
 
 
@@ -206,7 +207,7 @@ def evaluation_result(evidence: Evidence, settings: Settings) -> EvaluationResul
 
 
 def _replay(evidence: Evidence, chosen: Evidence) -> Replay:
-    origin, reported = evidence.origin, {r.subject.name for r in chosen.audit.subjects}
+    origin, reported = evidence.origin, {r.subject.identity for r in chosen.audit.subjects}
     return Replay(
         command="idia-index replay report.json",
         drawing=ALGORITHM,
@@ -220,7 +221,7 @@ def _replay(evidence: Evidence, chosen: Evidence) -> Replay:
         also_measured=tuple(
             _also_measured(r, place)
             for place, r in enumerate(evidence.audit.subjects)
-            if r.subject.name not in reported
+            if r.subject.identity not in reported
         ),
     )
 
@@ -234,4 +235,5 @@ def _also_measured(r: SubjectVotes, place: int) -> MeasuredSubject:
         training_count=r.subject.training_count,
         image_files=_files(r),
         skipped=_skipped(r),
+        person_id=r.subject.person,
     )

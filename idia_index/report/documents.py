@@ -147,6 +147,7 @@ class MeasuredSubject:
 
     Attributes:
         place: where among all measured people.
+        person_id: as of a person of the report.
     """
 
     name: str
@@ -155,6 +156,7 @@ class MeasuredSubject:
     training_count: int | None
     image_files: tuple[str, ...]
     skipped: tuple[SkippedFile, ...]
+    person_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,11 @@ from idia_index.evaluation.records.rates import Membership
 from idia_index.evaluation.records.sensitivity import Firmness
 from idia_index.evaluation.strength import Grade
 from idia_index.support.documents import JsonObject, to_object
+from idia_index.support.text import labelled
 
 # Of a person in subjects.csv and in a data frame.
 COLUMNS = (
-    "name", "images", "correct_prompts", "inferred_member", "strength", "membership",
+    "name", "person_id", "images", "correct_prompts", "inferred_member", "strength", "membership",
     "training_count", "p_value", "p_value_of", "control_p_value", "name_fixed_p_value", "q_value",
     "controls", "references", "reference_photos", "rule_null", "margin", "pmi",
 )  # fmt: skip
@@ -90,6 +91,7 @@ class SubjectResult:
         strength: how strong the evidence is; null where there are no p-values.
         margin: mean similarity of the images to the name minus that to the best other.
         firmness: how far the verdict depends on settings; of an evaluation only.
+        person_id: what tells people of the same name apart; null where nothing was given.
     """
 
     name: str
@@ -123,6 +125,12 @@ class SubjectResult:
     strength: Grade | None = None
     margin: float | None = None
     firmness: Firmness | None = None
+    person_id: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The name, with what tells people of the same name apart."""
+        return labelled(self.name, self.person_id)
 
     @property
     def decision(self) -> Decision:
@@ -141,7 +149,7 @@ class SubjectResult:
         inferred = "associated" if self.inferred_member else "not associated"
         p = "" if self.p_value is None else f", p={self.p_value:.2g}"
         return (
-            f"<SubjectResult {self.name!r}: {inferred}, {self.correct_prompts} of "
+            f"<SubjectResult {self.label!r}: {inferred}, {self.correct_prompts} of "
             f"{len(self.votes)} prompts, {self.images} images{p}>"
         )
 

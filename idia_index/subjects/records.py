@@ -8,6 +8,7 @@ from typing import SupportsIndex, overload
 
 from idia_index.encode.image_bytes import ImageFile
 from idia_index.photos.crops import Crop
+from idia_index.prompts.names import name_key
 
 MEMBER, NON_MEMBER = "member", "non_member"
 
@@ -41,6 +42,11 @@ class Subject:
     skipped: tuple[Skipped, ...] = field(default=())
     person: str | None = None
     crop: Crop | None = None
+
+    @property
+    def identity(self) -> tuple[str, str | None]:
+        """What tells the subject from all others: the name to the model, and `person`."""
+        return name_key(self.name), self.person
 
 
 @dataclass(frozen=True)

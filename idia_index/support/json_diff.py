@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from idia_index.support.documents import Json
+from idia_index.support.text import labelled
 
 MISSING = "(not there)"
 
@@ -38,7 +39,8 @@ def differences(
 ) -> list[Difference]:
     """Every difference of two documents, as `json.loads` gives them.
 
-    Lists of objects that all have a `name` of their own are compared by it, others by place.
+    Lists of objects that all have a `name` of their own, with their `person_id` if they have one,
+    are compared by it, others by place.
 
     Args:
         recorded: the first document, of whatever content.
@@ -104,7 +106,15 @@ def _is_number(value: Any) -> bool:
 
 def _by_name(items: list[Any]) -> dict[Any, Any] | None:
     """Items by their names; None where one has none, or two have the same."""
-    names = [item.get("name") if isinstance(item, dict) else None for item in items]
-    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+    names = [_name(item) for item in items]
+    if None in names or len(set(names)) < len(names):
         return None
     return dict(zip(names, items, strict=True))
+
+
+def _name(item: Any) -> str | None:
+    name = item.get("name") if isinstance(item, dict) else None
+    if not isinstance(name, str):
+        return None
+    person = item.get("person_id")
+    return labelled(name, person if isinstance(person, str) else None)

@@ -25,6 +25,11 @@ def shown(value: object, limit: int = 80) -> str:
     return repr(text) if len(text) <= limit else f"{text[:limit]!r}... ({len(text)} characters)"
 
 
+def labelled(name: str, person: str | None) -> str:
+    """A person's name, with what tells people of the same name apart."""
+    return name if person is None else f"{name} ({person})"
+
+
 def shown_path(path: str | os.PathLike[str]) -> str:
     """A path as an error message may show it: plain where it is printable, else quoted."""
     text = os.fspath(path)

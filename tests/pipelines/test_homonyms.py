@@ -1,0 +1,136 @@
+"""Two people of one name whom a table tells apart stay two, from the table to the replay."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_backend import ToyBackend
+from toy_world import CROWD, MEMBERS, NON_MEMBERS, make_world, name_of
+
+from idia_index import build_index
+from idia_index.cli.main import run as run_command
+from idia_index.prompts.names import make_names
+
+pytestmark = pytest.mark.usefixtures("toy_plugin")
+MEMBER, STRANGER = 5, MEMBERS + 6  # the second gets the first's name
+Paths = tuple[Path, Path]
+
+
+def run(*arguments: object) -> int:
+    return run_command([str(argument) for argument in arguments], False)
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """An index, and a table in which a member and a non-member share a name."""
+    index, table = make_world(tmp_path_factory.mktemp("world"))
+    head, *rows = table.read_text().splitlines()
+    rows[STRANGER] = rows[STRANGER].replace(name_of(STRANGER), name_of(MEMBER))
+    rows = [f"{row},q{place}" for place, row in enumerate(rows)]
+    table.write_text("\n".join([f"{head},person_id", *rows]) + "\n")
+    return index.path, table
+
+
+@pytest.fixture(params=["there", "gone"])
+def source(request: pytest.FixtureRequest, paths: Paths) -> Iterator[str]:
+    """The table from which a replay reads the people again, or its absence."""
+    yield request.param
+    if (away := paths[1].with_suffix(".away")).exists():
+        away.rename(paths[1])
+
+
+def of_the_name(out: Path) -> dict[str, Any]:
+    found = json.loads((out / "report.json").read_text())["subjects"]
+    assert len(found) == MEMBERS + NON_MEMBERS
+    return {s["person_id"]: s for s in found if s["name"] == name_of(MEMBER)}
+
+
+COMMANDS = {"audit": (), "evaluate": ("--min-images", 5, "--sample-sizes", "1,5", "--draws", 2)}
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_both_are_reported_and_replayed(
+    verb: str, source: str, paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(verb, *paths, *COMMANDS[verb], "--out", tmp_path / "o") == 0
+    both = of_the_name(tmp_path / "o")
+    assert [both[q]["membership"] for q in both] == ["member", "non_member"]
+    folders = {q: {Path(f).parent.name for f in each["image_files"]} for q, each in both.items()}
+    assert folders == {f"q{i}": {f"p{i}"} for i in (MEMBER, STRANGER)}
+    # Each is decided by their own photos: the member is found, the other is not.
+    assert [both[q]["inferred_member"] for q in both] == [True, False]
+    with (tmp_path / "o" / "subjects.csv").open(newline="") as file:
+        rows = {r["person_id"]: r for r in csv.DictReader(file) if r["name"] == name_of(MEMBER)}
+    assert {q: row["membership"] for q, row in rows.items()} == {
+        f"q{MEMBER}": "member",
+        f"q{STRANGER}": "non_member",
+    }
+    page = (tmp_path / "o" / "index.html").read_text()
+    for person in both:
+        assert f"{name_of(MEMBER)} ({person})" in page
+    if source == "gone":
+        paths[1].rename(paths[1].with_suffix(".away"))
+    capsys.readouterr()
+    assert run("replay", tmp_path / "o", "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["exact"] and data["subjects"] == MEMBERS + NON_MEMBERS
+
+
+def test_whom_the_settings_leave_out_is_one_of_the_two(
+    paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The member has 25 training images, the other none."""
+    assert run("evaluate", *paths, *COMMANDS["evaluate"], "--out", tmp_path / "all") == 0
+    out = ("--out", tmp_path / "o", "--max-training-count", 5)
+    assert run("evaluate", "--from", tmp_path / "all", *COMMANDS["evaluate"], *out) == 0
+    report = json.loads((tmp_path / "o" / "report.json").read_text())
+    assert [s["person_id"] for s in report["subjects"] if s["name"] == name_of(MEMBER)] == [
+        f"q{STRANGER}"
+    ]
+    for gone in (False, True):
+        if gone:
+            paths[1].rename(paths[1].with_suffix(".away"))
+        try:
+            capsys.readouterr()
+            assert run("replay", tmp_path / "o", "--json") == 0
+        finally:
+            if gone:
+                paths[1].with_suffix(".away").rename(paths[1])
+        assert json.loads(capsys.readouterr().out)["exact"]
+
+
+def test_what_is_falsified_of_one_is_named_as_theirs(
+    paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("audit", *paths, "--out", tmp_path / "o") == 0
+    data = json.loads((tmp_path / "o" / "report.json").read_text())
+    one = next(s for s in data["subjects"] if s["person_id"] == f"q{STRANGER}")
+    one["margin"] = 0.5
+    (tmp_path / "o" / "report.json").write_text(json.dumps(data))
+    capsys.readouterr()
+    assert run("replay", tmp_path / "o", "--json") == 1
+    found = json.loads(capsys.readouterr().out)["differences"]
+    assert [each["where"] for each in found] == [
+        f"subjects[{name_of(MEMBER)} (q{STRANGER})].margin"
+    ]
+
+
+def test_two_models_are_compared_person_by_person(
+    paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index, table = paths
+    assert run("audit", index, table, "--out", tmp_path / "o") == 0
+    wanted = {q: each["margin"] for q, each in of_the_name(tmp_path / "o").items()}
+    capsys.readouterr()
+    names = make_names([name_of(i) for i in range(MEMBERS + NON_MEMBERS + CROWD)])
+    build_index(tmp_path / "other", ToyBackend(model="another"), names)
+    assert run("compare", tmp_path / "other", index, table, "--json") == 0
+    people = json.loads(capsys.readouterr().out)["people"]
+    assert len(people) == MEMBERS + NON_MEMBERS
+    found = {p["person_id"]: p["margin_after"] for p in people if p["name"] == name_of(MEMBER)}
+    assert found == pytest.approx(wanted)
