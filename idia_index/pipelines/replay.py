@@ -192,7 +192,7 @@ def compare(
 def value_made_again(one: Difference) -> Json:
     """The value, but no rival's name: here, too, no wrong name is answered with the right one."""
     value = one.recomputed
-    is_own = one.where.startswith(f"subjects[{value}]")
+    is_own = one.where.startswith((f"subjects[{value}]", f"subjects[{value} ("))
     if one.what == "subjects.votes.winner" and isinstance(value, str) and not is_own:
         return ANOTHER
     return value
