@@ -11,6 +11,7 @@ import pytest
 from toy_backend import ToyBackend
 
 from idia_index.cli.main import run as run_command
+from idia_index.evaluation.controls import name_traits
 from idia_index.pipelines.recorded_results import read_results
 from idia_index.study import subjects
 
@@ -30,13 +31,18 @@ def test_the_name_swap_is_that_of_the_report(
     told = json.loads(capfd.readouterr().out)["study"]["name_swap"]
     report = json.loads((out / "report" / "report.json").read_text())
     assert told == report["evaluation"]["baselines"]["rule"]["name_swap"]
-    # Counted once more: a non-member's images under every other subject's name.
+    # Counted once more: a non-member's images under the names of the other subjects of their sex.
     found = read_results(out / "report")
-    ids = {r.name_id for r in found.audit.subjects}
+    sex = {s.name: name_traits(s.name, 0).sex for s in PEOPLE}
     hits = total = 0
     for result in found.audit.subjects:
         if result.subject.membership == "non_member":
-            others = ids - {result.name_id}
+            own = result.subject.name
+            others = {
+                r.name_id
+                for r in found.audit.subjects
+                if sex[r.subject.name] == sex[own] and r.subject.name != own
+            }
             won = set()
             for row in result.predictions:
                 (first, most), *rest = Counter(row.tolist()).most_common(2)
