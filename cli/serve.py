@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from idia_index.cli.options import DIRECTORY
+from idia_index.cli.options import DIRECTORY, reference_option
 from idia_index.cli.terminal import note, say
 from idia_index.errors import InputError, MissingExtraError
 
@@ -20,6 +20,7 @@ from idia_index.errors import InputError, MissingExtraError
     "  PAGES=secret idia-index serve people.idia --host 192.168.1.5 --password-env PAGES"
 )
 @click.argument("index", type=DIRECTORY, required=False)
+@reference_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -34,7 +35,12 @@ from idia_index.errors import InputError, MissingExtraError
 )
 @click.option("--open/--no-open", "open_browser", default=False, help="Open the link in a browser.")
 def command(
-    index: Path | None, host: str, port: int, password_env: str | None, open_browser: bool
+    index: Path | None,
+    reference_faces: Path | None,
+    host: str,
+    port: int,
+    password_env: str | None,
+    open_browser: bool,
 ) -> None:
     """Show pages for people without a terminal, on this computer alone.
 
@@ -60,4 +66,6 @@ def command(
         if open_browser:
             webbrowser.open(link)
 
-    serve(index, host=host, port=port, password=password, ready=ready)
+    serve(
+        index, reference_faces=reference_faces, host=host, port=port, password=password, ready=ready
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from idia_index.errors import InputError
 from idia_index.photos.faces import Box, Detector, installed_detector, needed_detector
 from idia_index.support.files import sha256_of
 from idia_index.support.tables import read_table
-from idia_index.support.text import shown, shown_path
+from idia_index.support.text import counted, shown, shown_path
 
 MARGIN = 0.4  # of a face's longer side, left around it on each side
 _FACE = re.compile(r"face(?::(\d+(?:\.\d+)?))?")
@@ -105,6 +106,14 @@ def read_crop(text: str) -> Crop:
         digest = sha256_of(file)
     boxes = _read_boxes(path)
     return Crop(f"boxes of {path.name}, SHA-256 {digest}", installed_detector(), boxes=boxes)
+
+
+def crop_by_hand(boxes: Mapping[str, Box]) -> Crop:
+    """The crop of boxes that somebody gave for photos, by their paths or names."""
+    places = {Path(os.path.realpath(name)): box for name, box in boxes.items()}
+    digest = hashlib.sha256(repr(sorted(boxes.items())).encode("utf-8")).hexdigest()
+    told = f"boxes of {counted(len(boxes), 'photo')}, SHA-256 {digest}"
+    return Crop(told, installed_detector(), boxes=places)
 
 
 def _read_boxes(path: Path) -> dict[Path, Box]:

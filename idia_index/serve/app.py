@@ -32,7 +32,7 @@ def make_app(server: Server, hosts: Collection[str]) -> Starlette:
         Route(f"{person}/photos", person_views.add_photos, methods=_POST),
         Route(f"{person}/drawn", person_views.add_drawn, methods=_POST),
         Route(f"{person}/remove", person_views.remove_photo, methods=_POST),
-        Route(f"{person}/small/{{sha256}}", person_views.small, methods=_GET),
+        Route(f"{person}/frame", person_views.frame, methods=_POST),
         Route(f"{person}/ask", person_views.start, methods=_POST),
         Route(f"{person}/cancel", person_views.cancel, methods=_POST),
         Route(f"{person}/answer", person_views.answer, methods=_GET),

@@ -20,13 +20,14 @@ def ask(models: Models, choice: Choice, subjects: Sequence[Subject], progress: P
     Raises:
         IdiaIndexError: as `audit`.
     """
-    index, backend = models.load(choice, progress)
+    index, backend, faces = models.load(choice, progress)
     evidence = gather(
         index,
         backend,
         subjects,
         Measurement(),
         cached=False,  # embeddings of faces are not kept
+        reference_faces=faces,
         progress=progress,
     )
     progress("writing the answer", 0, 1)

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from idia_index.encode.image_bytes import ImageBytes, ImageFile
 from idia_index.errors import InputError
+from idia_index.photos.crops import Crop, crop_by_hand, read_crop
+from idia_index.photos.faces import Box
 from idia_index.report.documents import AuditResult
+from idia_index.report.photos import PhotoInView
 from idia_index.serve.jobs import Job
 from idia_index.subjects.records import Subject, SubjectList
-
-ENOUGH, PROTOCOL = 15, 30  # photos: verdicts of fewer are shaky; what the paper takes
 
 
 @dataclass(frozen=True)
 class Choice:
-    """An index that was chosen; None: the practice model's."""
+    """An index that was chosen.
+
+    Attributes:
+        path: its folder; None: the practice model's.
+        reference_faces: portraits that names are tried on; None: none.
+    """
 
     path: Path | None = None
+    reference_faces: Path | None = None
 
     @property
     def title(self) -> str:
@@ -33,16 +41,18 @@ class Photo:
 
     Attributes:
         image: its name and bytes.
-        sha256: of the bytes.
-        width, height: pixels, upright.
-        small: a small JPEG of it, for pages.
+        view: what the model sees of it, and what speaks against it.
+        tile: the same as a picture, a data URI.
     """
 
     image: ImageBytes
-    sha256: str
-    width: int
-    height: int
-    small: bytes = field(repr=False)
+    view: PhotoInView
+    tile: str = field(repr=False)
+
+    @property
+    def key(self) -> str:
+        """What forms call it by."""
+        return hashlib.sha256(self.image.data).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,10 @@ class Case:
         name: the name under test.
         basis: on what ground the person is tested, as whoever asks states it.
         photos: what will be judged.
+        advice: what to do about them, in one line.
         skipped: why each other file will not.
+        framing: what is cut out of every photo: "none", "face" or "centre".
+        boxes: by a photo's name, what is cut out of it instead.
         job: what is being done.
         answer: what was found.
     """
@@ -81,7 +94,10 @@ class Case:
     basis: str
     id: str = field(default_factory=_new_id)
     photos: list[Photo] = field(default_factory=list)
+    advice: str = ""
     skipped: list[str] = field(default_factory=list)
+    framing: str = "none"
+    boxes: dict[str, Box] = field(default_factory=dict)
     job: Job | None = None
     answer: Answer | None = None
 
@@ -94,7 +110,13 @@ class Case:
         """The person, for an audit; raises InputError without a photo."""
         if not self.photos:
             raise InputError("there is no photo yet: choose at least one")
-        return Subject(self.name, tuple(photo.image for photo in self.photos))
+        images = tuple(photo.image for photo in self.photos)
+        return Subject(self.name, images, crop=self.crop)
+
+    @property
+    def crop(self) -> Crop:
+        """What is cut out of the photos; raises InputError where nothing finds faces for it."""
+        return crop_by_hand(self.boxes) if self.boxes else read_crop(self.framing)
 
     def forget_photos(self) -> None:
         """Lets the photos go, and keeps the answer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 from idia_index.encode.backend import Backend
 from idia_index.pipelines.build import build_index
@@ -14,8 +15,24 @@ from idia_index.search.index import Index
 from idia_index.search.open import open_index
 from idia_index.serve.desk import Choice
 from idia_index.serve.jobs import Progress
-from idia_index.study import candidates
+from idia_index.study import candidates, write_reference_faces
 from idia_index.support.files import private_folder
+
+FACES, FACE_IMAGES = 100, 5  # drawn people of each sex for comparison, portraits of each
+
+
+class Loaded(NamedTuple):
+    """What answers.
+
+    Attributes:
+        index: the index.
+        backend: its model.
+        faces: where reference faces lie; None: nowhere.
+    """
+
+    index: Index
+    backend: Backend
+    faces: Path | None
 
 
 class Models:
@@ -23,37 +40,49 @@ class Models:
 
     def __init__(self, practice: Path) -> None:
         self.practice = practice
-        self._held: tuple[Choice, Index, Backend] | None = None
+        self._held: tuple[Choice, Loaded] | None = None
 
-    def load(self, choice: Choice, progress: Progress) -> tuple[Index, Backend]:
-        """The index of a choice, and the model that it was built with.
+    def load(self, choice: Choice, progress: Progress) -> Loaded:
+        """The index of a choice, the model that it was built with, and reference faces.
 
         Raises:
             IdiaIndexError: as `open_index` and `load_backend_for`.
         """
         if self._held is not None and self._held[0] == choice:
-            return self._held[1], self._held[2]
+            return self._held[1]
         self._held = None
         progress("loading the model", 0, 1)
         if choice.path is None:
             backend = study_backend()
             index = self._practice_index(backend, progress)
+            faces: Path | None = self._practice_faces(progress)
         else:
             index = open_index(choice.path)
             backend = load_backend_for(index)
-        self._held = (choice, index, backend)
-        return index, backend
+            faces = choice.reference_faces
+        loaded = Loaded(index, backend, faces)
+        self._held = (choice, loaded)
+        return loaded
 
     def _practice_index(self, backend: Backend, progress: Progress) -> Index:
-        private_folder(self.practice.parent)
+        private_folder(self.practice)
         names = make_names(candidates(), "the study's candidates")
         return build_index(
-            self.practice,
+            self.practice / "index.idia",
             backend,
             names,
             resume=True,
             progress=lambda done, total: progress("encoding the practice prompts", done, total),
         )
+
+    def _practice_faces(self, progress: Progress) -> Path:
+        folder = self.practice / "faces"
+        if not folder.exists():  # written whole or not at all
+            progress("drawing people for comparison", 0, 1)
+            part = self.practice / "faces.part"
+            shutil.rmtree(part, ignore_errors=True)
+            write_reference_faces(part, FACES, FACE_IMAGES).rename(folder)
+        return folder
 
     def practice_bytes(self) -> int:
         """Bytes that the practice index takes on disk."""

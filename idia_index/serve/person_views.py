@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import date
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from idia_index.errors import InputError
+from idia_index.photos.crops import read_crop
+from idia_index.photos.faces import Box, installed_detector
 from idia_index.prompts.name_order import given_first
 from idia_index.prompts.names import as_utf8, clean_name
+from idia_index.report.photos import ENOUGH, PAPER
 from idia_index.serve.asking import ask
-from idia_index.serve.desk import ENOUGH, PROTOCOL, Answer, Case
+from idia_index.serve.desk import Answer, Case, Photo
 from idia_index.serve.jobs import Progress
 from idia_index.serve.letter import letter
 from idia_index.serve.photos import is_drawn, practice_names, practice_photos, take_photos
@@ -20,6 +23,11 @@ from idia_index.serve.spelling import spelling_note
 from idia_index.serve.uploads import Form
 from idia_index.support.text import check_text
 
+FRAMINGS = {
+    "none": "The whole photo, as the published method takes it",
+    "face": "The face and a margin around it",
+    "centre": "The central square",
+}
 BASES = {
     "self": "It is me",
     "consent": "The person agreed to this test",
@@ -61,8 +69,10 @@ async def photos(request: Request) -> Response:
         request,
         "photos.html.j2",
         case=case,
+        framings=FRAMINGS,
         enough=ENOUGH,
-        protocol=PROTOCOL,
+        protocol=PAPER,
+        finds_faces=installed_detector() is not None,
         spelling=spelling_note(case.choice, case.name),
         drawn=case.choice.path is None and is_drawn(case.name),
     )
@@ -90,7 +100,7 @@ def _take(request: Request, case: Case, form: Form) -> Response:
     _check_idle(case)
 
     def work(progress: Progress) -> None:
-        take_photos(case, form.files, server.limits, progress)
+        take_photos(case, form.files, server.limits, server.models, progress)
 
     case.job = server.jobs.add("Looking at the photos", work)
     return go(f"/person/{case.id}/photos")
@@ -101,17 +111,47 @@ async def remove_photo(request: Request, form: Form) -> Response:
     """Takes a photo back."""
     case = case_of(request)
     _check_idle(case)
-    sha256 = form.fields.get("photo", "")
-    case.photos = [photo for photo in case.photos if photo.sha256 != sha256]
-    return go(f"/person/{case.id}/photos")
+    gone = _photo(case, form)
+    case.photos.remove(gone)
+    case.boxes.pop(gone.image.name, None)
+    return _take(request, case, Form())
 
 
-async def small(request: Request) -> Response:
-    """A small copy of a photo."""
-    for photo in case_of(request).photos:
-        if photo.sha256 == request.path_params["sha256"]:
-            return Response(photo.small, media_type="image/jpeg")
-    return PlainTextResponse("gone\n", 404)
+@posted
+async def frame(request: Request, form: Form) -> Response:
+    """Says what is cut out of all photos, or of one."""
+    case = case_of(request)
+    _check_idle(case)
+    if "framing" in form.fields:
+        framing = form.fields["framing"]
+        read_crop(framing if framing in FRAMINGS else "none")
+        case.framing, case.boxes = framing if framing in FRAMINGS else "none", {}
+    else:
+        photo = _photo(case, form)
+        case.boxes[photo.image.name] = _box(form, photo)
+    return _take(request, case, Form())
+
+
+def _photo(case: Case, form: Form) -> Photo:
+    key = form.fields.get("photo", "")
+    found = next((photo for photo in case.photos if photo.key == key), None)
+    if found is None:
+        raise InputError("this photo is not there any more: open the page anew")
+    return found
+
+
+def _box(form: Form, photo: Photo) -> Box:
+    """What somebody wants cut out of a photo, in its pixels."""
+    try:
+        box = Box(*(float(form.fields[side]) for side in ("left", "top", "right", "bottom")))
+    except (KeyError, ValueError) as error:
+        raise InputError("give left, top, right and bottom as numbers of pixels") from error
+    if not (0 <= box.left < box.right and 0 <= box.top < box.bottom) or box.right > 1e5:
+        raise InputError(
+            f"{photo.image.name}: {box.left:g}, {box.top:g}, {box.right:g}, {box.bottom:g} is no "
+            "box: left is less than right, top less than bottom"
+        )
+    return box
 
 
 @posted

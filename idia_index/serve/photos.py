@@ -10,60 +10,61 @@ from pathlib import PurePosixPath
 from PIL import Image
 
 from idia_index.encode.image_bytes import ImageBytes
-from idia_index.encode.images import decode_image, hash_image, open_image
 from idia_index.errors import InputError
+from idia_index.pipelines.photos import look_at_photos
 from idia_index.prompts.names import folder_to_name
 from idia_index.serve.desk import Case, Photo
 from idia_index.serve.jobs import Progress
 from idia_index.serve.limits import Limits
+from idia_index.serve.models import Models
 from idia_index.study import render, subjects
 from idia_index.subjects.records import SkippedSubject, Subject, SubjectList
 
-SMALL = 192  # pixels of the longer side of what pages show
 PRACTICE_PHOTOS = 30
 
 
 def take_photos(
-    case: Case, files: Sequence[ImageBytes], limits: Limits, progress: Progress
+    case: Case, files: Sequence[ImageBytes], limits: Limits, models: Models, progress: Progress
 ) -> None:
-    """Decodes each file once, and adds to a person those that are photos."""
-    for done, file in enumerate(files):
-        progress("looking at the photos", done, len(files))
-        try:
-            photo = _photo(_unlike(file, (each.image.name for each in case.photos)), limits)
-        except InputError as error:
-            case.skipped.append(str(error))
-            continue
-        same = next((each for each in case.photos if each.sha256 == photo.sha256), None)
-        if same is None:
-            case.photos.append(photo)
+    """Looks at a person's photos and at files that were sent, as the verb `photos` does.
+
+    Raises:
+        IdiaIndexError: the model cannot be loaded, or the crop is none.
+    """
+    images = [photo.image for photo in case.photos]
+    skipped = list(case.skipped)
+    for file in files:
+        reason = _why_not(file, images, limits)
+        if reason:
+            skipped.append(reason)
         else:
-            case.skipped.append(
-                f"{file.name}: holds the same bytes as {same.image.name} and counts once"
-            )
-    progress("looking at the photos", len(files), len(files))
+            images.append(_unlike(file, (image.name for image in images)))
+    _, backend, _ = models.load(case.choice, progress)
+
+    def told(done: int, total: int) -> None:
+        progress("looking at the photos", done, total)
+
+    sheet = look_at_photos([Subject(case.name, tuple(images))], case.crop, backend, told)
+    (person,), (tiles,) = sheet.result.subjects, sheet.tiles
+    by_name = {image.name: image for image in images}
+    case.photos = [
+        Photo(by_name[view.file], view, tile)
+        for view, tile in zip(person.photos, tiles, strict=True)
+    ]
+    case.advice, case.skipped = person.advice, [*skipped, *(each.reason for each in person.skipped)]
 
 
-def _photo(file: ImageBytes, limits: Limits) -> Photo:
+def _why_not(file: ImageBytes, known: Sequence[ImageBytes], limits: Limits) -> str:
+    """Why a file is not looked at; empty where it is."""
     if len(file.data) > limits.file_bytes:
-        raise InputError(
+        return (
             f"{file.name}: {len(file.data):,} bytes, photos of up to {limits.file_bytes:,} are "
             "taken; save it smaller"
         )
-    with open_image(file) as opened:
-        sha256 = hash_image(opened, file)
-        opened.seek(0)
-        image = decode_image(opened, file)
-    return Photo(file, sha256, image.width, image.height, small_copy(image))
-
-
-def small_copy(image: Image.Image) -> bytes:
-    """A small JPEG of an image."""
-    small = image.convert("RGB")
-    small.thumbnail((SMALL, SMALL))
-    out = io.BytesIO()
-    small.save(out, "JPEG", quality=85)
-    return out.getvalue()
+    same = next((each for each in known if each.data == file.data), None)
+    if same is not None:
+        return f"{file.name}: holds the same bytes as {same.name} and counts once"
+    return ""
 
 
 def _unlike(file: ImageBytes, names: Iterable[str]) -> ImageBytes:

@@ -24,6 +24,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def serve(
     index: Path | None,
     *,
+    reference_faces: Path | None,
     host: str,
     port: int,
     password: str | None,
@@ -33,6 +34,7 @@ def serve(
 
     Args:
         index: the index to begin with; None: the practice model's.
+        reference_faces: portraits that names are tried on, for this index; None: none.
         host: address to listen on; another than this machine's own takes a password.
         port: 0 takes a free one.
         password: None on this machine alone, where the link has a one-time token.
@@ -44,10 +46,10 @@ def serve(
     local = host in LOOPBACK
     if not local and not password:
         raise InputError(f"--host {host}: others can reach it; set a password (--password-env)")
-    limits, start = Limits(), Choice(index)
+    limits, start = Limits(), Choice(index, reference_faces)
     server = Server(
         keys=Keys(lambda: Desk(start), password),
-        models=Models(user_cache_path("idia-index") / "practice.idia"),
+        models=Models(user_cache_path("idia-index") / "practice"),
         jobs=Jobs(limits.jobs),
         start=start,
         local=local,

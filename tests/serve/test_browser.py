@@ -76,7 +76,7 @@ def test_five_clicks_to_an_answer_and_its_print(
     page.fill("#name", NAME)
     page.click("text=Go on to the photos")
     page.click("text=Take the 30 drawn photos")
-    page.wait_for_selector("text=What will be judged")
+    page.wait_for_selector("text=What the model sees")
     assert page.locator(".sheet img").count() == 30
     loaded = "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
     assert page.evaluate(loaded)
@@ -132,7 +132,7 @@ def test_two_tabs_work_on_two_people(context: BrowserContext, client: Client) ->
         page.fill("#name", name)
         page.click("text=Go on to the photos")
     first.click("text=Take the 30 drawn photos")
-    first.wait_for_selector("text=What will be judged")
+    first.wait_for_selector("text=What the model sees")
     second.reload()
     assert "0 photos" in second.inner_text("main")
     assert NAME not in second.inner_text("main")
