@@ -69,7 +69,7 @@ def group_tests(
         if name in groups and controls[place]:
             places[groups[name]].append(place)
     found = [(group, len(here), combined_p(scores[here])) for group, here in places.items()]
-    q_values = adjusted([p for _, _, p in found]) if found else []
+    q_values: Sequence[float] = adjusted([p for _, _, p in found]).tolist() if found else []
     tests = [GroupTest(*each, float(q)) for each, q in zip(found, q_values, strict=True)]
     return tuple(sorted(tests, key=lambda test: (test.p_value, test.group)))
 

@@ -20,14 +20,14 @@ def ask(models: Models, choice: Choice, subjects: Sequence[Subject], progress: P
     Raises:
         IdiaIndexError: as `audit`.
     """
-    index, backend, faces = models.load(choice, progress)
+    loaded = models.load(choice, progress)
     evidence = gather(
-        index,
-        backend,
+        loaded.index,
+        loaded.backend,
         subjects,
         Measurement(),
         cached=False,  # embeddings of faces are not kept
-        reference_faces=faces,
+        reference_faces=loaded.faces,
         progress=progress,
     )
     progress("writing the answer", 0, 1)

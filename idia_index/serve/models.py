@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from idia_index.encode.backend import Backend
 from idia_index.pipelines.build import build_index
@@ -21,7 +21,8 @@ from idia_index.support.files import private_folder
 FACES, FACE_IMAGES = 100, 5  # drawn people of each sex for comparison, portraits of each
 
 
-class Loaded(NamedTuple):
+@dataclass(frozen=True)
+class Loaded:
     """What answers.
 
     Attributes:

@@ -39,7 +39,7 @@ def take_photos(
             skipped.append(reason)
         else:
             images.append(_unlike(file, (image.name for image in images)))
-    _, backend, _ = models.load(case.choice, progress)
+    backend = models.load(case.choice, progress).backend
 
     def told(done: int, total: int) -> None:
         progress("looking at the photos", done, total)
