@@ -26,7 +26,9 @@ from idia_index.cli.outputs import show
 from idia_index.cli.people import people_to_test, tell_people, tell_skipped
 from idia_index.cli.policies import Policy, enforce, policy_options
 from idia_index.cli.progress import Stages
+from idia_index.cli.report_options import About, report_options
 from idia_index.cli.terminal import say
+from idia_index.errors import InputError
 from idia_index.pipelines.audit import audit_into, read_groups
 from idia_index.pipelines.labels import (
     audit_labels,
@@ -50,7 +52,7 @@ from idia_index.pipelines.labels import (
     metavar="DIR",
     help="Write report.json, subjects.csv, index.html and results.npz there.",
 )
-@click.option("--include-images", is_flag=True, help="Show small copies of the faces in the page.")
+@report_options
 @click.option(
     "--group",
     metavar="COLUMN",
@@ -72,6 +74,8 @@ def command(
     subjects: Path,
     out: Path | None,
     include_images: bool,
+    language: str,
+    about: About | None,
     group: str | None,
     strict: bool,
     reference_faces: Path | None,
@@ -95,6 +99,8 @@ def command(
     Embeddings of the images are kept in INDEX (images.cache) and spare the next run the work; set
     IDIA_INDEX_IMAGE_CACHE=off to keep none.
     """
+    if about is not None and out is None:
+        raise InputError("--about is of a report: give --out DIR, where it goes")
     opened = open_index(index, verify=check_shards)
     people = people_to_test(
         opened, (subjects, members, crop), out, tau=tau, strict=strict, drawn=out is not None
@@ -118,7 +124,7 @@ def command(
             result, report = audit_into(
                 out, opened, loaded, people, subjects, tau=tau, strict=strict,
                 include_images=include_images, reference_faces=reference_faces, groups=groups,
-                progress=progress,
+                language=language, about=about, progress=progress,
             )  # fmt: skip
             warnings = report.warnings
     tell_skipped(result.left_out_files)

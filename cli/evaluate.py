@@ -24,6 +24,7 @@ from idia_index.cli.outputs import claim, show
 from idia_index.cli.people import people_to_test, tell_people, tell_skipped
 from idia_index.cli.policies import Policy, enforce, policy_options
 from idia_index.cli.progress import Stages
+from idia_index.cli.report_options import About, report_options
 from idia_index.errors import InputError
 from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.recorded_results import read_results
@@ -73,7 +74,7 @@ DEFAULTS = Settings()
     metavar="DIR",
     help="Write report.json, subjects.csv, curves.csv, index.html and results.npz there.",
 )
-@click.option("--include-images", is_flag=True, help="Show small copies of the faces in the page.")
+@report_options
 @strict_option
 @reference_option
 @members_option
@@ -95,6 +96,8 @@ def command(
     bins: str | None,
     out: Path | None,
     include_images: bool,
+    language: str,
+    about: About | None,
     strict: bool,
     reference_faces: Path | None,
     members: Path | None,
@@ -148,7 +151,9 @@ def command(
                 reference_faces=reference_faces, progress=progress,
             ).from_subjects(subjects)  # fmt: skip
         tell_people([(each.name, each.reason) for each in evidence.audit.skipped])
-    result = evaluate_evidence(evidence, settings, out, include_images=include_images)
+    result = evaluate_evidence(
+        evidence.with_about(about), settings, out, include_images=include_images, language=language
+    )
     if results is None:
         tell_skipped(result.left_out_files)
     if as_json:

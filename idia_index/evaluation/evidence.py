@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from idia_index.decide.decision import check_tau, decide
 from idia_index.decide.results import AuditVotes, SubjectVotes
+from idia_index.evaluation.about import About
 from idia_index.evaluation.baselines import BlindScores
 from idia_index.evaluation.measured import Measured
 from idia_index.evaluation.name_tests import ControlTests
@@ -46,6 +47,7 @@ class Origin:
         warnings: what must stand first in every report.
         groups: the group of each subject by name, where people are tested in groups too; null
             where nobody asked.
+        about: what the auditor states of the audit; null where nothing was.
     """
 
     subjects: str | None = None
@@ -58,6 +60,7 @@ class Origin:
     without_images: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     groups: Mapping[str, str] | None = None
+    about: About | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,10 @@ class Evidence:
     def with_origin(self, origin: Origin) -> Evidence:
         """The same, read from somewhere else."""
         return replace(self, origin=origin)
+
+    def with_about(self, about: About | None) -> Evidence:
+        """The same, with what the auditor states; None leaves what was stated before."""
+        return self if about is None else replace(self, origin=replace(self.origin, about=about))
 
     def from_subjects(self, path: Path) -> Evidence:
         """The same, with the folder or CSV that the subjects were read from."""

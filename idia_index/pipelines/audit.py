@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from idia_index.encode.backend import Backend
+from idia_index.evaluation.about import About
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import StageProgress, gather, quiet, settings_for_all
@@ -65,6 +66,8 @@ def audit_into(
     reference_faces: str | os.PathLike[str] | None = None,
     groups: Mapping[str, str] | None = None,
     include_images: bool = False,
+    language: str = "en",
+    about: About | None = None,
     progress: StageProgress = quiet,
 ) -> tuple[AuditResult, EvaluationResult]:
     """As `audit`, and writes a report that holds blind baselines against the attack.
@@ -73,6 +76,8 @@ def audit_into(
         out: the report's folder, made if it is not there.
         source: where the subjects were read from.
         include_images: whether the page shows the faces; by default only paths and hashes.
+        language: of the page.
+        about: what the auditor states of the audit.
 
     Returns:
         the result, and the content of report.json.
@@ -82,9 +87,9 @@ def audit_into(
         index, backend, subjects, settings, strict=strict, reference_faces=reference_faces,
         progress=progress,
     )  # fmt: skip
-    evidence = _in_groups(found.from_subjects(source), groups)
+    evidence = _in_groups(found.from_subjects(source).with_about(about), groups)
     report = write_evaluation(
-        evidence, settings_for_all(evidence), out, include_images=include_images
+        evidence, settings_for_all(evidence), out, include_images=include_images, language=language
     )
     return tested_result(evidence), report
 

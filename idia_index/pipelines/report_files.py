@@ -11,6 +11,7 @@ from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.recorded_results import write_results
 from idia_index.report.data import evaluation_result
 from idia_index.report.documents import EvaluationResult
+from idia_index.report.language import LANGUAGES as LANGUAGES
 from idia_index.report.page import report_html
 from idia_index.report.tables import curves_csv, subjects_csv
 from idia_index.support.files import private_folder, write_whole
@@ -23,6 +24,7 @@ def write_evaluation(
     folder: Path,
     *,
     include_images: bool = False,
+    language: str = "en",
 ) -> EvaluationResult:
     """Writes report.json, subjects.csv, curves.csv, index.html and results.npz.
 
@@ -31,6 +33,7 @@ def write_evaluation(
         settings: what is reported of it.
         folder: made if it is not there.
         include_images: shows the faces in index.html; by default only paths and hashes.
+        language: of index.html, one of `idia_index.report.language.LANGUAGES`.
 
     Returns:
         The content of report.json.
@@ -42,7 +45,7 @@ def write_evaluation(
     files = {
         "report.json": json_text(result.to_dict(), indent=1),
         "subjects.csv": subjects_csv(result.subjects),
-        "index.html": report_html(result, include_images=include_images),
+        "index.html": report_html(result, include_images=include_images, language=language),
         "curves.csv": curves_csv(result.evaluation),
     }
     write_files(folder, files)
@@ -51,7 +54,12 @@ def write_evaluation(
 
 
 def evaluate_evidence(
-    evidence: Evidence, settings: Settings, out: Path | None = None, *, include_images: bool = False
+    evidence: Evidence,
+    settings: Settings,
+    out: Path | None = None,
+    *,
+    include_images: bool = False,
+    language: str = "en",
 ) -> EvaluationResult:
     """The evaluation of what was measured; with `out`, its report is written there.
 
@@ -60,7 +68,9 @@ def evaluate_evidence(
     """
     if out is None:
         return evaluation_result(evidence, settings)
-    return write_evaluation(evidence, settings, out, include_images=include_images)
+    return write_evaluation(
+        evidence, settings, out, include_images=include_images, language=language
+    )
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:

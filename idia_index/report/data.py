@@ -35,7 +35,7 @@ from idia_index.report.documents import (
 )
 from idia_index.report.notes import notes
 from idia_index.report.subject_result import SkippedFile, SkippedPerson, SubjectResult, Vote
-from idia_index.report.text import leak_warnings, small_warnings, verdict
+from idia_index.report.text import missed_members, report_warnings, verdict
 from idia_index.store.summary import summarize
 from idia_index.support.intervals import Rate
 
@@ -56,7 +56,7 @@ def audit_result(
         groups: tests of groups of people; None where nobody asked.
     """
     metrics = evaluate_decisions(votes.subjects)
-    missed = Rate(metrics.fn, metrics.tp + metrics.fn) if metrics else None
+    missed = missed_members(metrics)
     subjects = [_subject(votes, each, missed) for each in votes.subjects]
     if tests:
         subjects = [_tested(s, test) for s, test in zip(subjects, tests, strict=True)]
@@ -193,11 +193,7 @@ def evaluation_result(evidence: Evidence, settings: Settings) -> EvaluationResul
     )
     return EvaluationResult(
         **{each.name: getattr(found, each.name) for each in fields(found)},
-        warnings=(
-            *evidence.origin.warnings,
-            *leak_warnings(analysis.baselines),
-            *small_warnings(summary),
-        ),
+        warnings=report_warnings(evidence.origin.warnings, analysis.baselines, summary),
         left_out=left_out,
         p_values=summary,
         evaluation=analysis,

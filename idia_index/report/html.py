@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from idia_index.evaluation.records.sensitivity import Firmness
 from idia_index.report import format as form
+from idia_index.report.language import _
+from idia_index.report.strength import grade_name
+from idia_index.report.subject_result import SubjectResult
 from idia_index.report.text import ANOTHER
 from idia_index.support.text import counted, printable
 
@@ -44,6 +47,7 @@ def environment(*packages: str) -> Environment:
         "columns": lambda places: [(f"{place:,}", "n") for place in places],
     }
     made.globals |= {
+        "_": _,
         "CI": form.CI,
         "auc": form.auc,
         "mean_over_draws": form.mean_over_draws,
@@ -51,6 +55,7 @@ def environment(*packages: str) -> Environment:
         "share_text": form.share_text,
         "roles": ROLES,
         "firm": _firm,
+        "associated": _associated,
         "another": ANOTHER,
     }
     return made
@@ -61,3 +66,9 @@ def _firm(firmness: Firmness) -> str:
     images = firmness.firm_from_images
     text = "-" if images is None else str(images)
     return text if firmness.holds_in_every_pool else f"{text}; not in every pool"
+
+
+def _associated(person: SubjectResult) -> str:
+    """The decision, with the grade of the evidence where there is one."""
+    decision = _("yes") if person.inferred_member else _("no")
+    return decision if person.strength is None else f"{decision}, {grade_name(person.strength)}"

@@ -7,9 +7,24 @@ from __future__ import annotations
 
 from idia_index.report.charts import draw_charts, missing_matplotlib
 from idia_index.report.documents import AuditResult, EvaluationResult
+from idia_index.report.glossary import glossary
 from idia_index.report.groups import GROUPS_MEAN, group_rows
 from idia_index.report.html import render
+from idia_index.report.language import _, speaking
+from idia_index.report.notes import notes
+from idia_index.report.officer import (
+    about_rows,
+    found_of_all,
+    grades,
+    lead,
+    limits,
+    stated,
+    what_it_means,
+    what_was_asked,
+    what_was_sent,
+)
 from idia_index.report.people import about, by_chance, certainty, faces, left_out
+from idia_index.report.questions import questions
 from idia_index.report.statistics import (
     by_training_count,
     p_value_rows,
@@ -17,70 +32,99 @@ from idia_index.report.statistics import (
     sensitivity_rows,
 )
 from idia_index.report.tested import tested_rows
-from idia_index.report.text import leak_text, small_text
+from idia_index.report.text import (
+    leak_text,
+    missed_members,
+    report_warnings,
+    small_text,
+    verdict,
+)
 
-TITLE = "Identity inference audit"
 VOTES_SHOWN = 200
 
 # Nothing may be fetched, whatever a name or a path holds.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
-LIMITS = (
-    "An association says that the model connects this face with this name. One explanation is "
-    "training images of the person with the name; a look-alike with the same name, or a name that "
-    "the model prefers for such faces, are others.",
-    "Finding no association does not show that the person was left out of the training data: few "
-    "images, poor photographs or a model too small to remember hide members from this test.",
-    "Where membership was read from captions, a member is somebody whose name stands in a caption; "
-    "whether the face is in the image was not checked.",
-    "Rates hold for people, names and images like those tested here, and for this model. "
-    "Intervals cover the choice of people; they do not cover a bad choice of non-members.",
-    "Several settings were tried on the same people in the sensitivity tables. Choosing tau, the "
-    "number of images or the pool by what looks best there makes the rates too good.",
-)
 
-
-def report_html(result: AuditResult, *, include_images: bool = False) -> str:
+def report_html(result: AuditResult, *, include_images: bool = False, language: str = "en") -> str:
     """The page of an audit or an evaluation.
 
     Args:
         result: what is shown.
         include_images: embeds small copies of the subjects' images.
+        language: of `idia_index.report.language.LANGUAGES`; what the document itself says in
+            words is said again in that language.
     """
-    evaluation = result.evaluation if isinstance(result, EvaluationResult) else None
-    return render(
-        "page.html",
-        title=TITLE,
-        policy=POLICY,
-        limits=LIMITS,
-        result=result,
-        evaluation=evaluation,
-        warnings=result.warnings if isinstance(result, EvaluationResult) else (),
-        by_chance=by_chance(result),
-        certainty=certainty(result),
-        counts=by_training_count(result.metrics),
-        people=result.most_associated_first,
-        tested=result.subjects[0].p_value is not None,
-        people_columns=_people_columns(result),
-        about=lambda person: about(result, person),
-        include_images=include_images,
-        faces_of=lambda person: faces(result, person),
-        votes_shown=VOTES_SHOWN,
-        left_out=left_out(result),
-        tested_rows=tested_rows(result),
-        groups_mean=GROUPS_MEAN,
-        group_rows=group_rows(result.groups or ()),
-        **(_of_evaluation(result) if isinstance(result, EvaluationResult) else {}),
-    )
+    with speaking(language):
+        evaluated = result if isinstance(result, EvaluationResult) else None
+        return render(
+            "page.html",
+            language=language,
+            title=_("Identity inference audit"),
+            policy=POLICY,
+            result=result,
+            evaluation=evaluated.evaluation if evaluated else None,
+            include_images=include_images,
+            limits=limits(),
+            questions=questions(result),
+            glossary=glossary(),
+            tested_rows=tested_rows(result),
+            groups_mean=GROUPS_MEAN,
+            group_rows=group_rows(result.groups or ()),
+            counts=by_training_count(result.metrics),
+            left_out=left_out(result),
+            **_first_page(result, language),
+            **_of_people(result),
+            **(_of_evaluation(evaluated) if evaluated else {}),
+        )
+
+
+def _first_page(result: AuditResult, language: str) -> dict[str, object]:
+    about_audit, missed = stated(result), missed_members(result.metrics)
+    return {
+        "about_audit": about_audit,
+        "about_rows": about_rows(about_audit),
+        "lead": lead(result),
+        "warnings": report_warnings(
+            result.replay.warnings, result.evaluation.baselines, result.p_values
+        )
+        if isinstance(result, EvaluationResult)
+        else (),
+        "verdict_of": lambda person: verdict(person.decision, missed),
+        "verdict_of_all": found_of_all(result) + by_chance(result) + ".",
+        "grades": grades(result),
+        "what_was_asked": what_was_asked(result),
+        "what_it_means": what_it_means(),
+        "what_was_sent": what_was_sent(result),
+        "certainty": certainty(result),
+        "notes": result.notes if language == "en" else notes(result),
+    }
+
+
+def _of_people(result: AuditResult) -> dict[str, object]:
+    return {
+        "people": result.most_associated_first,
+        "tested": result.subjects[0].p_value is not None,
+        "people_columns": _people_columns(result),
+        "about": lambda person: about(result, person),
+        "faces_of": lambda person: faces(result, person),
+        "votes_shown": VOTES_SHOWN,
+    }
 
 
 def _people_columns(result: AuditResult) -> list[tuple[str, str]]:
-    columns = [("person", "l"), ("prompts", "n"), ("associated", "")]
+    """Columns of the people; those of class x are left out on phone and paper, y on a phone."""
+    columns = [
+        (_("person"), "l"),
+        (_("prompts of {n}").format(n=len(result.templates)), "n"),
+        (_("associated"), ""),
+    ]
     if result.subjects[0].p_value is not None:
-        columns += [("evidence", ""), ("p", "n"), ("adjusted p", "n")]
+        columns += [(_("p"), "n"), (_("adjusted p"), "n x")]
+    columns += [(_("truth"), ""), (_("training images"), "n y")]
     if isinstance(result, EvaluationResult):
-        columns.append(("same verdict from (images)", "n"))
-    return [*columns, ("truth", ""), ("training images", "n"), ("images", "n")]
+        columns.append((_("same verdict from (images)"), "n x"))
+    return [*columns, (_("images"), "n x")]
 
 
 def _leak(result: EvaluationResult) -> str:

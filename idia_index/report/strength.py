@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from idia_index.evaluation.strength import CLEAR, LEAST_IMAGES, PROMPTS_ALONE, WEAK
+from idia_index.evaluation.strength import CLEAR, LEAST_IMAGES, PROMPTS_ALONE, WEAK, Grade
 from idia_index.report.format import p_value
+from idia_index.report.language import _
 from idia_index.report.subject_result import SubjectResult
 from idia_index.support.text import counted
 
@@ -13,6 +14,11 @@ RULE = (
     f"name. Weak: the rule infers a member, or the larger p-value is at most {WEAK:g}. None: "
     "neither."
 )
+
+
+def grade_name(strength: Grade) -> str:
+    """A grade, as people read it."""
+    return {"clear": _("clear"), "weak": _("weak"), "none": _("none")}[strength]
 
 
 def names_as_good(person: SubjectResult) -> int | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from idia_index.decide.decision import Decision
 from idia_index.evaluation.records.baselines import Baselines
 from idia_index.evaluation.records.p_values import PValueSummary, SmallPValues
+from idia_index.evaluation.records.rates import Metrics
 from idia_index.report.format import p_value, percent
 from idia_index.store.summary import IndexSummary
 from idia_index.support.documents import Json
@@ -38,6 +39,11 @@ def verdict(decision: Decision, missed: Rate | None) -> str:
         return f"{NOT_ASSOCIATED}; how often members are missed is not known here"
     known = counted(missed.total, "known member")
     return f"{NOT_ASSOCIATED}; of {known} here {percent(missed.value)} are missed"
+
+
+def missed_members(metrics: Metrics | None) -> Rate | None:
+    """Known members who were not found; None where no membership is known."""
+    return Rate(metrics.fn, metrics.tp + metrics.fn) if metrics else None
 
 
 def stand_out_text(summary: PValueSummary) -> str:
@@ -118,3 +124,10 @@ def small_warnings(summary: PValueSummary) -> list[str]:
     """What must stand first if too many p-values of non-members are small."""
     small = summary.non_members_small
     return [small_text(small)] if small and small.excess_p_value < EXCESS else []
+
+
+def report_warnings(
+    origin: Sequence[str], baselines: Baselines | None, summary: PValueSummary
+) -> tuple[str, ...]:
+    """What must stand first in a report, beside what its origin says."""
+    return (*origin, *leak_warnings(baselines), *small_warnings(summary))

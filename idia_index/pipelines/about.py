@@ -1,0 +1,61 @@
+"""Reads what an auditor states of an audit, from a TOML file."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from idia_index.errors import InputError
+from idia_index.evaluation.about import About as About
+from idia_index.support.text import check_text, shown, shown_path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+KEYS = tuple(each.name for each in fields(About))
+LONGEST = 400
+"""Characters of an entry: the first page of the report has to hold all of them."""
+MAX_BYTES = 1 << 20
+
+
+def read_about(path: Path) -> About:
+    """What a TOML file states, each key of `About` a text.
+
+    Raises:
+        InputError: it cannot be read, or holds another key, or a value that is no short text.
+    """
+    where = shown_path(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise InputError(f"{where}: has more than {MAX_BYTES:,} bytes; shorten it")
+        found = tomllib.loads(data.decode("utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"{where}: cannot be read ({error.strerror}); check the path") from error
+    except ValueError as error:
+        raise InputError(
+            f'{where}: is no TOML in UTF-8 ({error}); write lines such as title = "Audit"'
+        ) from error
+    unknown = [key for key in found if key not in KEYS]
+    if unknown:
+        raise InputError(
+            f"{where}: {', '.join(map(shown, unknown))} is no key of it; take {', '.join(KEYS)}"
+        )
+    return About(**{key: _entry(value, f"{where}: {key}") for key, value in found.items()})
+
+
+def _entry(value: object, where: str) -> str:
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{where}: {shown(value)} is no text; write it in quotes, or leave it out")
+    text = " ".join(value.split())
+    check_text(text, where)
+    if len(text) > LONGEST:
+        raise InputError(f"{where}: has {len(text)} characters; {LONGEST} at the most fit")
+    return text

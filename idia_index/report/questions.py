@@ -1,0 +1,219 @@
+"""What supervisory authorities ask of a model, answered where an audit can, else left open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idia_index.report.documents import AuditResult
+from idia_index.report.format import interval, percent
+from idia_index.report.language import _, ngettext
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, and what this audit can say to it; `left_open` where others have to answer."""
+
+    asked: str
+    answer: str
+    left_open: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where questions are from, and what they are about."""
+
+    title: str
+    about: str
+    questions: tuple[Question, ...]
+
+
+def questions(result: AuditResult) -> tuple[Source, ...]:
+    """All questions, by where they are from."""
+    return (
+        Source(
+            _("European Data Protection Board, opinion 28/2024 on AI models (17 December 2024)"),
+            _(
+                "A model trained on personal data is anonymous only if the likelihood is "
+                "insignificant, by all means reasonably likely to be used, that data on the people "
+                "of the training data are extracted from it, or obtained by asking it. That is "
+                "judged case by case."
+            ),
+            (*_on_extraction(result), *_on_development(result)),
+        ),
+        Source(
+            _("CNIL, sheets on AI: models under the GDPR (22 July 2025), and rights of people"),
+            _(
+                "A model that has memorised personal data, which can be extracted by means "
+                "reasonably likely to be used, is within the GDPR. The provider is expected to "
+                "test this by attacks, and to document it."
+            ),
+            _of_cnil(result),
+        ),
+    )
+
+
+def _on_extraction(result: AuditResult) -> tuple[Question, ...]:
+    service = result.backend.service is not None
+    images = [subject.images for subject in result.subjects]
+    return (
+        Question(_("Can data about people be obtained by asking the model?"), _obtained(result)),
+        Question(
+            _("By what means was this tried?"),
+            _(
+                "By one attack, identity inference: with photos ({fewest} to {most} a person) and "
+                "names that were known beforehand, and with the model's answers alone, without "
+                "access to training data."
+            ).format(fewest=min(images), most=max(images)),
+        ),
+        Question(_("How often is the test wrong?"), _errors(result)),
+        Question(
+            _("Were other attacks tried?"),
+            _(
+                "None by this audit: other membership inference, attribute inference, model "
+                "inversion, reconstruction, and regurgitation of training data."
+            ),
+            left_open=True,
+        ),
+        Question(
+            _("Do measures around the model keep answers back?"),
+            _("The service was asked as its customers ask it; its measures are not known here.")
+            if service
+            else _("The model itself was asked, without what a product may put around it."),
+            left_open=True,
+        ),
+    )
+
+
+def _obtained(result: AuditResult) -> str:
+    clear = sum(subject.strength == "clear" for subject in result.subjects)
+    said = _("For {found} of {people} tested the model associates face and name.").format(
+        found=f"{len(result.associated):,}",
+        people=ngettext("{n} person", "{n} people", len(result.subjects)),
+    )
+    if clear:
+        return f"{said} " + ngettext(
+            "For {n} of them the evidence is clear, which speaks against calling the model "
+            "anonymous.",
+            "For {n} of them the evidence is clear, which speaks against calling the model "
+            "anonymous.",
+            clear,
+        )
+    return f"{said} " + _(
+        "The evidence is clear for none. That does not show that the model is anonymous: other "
+        "people and other attacks were not tested."
+    )
+
+
+def _errors(result: AuditResult) -> str:
+    metrics = result.metrics
+    said = []
+    if metrics is not None and metrics.members.rate is not None:
+        found = metrics.members
+        said.append(
+            _("Of {n} known members {found} were found: {rate} (95% CI {interval}).").format(
+                n=f"{found.total:,}",
+                found=f"{found.hits:,}",
+                rate=percent(found.rate),
+                interval=interval(found.ci95),
+            )
+        )
+    else:
+        said.append(_("How often members are missed is not known here."))
+    if metrics is not None and metrics.non_members.rate is not None:
+        wrong = metrics.non_members
+        said.append(
+            _(
+                "Of {n} known non-members {found} were taken for members: {rate} (95% CI "
+                "{interval})."
+            ).format(
+                n=f"{wrong.total:,}",
+                found=f"{wrong.hits:,}",
+                rate=percent(wrong.rate),
+                interval=interval(wrong.ci95),
+            )
+        )
+    else:
+        said.append(_("How often non-members are taken for members is not known here."))
+    return " ".join(said)
+
+
+def _on_development(result: AuditResult) -> tuple[Question, ...]:
+    known = sum(subject.membership is not None for subject in result.subjects)
+    told = ngettext(
+        "For {n} person of this audit it was stated whether the training data name the person.",
+        "For {n} people of this audit it was stated whether the training data name them.",
+        known,
+    )
+    return (
+        Question(
+            _("Where are the training data from, and how were they chosen, reduced and cleaned?"),
+            " ".join([_("Only the developer can say."), *([told] if known else [])]),
+            left_open=True,
+        ),
+        Question(
+            _("What was done in training against memorising people?"),
+            _("Only the developer can say; this audit measures what is left."),
+            left_open=True,
+        ),
+        Question(
+            _("Are threats, impact assessment and remaining risks documented?"),
+            _(
+                "This report can be a part of that documentation: its annex says what was tested "
+                "and how it is done again."
+            ),
+            left_open=True,
+        ),
+        Question(
+            _("On which legal basis was the model trained, and is it used (with legitimate "
+              "interests: interest, necessity, balance)?"),
+            _("The lawful basis on the first page is that of this test, not of the model."),
+            left_open=True,
+        ),
+        Question(
+            _("If the model was trained unlawfully, what follows for its use?"),
+            _("That is for the controller and the authorities to say."),
+            left_open=True,
+        ),
+    )  # fmt: skip
+
+
+def _of_cnil(result: AuditResult) -> tuple[Question, ...]:
+    return (
+        Question(
+            _("Was the model tested by attacks that re-identify people, and is that documented?"),
+            _("By one, identity inference; this report and its annex document it."),
+        ),
+        Question(
+            _("Are the means of the attack reasonably likely to be used?"),
+            _(
+                "It took photos, names, a list of {candidates} candidate names, and the model's "
+                "answers. Who can get photos of these people, and who can ask the model, is to be "
+                "judged by the controller."
+            ).format(candidates=f"{result.candidates:,}"),
+            left_open=True,
+        ),
+        Question(
+            _("Can a person who asks for access be found in the model?"),
+            _(
+                "To the extent of this test, with a name and photos that the person gives (idia-"
+                "index query). Finding nothing does not show that nothing is there."
+            ),
+        ),
+        Question(
+            _("Do erasure and objection take effect in the model?"),
+            _(
+                "After the model was changed, idia-index compare measures the same people on both "
+                "models."
+            ),
+            left_open=True,
+        ),
+        Question(
+            _("Are the data of the audit itself kept safe?"),
+            _(
+                "Report and index are readable by their owner alone, and the photos are not copied "
+                "unless the page shows faces. The index may keep embeddings of the faces "
+                "(images.cache), which are biometric data. Delete all of it when the purpose is "
+                "served."
+            ),
+        ),
+    )
