@@ -31,7 +31,7 @@ FOUNDATION = {
 }
 READERS = ("pyarrow", "hyperscan", "ahocorasick_rs", "zstandard", "fsspec")  # of captions
 SERVER = ("starlette", "uvicorn", "platformdirs")
-LIGHT = {"numpy", "PIL", "threadpoolctl", "idia_index"}
+LIGHT = {"numpy", "PIL", "threadpoolctl", "tomllib", "tomli", "idia_index"}  # tomli: Python 3.10
 EXTRAS = {"figures.py": "matplotlib", "documents.py": "pandas"}  # imported when they are used
 
 
