@@ -8,9 +8,11 @@ from pathlib import Path
 
 from idia_index.encode.images import decode_image, open_image
 from idia_index.errors import InputError
+from idia_index.evaluation.records.rates import Share
 from idia_index.evaluation.records.sensitivity import Firmness
 from idia_index.report.documents import AuditResult, EvaluationResult
-from idia_index.report.format import confidence, p_value, percent
+from idia_index.report.format import interval, p_value, percent
+from idia_index.report.language import _, ngettext
 from idia_index.report.subject_result import SubjectResult
 from idia_index.report.text import stand_out_text
 from idia_index.support.files import sha256_of
@@ -33,13 +35,18 @@ def certainty(result: AuditResult) -> list[str]:
     """What is known of errors, a sentence each."""
     said = []
     if result.metrics is not None and result.metrics.tpr is not None:
-        found = result.metrics.members
-        said.append(
-            f"Of {counted(found.total, 'known member')} {found.hits} "
-            f"{'was' if found.hits == 1 else 'were'} found: {percent(found.rate)} "
-            f"({confidence(found.ci95)})."
-        )
+        said.append(found_text(result.metrics.members))
     return said + _of_p_values(result)
+
+
+def found_text(members: Share) -> str:
+    """How many of the known members were found, at least one being known."""
+    return _("Of {members} {found}: {rate} (95% CI {interval}).").format(
+        members=ngettext("{n} known member", "{n} known members", members.total),
+        found=ngettext("{n} was found", "{n} were found", members.hits),
+        rate=percent(members.rate),
+        interval=interval(members.ci95),
+    )
 
 
 def _of_p_values(result: AuditResult) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from idia_index.report.documents import AuditResult
 from idia_index.report.format import interval, percent
 from idia_index.report.language import _, ngettext
+from idia_index.report.people import found_text
 
 
 @dataclass(frozen=True)
@@ -106,35 +107,19 @@ def _obtained(result: AuditResult) -> str:
 
 def _errors(result: AuditResult) -> str:
     metrics = result.metrics
-    said = []
-    if metrics is not None and metrics.members.rate is not None:
-        found = metrics.members
-        said.append(
-            _("Of {n} known members {found} were found: {rate} (95% CI {interval}).").format(
-                n=f"{found.total:,}",
-                found=f"{found.hits:,}",
-                rate=percent(found.rate),
-                interval=interval(found.ci95),
-            )
-        )
+    if metrics is None or metrics.members.rate is None:
+        said = _("How often members are missed is not known here.")
     else:
-        said.append(_("How often members are missed is not known here."))
-    if metrics is not None and metrics.non_members.rate is not None:
-        wrong = metrics.non_members
-        said.append(
-            _(
-                "Of {n} known non-members {found} were taken for members: {rate} (95% CI "
-                "{interval})."
-            ).format(
-                n=f"{wrong.total:,}",
-                found=f"{wrong.hits:,}",
-                rate=percent(wrong.rate),
-                interval=interval(wrong.ci95),
-            )
-        )
-    else:
-        said.append(_("How often non-members are taken for members is not known here."))
-    return " ".join(said)
+        said = found_text(metrics.members)
+    if metrics is None or metrics.non_members.rate is None:
+        return f"{said} " + _("How often non-members are taken for members is not known here.")
+    wrong = metrics.non_members
+    return f"{said} " + _("Of {members} {found}: {rate} (95% CI {interval}).").format(
+        members=ngettext("{n} known non-member", "{n} known non-members", wrong.total),
+        found=ngettext("{n} was taken for a member", "{n} were taken for members", wrong.hits),
+        rate=percent(wrong.rate),
+        interval=interval(wrong.ci95),
+    )
 
 
 def _on_development(result: AuditResult) -> tuple[Question, ...]:
