@@ -15,23 +15,23 @@ def _of_the_test() -> list[tuple[str, str]]:
         (
             _("model"),
             _(
-                "Here a program such as CLIP, which has learned from many pictures and their captions "
-                "how well a text fits a picture."
+                "Here a program such as CLIP, which has learned from many pictures and their "
+                "captions how well a text fits a picture."
             ),
         ),
         (_("candidate name"), _("One of the names among which the model chooses.")),
         (
             _("prompt"),
             _(
-                'A sentence with a name in it, such as "a photo of Jane Doe"; a sentence with a gap '
-                "for the name is a template."
+                'A sentence with a name in it, such as "a photo of Jane Doe"; a sentence with a '
+                "gap for the name is a template."
             ),
         ),
         (
             _("correct prompts"),
             _(
-                "The number of sentences in which the name that the model chose for the most photos "
-                "is the person's own."
+                "The number of sentences in which the name that the model chose for the most "
+                "photos is the person's own."
             ),
         ),
         (_("tau"), _("The number of correct prompts from which on the rule says: associated.")),
@@ -39,15 +39,15 @@ def _of_the_test() -> list[tuple[str, str]]:
         (
             _("evidence"),
             _(
-                "A grade beside the rule (none, weak, clear): how seldom such an answer comes about if "
-                "the model does not know the person."
+                "A grade beside the rule (none, weak, clear): how seldom such an answer comes "
+                "about if the model does not know the person."
             ),
         ),
         (
             _("member, non-member"),
             _(
-                "A person who was, or was not, in the training data; in the published studies, whose "
-                "name stands in a caption."
+                "A person who was, or was not, in the training data; in the published studies, "
+                "whose name stands in a caption."
             ),
         ),
     ]
