@@ -13,7 +13,8 @@ from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.pipelines.canaries.audit import AuditOptions, audit_canaries, write_canary_audit
-from idia_index.pipelines.canaries.make import LAYOUTS, PROBES, MakeOptions, make_canaries
+from idia_index.pipelines.canaries.make import PROBES, MakeOptions, make_canaries
+from idia_index.pipelines.canaries.records import LAYOUTS, Layout
 from idia_index.support.number_lists import numbers
 
 members_option = click.option(
@@ -93,7 +94,7 @@ def make(
     people: int,
     images: str,
     seed: int,
-    layout: str,
+    layout: Layout,
     probes: int,
     names: Path | None,
     templates: Path | None,

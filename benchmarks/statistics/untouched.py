@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import gather
 from idia_index.prompts.names import make_names
+from idia_index.report.data import tested_result
 from idia_index.search.index import Index
 from idia_index.study.population import Person, build_population
 from idia_index.study.portrait import draw_person
@@ -63,7 +65,7 @@ def main() -> None:
         chosen = [p for p in people if p.role in roles]
         tested = [subject(p, arguments.work, arguments.images) for p in chosen]
         found.append(audited(index, backend, tested))
-    print(json.dumps(figures(found), indent=1))
+    print(json.dumps(figures(found) | {"grades": grades(found)}, indent=1))
 
 
 def figures(found: list[Evidence]) -> dict[str, object]:
@@ -78,8 +80,27 @@ def figures(found: list[Evidence]) -> dict[str, object]:
                                for e in found])  # fmt: skip
         for title, hits in (("rule", rule), ("p <= 0.01", p <= 0.01), ("p <= 0.05", p <= 0.05)):
             count, total = int((hits & here).sum()), int(here.sum())
-            out[f"{role}, {title}"] = [count, total, count / total, clopper_pearson(count, total)]
+            out[f"{role}, {title}"] = share(count, total)
     return out
+
+
+def share(count: int, total: int) -> list[object]:
+    return [count, total, count / total, clopper_pearson(count, total)]
+
+
+def grades(found: list[Evidence]) -> dict[str, object]:
+    """How many people have each grade of evidence, by membership and training count."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for evidence in found:
+        for person in tested_result(evidence).subjects:
+            who = str(person.membership)
+            if person.membership == MEMBER:
+                who += f", {person.training_count} training images"
+            counts[who][str(person.strength)] += 1
+    return {
+        who: {grade: share(count, own.total()) for grade, count in sorted(own.items())}
+        for who, own in sorted(counts.items())
+    }
 
 
 if __name__ == "__main__":

@@ -303,7 +303,7 @@ def _pairs(evidence: Evidence) -> Bool:
     """Pairs of subjects of two names of one sex; of any two names where there is no such pair."""
     sexes = [name_traits(r.subject.name, 0).sex for r in evidence.audit.subjects]
     names = evidence.measured.name_ids
-    another = names[:, None] != names
+    another: Bool = names[:, None] != names
     same = of_one_sex(sexes, sexes) & another
     return same if same.any() else another
 

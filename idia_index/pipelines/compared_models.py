@@ -10,7 +10,8 @@ from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.pipelines.build import build_index
 from idia_index.pipelines.load import is_index, load_backend_for, load_model
-from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.names import make_names
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import JAIR2024, Template
 from idia_index.report.comparison import ComparedModel
 from idia_index.search.index import Index

@@ -13,6 +13,7 @@ from idia_index.decide.decision import check_tau
 from idia_index.errors import InputError
 from idia_index.evaluation.comparison import (
     Group,
+    GroupChange,
     Side,
     change_test,
     group_change,
@@ -33,7 +34,8 @@ from idia_index.pipelines.compared_models import (
 from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.report_files import write_files
 from idia_index.pipelines.report_folder import check_folder
-from idia_index.prompts.names import NameList, make_names, name_key, read_names
+from idia_index.prompts.names import make_names, name_key, read_names
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.sampling import sample_names
 from idia_index.report.comparison import (
     COMPARISON_FORMAT,
@@ -248,7 +250,7 @@ def _retained(asked: Asked) -> str:
 def _against(
     asked: Asked, model: OpenModel, sides: tuple[Side, Side], rows: Mapping[Group, Int64]
 ) -> AgainstReference:
-    groups = {
+    groups: dict[str, GroupChange] = {
         group: group_change(sides[0].take(own), sides[1].take(own), asked.equivalence, asked.seed)
         for group, own in rows.items()
     }

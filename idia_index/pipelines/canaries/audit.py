@@ -34,7 +34,8 @@ from idia_index.pipelines.compared_models import (
 from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.report_files import write_files
 from idia_index.pipelines.report_folder import check_folder
-from idia_index.prompts.names import NameList, make_names
+from idia_index.prompts.names import make_names
+from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.sampling import sample_names
 from idia_index.report.canaries import ASSUMPTIONS, CANARY_FORMAT, CanaryScore
 from idia_index.report.canaries import CanaryAudit as CanaryAudit
