@@ -1,0 +1,86 @@
+"""A name past the context length costs itself, not the build or the addition that it stands in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("open_clip")
+import open_clip_helper as helper
+
+from idia_index import open_index
+from idia_index.cli.main import run as run_command
+
+LONG = "Wolfe" + "schlegelsteinhausenbergerdorff" * 12
+NAMES = ["Jane Doe", LONG, "John Roe", "Ann " + LONG, "Max Moe"]
+
+
+def run(*arguments: object) -> int:
+    return run_command([str(argument) for argument in arguments], False)
+
+
+def names_of(path: Path) -> list[str]:
+    index = open_index(path)
+    try:
+        return [index.name(i) for i in range(len(index))]
+    finally:
+        index.close()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    folder = tmp_path / "model"
+    helper.save_folder(folder, helper.config(), helper.build(helper.config()))
+    return f"local-dir:{folder}"
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_build_and_add_go_on_without_them(
+    more: tuple[str, ...], model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "first.txt", tmp_path / "second.txt"
+    first.write_text("\n".join(NAMES))
+    second.write_text("\n".join([LONG + "a", "Eve Low"]))
+    index = tmp_path / "i"
+    assert run("build", index, "--model", model, "--names", first, *more) == 0
+    out, err = capsys.readouterr()
+    told = [line for line in err.splitlines() if line.startswith("warning: left out: ")]
+    assert ["line 2" in told[0], "line 4" in told[1], len(told)] == [True, True, 2]
+    assert all("context length" in line or "tokens" in line for line in told)
+    if more:
+        assert json.loads(out)["candidates"] == 3
+    assert names_of(index) == ["Jane Doe", "John Roe", "Max Moe"]
+    assert run("verify", index) == 0
+    capsys.readouterr()
+    assert run("add", index, "--names", second, *more) == 0
+    out, err = capsys.readouterr()
+    assert err.count("warning: left out: ") == 1 and "line 1" in err
+    assert names_of(index) == ["Jane Doe", "John Roe", "Max Moe", "Eve Low"]
+    assert run("verify", index) == 0
+
+
+def test_strict_makes_them_an_error(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names, index = tmp_path / "names.txt", tmp_path / "i"
+    names.write_text("\n".join(NAMES))
+    assert run("build", index, "--model", model, "--names", names, "--strict") == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "Wolfeschlegel" in line and "shorten the name or the template" in line
+    assert not index.exists()
+    names.write_text("Jane Doe\n")
+    assert run("build", index, "--model", model, "--names", names) == 0
+    names.write_text(f"John Roe\n{LONG}\n")
+    assert run("add", index, "--names", names, "--strict") == 2
+    assert names_of(index) == ["Jane Doe"]
+
+
+def test_a_list_of_nothing_else_is_an_error(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "names.txt").write_text(f"{LONG}\n")
+    assert run("build", tmp_path / "i", "--model", model, "--names", tmp_path / "names.txt") == 2
+    assert "shorten the name" in capsys.readouterr().err
