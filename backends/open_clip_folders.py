@@ -47,7 +47,19 @@ _FOLDER_WEIGHTS = (
     "model.pth",
 )
 _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.pth", "*.pt", "*.ckpt")
-_FOREIGN = ("*.msgpack", "*.h5", "*.onnx", "*.gguf", "*.tflite", "*.ot", "*.distcp")
+_CONVERT = (
+    "take the model's PyTorch or safetensors file, or convert it with transformers 4: "
+    "from_pretrained(FOLDER, {}=True).save_pretrained(OUT)"
+)
+_FOREIGN = {
+    "*.msgpack": _CONVERT.format("from_flax"),
+    "*.h5": _CONVERT.format("from_tf"),
+    "*.distcp": "put its parts together: python -m torch.distributed.checkpoint.format_utils "
+    "dcp_to_torch FOLDER OUT.pt",
+    **dict.fromkeys(
+        ("*.onnx", "*.gguf", "*.tflite", "*.ot"), "take the model's PyTorch or safetensors file"
+    ),
+}
 _NOT_READ: Mapping[str, str] = {
     "siglip2": "it is SigLIP 2 of the NaFlex kind, whose images keep their shape; take one of "
     "SigLIP 2's models with a fixed size (their model_type is siglip)",
@@ -266,10 +278,13 @@ def weights_in(folder: Path, preferred: tuple[str, ...]) -> Path:
                 f"download {preferred[0]}{INDEX_SUFFIX} too"
             )
     else:
-        other = next((p.name for pattern in _FOREIGN for p in folder.glob(pattern)), None)
-        what = "no weights" if other is None else (
-            f"no weights of PyTorch or safetensors, only {shown_path(other)}"
-        )  # fmt: skip
+        what = "no weights"
+        for pattern, remedy in _FOREIGN.items():
+            for other in folder.glob(pattern):
+                raise ModelError(
+                    f"{folder}: no weights of PyTorch or safetensors, only "
+                    f"{shown_path(other.name)}; {remedy}"
+                )
     raise ModelError(f"{folder}: {what}; name the file {preferred[0]}")
 
 

@@ -22,7 +22,7 @@ from idia_index.backends.torch_archives import (
 from idia_index.backends.torch_mapped import MappedFile
 from idia_index.backends.torch_no_checkpoint import what_it_is
 from idia_index.backends.torch_unwrap import WeightsChoice, unwrapped
-from idia_index.backends.weights_hash import weights_sha256
+from idia_index.backends.weights_hash import unreadable, weights_sha256
 from idia_index.errors import InputError, ModelError, RefusedError
 from idia_index.support.text import printable, shown
 
@@ -80,7 +80,7 @@ def read_checkpoint(path: Path, choice: WeightsChoice | None = None) -> Checkpoi
     try:
         mapped = MappedFile(path)
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); check the file") from error
+        raise unreadable(path, error) from error
     if path.suffix.lower() == ".safetensors" or mapped.begins(b"{", at=8):
         return _finished(path, _read_safetensors(path, mapped), mapped, choice)
     root = archive_root(path)
@@ -132,7 +132,7 @@ def _whole(path: Path, mapped: MappedFile, read: Callable[[], Any]) -> Any:
     # Damaged files end in every kind of error; all of them are the file's.
     except Exception as error:
         raise ModelError(
-            f"{path}: {what_it_is(mapped) or _unread('not a checkpoint', error)}"
+            f"{path}: {what_it_is(path, mapped) or _unread('not a checkpoint', error)}"
         ) from error
 
 
@@ -161,7 +161,7 @@ def _read_safetensors(path: Path, mapped: MappedFile) -> dict[str, Tensor]:
             weights[name] = values.reshape(header[name]["shape"])
     # SafetensorError, and what a damaged header does to the conversion after it.
     except Exception as error:
-        line = what_it_is(mapped) or _unread("not a safetensors file", error)
+        line = what_it_is(path, mapped) or _unread("not a safetensors file", error)
         raise ModelError(f"{path}: {line}") from error
     return weights
 

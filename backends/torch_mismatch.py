@@ -141,6 +141,8 @@ def _remedy(
     if len(towers) == 1 and not wrong:
         held, other = ("image", "text") if True in towers else ("text", "image")
         return f"it holds the {held} tower alone; name a checkpoint that has the {other} tower too"
+    if not towers and not any(name.startswith("visual.") for name in weights):
+        return "no tensor of it is called as in a CLIP model; name the checkpoint of the CLIP model"
     only = not missing and not unknown and len(wrong) == 1
     if only and (what := _another_size(wrong[0], weights, expected)) is not None:
         folder = shown_path(str(path.parent))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
+from pathlib import Path
+
 from idia_index.backends.torch_mapped import MappedFile
 
 _STARTS = (
@@ -26,7 +29,7 @@ _STARTS = (
 _TAR_MAGIC = 257
 
 
-def what_it_is(mapped: MappedFile) -> str | None:
+def what_it_is(path: Path, mapped: MappedFile) -> str | None:
     """What a file is and the remedy, where its first bytes tell; None where they do not."""
     if mapped.size == 0:
         return "is empty; download or save it again"
@@ -35,6 +38,8 @@ def what_it_is(mapped: MappedFile) -> str | None:
         at = _TAR_MAGIC if start == b"ustar" else 0
         if head[at:].startswith(start):
             return f"is {line}"
+    if head.startswith(b"PK\x03\x04"):
+        return _what_zip_it_is(path)
     pickled = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
     if pickled and not mapped.begins(_LEGACY):
         return (
@@ -42,6 +47,20 @@ def what_it_is(mapped: MappedFile) -> str | None:
             "torch.save, best as safetensors"
         )
     return None
+
+
+def _what_zip_it_is(path: Path) -> str | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    # Its end is missing or damaged, which zipfile answers with errors of many kinds.
+    except Exception:  # noqa: BLE001
+        return "is cut off: a ZIP archive without its end; download it again"
+    if any(name.endswith("/data.pkl") for name in names):
+        return None
+    if any(name.endswith("/models/model.json") for name in names):
+        return "is a program of torch.export; save the model's state_dict with torch.save"
+    return "is a ZIP archive that torch.save did not write; unpack it first"
 
 
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."

@@ -33,6 +33,14 @@ def cache_file() -> Path | None:
     return root / "idia-index" / "weights-sha256.json" if root else None
 
 
+def unreadable(path: Path, error: OSError) -> ModelError:
+    """What is said of a weights file that the system does not let be read."""
+    remedy = "check the file"
+    if isinstance(error, PermissionError):
+        remedy = "whoever runs this has no right to read it: chmod u+r, or name a copy"
+    return ModelError(f"{path}: cannot be read ({error.strerror}); {remedy}")
+
+
 def weights_sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal; from the cache if the file is unchanged.
 
@@ -52,7 +60,7 @@ def weights_sha256(path: Path) -> str:
         digest = _hash(path)
         unchanged = _stamp(path) == before
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); check the file") from error
+        raise unreadable(path, error) from error
     if unchanged:
         _remember(str(path), {"stamp": before, "sha256": digest})
     return digest

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -20,7 +23,8 @@ from safetensors.torch import save_file  # noqa: E402
 from idia_index.backends.open_clip_sources import find_source  # noqa: E402
 from idia_index.backends.torch_checkpoints import read_checkpoint  # noqa: E402
 from idia_index.backends.torch_fit import check_fit  # noqa: E402
-from idia_index.errors import InputError  # noqa: E402
+from idia_index.backends.weights_hash import weights_sha256  # noqa: E402
+from idia_index.errors import InputError, MissingExtraError  # noqa: E402
 from idia_index.plugins.specs import pytorch_spec  # noqa: E402
 
 State = dict[str, Any]
@@ -88,6 +92,10 @@ CAUSES: dict[str, tuple[Callable[[State], State], str]] = {
         lambda s: {n: torch.zeros([d + 1 for d in v.shape]) for n, v in s.items()},
         "its shapes are those of no architecture of open_clip",
     ),
+    "no CLIP model": (
+        lambda s: {"layer1.0.conv1.weight": torch.zeros(2, 2), "fc.bias": torch.zeros(2)},
+        "name the checkpoint of the CLIP model",
+    ),
     "image tower alone": (
         lambda s: {n: v for n, v in s.items() if n.startswith("visual.")},
         "holds the image tower alone; name a checkpoint that has the text tower too",
@@ -151,6 +159,85 @@ def test_what_is_no_checkpoint(what: str, suffix: str, tmp_path: Path) -> None:
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
+def _cut(path: Path, save: Callable[[State, Path], object]) -> None:
+    save({"a": torch.ones(60, 60), "b": torch.ones(9, 9)}, path)
+    path.write_bytes(path.read_bytes()[:9000])
+
+
+def _legacy(state: State, path: Path) -> None:
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+
+
+def _exported(path: Path) -> None:
+    """The members of a program of torch.export, which are no checkpoint."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("m/models/model.json", "{}")
+        archive.writestr("m/data/weights/weight_0", b"0" * 36)
+
+
+def _scripted(path: Path, keep: int) -> None:
+    scripted = torch.jit.trace(torch.nn.Linear(30, 30), torch.ones(1, 30))
+    torch.jit.save(scripted, path)
+    path.write_bytes(path.read_bytes()[:-keep])
+
+
+DAMAGED: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "truncated safetensors": ("w.safetensors", lambda p: _cut(p, save_file), "an intact copy"),
+    "truncated zip": ("w.pt", lambda p: _cut(p, torch.save), "is cut off: .*download it again"),
+    "truncated, before 2020": ("w.pt", lambda p: _cut(p, _legacy), "take an intact copy"),
+    "truncated TorchScript": ("w.pt", lambda p: _scripted(p, 300), "cut off: .*download it again"),
+    "torch.export": ("w.pt2", _exported, "save the model's state_dict with torch.save"),
+    "a folder": ("w.pt", Path.mkdir, "Is a directory"),
+    "gone": ("w.pt", lambda p: None, "No such file"),
+}
+
+
+@pytest.mark.parametrize("what", list(DAMAGED))
+def test_files_that_are_not_whole(what: str, tmp_path: Path) -> None:
+    name, make, words = DAMAGED[what]
+    make(tmp_path / name)
+    with pytest.raises(InputError, match=words) as caught:
+        read_checkpoint(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_torchscript_archive_of_another_model(model: Any, tmp_path: Path) -> None:
+    """It is read like every checkpoint, and judged by what it holds."""
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(3, 3), torch.ones(1, 3)), tmp_path / "w.pt")
+    with pytest.raises(InputError, match="name the checkpoint of the CLIP model") as caught:
+        check_fit(model, read_checkpoint(tmp_path / "w.pt"), "tiny")
+    assert str(tmp_path / "w.pt") in str(caught.value)
+
+
+def test_a_file_without_the_right_to_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "w.pt"
+    torch.save({"w": torch.ones(3)}, path)
+    path.chmod(0)
+    if os.access(path, os.R_OK):  # root reads everything, so the system's answer is made here
+        opened = Path.open
+
+        def refuse(self: Path, *arguments: Any, **options: Any) -> Any:
+            if self == path:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return opened(self, *arguments, **options)
+
+        monkeypatch.setattr(Path, "open", refuse)
+    for read in (read_checkpoint, weights_sha256):
+        with pytest.raises(InputError, match=r"Permission denied.*no right.*chmod u\+r") as caught:
+            read(path)
+        assert str(path) in str(caught.value)
+
+
+def test_a_package_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "siglip"}')
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    spec = f"local-dir:{tmp_path}"
+    with pytest.raises(MissingExtraError, match=r"'transformers', which is not installed: pip"):
+        find_source(spec, pytorch_spec(spec), offline=True)
+
+
 def test_archives_of_checkpoints(tmp_path: Path) -> None:
     torch.save({"w": torch.ones(3)}, tmp_path / "w.pt")
     (tmp_path / "text").write_text("x")
@@ -192,6 +279,11 @@ def _folder(kind: str, folder: Path) -> None:
             json.dumps({"model_cfg": helper.config(), "preprocess_cfg": {}})
         )
         (folder / "tf_model.h5").touch()
+    elif kind in ("Flax", "parts"):
+        (folder / "config.json").write_text(
+            '{"model_type": "clip", "text_config": {}, "vision_config": {}, "projection_dim": 8}'
+        )
+        (folder / {"Flax": "flax_model.msgpack", "parts": "__0_0.distcp"}[kind]).touch()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +295,12 @@ def _folder(kind: str, folder: Path) -> None:
         ("several models", "several models (a, b); name the folder of one"),
         ("NaFlex", "take one of SigLIP 2's models with a fixed size"),
         ("shards without index", "without their index; download"),
-        ("TensorFlow", "only tf_model.h5"),
+        (
+            "TensorFlow",
+            "take the model's PyTorch or safetensors file, or convert it",
+        ),
+        ("Flax", "from_pretrained(FOLDER, from_flax=True).save_pretrained(OUT)"),
+        ("parts", "dcp_to_torch FOLDER OUT.pt"),
         ("empty", "name the folder of a model"),
     ],
 )
