@@ -69,6 +69,7 @@ docs: $(DEV_ENV)/ready
 	$(DEV_ENV)/bin/python docs/make_cli.py > docs/cli.md
 	$(DEV_ENV)/bin/python docs/make_schemas.py
 	$(DEV_ENV)/bin/python docs/make_drawing.py
+	$(DEV_ENV)/bin/python docs/make_catalogue.py
 
 # The documentation as pages, in build/site; a warning is an error.
 site: $(DEV_ENV)/ready

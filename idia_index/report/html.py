@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from idia_index.evaluation.records.rates import Membership
 from idia_index.evaluation.records.sensitivity import Firmness
 from idia_index.report import format as form
 from idia_index.report.language import _
@@ -54,6 +55,7 @@ def environment(*packages: str) -> Environment:
         "needed": form.needed,
         "share_text": form.share_text,
         "roles": ROLES,
+        "role": _role,
         "firm": _firm,
         "associated": _associated,
         "another": ANOTHER,
@@ -72,3 +74,8 @@ def _associated(person: SubjectResult) -> str:
     """The decision, with the grade of the evidence where there is one."""
     decision = _("yes") if person.inferred_member else _("no")
     return decision if person.strength is None else f"{decision}, {grade_name(person.strength)}"
+
+
+def _role(membership: Membership | None) -> str:
+    """What is known of a person, as a table says it."""
+    return {"member": _("member"), "non_member": _("non-member"), None: _("not known")}[membership]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from idia_index.report.documents import AuditResult
-from idia_index.report.format import CI, interval, percent
-from idia_index.report.text import NOT_VALID
+from idia_index.report.format import interval, percent
+from idia_index.report.language import _, ngettext
+from idia_index.report.text import not_valid
 from idia_index.support.text import counted
 
 NAMED = 20  # people that a note lists
@@ -16,8 +17,11 @@ VERY_FEW, FEW = 3, 15  # images, of the 30 that the protocol takes
 def notes(result: AuditResult) -> list[str]:
     """What a reader must know to read the figures right, a sentence each."""
     return [
-        "An association is evidence that images of the person were in the training data together "
-        "with the name; it is no proof. Finding none does not show that the person was left out.",
+        _(
+            "An association is evidence that images of the person were in the training data "
+            "together with the name; it is no proof. Finding none does not show that the person "
+            "was left out."
+        ),
         _how_often_wrong(result),
         *_not_for_the_name(result),
         *_few_images(result),
@@ -39,34 +43,47 @@ def _not_for_the_name(result: AuditResult) -> list[str]:
     alone = [s.name for s in result.subjects if s.p_value and s.name_fixed_p_value is None]
     if not alone:
         return []
-    whose = "The p-value" if len(result.subjects) == 1 else f"{counted(len(alone), 'p-value')}"
-    rests = "rests" if len(alone) == 1 else "rest"
-    return [
-        f"{whose} {rests} on control names alone, and {'is' if len(alone) == 1 else 'are'} not "
-        f"valid for the single name: {NOT_VALID} Give --reference-faces, or test more than 20 "
-        "people."
-    ]
+    if len(result.subjects) == 1:
+        said = _("The p-value rests on control names alone, and is not valid for the single name:")
+    else:
+        said = ngettext(
+            "{n} p-value rests on control names alone, and is not valid for the single name:",
+            "{n} p-values rest on control names alone, and are not valid for the single name:",
+            len(alone),
+        )
+    remedy = _("Give --reference-faces, or test more than 20 people.")
+    return [f"{said} {not_valid()} {remedy}"]
 
 
 def _few_images(result: AuditResult) -> list[str]:
     """How much less verdicts of few images are worth; docs/statistics.md has the figures."""
     very_few = sum(subject.images < VERY_FEW for subject in result.subjects)
     few = sum(VERY_FEW <= subject.images < FEW for subject in result.subjects)
-    have = ("of the people tested has", "of the people tested have")
     said = []
     if very_few:
-        said.append(
-            f"{counted(very_few, *have)} fewer than {VERY_FEW} images. With one image no vote can "
-            "tie, so that chance associates more: in the controlled study 2.3% of non-members, and "
-            "1.0% with 30 images. Of two, those that differ tie, and fewer members are "
-            "found. Conclude nothing from so few images."
+        have = ngettext(
+            "{n} of the people tested has fewer than {fewest} images.",
+            "{n} of the people tested have fewer than {fewest} images.",
+            very_few,
+        ).replace("{fewest}", str(VERY_FEW))
+        why = _(
+            "With one image no vote can tie, so that chance associates more: in the controlled "
+            "study 2.3% of non-members, and 1.0% with 30 images. Of two, those that differ tie, "
+            "and fewer members are found. Conclude nothing from so few images."
         )
+        said.append(f"{have} {why}")
     if few:
-        said.append(
-            f"{counted(few, *have)} fewer than {FEW} images, where the protocol takes 30: fewer "
-            "members are found (in the controlled study 29% with 3 images, 44% with 5, 61% with "
-            "30)."
+        have = ngettext(
+            "{n} of the people tested has fewer than {fewest} images, where the protocol takes 30:",
+            "{n} of the people tested have fewer than {fewest} images, where the protocol takes "
+            "30:",
+            few,
+        ).replace("{fewest}", str(FEW))
+        why = _(
+            "fewer members are found (in the controlled study 29% with 3 images, 44% with 5, 61% "
+            "with 30)."
         )
+        said.append(f"{have} {why}")
     return said
 
 
@@ -74,23 +91,30 @@ def _cropped(result: AuditResult) -> list[str]:
     if result.backend.crop == "none":
         return []
     return [
-        f"Every photo was cropped first ({result.backend.crop}), which the paper's protocol does "
-        "not do; the rates of whole photos do not hold for it."
+        _(
+            "Every photo was cropped first ({crop}), which the paper's protocol does not do; the "
+            "rates of whole photos do not hold for it."
+        ).format(crop=result.backend.crop)
     ]
 
 
 def _how_often_wrong(result: AuditResult) -> str:
     fpr = result.metrics.non_members if result.metrics else None
     if fpr is None or fpr.ci95 is None:
-        return (
+        return _(
             "No subject here is a known non-member, so this audit does not measure how often "
             "the rule is wrong for this model."
         )
-    return (
-        f"{counted(fpr.hits, 'false positive')} among {counted(fpr.total, 'non-member')}: "
-        f"a false positive rate of {percent(fpr.rate)} ({CI} {interval(fpr.ci95)}) if these "
-        f"{fpr.total:,} are like the people to be judged; for a particular name it can be several "
-        "times higher."
+    return _(
+        "{wrong} among {people}: a false positive rate of {rate} (95% CI {interval}) if these "
+        "{total} are like the people to be judged; for a particular name it can be several times "
+        "higher."
+    ).format(
+        wrong=ngettext("{n} false positive", "{n} false positives", fpr.hits),
+        people=ngettext("{n} non-member", "{n} non-members", fpr.total),
+        rate=percent(fpr.rate),
+        interval=interval(fpr.ci95),
+        total=f"{fpr.total:,}",
     )
 
 
@@ -98,15 +122,20 @@ def _names_added_or_hidden(result: AuditResult) -> list[str]:
     said = []
     added = [subject.name for subject in result.subjects if not subject.in_index]
     if added:
-        were = ("of the subjects' names was", "of the subjects' names were")
-        said.append(
-            f"{counted(len(added), *were)} not among the index's candidates, but encoded for this "
-            f"audit to compete with them: {', '.join(added)}."
+        were = ngettext(
+            "{n} of the subjects' names was not among the index's candidates, but encoded for this "
+            "audit to compete with them:",
+            "{n} of the subjects' names were not among the index's candidates, but encoded for "
+            "this audit to compete with them:",
+            len(added),
         )
+        said.append(f"{were} {', '.join(added)}.")
     if not all(subject.rivals_named for subject in result.subjects):
         said.append(
-            "Where another name was predicted more often than the person's own, other names are "
-            "not shown: this tests a name, and looks for none."
+            _(
+                "Where another name was predicted more often than the person's own, other names "
+                "are not shown: this tests a name, and looks for none."
+            )
         )
     return said
 
@@ -115,14 +144,16 @@ def _how_computed(result: AuditResult) -> list[str]:
     said, index = [], result.index
     precisions = {index.fingerprint.precision, result.backend.precision}
     if precisions != {"float32"}:
-        said.append(f"Not all was computed in float32: {', '.join(sorted(precisions))}.")
+        otherwise = _("Not all was computed in float32:")
+        said.append(f"{otherwise} {', '.join(sorted(precisions))}.")
     return said
 
 
 def _how_loaded(result: AuditResult) -> list[str]:
     """What the model's files did not say; wrong settings make members look like non-members."""
     assumed = [note for note in result.index.model_notes if note.startswith("assumed: ")]
-    return [f"The model's files do not say everything; {note}." for note in assumed]
+    said = _("The model's files do not say everything;")
+    return [f"{said} {note}." for note in assumed]
 
 
 def _of_a_service(result: AuditResult) -> list[str]:
@@ -158,38 +189,52 @@ def _left_out(result: AuditResult) -> list[str]:
     skipped = sum(len(subject.skipped) for subject in result.subjects)
     if not skipped:
         return []
-    return [f"{counted(skipped, 'file was', 'files were')} left out, and listed with the reason."]
+    return [
+        ngettext(
+            "{n} file was left out, and listed with the reason.",
+            "{n} files were left out, and listed with the reason.",
+            skipped,
+        )
+    ]
 
 
 def _people_left_out(result: AuditResult) -> list[str]:
     if not result.skipped:
         return []
-    people = counted(len(result.skipped), "person was", "people were")
+    people = ngettext(
+        "{n} person was not tested, and listed with the reason:",
+        "{n} people were not tested, and listed with the reason:",
+        len(result.skipped),
+    )
     named = ", ".join(each.name for each in result.skipped[:5])
     more = ", ..." if len(result.skipped) > 5 else ""
-    return [f"{people} not tested, and listed with the reason: {named}{more}."]
+    return [f"{people} {named}{more}."]
 
 
 def _one_candidate(result: AuditResult) -> list[str]:
     said = _with_spellings((each.name, each.spellings) for each in result.subjects)
     if not said:
         return []
-    return [
-        f"{len(said)} of the subjects' names are written otherwise among the candidates too; the "
-        f"model reads both alike, and they were one candidate: {_listed(said)}."
-    ]
+    were = _(
+        "{n} of the subjects' names are written otherwise among the candidates too; the model "
+        "reads both alike, and they were one candidate:"
+    ).format(n=len(said))
+    return [f"{were} {_listed(said)}."]
 
 
 def _rival_spellings(result: AuditResult) -> list[str]:
     said = _with_spellings((each.name, each.rival_spellings) for each in result.subjects)
     if not said:
         return []
-    compete = ("of the subjects' names competes", "of the subjects' names compete")
-    return [
-        f"{counted(len(said), *compete)} with a candidate that may be the same name, and took "
-        f"votes from it: {_listed(said)}. If it is the same name, remove that candidate from the "
-        "index."
-    ]
+    compete = ngettext(
+        "{n} of the subjects' names competes with a candidate that may be the same name, and took "
+        "votes from it:",
+        "{n} of the subjects' names compete with a candidate that may be the same name, and took "
+        "votes from it:",
+        len(said),
+    )
+    remedy = _("If it is the same name, remove that candidate from the index.")
+    return [f"{compete} {_listed(said)}. {remedy}"]
 
 
 def _with_spellings(names: Iterable[tuple[str, tuple[str, ...]]]) -> list[str]:

@@ -94,9 +94,9 @@ def what_was_sent(result: AuditResult) -> str:
         )
     kinds = [each.kind for each in asked.sent]
     return _(
-        "The model belongs to a service. {texts} and {images} were sent to {endpoint} in this run, "
-        "and the names of the index when it was built; the document lists what this run sent by "
-        "SHA-256 (backend.service.sent). What the service keeps of it is not known here."
+        "The model belongs to a service. {texts} and {images} were sent to {endpoint} in this run; "
+        "the document lists them by SHA-256 (backend.service.sent). Building the index may have "
+        "sent the names there before. What the service keeps of it is not known here."
     ).format(
         texts=ngettext("{n} text", "{n} texts", kinds.count("text")),
         images=ngettext("{n} photo", "{n} photos", kinds.count("image")),

@@ -28,7 +28,8 @@ def by_chance(result: AuditResult) -> str:
     shares = [s.rule_null for s in result.subjects if s.rule_null is not None]
     if len(shares) < len(result.subjects):
         return ""
-    return f"; of as many control names it would by chance associate {sum(shares):.1f}"
+    said = _("; of as many control names it would by chance associate {number}")
+    return said.format(number=f"{sum(shares):.1f}")
 
 
 def certainty(result: AuditResult) -> list[str]:
@@ -60,12 +61,15 @@ def _of_p_values(result: AuditResult) -> list[str]:
         return said
     summary = result.p_values
     if len(result.subjects) > 1:
-        said.append(f"By p-values from matched control names, {stand_out_text(summary)}.")
+        by = _("By p-values from matched control names, {people}.")
+        said.append(by.format(people=stand_out_text(summary)))
     if summary.rule_null.rate is not None:
         said.append(
-            "The plain rule associates a control name with the same images in "
-            f"{percent(summary.rule_null.rate, 2)} of cases: that is its chance of a false "
-            "positive if the true name means no more to the model than they do."
+            _(
+                "The plain rule associates a control name with the same images in {rate} of cases: "
+                "that is its chance of a false positive if the true name means no more to the "
+                "model than they do."
+            ).format(rate=percent(summary.rule_null.rate, 2))
         )
     return said
 
@@ -136,8 +140,8 @@ def left_out(result: AuditResult) -> list[tuple[str, list[str]]]:
     """People whom the settings leave out, and files that could not be used, with the reasons."""
     people = result.left_out if isinstance(result, EvaluationResult) else ()
     lists = [
-        ("People left out", [f"{each.name}: {each.reason}" for each in people]),
-        ("Files left out", [each.reason for s in result.subjects for each in s.skipped]),
+        (_("People left out"), [f"{each.name}: {each.reason}" for each in people]),
+        (_("Files left out"), [each.reason for s in result.subjects for each in s.skipped]),
     ]
     return [(title, lines) for title, lines in lists if lines]
 

@@ -9,21 +9,20 @@ from idia_index.evaluation.records.baselines import Baselines
 from idia_index.evaluation.records.p_values import PValueSummary, SmallPValues
 from idia_index.evaluation.records.rates import Metrics
 from idia_index.report.format import p_value, percent
+from idia_index.report.language import _, ngettext
 from idia_index.store.summary import IndexSummary
 from idia_index.support.documents import Json
 from idia_index.support.intervals import Rate
-from idia_index.support.text import counted
 
-ASSOCIATED = "the model associates this face with this name"
-STAND_OUT = ("person stands out", "people stand out")
-NOT_ASSOCIATED = "no association of this face with this name was found"
 ANOTHER = "another name"  # where a rival is not named: see `disclosure.may_be_named`
 
 
-NOT_VALID = (
-    "among strangers of the controlled study such a p was at most 0.05 for 5% over all names, but "
-    "for 22% under the worst of 500."
-)
+def not_valid() -> str:
+    """How far p-values over control names alone are off for a single name."""
+    return _(
+        "among strangers of the controlled study such a p was at most 0.05 for 5% over all names, "
+        "but for 22% under the worst of 500."
+    )
 
 
 def verdict(decision: Decision, missed: Rate | None) -> str:
@@ -34,11 +33,17 @@ def verdict(decision: Decision, missed: Rate | None) -> str:
         missed: known members who were not found; None, or of nobody, where none is known.
     """
     if decision.inferred_member:
-        return ASSOCIATED
+        return _("the model associates this face with this name")
+    found = _("no association of this face with this name was found")
     if missed is None or missed.value is None:
-        return f"{NOT_ASSOCIATED}; how often members are missed is not known here"
-    known = counted(missed.total, "known member")
-    return f"{NOT_ASSOCIATED}; of {known} here {percent(missed.value)} are missed"
+        unknown = _("how often members are missed is not known here")
+        return f"{found}; {unknown}"
+    said = ngettext(
+        "of {n} known member here {rate} are missed",
+        "of {n} known members here {rate} are missed",
+        missed.total,
+    )
+    return f"{found}; {said.replace('{rate}', percent(missed.value))}"
 
 
 def missed_members(metrics: Metrics | None) -> Rate | None:
@@ -48,12 +53,16 @@ def missed_members(metrics: Metrics | None) -> Rate | None:
 
 def stand_out_text(summary: PValueSummary) -> str:
     """Who stands out, and how many of them may be wrong."""
-    found = counted(summary.discoveries, *STAND_OUT)
-    said = f"{found} at a false discovery rate of {percent(summary.fdr, 0)}"
+    said = ngettext(
+        "{n} person stands out at a false discovery rate of {rate}",
+        "{n} people stand out at a false discovery rate of {rate}",
+        summary.discoveries,
+    ).replace("{rate}", percent(summary.fdr, 0))
     if not summary.discoveries:
         return said
     wrong = summary.fdr * summary.discoveries
-    return f"{said}: about {wrong:.1g} of them may be wrong, and nobody knows which"
+    rest = _("about {wrong} of them may be wrong, and nobody knows which")
+    return f"{said}: {rest.format(wrong=f'{wrong:.1g}')}"
 
 
 def index_type(summary: IndexSummary) -> str:
