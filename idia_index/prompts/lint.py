@@ -35,7 +35,7 @@ class Finding:
     """Something about a name that a person should look at.
 
     Attributes:
-        kind: "duplicate", "collision", "lookalike", "underscore", "brace" or "markup".
+        kind: "duplicate", "collision", "lookalike", "underscore", "brace", "markup" or "stray".
         value: the name.
         place: where it stands.
         message: what is the matter and what to do, in one line.
@@ -112,6 +112,11 @@ _ODDITIES = (
     ("underscore", re.compile("_"), "has an underscore in it: write a space if that is meant"),
     ("brace", re.compile("[{}]"), "has a brace in it: it goes into prompts as it is"),
     ("markup", re.compile("[&<>]"), "has markup in it, which CLIP may rewrite: write plain text"),
+    (
+        "stray",
+        re.compile(r"^[#/]|[,;]$|^[-=*. ]+$", re.MULTILINE),
+        "is a comment, a line across, or ends in a comma: remove what is no part of a name",
+    ),
 )
 
 

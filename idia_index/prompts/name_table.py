@@ -43,6 +43,7 @@ _LOOKS: Sequence[tuple[str, re.Pattern[str]]] = (
     ("bars in every line", re.compile(r"[^|]*\|.*")),
     ("numbers before the names", _NUMBERED),
     ("a number in every line", re.compile(r"(?:.*,)?\s*\d+\s*(?:,.*)?")),
+    ("a comma at the end of every line", re.compile(r"[^,]+,\s*")),
     ("several commas in every line", re.compile(r"[^,]*,[^,]*,.*")),
     ("commas in every line", re.compile(r"[^,]+ [^,]+,\S.*")),
     ("dashes before the names", re.compile(r"[-*\u2022] .*")),

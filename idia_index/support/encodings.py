@@ -122,4 +122,6 @@ def _fix(name: str) -> str:
         return "open it in Google Sheets and download it as CSV"
     if lower.endswith((".pages", ".docx", ".odt", ".rtf", ".doc", ".pdf")):
         return "save it as plain text, one entry a line"
+    if lower.endswith(".zip"):
+        return "unpack it, and name the folder or the table in it"
     return "open it in a spreadsheet and save the sheet as CSV UTF-8"

@@ -50,6 +50,7 @@ def test_tables_are_read_as_tables_and_said_to_be(tmp_path: Path, text: str, cod
         "Jane\tDoe\nJohn\tRoe\n",
         "Jane Doe,Actress\nJohn Roe,Singer\n",
         "a|Jane Doe\nb|John Roe\n",
+        "Jane Doe,\nJohn Roe,\n",
         "a,Jane Doe,b\nc,John Roe,d\n",
         "- Jane Doe\n- John Roe\n",
         '["Jane Doe", "John Roe"]\n',

@@ -62,6 +62,12 @@ def test_lint_finds_each_kind() -> None:
     assert lint_names(make_names(["Ann Lee", "Bo Ek"]), ["Cy Ö", "Bo Ek"]) == []
 
 
+@pytest.mark.parametrize("stray", ["# my names", "// names", "---", "Jane Doe,", "Jane Doe;"])
+def test_what_is_no_part_of_a_name_is_found(stray: str) -> None:
+    (found,) = lint_names(make_names(["Ann Lee", stray, "50 Cent", "Sammy Davis, Jr."]))
+    assert (found.kind, found.value, found.place) == ("stray", stray, "names, line 2")
+
+
 def test_findings_are_capped_and_the_rest_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(name_lint, "MAX_FINDINGS", 3)
     findings = lint_names(make_names(f"a_{i}" for i in range(10)))

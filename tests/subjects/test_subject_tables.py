@@ -116,6 +116,7 @@ def test_windows_1252_is_said_with_an_example(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "told"),
     [
+        ("t.zip", b"PK\x03\x04" + bytes(60), "a workbook or another ZIP archive.*unpack it"),
         ("t.xlsx", b"PK\x03\x04" + bytes(60), "a workbook .*save the sheet as CSV UTF-8"),
         ("t.ods", b"PK\x03\x04" + bytes(60), "a workbook .*save the sheet as CSV UTF-8"),
         ("t.numbers", b"PK\x03\x04" + bytes(60), "a workbook .*Export To > CSV"),
