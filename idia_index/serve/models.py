@@ -18,7 +18,7 @@ from idia_index.serve.jobs import Progress
 from idia_index.study import candidates, write_reference_faces
 from idia_index.support.files import private_folder
 
-FACES, FACE_IMAGES = 100, 5  # drawn people of each sex for comparison, portraits of each
+FACES, FACE_IMAGES = 250, 5  # drawn people of each sex for comparison, portraits of each
 
 
 @dataclass(frozen=True)
