@@ -50,7 +50,7 @@ from idia_index.pipelines.labels import (
     "--out",
     type=DIRECTORY,
     metavar="DIR",
-    help="Write report.json, subjects.csv, index.html and results.npz there.",
+    help="Write report.json, index.html, tables, Markdown and results.npz there.",
 )
 @report_options
 @click.option(

@@ -72,7 +72,7 @@ DEFAULTS = Settings()
     "--out",
     type=DIRECTORY,
     metavar="DIR",
-    help="Write report.json, subjects.csv, curves.csv, index.html and results.npz there.",
+    help="Write report.json, index.html, tables, Markdown and results.npz there.",
 )
 @report_options
 @strict_option

@@ -1,4 +1,4 @@
-"""The files of a report: report.json, subjects.csv, curves.csv, index.html and results.npz."""
+"""The files of a report: report.json, index.html, tables, Markdown and results.npz."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from idia_index.pipelines.recorded_results import write_results
 from idia_index.report.data import evaluation_result
 from idia_index.report.documents import EvaluationResult
 from idia_index.report.language import LANGUAGES as LANGUAGES
+from idia_index.report.markdown import model_card_markdown, summary_markdown
 from idia_index.report.page import report_html
 from idia_index.report.tables import curves_csv, subjects_csv
 from idia_index.support.files import private_folder, write_whole
@@ -26,7 +27,7 @@ def write_evaluation(
     include_images: bool = False,
     language: str = "en",
 ) -> EvaluationResult:
-    """Writes report.json, subjects.csv, curves.csv, index.html and results.npz.
+    """Writes report.json, index.html, tables, Markdown and results.npz.
 
     Args:
         evidence: what was measured; all of it goes into results.npz.
@@ -47,6 +48,8 @@ def write_evaluation(
         "subjects.csv": subjects_csv(result.subjects),
         "index.html": report_html(result, include_images=include_images, language=language),
         "curves.csv": curves_csv(result.evaluation),
+        "summary.md": summary_markdown(result),
+        "model_card.md": model_card_markdown(result),
     }
     write_files(folder, files)
     write_results(evidence, folder)

@@ -11,7 +11,10 @@ from idia_index.errors import InputError, RefusedError
 from idia_index.subjects.subjects import Subject
 from idia_index.support.text import shown, shown_path
 
-FILES = ("report.json", "subjects.csv", "curves.csv", "people.csv", "index.html", "results.npz")
+FILES = (
+    "report.json", "subjects.csv", "curves.csv", "people.csv", "index.html", "results.npz",
+    "summary.md", "model_card.md",
+)  # fmt: skip
 
 _OURS = re.compile(
     rb'\s*\{\s*"format": "idia-index/'
