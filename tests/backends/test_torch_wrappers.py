@@ -116,6 +116,11 @@ AROUND: dict[str, Any] = {
         "visual._orig_mod.proj": STATE["visual.proj"],
     },
     "base model": before("base_model.model."),
+    "FSDP with checkpointed layers": before("_fsdp_wrapped_module._checkpoint_wrapped_module."),
+    "accelerate": {"model_0": STATE, "step": 3},
+    "Composer": {"state": {"model": before("module."), "optimizers": {}}, "rng": []},
+    "MMEngine": {"meta": {"epoch": 1}, "state_dict": STATE, "message_hub": {"log": 1}},
+    "Parameters": {n: torch.nn.Parameter(v) for n, v in STATE.items()},
 }
 
 
