@@ -10,7 +10,7 @@ from idia_index import Index, Subject
 from idia_index.cli.outputs import claim
 from idia_index.cli.terminal import say
 from idia_index.pipelines.checks import check_people, check_threshold
-from idia_index.pipelines.people import read_people
+from idia_index.pipelines.people import read_people, spelling_warnings
 from idia_index.support.text import counted
 
 SKIPPED_SHOWN = 20
@@ -41,9 +41,16 @@ def people_to_test(
     check_threshold(index, tau)
     people = read_people(*sources)
     tell_notes(people.notes)
+    tell_spelling(index, [subject.name for subject in people])
     check_people(people, strict=strict, drawn=drawn)
     claim(out, people, sources[0])
     return people
+
+
+def tell_spelling(index: Index, names: Sequence[str]) -> None:
+    """Says on standard error which names may be misspelt; the first of many."""
+    for warning in spelling_warnings(index, names)[:SKIPPED_SHOWN]:
+        say(f"warning: {warning}", err=True)
 
 
 def tell_notes(notes: Iterable[str]) -> None:

@@ -21,7 +21,7 @@ from idia_index.cli.options import (
     verify_option,
     write_json,
 )
-from idia_index.cli.people import tell_skipped
+from idia_index.cli.people import tell_skipped, tell_spelling
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import note, say
 from idia_index.pipelines.checks import check_threshold
@@ -82,6 +82,7 @@ def command(
     subject = make_person(name, images, crop)
     if told := how_read(name, subject):
         note(told)
+    tell_spelling(opened, [subject.name])
     with Stages(show_progress) as stages:
         stages("loading the model")
         loaded = backend_of(opened, backend, model, device, session)
