@@ -13,7 +13,10 @@ CI = "95% CI"
 
 def percent(value: float | None, digits: int = 1) -> str:
     """A share as a percentage; a dash for none."""
-    return "-" if value is None else f"{100 * value:.{digits}f}%"
+    if value is None:
+        return "-"
+    text = f"{100 * value:.{digits}f}%"
+    return text.removeprefix("-") if not text.strip("-0.%") else text  # no "-0.0%"
 
 
 def interval(bounds: Sequence[float] | None, digits: int = 1) -> str:
