@@ -26,9 +26,10 @@ from idia_index.cli.outputs import show
 from idia_index.cli.people import people_to_test, tell_people, tell_skipped
 from idia_index.cli.policies import Policy, enforce, policy_options
 from idia_index.cli.progress import Stages
-from idia_index.cli.report_options import About, report_options
+from idia_index.cli.report_options import report_options
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
+from idia_index.pipelines.about import About
 from idia_index.pipelines.audit import audit_into, read_groups
 from idia_index.pipelines.labels import (
     audit_labels,

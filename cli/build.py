@@ -183,21 +183,21 @@ def command(
 
     An interrupted build is resumed with --resume.
     """
+    drawing = None
     if sample_names is not None:
         drawing = Drawing(sample_names, seed, weighted, origin, top, first_names, surnames)
     else:
-        drawing = None
         _check_not_drawn(names_file, top, first_names, surnames)
     listed = read_names(names_file) if names_file is not None else None
     if listed is not None:
         tell_reading(listed)
     templates = read_templates(templates_file) if templates_file else JAIR2024
     if labeler is not None:
-        build_labels = partial(build_label_index, index, templates=templates, resume=resume)
         names, _ = all_candidates(listed, drawing)
         tell_names(names)
-        labels = build_labels(_labeler(labeler, model, most_labels, session), names)
-        _tell_built(index, labels, as_json)
+        asked = _labeler(labeler, model, most_labels, session)
+        labels = build_label_index(index, asked, names, templates=templates, resume=resume)
+        _tell_built(index, labels, "labels", False, as_json)
         return
     load_index_type(index_type)  # what is wrong with it is said before a model is loaded
     check_place(index, resume=resume)
@@ -229,13 +229,7 @@ def command(
         refused = listed.refused if listed is not None else ()
         built, unread = with_readable_names(build, loaded, names, templates, refused, strict)
     tell_refused(listed, unread)
-    path = os.fsdecode(index.resolve())
-    result = BuildResult(path, len(built.templates), len(built), index_type, already)
-    if as_json:
-        write_json(result)
-    else:
-        state = "is finished already, " if already else ""
-        say(f"{index}: {state}{result.templates} templates x {result.candidates:,} names")
+    _tell_built(index, built, index_type, already, as_json)
 
 
 def _candidates(
@@ -266,10 +260,13 @@ def _labeler(name: str, model: str, most: int | None, session: Session) -> Label
     return load_labeler(name, model=model, session=session, **bound)
 
 
-def _tell_built(index: Path, built: Index, as_json: bool) -> None:
-    """Says what an index of labels is."""
+def _tell_built(index: Path, built: Index, index_type: str, already: bool, as_json: bool) -> None:
+    """Says what an index is."""
+    path = os.fsdecode(index.resolve())
+    result = BuildResult(path, len(built.templates), len(built), index_type, already)
     if as_json:
-        path = os.fsdecode(index.resolve())
-        write_json(BuildResult(path, len(built.templates), len(built), "labels", False))
+        write_json(result)
         return
-    say(f"{index}: {len(built.templates)} templates x {len(built):,} names, no vectors")
+    state = "is finished already, " if already else ""
+    end = ", no vectors" if index_type == "labels" else ""
+    say(f"{index}: {state}{result.templates} templates x {result.candidates:,} names{end}")

@@ -24,8 +24,9 @@ from idia_index.cli.outputs import claim, show
 from idia_index.cli.people import people_to_test, tell_people, tell_skipped
 from idia_index.cli.policies import Policy, enforce, policy_options
 from idia_index.cli.progress import Stages
-from idia_index.cli.report_options import About, report_options
+from idia_index.cli.report_options import report_options
 from idia_index.errors import InputError
+from idia_index.pipelines.about import About
 from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.recorded_results import read_results
 from idia_index.pipelines.report_files import evaluate_evidence
