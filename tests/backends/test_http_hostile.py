@@ -244,15 +244,14 @@ def test_a_certificate_that_nobody_signed_is_refused(session: Session, tmp_path:
 def test_max_calls_end_a_run_that_the_service_makes_longer(
     service: Service, session: Session, tmp_path: Path
 ) -> None:
-    limit = backend_class("http").calls(service.spec(), 840, 0)
-    assert limit is not None
+    most = 20  # what the build is announced to take; each call past the eighth is asked again
     service.fault = lambda handler, request, number: (
         number > 8 and (handler.send({}, 429, {"Retry-After": "0"}) is None)
     )
-    backend = load(service, replace(session, max_calls=min(limit, 18)))
-    with pytest.raises(IdiaIndexError, match=r"answers 429|--max-calls 18 are made"):
+    backend = load(service, replace(session, max_calls=most))
+    with pytest.raises(IdiaIndexError, match=rf"answers 429|--max-calls {most} are made"):
         build_index(tmp_path / "i", backend, NAMES)
-    assert len(service.requests) <= 18
+    assert len(service.requests) <= most
 
 
 BUILD = """
