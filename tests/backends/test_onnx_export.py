@@ -32,6 +32,7 @@ from onnx_models import (
 )
 
 from idia_index.backends import onnx_export
+from idia_index.backends.clip_bpe import ClipTokenizer
 from idia_index.backends.onnx import OnnxBackend, OnnxPackTower
 from idia_index.backends.onnx_export import export_model
 from idia_index.backends.onnx_probe import TEXTS, TOLERANCES, probe_images
@@ -219,9 +220,15 @@ def test_an_unfaithful_export_leaves_nothing(
 def test_tokens_that_differ_fail_the_probe(
     quick_graphs: OpenClipBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "idia_index.backends.clip_bpe.ClipTokenizer.encode", lambda self, texts: [[7]] * len(texts)
-    )
+    plain = ClipTokenizer.load
+
+    def load(path: Path, clean: str = "lower") -> ClipTokenizer:
+        """The export's tokenizer, with other tokens than the model's."""
+        made = plain(path, clean)
+        made.encode = lambda texts: [[7]] * len(texts)  # type: ignore[method-assign]
+        return made
+
+    monkeypatch.setattr("idia_index.backends.clip_bpe.ClipTokenizer.load", load)
     with pytest.raises(IdiaIndexError, match="not faithful: its tokens of 'a' are not"):
         export_model(quick_graphs, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
