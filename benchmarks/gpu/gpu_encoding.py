@@ -15,6 +15,7 @@ from towers import pictures
 from idia_index import load_backend
 from idia_index.backends.torch_gpu_text import GpuTextTower
 from idia_index.encode import embeddings
+from idia_index.encode.image_embeddings import encode_images
 from idia_index.encode.packs import plan_packs
 from idia_index.encode.tokens import grid_tokens
 from idia_index.prompts.grid import PromptGrid
@@ -133,7 +134,7 @@ def photo_speed(scale: Scale) -> Iterator[Row]:
     for architecture in scale.models:
         with random_model(architecture) as spec:
             backend: Any = load_backend("open_clip", model=spec, device=device, dtype="bfloat16")
-        whole = seconds(lambda: embeddings.encode_images(backend, images), device, 1)  # noqa: B023
+        whole = seconds(lambda: encode_images(backend, images), device, 1)  # noqa: B023
         speed = len(images) / whole
         yield Row(f"{architecture}, prepared and encoded, bfloat16", f"{speed:,.0f} photos/s",
                   None, {"photos/s": speed})  # fmt: skip

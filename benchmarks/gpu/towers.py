@@ -13,6 +13,7 @@ from PIL import Image
 
 from idia_index import load_backend
 from idia_index.encode import embeddings
+from idia_index.encode.image_embeddings import encode_images
 from idia_index.pipelines.parity import compare
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.sampling import sample_names
@@ -40,7 +41,7 @@ class Outputs:
         self.rows = {"packs": embeddings.encode_grid(backend, grid, 0, len(names))}
         whole = backend.embed_texts([grid.text(t, 0) for t in range(len(JAIR2024))])
         self.rows["whole texts"] = embeddings.unit_rows(whole, backend, "text")
-        self.rows["images"] = embeddings.encode_images(backend, images)
+        self.rows["images"] = encode_images(backend, images)
 
     @property
     def predictions(self) -> Any:
@@ -133,7 +134,7 @@ def onnx(scale: Scale) -> Iterator[Row]:
         backend = load_backend("onnx", model=str(ONNX_DIR), device=device)
         grid = PromptGrid(JAIR2024, names)
         texts = embeddings.encode_grid(backend, grid, 0, len(names))
-        found.append((texts, embeddings.encode_images(backend, images)))
+        found.append((texts, encode_images(backend, images)))
     for what, a, b in zip(("packs", "images"), *found, strict=True):
         off = float(np.abs(a - b).max())
         yield Row(

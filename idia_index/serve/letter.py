@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from idia_index.report.documents import AuditResult
 from idia_index.report.format import p_value
 
@@ -24,12 +22,11 @@ processing under Article 21:
 3. say what you do about what the model itself has kept of them, and how you verify it."""
 
 
-def letter(result: AuditResult, today: date, *, erasure: bool) -> str:
+def letter(result: AuditResult, *, erasure: bool) -> str:
     """A draft with blanks: what was found, no more than it shows, and what is asked for.
 
     Args:
         result: of one person.
-        today: the date of the letter.
         erasure: asks for erasure and objects; else for access.
     """
     (person,) = result.subjects
@@ -40,7 +37,7 @@ def letter(result: AuditResult, today: date, *, erasure: bool) -> str:
 
 To: [provider of the model, data protection officer]
 
-{today.isoformat()}
+[date]
 
 {"Erasure of my data and objection" if erasure else "Access to my data"}: model {model.architecture}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -200,7 +198,7 @@ async def write_letter(request: Request) -> Response:
     case = case_of(request)
     result = _answer(case).result
     erasure = request.query_params.get("for") == "erasure"
-    text = letter(result, date.today(), erasure=erasure)
+    text = letter(result, erasure=erasure)
     return page(request, "letter.html.j2", case=case, letter=text, erasure=erasure)
 
 

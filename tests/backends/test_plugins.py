@@ -84,4 +84,4 @@ def test_without_it_the_backend_is_not_there(tmp_path: Path) -> None:
         "--sample-names", 5,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "no backend is called 'example'; there are: onnx, open_clip" in done.stderr
+    assert "no backend is called 'example'; there are: http, onnx, open_clip" in done.stderr

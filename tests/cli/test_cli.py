@@ -233,6 +233,8 @@ def test_debug_may_stand_anywhere(
     arguments = ["info", str(tmp_path / "gone")]
     arguments.insert(place, "--debug")
     monkeypatch.setattr(sys, "argv", ["idia-index", *arguments])
+    # The handler would stay, and hold every later test for interrupted.
+    monkeypatch.setattr("idia_index.cli.interrupts.watch", lambda: None)
     with pytest.raises(Exception, match="no such index"):
         cli_main.main()
 
