@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -50,7 +49,7 @@ def read_about(path: Path) -> About:
 
 
 def _entry(value: object, where: str) -> str:
-    if isinstance(value, datetime.date):
+    if hasattr(value, "isoformat"):  # TOML has dates of its own
         return value.isoformat()
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{where}: {shown(value)} is no text; write it in quotes, or leave it out")
