@@ -121,11 +121,17 @@ def test_file_times_mean_nothing(moment: int, tmp_path: Path) -> None:
     assert inside[0] == inside[1]
 
 
+# A hosted service tells dates (Retry-After), and a report says when it last answered alike.
+ASKING_OTHERS = {"http.py", "http_client.py"}
+
+
 def test_nothing_reads_the_clock_or_compares_file_times() -> None:
     """`monotonic` alone, for progress; times of weight files only to see that they changed."""
     found = set()
     for folder in ("idia_index", "backends", "indexes", "cli"):
         for file in (ROOT / folder).rglob("*.py"):
+            if file.name in ASKING_OTHERS:
+                continue
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Attribute) and (
                     ast.unparse(node.value) == "time" or "time" in node.attr.split("_")
