@@ -50,7 +50,7 @@ def read_about(path: Path) -> About:
 
 def _entry(value: object, where: str) -> str:
     if hasattr(value, "isoformat"):  # TOML has dates of its own
-        return value.isoformat()
+        return str(value.isoformat())
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{where}: {shown(value)} is no text; write it in quotes, or leave it out")
     text = " ".join(value.split())
