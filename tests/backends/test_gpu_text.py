@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,6 @@ from idia_index.backends.torch_text import PackedTextTower
 from idia_index.encode.packs import halves, plan_packs
 from idia_index.encode.tokens import text_tokens
 from idia_index.errors import IdiaIndexError
-from idia_index.support.tf32 import without_tf32
 
 TEXTS = [
     f"{start} of {name}" for start in ("a photo", "an image", "x") for name in ("ab", "cd", "ef")
@@ -102,15 +103,20 @@ def test_halves_have_the_same_trees_and_reads(nodes: int, batch: int) -> None:
         assert (np.concatenate([first.mask, second.mask]) == pack.mask).all()
 
 
+TF32 = """
+import sys, torch
+ours = sys.argv[1]
+products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+products.fp32_precision = convolutions.fp32_precision = ours
+with without_tf32(torch):
+    assert products.fp32_precision == convolutions.fp32_precision == "ieee"
+    assert torch.backends.cudnn.enabled  # convolutions without cuDNN would be slow
+assert products.fp32_precision == convolutions.fp32_precision == ours
+"""
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("ours", ["none", "tf32"])
 def test_tf32_is_off_within_and_as_it_was_after(ours: str) -> None:
-    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn.conv
-    before = products.fp32_precision, convolutions.fp32_precision
-    try:
-        products.fp32_precision = convolutions.fp32_precision = ours
-        with without_tf32(torch):
-            assert products.fp32_precision == convolutions.fp32_precision == "ieee"
-            assert torch.backends.cudnn.enabled  # convolutions without cuDNN would be slow
-        assert products.fp32_precision == convolutions.fp32_precision == ours
-    finally:
-        products.fp32_precision, convolutions.fp32_precision = before
+    # In a process of its own: once set by operator, PyTorch's exporter cannot read the settings.
+    subprocess.run([sys.executable, "-c", TF32, ours], check=True, timeout=100)
