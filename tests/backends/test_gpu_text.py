@@ -105,6 +105,7 @@ def test_halves_have_the_same_trees_and_reads(nodes: int, batch: int) -> None:
 
 TF32 = """
 import sys, torch
+from idia_index.support.tf32 import without_tf32
 ours = sys.argv[1]
 products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn.conv
 products.fp32_precision = convolutions.fp32_precision = ours
