@@ -8,10 +8,27 @@ from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import gather, settings_for_all
 from idia_index.report.data import evaluation_result
 from idia_index.report.page import report_html
-from idia_index.serve.desk import Answer, Choice
+from idia_index.serve.desk import Answer, Case, Choice, Group
 from idia_index.serve.jobs import Progress
 from idia_index.serve.models import Models
+from idia_index.serve.server import Server
 from idia_index.subjects.records import Subject
+
+
+def begin(server: Server, item: Case | Group, subjects: Sequence[Subject]) -> None:
+    """Asks the model as soon as it is free; the photos go when the answer is there.
+
+    Raises:
+        InputError: something is being done with these people, or too many jobs wait.
+    """
+    item.check_idle()
+    item.answer = None
+
+    def work(progress: Progress) -> None:
+        item.answer = ask(server.models, item.choice, subjects, progress)
+        item.forget_photos()
+
+    item.job = server.jobs.add("Asking the model", work)
 
 
 def ask(models: Models, choice: Choice, subjects: Sequence[Subject], progress: Progress) -> Answer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,11 +48,6 @@ class Photo:
     view: PhotoInView
     tile: str = field(repr=False)
 
-    @property
-    def key(self) -> str:
-        """What forms call it by."""
-        return hashlib.sha256(self.image.data).hexdigest()
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -72,12 +66,48 @@ def _new_id() -> str:
     return secrets.token_urlsafe(9)
 
 
-@dataclass
-class Case:
-    """One person under test.
+@dataclass(kw_only=True)
+class Work:
+    """What is being found out, about one person or several.
 
     Attributes:
         choice: the index.
+        job: what is being done.
+        answer: what was found.
+    """
+
+    choice: Choice
+    id: str = field(default_factory=_new_id)
+    job: Job | None = None
+    answer: Answer | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being done, or waits to be."""
+        return self.job is not None and not self.job.is_over
+
+    def check_idle(self) -> None:
+        """Raises InputError where something is being done."""
+        if self.is_busy:
+            raise InputError("this is being worked on: wait, or cancel it")
+
+    def found(self) -> Answer:
+        """What was found; raises InputError before that."""
+        if self.answer is None:
+            raise InputError("there is no answer yet: ask the model first")
+        return self.answer
+
+    def cancel(self) -> None:
+        """Stops what is being done."""
+        if self.job is not None:
+            self.job.cancel()
+
+
+@dataclass(kw_only=True)
+class Case(Work):
+    """One person under test.
+
+    Attributes:
         name: the name under test.
         basis: on what ground the person is tested, as whoever asks states it.
         photos: what will be judged.
@@ -85,21 +115,17 @@ class Case:
         skipped: why each other file will not.
         framing: what is cut out of every photo: "none", "face" or "centre".
         boxes: by a photo's name, what is cut out of it instead.
-        job: what is being done.
-        answer: what was found.
+        spelling: what the name may be misspelt from; None where all is well.
     """
 
-    choice: Choice
     name: str
     basis: str
-    id: str = field(default_factory=_new_id)
     photos: list[Photo] = field(default_factory=list)
     advice: str = ""
     skipped: list[str] = field(default_factory=list)
     framing: str = "none"
     boxes: dict[str, Box] = field(default_factory=dict)
-    job: Job | None = None
-    answer: Answer | None = None
+    spelling: str | None = None
 
     @property
     def size(self) -> int:
@@ -123,24 +149,17 @@ class Case:
         self.photos.clear()
 
 
-@dataclass
-class Group:
+@dataclass(kw_only=True)
+class Group(Work):
     """Several people under test.
 
     Attributes:
-        choice: the index.
         people: who they are, and who cannot be tested.
         source: where they come from, for people.
-        job: what is being done.
-        answer: what was found.
     """
 
-    choice: Choice
     people: SubjectList
     source: str
-    id: str = field(default_factory=_new_id)
-    job: Job | None = None
-    answer: Answer | None = None
 
     @property
     def size(self) -> int:
@@ -179,8 +198,8 @@ class Desk:
         """Forgets a person or several: photos, names and answers."""
         for kept in (self.cases, self.groups):
             found = kept.pop(key, None)
-            if found is not None and found.job is not None:
-                found.job.cancel()
+            if found is not None:
+                found.cancel()
 
     def delete_all(self) -> None:
         """Forgets everybody."""

@@ -9,11 +9,19 @@ from starlette.responses import Response
 
 from idia_index.errors import InputError
 from idia_index.pipelines.planning import Wanted, plan
-from idia_index.serve.asking import ask
+from idia_index.serve.asking import begin
 from idia_index.serve.desk import Group
-from idia_index.serve.jobs import Progress
 from idia_index.serve.photos import people_of_upload
-from idia_index.serve.reply import desk_of, go, group_of, page, posted, report_page, server_of
+from idia_index.serve.reply import (
+    desk_of,
+    go,
+    group_of,
+    page,
+    posted,
+    report_page,
+    running,
+    server_of,
+)
 from idia_index.serve.uploads import Form
 from idia_index.subjects.subjects import read_subjects
 
@@ -36,9 +44,13 @@ async def create(request: Request, form: Form) -> Response:
         raise InputError("send a folder: only on this machine a page may name its files")
     if path:
         place = Path(path).expanduser()
-        group = Group(desk.choice, read_subjects(place), str(place))
+        group = Group(choice=desk.choice, people=read_subjects(place), source=str(place))
     elif form.files:
-        group = Group(desk.choice, people_of_upload(form.files), "the folder that was sent")
+        group = Group(
+            choice=desk.choice,
+            people=people_of_upload(form.files),
+            source="the folder that was sent",
+        )
     else:
         raise InputError("choose a folder, or name a folder or table on this machine")
     desk.groups[group.id] = group
@@ -48,10 +60,8 @@ async def create(request: Request, form: Form) -> Response:
 async def show(request: Request) -> Response:
     """Who can be tested and who cannot; then how far the work is; then the report."""
     group = group_of(request)
-    if group.job is not None and not group.job.is_over:
-        ahead = server_of(request).jobs.ahead_of(group.job)
-        return page(request, "running.html.j2", item=group, job=group.job, ahead=ahead,
-                    cancel=f"/people/{group.id}/cancel", title=group.source)  # fmt: skip
+    if group.is_busy:
+        return running(request, group, f"/people/{group.id}", group.source)
     if group.answer is not None:
         return page(request, "people_answer.html.j2", group=group, result=group.answer.result)
     advice = plan(Wanted(subjects=max(len(group.people), 1), known=1))
@@ -61,15 +71,8 @@ async def show(request: Request) -> Response:
 @posted
 async def start(request: Request, _: Form) -> Response:
     """Asks the model."""
-    group, server = group_of(request), server_of(request)
-    if group.job is not None and not group.job.is_over:
-        raise InputError("these people are being tested: wait, or cancel it")
-
-    def work(progress: Progress) -> None:
-        group.answer = ask(server.models, group.choice, group.people, progress)
-        group.forget_photos()
-
-    group.job = server.jobs.add("Asking the model", work)
+    group = group_of(request)
+    begin(server_of(request), group, group.people)
     return go(f"/people/{group.id}")
 
 
@@ -77,14 +80,10 @@ async def start(request: Request, _: Form) -> Response:
 async def cancel(request: Request, _: Form) -> Response:
     """Stops what is being done."""
     group = group_of(request)
-    if group.job is not None:
-        group.job.cancel()
+    group.cancel()
     return go(f"/people/{group.id}")
 
 
 async def report(request: Request) -> Response:
     """All the evidence."""
-    group = group_of(request)
-    if group.answer is None:
-        raise InputError("there is no answer yet: ask the model first")
-    return report_page(group.answer.page)
+    return report_page(group_of(request).found().page)

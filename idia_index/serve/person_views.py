@@ -11,12 +11,21 @@ from idia_index.photos.faces import Box, installed_detector
 from idia_index.prompts.name_order import given_first
 from idia_index.prompts.names import as_utf8, clean_name
 from idia_index.report.photos import ENOUGH, PAPER
-from idia_index.serve.asking import ask
-from idia_index.serve.desk import Answer, Case, Photo
+from idia_index.serve.asking import begin
+from idia_index.serve.desk import Case, Photo
 from idia_index.serve.jobs import Progress
 from idia_index.serve.letter import letter
 from idia_index.serve.photos import is_drawn, practice_names, practice_photos, take_photos
-from idia_index.serve.reply import case_of, desk_of, go, page, posted, report_page, server_of
+from idia_index.serve.reply import (
+    case_of,
+    desk_of,
+    go,
+    page,
+    posted,
+    report_page,
+    running,
+    server_of,
+)
 from idia_index.serve.spelling import spelling_note
 from idia_index.serve.uploads import Form
 from idia_index.support.text import check_text
@@ -53,7 +62,8 @@ async def create(request: Request, form: Form) -> Response:
     basis = BASES.get(form.fields.get("basis", ""))
     if basis is None:
         raise InputError("say on what ground the person is tested")
-    case = Case(desk.choice, name, basis)
+    case = Case(choice=desk.choice, name=name, basis=basis)
+    case.spelling = spelling_note(case.choice, name)
     desk.cases[case.id] = case
     return go(f"/person/{case.id}/photos")
 
@@ -61,8 +71,8 @@ async def create(request: Request, form: Form) -> Response:
 async def photos(request: Request) -> Response:
     """The contact sheet, and what is still to do."""
     case = case_of(request)
-    if case.job is not None and not case.job.is_over:
-        return _running(request, case)
+    if case.is_busy:
+        return running(request, case, f"/person/{case.id}", case.name)
     return page(
         request,
         "photos.html.j2",
@@ -71,7 +81,6 @@ async def photos(request: Request) -> Response:
         enough=ENOUGH,
         protocol=PAPER,
         finds_faces=installed_detector() is not None,
-        spelling=spelling_note(case.choice, case.name),
         drawn=case.choice.path is None and is_drawn(case.name),
     )
 
@@ -95,7 +104,7 @@ async def add_drawn(request: Request, form: Form) -> Response:
 
 def _take(request: Request, case: Case, form: Form) -> Response:
     server = server_of(request)
-    _check_idle(case)
+    case.check_idle()
 
     def work(progress: Progress) -> None:
         take_photos(case, form.files, server.limits, server.models, progress)
@@ -108,7 +117,7 @@ def _take(request: Request, case: Case, form: Form) -> Response:
 async def remove_photo(request: Request, form: Form) -> Response:
     """Takes a photo back."""
     case = case_of(request)
-    _check_idle(case)
+    case.check_idle()
     gone = _photo(case, form)
     case.photos.remove(gone)
     case.boxes.pop(gone.image.name, None)
@@ -119,7 +128,7 @@ async def remove_photo(request: Request, form: Form) -> Response:
 async def frame(request: Request, form: Form) -> Response:
     """Says what is cut out of all photos, or of one."""
     case = case_of(request)
-    _check_idle(case)
+    case.check_idle()
     if "framing" in form.fields:
         framing = form.fields["framing"]
         read_crop(framing if framing in FRAMINGS else "none")
@@ -131,8 +140,8 @@ async def frame(request: Request, form: Form) -> Response:
 
 
 def _photo(case: Case, form: Form) -> Photo:
-    key = form.fields.get("photo", "")
-    found = next((photo for photo in case.photos if photo.key == key), None)
+    name = form.fields.get("photo", "")
+    found = next((photo for photo in case.photos if photo.image.name == name), None)
     if found is None:
         raise InputError("this photo is not there any more: open the page anew")
     return found
@@ -155,16 +164,8 @@ def _box(form: Form, photo: Photo) -> Box:
 @posted
 async def start(request: Request, _: Form) -> Response:
     """Asks the model."""
-    case, server = case_of(request), server_of(request)
-    _check_idle(case)
-    subject = case.subject()
-
-    def work(progress: Progress) -> None:
-        case.answer = ask(server.models, case.choice, [subject], progress)
-        case.forget_photos()
-
-    case.answer = None
-    case.job = server.jobs.add("Asking the model", work)
+    case = case_of(request)
+    begin(server_of(request), case, [case.subject()])
     return go(f"/person/{case.id}/answer")
 
 
@@ -172,16 +173,15 @@ async def start(request: Request, _: Form) -> Response:
 async def cancel(request: Request, _: Form) -> Response:
     """Stops what is being done."""
     case = case_of(request)
-    if case.job is not None:
-        case.job.cancel()
+    case.cancel()
     return go(f"/person/{case.id}/photos")
 
 
 async def answer(request: Request) -> Response:
     """The answer, or how far the work is."""
     case = case_of(request)
-    if case.job is not None and not case.job.is_over:
-        return _running(request, case)
+    if case.is_busy:
+        return running(request, case, f"/person/{case.id}", case.name)
     if case.answer is None:
         return go(f"/person/{case.id}/photos")
     (found,) = case.answer.result.subjects
@@ -190,30 +190,13 @@ async def answer(request: Request) -> Response:
 
 async def report(request: Request) -> Response:
     """All the evidence, as the report of an audit shows it."""
-    return report_page(_answer(case_of(request)).page)
+    return report_page(case_of(request).found().page)
 
 
 async def write_letter(request: Request) -> Response:
     """A letter to the provider of the model."""
     case = case_of(request)
-    result = _answer(case).result
+    result = case.found().result
     erasure = request.query_params.get("for") == "erasure"
     text = letter(result, erasure=erasure)
     return page(request, "letter.html.j2", case=case, letter=text, erasure=erasure)
-
-
-def _answer(case: Case) -> Answer:
-    if case.answer is None:
-        raise InputError("there is no answer yet: ask the model first")
-    return case.answer
-
-
-def _check_idle(case: Case) -> None:
-    if case.job is not None and not case.job.is_over:
-        raise InputError("this person's photos are being worked on: wait, or cancel it")
-
-
-def _running(request: Request, case: Case) -> Response:
-    ahead = server_of(request).jobs.ahead_of(case.job) if case.job else 0
-    return page(request, "running.html.j2", item=case, job=case.job, ahead=ahead,
-                cancel=f"/person/{case.id}/cancel", title=case.name)  # fmt: skip

@@ -105,6 +105,13 @@ def report_page(text: str) -> Response:
     return HTMLResponse(text, headers={"Content-Security-Policy": policy})
 
 
+def running(request: Request, item: Case | Group, address: str, title: str) -> Response:
+    """How far the work is; the page looks again by itself."""
+    ahead = server_of(request).jobs.ahead_of(item.job) if item.job else 0
+    return page(request, "running.html.j2", job=item.job, ahead=ahead,
+                cancel=f"{address}/cancel", title=title)  # fmt: skip
+
+
 def go(path: str) -> Response:
     """Another page, after a form."""
     return RedirectResponse(path, 303)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -73,8 +74,6 @@ async def _bounded(request: Request, most: int, room: int) -> AsyncGenerator[byt
 
 
 def _fields(text: str) -> dict[str, str]:
-    from urllib.parse import parse_qsl
-
     return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=200))
 
 

@@ -113,6 +113,15 @@ with without_tf32(torch):
     assert products.fp32_precision == convolutions.fp32_precision == "ieee"
     assert torch.backends.cudnn.enabled  # convolutions without cuDNN would be slow
 assert products.fp32_precision == convolutions.fp32_precision == ours
+
+# Two threads, the first in being the first out: the second must not put "ieee" back.
+first, second = without_tf32(torch), without_tf32(torch)
+first.__enter__()
+second.__enter__()
+first.__exit__(None, None, None)
+assert products.fp32_precision == convolutions.fp32_precision == "ieee"
+second.__exit__(None, None, None)
+assert products.fp32_precision == convolutions.fp32_precision == ours
 """
 
 

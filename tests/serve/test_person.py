@@ -205,3 +205,16 @@ def _status(client: Client, key: str) -> int:
     found = re.search(rf"{key}:\s+(\d+) kB", text)
     assert found
     return int(found.group(1)) << 10
+
+
+def test_a_photo_can_be_cut_and_taken_back_even_the_last(client: Client) -> None:
+    person = client.new_person()
+    client.upload(f"{person}/photos", drawn(NAME, 1))
+    assert "0.png</bdi>, 64 x 64" in client.settled(f"{person}/photos")
+    box = {"photo": "0.png", "left": "10", "top": "10", "right": "50", "bottom": "60"}
+    assert client.post(f"{person}/frame", **box).status == 303
+    assert "0.png</bdi>, 40 x 50" in client.settled(f"{person}/photos")
+    assert client.post(f"{person}/frame", **(box | {"right": "5"})).status == 422
+    assert client.post(f"{person}/remove", photo="0.png").status == 303
+    assert "0 photos" in client.settled(f"{person}/photos")
+    assert client.post(f"{person}/remove", photo="0.png").status == 422
