@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from idia_index.evaluation.analysis import share_of_pairs
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.measured import Float64
-from idia_index.evaluation.pvalues import SMALL, adjusted, excess_of_small, expected_small, passing
+from idia_index.evaluation.pvalues import (
+    SMALL,
+    adjusted,
+    e_bh,
+    e_values,
+    excess_of_small,
+    expected_small,
+    passing,
+)
 from idia_index.evaluation.records.p_values import (
     ControlRange,
     NameTest,
@@ -28,7 +36,8 @@ METHOD = (
     "the larger of two ranks, p = (1 + those scoring at least as high) / (K + 1): of the true name "
     "among matched control names, for the subject's photos; and of the subject's photos among "
     "other people's, for the true name. Who stands out among all is told by the first alone, "
-    "adjusted by Benjamini-Hochberg: it is right over names, the second for the one name"
+    "adjusted by Benjamini-Hochberg: it is right over names, the second for the one name. People "
+    "who share photos or names depend on each other; e-BH counts those who stand out in any case"
 )
 ASSUMPTION = (
     "If the model does not know the person, the true name is exchangeable with the control names, "
@@ -57,6 +66,7 @@ def subject_tests(evidence: Evidence) -> tuple[NameTest, ...]:
     controls, tau = evidence.controls, evidence.audit.tau
     control, fixed = controls.control_p_values, controls.name_fixed_p_values
     q_values = adjusted(control)
+    evidence_values = e_values(control, controls.counts)
     return tuple(
         NameTest(
             p_value=float(controls.p_values[person]),
@@ -67,6 +77,7 @@ def subject_tests(evidence: Evidence) -> tuple[NameTest, ...]:
             reference_photos=int(controls.reference_photos[person]),
             pmi=float(controls.scores[person]) if controls.calibrated else None,
             q_value=float(q_values[person]),
+            e_value=float(evidence_values[person]),
             controls=count,
             smallest_p=1 / (count + 1),
             controls_matched_on=controls.by[person],
@@ -95,6 +106,9 @@ def p_value_summary(evidence: Evidence) -> PValueSummary:
         matched_on=dict(matchings.most_common()),
         fdr=FDR,
         discoveries=int(found.sum()),
+        discoveries_any_dependence=int(
+            e_bh(e_values(controls.control_p_values, controls.counts), FDR).sum()
+        ),
         discoveries_members=int((found & (truth == MEMBER)).sum()),
         discoveries_non_members=int((found & (truth == NON_MEMBER)).sum()),
         rule_null=_rule_null(evidence),

@@ -6,7 +6,8 @@ images: the names are exchangeable, and the rank of the true name is uniform. Th
     p = (1 + controls that score at least as high) / (K + 1)
 
 is valid for any K (Phipson & Smyth, 2010); over several subjects the false discovery rate is held
-by Benjamini & Hochberg (1995).
+by Benjamini & Hochberg (1995), or, however the subjects depend on each other, by the e-values of
+the same ranks (Wang & Ramdas, "False discovery rate control with e-values", 2022).
 """
 
 from __future__ import annotations
@@ -40,6 +41,27 @@ def adjusted(p_values: ArrayLike) -> Float64:
     out = np.empty(len(values))
     out[order] = np.minimum.accumulate(scaled[::-1])[::-1].clip(max=1)
     return out
+
+
+def e_values(p_values: ArrayLike, controls: Int64) -> Float64:
+    """E-values float64 [n] of p-values [n] among K control names, int64 [n].
+
+    A name that does not stand out has each rank of K + 1 equally likely, so that 1 / (p H), with
+    H the sum of 1 / j up to K + 1, has mean one: the evidence against it as a fair bet pays. It
+    is the calibrator that gives small p-values the most.
+    """
+    largest = int(controls.max(initial=0)) + 1
+    harmonic = np.cumsum(1 / np.arange(1, largest + 1))
+    out: Float64 = 1 / (np.asarray(p_values, np.float64) * harmonic[controls])
+    return out
+
+
+def e_bh(values: Float64, rate: float) -> NDArray[np.bool_]:
+    """Which e-values [n] pass at a false discovery rate under any dependence, bool [n].
+
+    Those of at least n / (rate k) for the largest k for which there are k of them.
+    """
+    return passing(adjusted(1 / values), rate)
 
 
 def passing(adjusted_p_values: Float64, rate: float) -> NDArray[np.bool_]:

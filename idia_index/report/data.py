@@ -161,6 +161,7 @@ def _tested(subject: SubjectResult, test: NameTest) -> SubjectResult:
         reference_photos=test.reference_photos,
         pmi=test.pmi,
         q_value=test.q_value,
+        e_value=test.e_value,
         controls=test.controls,
         smallest_p=test.smallest_p,
         controls_matched_on=test.controls_matched_on,

@@ -54,11 +54,13 @@ def sensitivity_rows(
 def p_value_rows(summary: PValueSummary, people: int) -> list[tuple[str, str]]:
     """What is stated of the p-values of so many people."""
     matched = "; ".join(f"{text} ({count})" for text, count in summary.matched_on.items())
+    e_bh = summary.discoveries_any_dependence
     rows = [
         ("people that stand out", f"{summary.discoveries} of {people}"),
         ("of them wrong", f"about {summary.fdr * summary.discoveries:.1g}; nobody knows which"),
         ("of them known members", str(summary.discoveries_members)),
         ("of them known non-members", str(summary.discoveries_non_members)),
+        ("stand out however people depend on each other (e-BH)", f"{e_bh} of {people}"),
         ("control names a person", f"{summary.controls.fewest} to {summary.controls.most}"),
         ("matched on", matched),
         ("chance of a false positive of the plain rule", percent(summary.rule_null.rate, 2)),

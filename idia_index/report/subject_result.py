@@ -84,6 +84,7 @@ class SubjectResult:
         reference_photos: photos of each of them that were compared, and of the person at a time.
         pmi: pointwise mutual information of photos and name; null with fewer than 20 others.
         q_value: `control_p_value` adjusted for the number of subjects (Benjamini-Hochberg).
+        e_value: `control_p_value` as an e-value, of mean at most one under the null.
         controls: number of control names.
         smallest_p: the smallest p-value that so many allow.
         controls_matched_on: what the control names share with the name.
@@ -118,6 +119,7 @@ class SubjectResult:
     reference_photos: int | None = None
     pmi: float | None = None
     q_value: float | None = None
+    e_value: float | None = None
     controls: int | None = None
     smallest_p: float | None = None
     controls_matched_on: tuple[str, ...] | None = None

@@ -23,9 +23,12 @@ from idia_index.evaluation.controls import (
 )
 from idia_index.evaluation.pvalues import (
     adjusted,
+    e_bh,
+    e_values,
     excess_of_small,
     expected_small,
     p_value,
+    passing,
     rule_wins,
 )
 from idia_index.evaluation.roc import make_roc
@@ -253,3 +256,42 @@ def test_the_gate_fires_near_the_attack_and_not_at_chance() -> None:
     assert not compare(leak - 9 * (np.arange(300) < 100), few, 0.9, "name_only").fires
     weak = noise + 0.3 * (np.arange(300) < 100)
     assert not compare(weak, truth, 0.95, "name_only").fires
+
+
+@pytest.mark.parametrize("k", [1, 20, 99, 999])
+def test_an_e_value_has_mean_one_where_no_name_stands_out(k: int) -> None:
+    ranks = np.arange(1, k + 2) / (k + 1)  # each equally likely
+    values = e_values(ranks, np.full(k + 1, k))
+    assert values.mean() == pytest.approx(1, abs=1e-12)
+    assert (np.diff(values) < 0).all()  # so that ties, which enlarge p, make it smaller
+
+
+@given(st.lists(st.integers(1, 100), min_size=1, max_size=30), st.sampled_from([0.05, 0.2, 0.5]))
+def test_e_bh_is_its_definition(ranks: list[int], rate: float) -> None:
+    values = e_values(np.array(ranks) / 100, np.full(len(ranks), 99))
+    kept = [
+        k
+        for k in range(1, len(values) + 1)
+        if sum(v * (1 + 1e-9) >= len(values) / (rate * k) for v in values) >= k
+    ]
+    bound = len(values) / (rate * max(kept)) if kept else np.inf
+    assert e_bh(values, rate).tolist() == (values * (1 + 1e-9) >= bound).tolist()
+
+
+def test_e_bh_holds_its_rate_where_people_depend_on_each_other() -> None:
+    """Five names that do not stand out, k of which have p = k / 20 together, by chance w(k).
+
+    Each p is uniform on 1 / 20 to 1, yet Benjamini-Hochberg at 25 % finds somebody in 57 %.
+    """
+    people, controls, rate = 5, 19, 0.25
+    wrong = {"BH": 0.0, "e-BH": 0.0}
+    uniform = 0.0
+    for k in range(1, people + 1):
+        chance = people / ((controls + 1) * k)
+        uniform += chance * k / people
+        p_values = np.array([k / 20] * k + [0.9] * (people - k))
+        wrong["BH"] += chance * passing(adjusted(p_values), rate).any()
+        values = e_values(p_values, np.full(people, controls))
+        wrong["e-BH"] += chance * e_bh(values, rate).any()
+    assert uniform == pytest.approx(people / (controls + 1))
+    assert wrong["BH"] > 2 * rate and wrong["e-BH"] <= rate

@@ -160,6 +160,7 @@ def summary(discoveries: int) -> PValueSummary:
     return PValueSummary(
         method="", score="", calibrated=True, reference_faces=None, logit_scale=100.0,
         logit_scale_assumed=False, assumption="", controls=ControlRange(9, 9), matched_on={},
-        fdr=0.05, discoveries=discoveries, discoveries_members=0, discoveries_non_members=0,
+        fdr=0.05, discoveries=discoveries, discoveries_any_dependence=0, discoveries_members=0,
+        discoveries_non_members=0,
         rule_null=RuleNull(0, 1, 0.0, None, 1), non_members_small=None,
     )  # fmt: skip

@@ -27,6 +27,8 @@ class NameTest:
         reference_photos: photos of each of them that were compared, and of the subject at a time.
         pmi: pointwise mutual information of photos and true name; null with fewer than 20 others.
         q_value: `control_p_value` adjusted for the number of subjects (Benjamini-Hochberg).
+        e_value: evidence of `control_p_value` with mean at most one for a name that does not stand
+            out, which multiplies and averages however people depend on each other.
         controls: number of control names.
         smallest_p: the smallest p-value that so many allow.
         controls_matched_on: what the control names share with the true name.
@@ -42,6 +44,7 @@ class NameTest:
     reference_photos: int
     pmi: float | None
     q_value: float
+    e_value: float
     controls: int
     smallest_p: float
     controls_matched_on: tuple[str, ...]
@@ -101,7 +104,9 @@ class PValueSummary:
         matched_on: number of subjects by what their control names were matched on.
         fdr: false discovery rate.
         discoveries: subjects that stand out at that rate.
-        discoveries_members: known members among them.
+        discoveries_any_dependence: subjects that stand out at that rate however they depend on
+            each other (e-BH).
+        discoveries_members: known members among the discoveries.
         discoveries_non_members: known non-members among them.
         rule_null: how often the rule associates a control name with the same images.
         non_members_small: the check of the assumption; null without known non-members.
@@ -118,6 +123,7 @@ class PValueSummary:
     matched_on: Mapping[str, int]
     fdr: float
     discoveries: int
+    discoveries_any_dependence: int
     discoveries_members: int
     discoveries_non_members: int
     rule_null: RuleNull
