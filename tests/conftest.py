@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.abc
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if "not torch" in config.option.markexpr:
         sys.meta_path.insert(0, NoTorch())
     sys.addaudithook(_refuse)
+    # A shell starts what runs in its background without Ctrl-C; tests send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _refuse(event: str, arguments: tuple[object, ...]) -> None:

@@ -93,12 +93,14 @@ TEXTS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=7).map("".join)
 @settings(max_examples=150, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=4), st.lists(TEXTS, min_size=1, max_size=5))
 @example(["Jane Doe's"], ["Jane Doe", "Doe's"])
+@example(["\x00"], ["jane", "%20\x00"])
 @example(["ann-a"], ["ann", "a", "anna", "ann a"])
 def test_counts_equal_the_oracle_for_names_made_of_each_others_parts(
     captions: list[str], pieces: list[str]
 ) -> None:
     names = list(dict.fromkeys(" ".join(name.split()) for name in pieces))
-    names = [name for name in names if loosest(name).strip(b" ,.") and any(map(str.isalnum, name))]
+    # A name without a letter or digit is not looked for; the digits of a %20 are none.
+    names = [name for name in names if any(map(str.isalnum, name.replace("%20", " ")))]
     if names:
         assert matches(captions, names, "name") == by_oracle(captions, names)
 
