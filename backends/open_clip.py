@@ -283,11 +283,19 @@ class OpenClipBackend(Encoder):
         """Text embeddings float32 [n, D], not normalised, of whole texts.
 
         Raises:
-            InputError: a text is past the context length.
+            UnreadableTextError: a text is past the context length.
         """
+        return self._of_whole_texts()(texts)
+
+    def check_texts(self, texts: Sequence[str]) -> bool:
+        """Raises UnreadableTextError for a text past the context length."""
+        self._of_whole_texts().check(texts)
+        return True
+
+    def _of_whole_texts(self) -> WholeTexts:
         if self._whole_texts is None:  # a causal tower, whose texts go through packs
             self._whole_texts = WholeTexts(self.clip, self.tokenizer, self._dtype)
-        return self._whole_texts(texts)
+        return self._whole_texts
 
 
 def _check_choice(what: str, value: str | None, known: Sequence[str]) -> None:

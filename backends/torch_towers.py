@@ -18,7 +18,7 @@ from idia_index.backends.torch_devices import products_in, shared_threads
 from idia_index.backends.torch_gpu_text import GpuTextTower
 from idia_index.backends.torch_text import PackedTextTower, text_part
 from idia_index.encode.packs import PAD, plan_packs
-from idia_index.errors import InputError
+from idia_index.errors import UnreadableTextError
 from idia_index.plugins import PackTower, Tokenizer
 from idia_index.support.concurrency import in_threads
 from idia_index.support.text import shown
@@ -151,20 +151,20 @@ class WholeTexts:
             return to_numpy(model.encode_text(ids.to(self._device), normalize=False))
 
     def __call__(self, texts: Sequence[str]) -> Float32:
-        """Text embeddings float32 [n, D], not normalised.
+        """Text embeddings float32 [n, D], not normalised; raises as `check`."""
+        self.check(texts)
+        ids = self._tokenizer(list(texts))
+        return self._encode(self._trimmed(ids) if self.trims else ids)
 
-        Raises:
-            InputError: a text is past the context length, where open_clip would cut it.
-        """
+    def check(self, texts: Sequence[str]) -> None:
+        """Raises UnreadableTextError for a text past the context length: open_clip would cut it."""
         length = self._tokenizer.context_length
         for text, count in zip(texts, count_tokens(self._tokenizer, texts), strict=True):
             if count > length:
-                raise InputError(
+                raise UnreadableTextError(
                     f"prompt {shown(text, 300)} has {count} tokens, the model reads {length}: "
                     "shorten the name or the template"
                 )
-        ids = self._tokenizer(list(texts))
-        return self._encode(self._trimmed(ids) if self.trims else ids)
 
 
 @torch.inference_mode()

@@ -20,6 +20,10 @@ class InputError(IdiaIndexError):
     exit_code = 2
 
 
+class UnreadableTextError(InputError):
+    """A text that the model does not read whole: the name in it can be left out, the rest done."""
+
+
 class ModelError(InputError):
     """A model that cannot be loaded, is broken, or is not the one that an index was built with."""
 

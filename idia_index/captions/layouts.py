@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 from idia_index.captions.records import Columns, Layout
 from idia_index.errors import InputError
+from idia_index.support.tables import column_key
 from idia_index.support.text import shown
 
 CAPTION_COLUMNS = ("caption", "text", "title", "txt", "captions", "alt_text", "raw_caption")
 _IDS = {
     "url": ("url", "image_url", "image_urls"),
-    "key": ("key", "uid", "image_id", "__key__", "id", "filepath", "image_path"),
+    "key": ("key", "uid", "image_id", "id", "filepath", "image_path"),
     "hash": ("sha256", "hash", "md5", "image_phash"),
 }
+KNOWN = (*CAPTION_COLUMNS, *(name for names in _IDS.values() for name in names))
 # What tells one published layout from another, the most telling first.
 _LAYOUTS = (
     ("img2dataset", {"caption", "key", "status"}),
@@ -36,21 +38,21 @@ def detect(columns: Sequence[str], wanted: Columns, where: str) -> Layout:
     Raises:
         InputError: there is no caption column, or not the one that was asked for.
     """
-    lower = {column.lower(): column for column in reversed(columns)}
+    by_key = {column_key(column): column for column in reversed(columns)}
     for column in (*wanted.captions, *wanted.ids):
         if column not in columns:
             raise InputError(f"{where}: has no column {shown(column)}; it has {_listed(columns)}")
     captions = (
-        wanted.captions or tuple(lower[name] for name in CAPTION_COLUMNS if name in lower)[:1]
+        wanted.captions or tuple(by_key[name] for name in CAPTION_COLUMNS if name in by_key)[:1]
     )
     if not captions:
         raise InputError(
             f"{where}: has no caption column; give --caption-column, one of {_listed(columns)}"
         )
     ids = _ids(columns, wanted.ids)
-    status = lower.get("status") if {"status", "key"} <= lower.keys() else None
-    name = next((name for name, signs in _LAYOUTS if signs <= lower.keys()), "columns")
-    return Layout(name, captions, ids, status, "face_bboxes" in lower)
+    status = by_key.get("status") if {"status", "key"} <= by_key.keys() else None
+    name = next((name for name, signs in _LAYOUTS if signs <= by_key.keys()), "columns")
+    return Layout(name, captions, ids, status, "face_bboxes" in by_key)
 
 
 def headerless(cells: Sequence[str], wanted: Columns, where: str) -> Layout:
@@ -62,7 +64,7 @@ def headerless(cells: Sequence[str], wanted: Columns, where: str) -> Layout:
     if wanted.captions:
         layout = detect(columns, wanted, where)
         return Layout("table without a header", layout.captions, _ids(columns, wanted.ids))
-    urls = [number for number, cell in enumerate(cells) if cell.startswith(("http://", "https://"))]
+    urls = addresses(cells)
     if len(cells) != 2 or len(urls) != 1:
         raise InputError(
             f"{where}: neither its first line names a caption column nor has it a caption and an "
@@ -73,17 +75,22 @@ def headerless(cells: Sequence[str], wanted: Columns, where: str) -> Layout:
     return Layout(name, (str(1 - url),), {"url": str(url)})
 
 
+def addresses(cells: Sequence[str]) -> list[int]:
+    """Which cells are addresses of pages or images."""
+    return [number for number, cell in enumerate(cells) if cell.startswith(("http://", "https://"))]
+
+
 def names_columns(cells: Sequence[str], wanted: Columns) -> bool:
     """Whether a table's first line is a header."""
     if wanted.captions:
         return all(column in cells for column in wanted.captions)
-    return any(cell.lower() in CAPTION_COLUMNS for cell in cells)
+    return any(column_key(cell) in CAPTION_COLUMNS for cell in cells)
 
 
 def _ids(columns: Sequence[str], wanted: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for column in wanted or columns:
-        kind = next((kind for kind, names in _IDS.items() if column.lower() in names), None)
+        kind = next((kind for kind, names in _IDS.items() if column_key(column) in names), None)
         if kind is None and wanted:
             kind = next(each for each in ("key", "url", "hash", "key") if each not in found)
         if kind is not None:

@@ -6,41 +6,48 @@ import os
 from dataclasses import dataclass
 
 from idia_index.errors import InputError
+from idia_index.prompts.name_table import PERSONS
 from idia_index.prompts.names import name_key
 from idia_index.support.tables import Columns, Row, read_table
-from idia_index.support.text import shown
+from idia_index.support.text import labelled, shown
 
-_COLUMNS: Columns = {"name": (), "membership": (), "training_count": ()}
+_NEEDED = ("name", "membership", "training_count")
+_COLUMNS: Columns = {**dict.fromkeys(_NEEDED, ()), "person": PERSONS}
 _MEMBERSHIPS = ("member", "non_member", "")
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What the captions say of a name; `membership` None where they do not tell."""
+    """What the captions say of a name; `membership` None where they do not tell.
+
+    `person` says of whom of that name, where somebody told them apart; None: of all.
+    """
 
     name: str
     membership: str | None
     training_count: int
+    person: str | None = None
 
 
-def read_members(path: str | os.PathLike[str]) -> dict[str, Counted]:
-    """The lines of members.csv by `name_key`.
+def read_members(path: str | os.PathLike[str]) -> dict[tuple[str, str | None], Counted]:
+    """The lines of members.csv by `name_key` and person.
 
     Raises:
         InputError: the file is no such table, or has a name twice.
     """
     table = read_table(path, _COLUMNS)
     where = table.source
-    if missing := [column for column in _COLUMNS if column not in table.columns]:
+    if missing := [column for column in _NEEDED if column not in table.columns]:
         raise InputError(
             f"{where}: has no column {missing[0]}; give the members.csv that idia-index members "
             "writes"
         )
-    found: dict[str, Counted] = {}
+    found: dict[tuple[str, str | None], Counted] = {}
     for row in table.rows():
         counted = _counted(row)
-        if found.setdefault(name_key(counted.name), counted) is not counted:
-            raise InputError(f"{row.place}: {shown(counted.name)} stands there twice")
+        if found.setdefault((name_key(counted.name), counted.person), counted) is not counted:
+            who = shown(labelled(counted.name, counted.person))
+            raise InputError(f"{row.place}: {who} stands there twice")
     if not found:
         raise InputError(f"{where}: names nobody; run idia-index members again")
     return found
@@ -56,4 +63,4 @@ def _counted(row: Row) -> Counted:
         )
     if not (count.isascii() and count.isdigit() and len(count) < 16):
         raise InputError(f"{row.place}: training_count is {shown(count)}; write an integer")
-    return Counted(row.get("name"), membership or None, int(count))
+    return Counted(row.get("name"), membership or None, int(count), row.get("person") or None)

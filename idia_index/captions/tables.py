@@ -1,29 +1,59 @@
-"""TSV, CSV and plain text -> batches."""
+"""TSV, CSV and plain text -> batches.
+
+How a table is written is found out by `support.tables`, as of every other table: separator, header,
+encoding. Its rows are pyarrow's, since captions come in gigabytes, over several lines and in broken
+encodings, where a line that is no record is counted and ends nothing.
+"""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from idia_index.captions.columns import arrow, table_batch
-from idia_index.captions.layouts import detect, headerless, names_columns
+from idia_index.captions.layouts import KNOWN, addresses, detect, headerless, names_columns
 from idia_index.captions.records import Batch, Columns, Layout, Source
 from idia_index.captions.sources import open_source
 from idia_index.errors import InputError
+from idia_index.support.encodings import Encoding
+from idia_index.support.tables import SEPARATORS, cells_of, column_key, sniff
 
 _BLOCK = 16 << 20  # longest line of a table, too
-_DELIMITERS = {"tsv": "\t", "csv": ","}
+_SEPARATORS = {"tsv": "\t", "csv": ","}  # of a table without a header
+
+
+@dataclass(frozen=True)
+class _Head:
+    """How a table begins.
+
+    Attributes:
+        cells: of its first line, but for one that names the separator.
+        separator: what stands between cells.
+        before: lines before that line.
+        encoding: what it is written in.
+    """
+
+    cells: list[str]
+    separator: str
+    before: int
+    encoding: Encoding
 
 
 def layout_of(source: Source, wanted: Columns) -> Layout:
     """The layout, from the first line."""
-    cells = _first_line(source)
-    if names_columns(cells, wanted):
-        return detect(cells, wanted, source.place)
-    return headerless(cells, wanted, source.place)
+    head = _head(source, wanted)
+    found = detect if names_columns(head.cells, wanted) else headerless
+    layout = found(head.cells, wanted, source.place)
+    told = [layout.name]
+    if head.separator != _SEPARATORS[source.format]:
+        told.append(f"{SEPARATORS[head.separator]} between columns")
+    if head.encoding.name != "UTF-8":
+        told.append(head.encoding.name)
+    return replace(layout, name=", ".join(told))
 
 
 def read(source: Source, layout: Layout) -> Iterator[Batch]:
@@ -31,8 +61,9 @@ def read(source: Source, layout: Layout) -> Iterator[Batch]:
     pa = arrow()
     from pyarrow import csv as tables
 
-    cells = _first_line(source)
     columns = [*layout.captions, *layout.ids.values()]
+    head = _head(source, Columns(layout.captions))
+    cells = head.cells
     bare = all(column.isdigit() and int(column) < len(cells) for column in columns)
     bare = bare and not set(columns) <= set(cells)
     malformed = [0]
@@ -49,11 +80,11 @@ def read(source: Source, layout: Layout) -> Iterator[Batch]:
                 use_threads=False,
                 block_size=_BLOCK,
                 column_names=names,
-                skip_rows=0 if bare else 1,
-                encoding="utf8",
+                skip_rows=head.before + (0 if bare else 1),
+                encoding=head.encoding.codec,
             ),
             parse_options=tables.ParseOptions(
-                delimiter=_DELIMITERS[source.format],
+                delimiter=head.separator,
                 quote_char=False if bare and source.format == "tsv" else '"',
                 newlines_in_values=not bare,
                 invalid_row_handler=skip,
@@ -69,10 +100,7 @@ def read(source: Source, layout: Layout) -> Iterator[Batch]:
         for table in reader:
             batch = table_batch(table, layout, first)
             first += table.num_rows
-            yield Batch(
-                batch.texts, batch.owners, batch.rows, batch.ids, batch.left_out,
-                malformed[0] - told,
-            )  # fmt: skip
+            yield replace(batch, malformed=malformed[0] - told)
             told = malformed[0]
 
 
@@ -80,9 +108,12 @@ def read_text(source: Source, _: Layout) -> Iterator[Batch]:
     """One caption a line; an empty line is an empty caption."""
     pa = arrow()
     first = 0
+    codec = _first_lines(source)[1].codec
     with open_source(source.place) as file:
-        rest = b""
-        while block := file.read(4 << 20):
+        rest, encoding = b"", Encoding()
+        while block := encoding.utf8(file.read(4 << 20), source.place, first=not (first or rest)):
+            if codec == "cp1252":
+                block = block.decode(codec, "replace").encode("utf-8")
             cut = block.rfind(b"\n") + 1
             if not cut:
                 rest += block
@@ -104,14 +135,44 @@ def _lines(pa: Any, text: bytes, first: int) -> Batch:
     return Batch(texts, np.arange(len(ends)), np.arange(first, first + len(ends)), {})
 
 
-def _first_line(source: Source) -> list[str]:
-    with open_source(source.place) as file:
-        line = b""
-        while len(line) < _BLOCK and b"\n" not in line and (block := file.read(1 << 16)):
-            line += block
-    text = line.split(b"\n", 1)[0].rstrip(b"\r").decode("utf-8-sig", "replace")
-    if not text:
+def _head(source: Source, wanted: Columns) -> _Head:
+    lines, encoding = _first_lines(source)
+    if not any(lines):
         raise InputError(f"{source.place}: is empty; give a file with captions")
-    if source.format == "tsv" and '"' in text:
-        return text.split("\t")
-    return next(csv.reader([text], delimiter=_DELIMITERS[source.format]))
+    blank = next(place for place, line in enumerate(lines) if line)
+    usual = _SEPARATORS[source.format]
+    cells = _cells(lines[blank], usual)
+    names_separator = lines[blank].strip('"').lower().startswith("sep=")
+    if not names_separator and (len(cells) > 1 or names_columns(cells, wanted)):
+        return _Head(cells, usual, blank, encoding)
+    known = {column_key(name): () for name in (*KNOWN, *wanted.captions)}
+    dialect = sniff(lines[blank : blank + 2], known, source.place)
+    before = blank + dialect.before - 1
+    text = lines[before] if before < len(lines) else ""
+    separator = dialect.separator
+    if not dialect.columns:  # no header: what gives a caption and an address
+        of = {each: _cells(text, each) for each in SEPARATORS}
+        separator = next((e for e in of if len(of[e]) == 2 and len(addresses(of[e])) == 1), usual)
+    return _Head(_cells(text, separator), separator, before, encoding)
+
+
+def _cells(text: str, separator: str) -> list[str]:
+    try:
+        return cells_of(text, separator)
+    except csv.Error:  # a quote of a caption
+        return text.split(separator)
+
+
+def _first_lines(source: Source) -> tuple[list[str], Encoding]:
+    """The first lines of a file, at most three, and its encoding."""
+    encoding = Encoding()
+    data = b""
+    with open_source(source.place) as file:
+        while len(data) < _BLOCK and data.count(b"\n") < 3 and (block := file.read(1 << 16)):
+            data += encoding.utf8(block, source.place, first=not data)
+    whole = data[: data.rfind(b"\n") + 1] or data
+    try:
+        text = encoding.text(whole, 1)
+    except UnicodeDecodeError:  # broken captions are counted as they are
+        text = whole.decode("utf-8", "replace")
+    return [line.rstrip("\r") for line in text.split("\n")[:3]], encoding

@@ -101,6 +101,10 @@ class Backend(Encoder):
         """The plugin's own vectors, not normalised."""
         return self.plugin.embed_texts(texts)
 
+    def check_texts(self, texts: Sequence[str]) -> bool:
+        """Passed on to the plugin."""
+        return self.plugin.check_texts(texts)
+
     @property
     def service(self) -> ServiceRecord | None:
         """What was asked of a service until now; None where nothing leaves the machine."""

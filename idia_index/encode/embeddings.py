@@ -12,7 +12,7 @@ import numpy as np
 
 from idia_index.encode.packs import Int32, plan_packs
 from idia_index.encode.tokens import grid_tokens, text_tokens
-from idia_index.errors import InputError, ModelError
+from idia_index.errors import InputError, ModelError, UnreadableTextError
 from idia_index.plugins import BackendPlugin, PackTower
 from idia_index.prompts.grid import PromptGrid
 from idia_index.types import Float32
@@ -47,7 +47,7 @@ def encode_texts(
     """Text embeddings float32 [n, D], unit rows, in the order of `texts`.
 
     Raises:
-        InputError: a text is past the context length of the model.
+        UnreadableTextError: a text is past the context length of the model.
     """
     if backend.text_tower is None:
         return _encode_whole(backend, texts, progress)
@@ -62,7 +62,7 @@ def encode_grid(
     """Text embeddings float32 [T, stop - start, D], unit rows, of a run of the grid's names.
 
     Raises:
-        InputError: a prompt is past the context length of the model.
+        UnreadableTextError: a prompt is past the context length of the model.
     """
     shape = (len(grid.templates), stop - start, backend.fingerprint.dim)
     if backend.text_tower is None:
@@ -73,28 +73,34 @@ def encode_grid(
     return _encode_tokens(backend, tower, tokens, progress).reshape(shape)
 
 
-def check_grid(backend: BackendPlugin, grid: PromptGrid, start: int, stop: int) -> None:
-    """Raises InputError for a prompt of a run that the model cannot read whole.
+def check_grid(backend: BackendPlugin, grid: PromptGrid, start: int, stop: int) -> bool:
+    """Looks whether the model can read a run's prompts whole, as far as tokens alone say it.
 
-    Tokens only, so that a long build finds it out before it begins. A backend without a
-    `text_tower` finds it out while encoding.
+    So a long build finds out before it begins. False where only encoding can tell.
+
+    Raises:
+        UnreadableTextError: it cannot read one of them.
     """
     if (tower := backend.text_tower) is not None:
         grid_tokens(tower.tokenizer, grid, start, stop, tower.context_length)
+        return True
+    templates = range(len(grid.templates))
+    return all(backend.check_texts(grid.texts(t, slice(start, stop))) for t in templates)
 
 
 def unreadable_names(backend: BackendPlugin, grid: PromptGrid) -> dict[int, str]:
     """Places of the grid's names with a prompt that the model cannot read whole, and why.
 
-    A backend without a `text_tower` finds it out while encoding: none of its names is told here.
+    The names are encoded where nothing else tells.
     """
     found: dict[int, str] = {}
     waiting = [(0, len(grid.names))]
     while waiting:  # halved until the names at fault are found
         start, stop = waiting.pop()
         try:
-            check_grid(backend, grid, start, stop)
-        except InputError as error:
+            if not check_grid(backend, grid, start, stop):
+                encode_grid(backend, grid, start, stop)
+        except UnreadableTextError as error:
             if stop - start == 1:
                 found[start] = str(error)
             else:
@@ -109,9 +115,18 @@ def _encode_whole(backend: BackendPlugin, texts: Sequence[str], progress: Progre
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     for start in range(0, len(texts), backend.text_batch):
         rows = by_length[start : start + backend.text_batch]
-        out[rows] = unit_rows(backend.embed_texts([texts[i] for i in rows]), backend, "text")
+        out[rows] = unit_rows(_whole(backend, [texts[i] for i in rows]), backend, "text")
         progress(len(rows))
     return out
+
+
+def _whole(backend: BackendPlugin, texts: list[str]) -> Float32:
+    try:
+        return backend.embed_texts(texts)
+    except InputError as error:
+        if type(error) is InputError:  # as a plugin refuses a text
+            raise UnreadableTextError(str(error)) from error
+        raise
 
 
 def _encode_tokens(

@@ -19,7 +19,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from idia_index.encode.containers import heif_pixels, jxl_header
 from idia_index.encode.formats import HEAD, PREVIEW, RAW, Kind, check_reader, kind_of, open_plain
 from idia_index.encode.image_bytes import ImageBytes
-from idia_index.errors import InputError, RefusedError
+from idia_index.encode.patience import check_patience, metered
+from idia_index.errors import InputError
 from idia_index.support.files import open_regular, sha256_of
 from idia_index.support.text import shown_path
 
@@ -27,7 +28,6 @@ ImageSource: TypeAlias = str | os.PathLike[str] | Image.Image
 
 MAX_PIXELS = 100_000_000  # decoded at 4 bytes each, 400 MB: more is no portrait
 MAX_FILE_BYTES = 4 * MAX_PIXELS  # the largest of them without any compression
-MAX_SCANS = 100  # a progressive JPEG has about ten; each one more is another pass over the pixels
 
 _KEEPING = ("GIF", "TIFF", "WEBP", "HEIF", "AVIF", "JXL")
 _REPLACE = "remove it or replace it by a readable image"
@@ -143,6 +143,8 @@ def _opened(file: BinaryIO, name: str, admit: Callable[[int], None] | None) -> I
     if kind.format is None:
         raise InputError(f"{name}: {kind.told}")
     check_reader(kind, name)
+    check_patience(file, kind, name)
+    file = metered(file, name)
     if kind.format == "JXL":  # decoded as it is opened
         return _opened_jxl(file, name, admit, kind)
     if kind.format in ("HEIF", "AVIF"):
@@ -150,9 +152,7 @@ def _opened(file: BinaryIO, name: str, admit: Callable[[int], None] | None) -> I
         file.seek(0)
     opened = open_plain(file, kind)
     _check_pixels(opened.width * opened.height, name, f" ({opened.width} x {opened.height})")
-    if opened.format in ("JPEG", "MPO"):
-        _check_scans(file, name)
-    elif opened.format == "TIFF":
+    if opened.format == "TIFF":
         _check_picture(opened, name)
     if admit is not None:
         admit(2 * size_of(opened))
@@ -195,19 +195,6 @@ def _check_pixels(pixels: int, name: str, size: str = "") -> None:
 
 def _too_large(name: str, size: str = "") -> str:
     return f"{name}: more than {MAX_PIXELS:,} pixels{size}; scale the image down"
-
-
-def _check_scans(file: BinaryIO, name: str) -> None:
-    """Refuses a JPEG whose many empty scans would keep the decoder busy for hours."""
-    place = file.tell()
-    file.seek(0)
-    # Inside a scan 0xFF is always followed by something else, so these bytes start one.
-    scans = sum(block.count(b"\xff\xda") for block in iter(lambda: file.read(1 << 20), b""))
-    file.seek(place)
-    if scans > MAX_SCANS:
-        raise RefusedError(
-            f"{name}: a JPEG of {scans:,} scans, made to keep a reader busy; {_REPLACE}"
-        )
 
 
 def _eight_bits(image: Image.Image, known: str | None, name: str) -> Image.Image:

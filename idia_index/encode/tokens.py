@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from idia_index.encode.packs import PAD, Int32
-from idia_index.errors import InputError
+from idia_index.errors import UnreadableTextError
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.templates import Template
 from idia_index.support.text import shown
@@ -51,14 +51,14 @@ def _check(tokens: Int32, tokenizer: Tokenizer, context_length: int, texts: Sequ
     lengths = (tokens != PAD).sum(axis=1)
     if len(tokens) and lengths.max() > context_length:
         worst = int(lengths.argmax())
-        raise InputError(
+        raise UnreadableTextError(
             f"prompt {shown(texts[worst], 300)} has {lengths[worst]} tokens, the model reads "
             f"{context_length}: shorten the name or the template"
         )
     special = ((tokens == tokenizer.start) | (tokens == tokenizer.end)).sum(axis=1)
     if len(tokens) and special.max() > 2:
         worst = int(special.argmax())
-        raise InputError(
+        raise UnreadableTextError(
             f"prompt {shown(texts[worst], 300)} holds one of the model's special tokens; "
             "take it out of the name or the template"
         )
@@ -73,7 +73,7 @@ def text_tokens(tokenizer: Tokenizer, texts: Sequence[str], context_length: int)
     """Tokens int32 [n, L] of whole texts, start and end included, PAD past the end.
 
     Raises:
-        InputError: a text is past the context length, or holds a special token.
+        UnreadableTextError: a text is past the context length, or holds a special token.
     """
     tokens = text_matrix(tokenizer, texts)
     _check(tokens, tokenizer, context_length, texts)
@@ -103,7 +103,7 @@ def grid_tokens(
     cannot see across the join; any other prompt is tokenised whole.
 
     Raises:
-        InputError: a prompt is past the context length, or holds a special token.
+        UnreadableTextError: a prompt is past the context length, or holds a special token.
     """
     names = grid.names[start:stop]
     apart = [i for i, name in enumerate(names) if _ANY.tokens_join(name)]

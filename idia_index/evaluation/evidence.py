@@ -45,8 +45,8 @@ class Origin:
         folders: the folders of photos.
         without_images: people of the study without images.
         warnings: what must stand first in every report.
-        groups: the group of each subject by name, where people are tested in groups too; null
-            where nobody asked.
+        groups: the group of each subject by name, with a `person_id` in parentheses, where people
+            are tested in groups too; null where nobody asked.
         about: what the auditor states of the audit; null where nothing was.
     """
 

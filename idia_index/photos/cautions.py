@@ -9,7 +9,7 @@ import numpy as np
 
 from idia_index.encode.image_bytes import ImageFile
 from idia_index.encode.images import load_image
-from idia_index.errors import InputError
+from idia_index.errors import InputError, install_command
 from idia_index.photos.crops import Crop
 from idia_index.photos.look import SMALL, View, look
 from idia_index.support.concurrency import in_threads
@@ -18,6 +18,13 @@ from idia_index.support.threads import workers
 
 LOOKED_AT = 8  # photos of a person; a photo takes about 30 ms beside its decoding
 _NAMED = 3
+
+_NOT = "Faces were not looked for: "
+_REMEDY = (
+    "a second person in a photo, or a face that is small or cut, hides "
+    "members and was not noticed. Install what finds faces ({install}) and run again, or look at "
+    "the photos in the sheet of `idia-index photos`."
+)
 
 _Seen = tuple[bool, bool, bool, bool]
 _WORDS = (
@@ -31,7 +38,10 @@ _WORDS = (
 def face_cautions(
     people: Mapping[str, Sequence[ImageFile]], view: View, crop: Crop
 ) -> tuple[str, ...]:
-    """What must be said of the faces in people's photos, in a sentence; nothing without a detector.
+    """What must be said of the faces in people's photos, in a sentence; nothing if all is well.
+
+    Without a detector it says that faces were not looked for. Where a model does not say what part
+    of a photo it sees, all of it counts.
 
     Args:
         people: the photos of each person, by name.
@@ -39,7 +49,8 @@ def face_cautions(
         crop: what is cut out of each first, and what finds faces.
     """
     if crop.detector is None:
-        return ()
+        return (_NOT + _REMEDY.format(install=install_command("faces")),)
+    whole = View(view.fit, lambda width, height: view.seen(width, height) or (0, 0, width, height))
     chosen = [
         (name, photos[place])
         for name, photos in people.items()
@@ -48,7 +59,7 @@ def face_cautions(
 
     def seen(of: tuple[str, ImageFile]) -> _Seen | None:
         try:
-            faces = look(crop(load_image(of[1]), of[1]), view, crop.detector).faces
+            faces = look(crop(load_image(of[1]), of[1]), whole, crop.detector).faces
         except InputError:  # it is listed where it is encoded
             return None
         if faces is None:
@@ -81,3 +92,8 @@ def face_cautions(
         "all that it sees, and such photos hide members: crop them (--crop face), or see with "
         "`idia-index photos` which they are.",
     )
+
+
+def was_looked_for(cautions: Sequence[str]) -> bool:
+    """Whether faces were looked for when these cautions were written."""
+    return not any(each.startswith(_NOT) for each in cautions)

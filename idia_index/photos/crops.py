@@ -19,6 +19,7 @@ from idia_index.support.text import counted, shown, shown_path
 
 MARGIN = 0.4  # of a face's longer side, left around it on each side
 _FACE = re.compile(r"face(?::(\d+(?:\.\d+)?))?")
+_FACE_TEXT = re.compile(r"face, margin (\d+(?:\.\d+)?), ")
 _COLUMNS: dict[str, Sequence[str]] = {
     "path": ("file", "image"), "left": ("x1",), "top": ("y1",), "right": ("x2",), "bottom": ("y2",),
 }  # fmt: skip
@@ -106,6 +107,29 @@ def read_crop(text: str) -> Crop:
         digest = sha256_of(file)
     boxes = _read_boxes(path)
     return Crop(f"boxes of {path.name}, SHA-256 {digest}", installed_detector(), boxes=boxes)
+
+
+def crop_again(text: str) -> Crop:
+    """The crop whose `text` a report states.
+
+    Raises:
+        InputError: what it was made with is not here.
+    """
+    if text in ("none", "centre"):
+        return read_crop(text)
+    made = _FACE_TEXT.match(text)
+    if made is None:
+        raise InputError(
+            f"the photos were cropped to {shown(text)}, which a report does not hold: they cannot "
+            "be cropped again; evaluate again with --crop"
+        )
+    crop = read_crop(f"face:{made.group(1)}")
+    if crop.text != text:
+        raise InputError(
+            f"the photos were cropped by {shown(text)}, and here it would be {shown(crop.text)}; "
+            "install that version"
+        )
+    return crop
 
 
 def crop_by_hand(boxes: Mapping[str, Box]) -> Crop:

@@ -40,7 +40,8 @@ def audit(
         tau: correct prompts needed, 1 to T; the paper takes 1.
         strict: an image or a person that cannot be used is an error, not skipped.
         reference_faces: as of `idia_index.pipelines.evaluate.gather`.
-        groups: the group of each name, to test people from one source together.
+        groups: the group of each name, or of each "name (person_id)", to test people from one
+            source together.
         progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:

@@ -34,7 +34,7 @@ from idia_index.pipelines.compared_models import (
 from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.report_files import write_files
 from idia_index.pipelines.report_folder import check_folder
-from idia_index.prompts.names import make_names, name_key, read_names
+from idia_index.prompts.names import make_names, read_names
 from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.sampling import sample_names
 from idia_index.report.comparison import (
@@ -46,7 +46,8 @@ from idia_index.report.comparison import Comparison as Comparison
 from idia_index.report.comparison_page import comparison_html
 from idia_index.report.comparison_text import comparison_notes
 from idia_index.report.subject_result import SkippedPerson
-from idia_index.subjects.records import NON_MEMBER, Subject, skipped_people
+from idia_index.subjects.listed import listed_people
+from idia_index.subjects.records import NON_MEMBER, Identity, Subject, skipped_people
 from idia_index.support.text import json_text, shown, shown_path
 from idia_index.types import Int64
 
@@ -104,35 +105,23 @@ def groups_of(asked: Asked, subjects: Sequence[Subject]) -> list[Group]:
     """The group of each subject.
 
     Raises:
-        InputError: a name of a file is no subject's, or stands in both files.
+        InputError: somebody of a file is no subject, or stands in both files.
     """
     if asked.forget is None:
         return ["all"] * len(subjects)
-    known = {name_key(subject.name) for subject in subjects}
-    forget = _keys(asked.forget, known)
-    retain = None if asked.retain is None else _keys(asked.retain, known)
-    if retain is not None and (both := forget.keys() & retain.keys()):
+    forget = listed_people(asked.forget, subjects)
+    retain = None if asked.retain is None else listed_people(asked.retain, subjects)
+    if retain is not None and (both := [who for who in forget if who in retain]):
         raise InputError(
             f"{shown_path(asked.forget)} and {asked.retain}: both name "
-            f"{shown(forget[min(both)])}; leave it out of one"
+            f"{shown(forget[both[0]])}; leave it out of one"
         )
     out: list[Group] = []
     for subject in subjects:
-        key = name_key(subject.name)
-        kept = key in retain if retain is not None else subject.membership != NON_MEMBER
-        out.append("forget" if key in forget else "retain" if kept else "others")
+        who = subject.identity
+        kept = who in retain if retain is not None else subject.membership != NON_MEMBER
+        out.append("forget" if who in forget else "retain" if kept else "others")
     return out
-
-
-def _keys(path: Path, known: set[str]) -> dict[str, str]:
-    keys = {name_key(name): name for name in read_names(path)}
-    for key, name in keys.items():
-        if key not in known:
-            raise InputError(
-                f"{shown_path(path)}: {shown(name)} is not among SUBJECTS; give photos of "
-                "everybody whom it names"
-            )
-    return keys
 
 
 def candidates_for(subjects: Sequence[Subject], path: Path | None, seed: int) -> NameList:
@@ -264,7 +253,7 @@ def _against(
 def _skipped(
     subjects: Sequence[Subject],
     evidence: Sequence[Evidence],
-    everywhere: set[tuple[str, str | None]],
+    everywhere: set[Identity],
 ) -> tuple[SkippedPerson, ...]:
     """Who was left out, each once, with the first reason."""
     reasons = {each.name: each.reason for each in skipped_people(subjects)}

@@ -18,6 +18,7 @@ from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import ImageCache
 from idia_index.errors import InputError
 from idia_index.photos.cautions import face_cautions
+from idia_index.photos.crops import read_crop
 from idia_index.photos.look import View
 from idia_index.search.index import Index
 from idia_index.subjects.candidates import with_candidates
@@ -116,9 +117,7 @@ def cast_votes(
 
 def _of_faces(backend: Backend, subjects: Sequence[Subject]) -> dict[str, Any]:
     """How the images were cropped, and what must be said of the faces in them."""
-    crop = subjects[0].crop
-    if crop is None:
-        return {}
+    crop = subjects[0].crop or read_crop("none")
     people = {labelled(subject.name, subject.person): subject.images for subject in subjects}
     view = View(backend.fit_image, backend.seen)
     return {"crop": crop.text, "cautions": face_cautions(people, view, crop)}

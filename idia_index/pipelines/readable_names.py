@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from idia_index.encode.backend import Backend
 from idia_index.encode.embeddings import unreadable_names
-from idia_index.errors import InputError
+from idia_index.errors import InputError, UnreadableTextError
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import Template
@@ -43,7 +43,7 @@ def with_readable_names(
         raise InputError(refused[0])
     try:
         return work(names), {}
-    except InputError:
+    except UnreadableTextError:
         bad = {} if strict else unreadable_names(backend, PromptGrid(templates, names))
         if not bad or len(bad) == len(names):
             raise

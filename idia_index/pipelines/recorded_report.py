@@ -57,6 +57,14 @@ class RecordedIndex:
 
 
 @dataclass(frozen=True)
+class RecordedBackend:
+    """How the images were cropped, and what was said of the faces in them."""
+
+    crop: str = "none"
+    cautions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RecordedEvaluation:
     """The settings of the evaluation."""
 
@@ -84,6 +92,7 @@ class RecordedReport:
     """What a report is made from; what it claims is not read, but compared."""
 
     index: RecordedIndex
+    backend: RecordedBackend
     subjects: tuple[RecordedSubject, ...]
     left_out: tuple[LeftOut, ...]
     evaluation: RecordedEvaluation

@@ -13,6 +13,8 @@ from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.evaluation.evidence import Evidence, Origin
 from idia_index.evaluation.settings import Measurement
+from idia_index.photos.cautions import was_looked_for
+from idia_index.photos.crops import crop_again
 from idia_index.pipelines.evaluate import StageProgress, gather
 from idia_index.pipelines.recorded_people import as_at_source, as_recorded, check_images
 from idia_index.pipelines.recorded_report import Recorded, reading
@@ -24,6 +26,7 @@ from idia_index.report.documents import EvaluationResult
 from idia_index.report.text import ANOTHER
 from idia_index.search.index import Index
 from idia_index.store.summary import summarize
+from idia_index.subjects.records import cropped
 from idia_index.subjects.subjects import Subject, read_subjects
 from idia_index.support.documents import Json
 from idia_index.support.json_diff import Difference, differences
@@ -105,9 +108,11 @@ def replay(
     # Whoever could change the report could change what the index remembers of images.
     faces = report.p_values.reference_faces if report.p_values else None
     evidence = gather(
-        index, backend, people.subjects, wanted, cached=False,
+        index, backend, cropped(people.subjects, crop_again(report.backend.crop)), wanted,
+        cached=False,
         reference_faces=None if faces is None else faces.path, progress=progress,
     )  # fmt: skip
+    evidence = _as_looked_at(recorded, evidence)
     origin = report.replay if source is None else source.origin
     known = dict.fromkeys(people.left_out)  # beside whom this run could not test
     left_out = tuple(known | dict.fromkeys(evidence.left_out))
@@ -115,6 +120,15 @@ def replay(
     results = recorded.path.parent / FILE
     before = read_results(results) if results.exists() else None
     return compare(recorded, evidence, before, None if source is None else source.place)
+
+
+def _as_looked_at(recorded: Recorded, evidence: Evidence) -> Evidence:
+    """With the report's word on faces, where they were looked for there or here alone."""
+    told, audit = recorded.report.backend.cautions, evidence.audit
+    if was_looked_for(told) and was_looked_for(audit.backend.cautions):
+        return evidence
+    backend = replace(audit.backend, cautions=told)
+    return replace(evidence, audit=replace(audit, backend=backend))
 
 
 @dataclass(frozen=True)

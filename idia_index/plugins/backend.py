@@ -191,6 +191,13 @@ class BackendPlugin(ABC):
         """
         raise TypeError(f"backend {self.name!r} has neither a text_tower nor embed_texts")
 
+    def check_texts(self, texts: Sequence[str]) -> bool:
+        """Raises `InputError` for a text past the context length, without embedding any.
+
+        False where only `embed_texts` can tell. Called only without a `text_tower`.
+        """
+        return False
+
 
 BACKEND_DTYPES = ("float32", "float16", "bfloat16")
 ORIGINAL = "original file"  # key of `Image.info`; see `BackendPlugin.wants_files`

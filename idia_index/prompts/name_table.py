@@ -30,6 +30,11 @@ NAMES = (
     "vollständiger_name", "nom_complet", "nombre", "nombre_completo", "nome", "nome_completo",
     "naam", "imię_i_nazwisko", "namn", "nimi", "имя", "имя_фамилия", "фио", "姓名", "名前", "이름",
 )  # fmt: skip
+PERSONS = (
+    "person_id", "personid", "subject_id", "subjectid", "identity", "identity_id", "imdb_id",
+    "wikidata_id", "wikidata", "orcid",
+)  # fmt: skip
+"""Columns that tell people of one name apart."""
 NAME_COLUMNS = {"name": NAMES, "first_name": FIRST_NAMES, "last_name": LAST_NAMES}
 
 # What lists of names rarely hold; a list without any of it is not looked at further.

@@ -38,6 +38,7 @@ from idia_index.report.subject_result import SkippedFile, SkippedPerson, Subject
 from idia_index.report.text import missed_members, report_warnings, verdict
 from idia_index.store.summary import summarize
 from idia_index.support.intervals import Rate
+from idia_index.support.text import labelled
 
 
 def audit_result(
@@ -86,8 +87,14 @@ def _groups(evidence: Evidence) -> tuple[GroupTest, ...] | None:
     groups, controls = evidence.origin.groups, evidence.controls
     if groups is None:
         return None
-    names = [r.subject.name for r in evidence.audit.subjects]
-    return group_tests(names, groups, controls.control_p_values, controls.counts)
+    people = [labelled(r.subject.name, r.subject.person) for r in evidence.audit.subjects]
+    of_name = {
+        who: groups[r.subject.name]
+        for who, r in zip(people, evidence.audit.subjects, strict=True)
+        if r.subject.name in groups
+    }
+    groups = {**of_name, **groups}
+    return group_tests(people, groups, controls.control_p_values, controls.counts)
 
 
 def query_result(

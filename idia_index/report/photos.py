@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from idia_index.errors import install_command
 from idia_index.photos.look import BLURRED, SMALL, Look
 from idia_index.report.html import render
 from idia_index.report.page import POLICY
@@ -223,5 +224,7 @@ def photos_text(result: PhotosResult) -> str:
     ]
     lines += [f"{each.name}: {each.reason}" for each in result.skipped]
     if result.detector is None:
-        lines.append("no faces were looked for: the extra 'faces' is not installed")
+        lines.append(
+            f"faces were not looked for: {install_command('faces')} brings what finds them"
+        )
     return "\n".join(lines)

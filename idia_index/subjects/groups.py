@@ -9,18 +9,18 @@ from idia_index.errors import InputError
 from idia_index.prompts.name_order import given_first
 from idia_index.prompts.name_table import full_name
 from idia_index.prompts.names import clean_name
-from idia_index.subjects.subject_table import COLUMNS
+from idia_index.subjects.subject_table import COLUMNS, tells_people
 from idia_index.support.tables import read_table
-from idia_index.support.text import shown, shown_path
+from idia_index.support.text import labelled, shown, shown_path
 
 _COLUMN = "the column of groups"  # no column of a table is called so
 
 
 def read_groups(path: Path, column: str) -> Mapping[str, str]:
-    """The group of each name; names without one are in none.
+    """The group of each person, by `labelled` name; who has none is in none.
 
     Raises:
-        InputError: the subjects are no table, it lacks the column, or a name is in two groups.
+        InputError: the subjects are no table, it lacks the column, or a person is in two groups.
     """
     where = shown_path(path)
     if path.is_dir():
@@ -32,14 +32,17 @@ def read_groups(path: Path, column: str) -> Mapping[str, str]:
     if _COLUMN not in table.columns:
         raise InputError(f"{where}: has no column {shown(column)}; name one for --group")
     groups: dict[str, str] = {}
-    for row in table.rows():
+    rows = list(table.rows())
+    by = tells_people(rows, table.columns, path.parent)
+    for row in rows:
         name = given_first(clean_name(full_name(row.cells, table.columns)))
         group = row.get(_COLUMN)
         if not name or not group:
             continue
-        if groups.setdefault(name, group) != group:
+        who = labelled(name, row.get(by) or None)
+        if groups.setdefault(who, group) != group:
             raise InputError(
-                f"{row.place}: {shown(name)} is of the group {shown(group)}, and was of "
-                f"{shown(groups[name])} on an earlier line; make them agree"
+                f"{row.place}: {shown(who)} is of the group {shown(group)}, and was of "
+                f"{shown(groups[who])} on an earlier line; make them agree"
             )
     return groups

@@ -13,6 +13,10 @@ from idia_index.prompts.names import name_key
 MEMBER, NON_MEMBER = "member", "non_member"
 
 
+# The `name_key`, and what tells people of one name apart.
+Identity = tuple[str, str | None]
+
+
 @dataclass(frozen=True)
 class Skipped:
     """A file that was left out, and why, in one line that names it."""
@@ -32,7 +36,8 @@ class Subject:
         training_count: training images of the person, None where not known.
         skipped: files of the person's folder that are no photos.
         person: what tells people of the same name apart, None where nothing was given.
-        crop: what is cut out of each image first, and what looks for faces; None for neither.
+        crop: what is cut out of each image first, and what looks for faces; None: nothing is cut
+            out, and faces are looked for where a detector is installed.
     """
 
     name: str
@@ -44,7 +49,7 @@ class Subject:
     crop: Crop | None = None
 
     @property
-    def identity(self) -> tuple[str, str | None]:
+    def identity(self) -> Identity:
         """What tells the subject from all others: the name to the model, and `person`."""
         return name_key(self.name), self.person
 

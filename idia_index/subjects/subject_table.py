@@ -9,7 +9,14 @@ from pathlib import Path
 
 from idia_index.errors import InputError
 from idia_index.prompts.name_order import given_first
-from idia_index.prompts.name_table import FIRST_NAMES, LAST_NAMES, NAMES, full_name, has_names
+from idia_index.prompts.name_table import (
+    FIRST_NAMES,
+    LAST_NAMES,
+    NAMES,
+    PERSONS,
+    full_name,
+    has_names,
+)
 from idia_index.prompts.names import clean_name
 from idia_index.subjects.one_person import check_one_person
 from idia_index.subjects.paths import find_path
@@ -27,10 +34,7 @@ COLUMNS = {
     ),
     "membership": ("member", "is_member", "truth", "status"),
     "training_count": ("trainingcount", "train_count", "training_images", "count"),
-    "person": (
-        "person_id", "personid", "subject_id", "subjectid", "identity", "identity_id", "imdb_id",
-        "wikidata_id", "wikidata", "orcid",
-    ),
+    "person": PERSONS,
     "row": ("id",),
     "first_name": FIRST_NAMES,
     "last_name": LAST_NAMES,
@@ -54,7 +58,7 @@ def people_of_table(file: Path) -> SubjectList:
     )
     _check_columns(table, where)
     rows = list(table.rows())
-    reader = _Reader(file.parent, table, _tells_people(rows, table.columns, file.parent))
+    reader = _Reader(file.parent, table, tells_people(rows, table.columns, file.parent))
     for row in rows:
         reader.read(row)
     if not rows and not bad:
@@ -143,7 +147,7 @@ class _Reader:
         return tuple(notes)
 
 
-def _tells_people(rows: Sequence[Row], columns: frozenset[str], base: Path) -> str:
+def tells_people(rows: Sequence[Row], columns: frozenset[str], base: Path) -> str:
     """The column that tells people of one name apart.
 
     `id` alone may number the rows: it tells people apart where it repeats for a person, or where

@@ -22,10 +22,11 @@ from idia_index.support.text import counted, shown
 def usable_subjects(index: Index, backend: Backend, subjects: Sequence[Subject]) -> SubjectList:
     """The subjects whose names the model can read and tell apart; the others with the reason."""
     names = list(dict.fromkeys(subject.name for subject in subjects))
-    reasons = {
-        names[place]: told
-        for place, told in unreadable_names(backend, PromptGrid(index.templates, names)).items()
-    }
+    known = index.find(names)  # names that the model could read
+    others = [name for name in names if name not in known]
+    grid = PromptGrid(index.templates, others) if others else None
+    unread = {} if grid is None else unreadable_names(backend, grid)
+    reasons = {others[place]: told for place, told in unread.items()}
     readable = [name for name in names if name not in reasons]
     for later, first in alike_names(index, backend, readable).items():
         reasons[later] = (

@@ -34,12 +34,14 @@ class Encoding:
 
     Attributes:
         name: "UTF-8", "UTF-16" or "Windows-1252".
+        codec: Python's name of it.
         example: the first line that is not plain ASCII, where the encoding is a guess.
         skipped: bytes of the mark at the file's beginning.
     """
 
     def __init__(self) -> None:
         self.name = "UTF-8"
+        self.codec = "utf-8"
         self.example = ""
         self.skipped = 0
         self._plain = True  # ASCII alone until now
@@ -70,7 +72,7 @@ class Encoding:
             if not self._plain:
                 raise
             text = self._windows(data)
-            self.name = "Windows-1252"
+            self.name, self.codec = "Windows-1252", "cp1252"
             lines = enumerate(text.split("\n"), number)
             self.example = next(
                 f"line {n}: {line.strip()}" for n, line in lines if not line.isascii()
@@ -87,7 +89,7 @@ class Encoding:
             return chunk[len(_BOM) :]
         order = self._order(chunk)
         if order:
-            self.name = "UTF-16"
+            self.name, self.codec = "UTF-16", order
             self._decoder = codecs.getincrementaldecoder(order)("strict")
         return chunk
 

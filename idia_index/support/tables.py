@@ -19,7 +19,7 @@ from idia_index.support.encodings import Encoding
 from idia_index.support.text import shown, shown_path
 from idia_index.support.text_lines import Lines, Refuse, read_lines
 
-_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SEP = re.compile(r"\"?sep=(.)\"?", re.I)
 
 # A column's name here, and what else people call it.
@@ -91,7 +91,7 @@ class Table:
         encoding = self.lines.encoding
         example = f" ({encoding.example})" if encoding.example else ""
         return (
-            f"{self.source}: read as a table with {_SEPARATORS[self.dialect.separator]} between "
+            f"{self.source}: read as a table with {SEPARATORS[self.dialect.separator]} between "
             f"columns, in {encoding.name}{example}"
         )
 
@@ -107,7 +107,7 @@ class Table:
         ):
             place = f"{self.source}, line {number}"
             try:
-                cells = _cells(text, self.dialect.separator)
+                cells = cells_of(text, self.dialect.separator)
             except csv.Error as error:
                 # No cell runs over lines: a stray quote would make one of all lines up to the next.
                 problem = f"{place}: its quotes do not close on it ({error}); check them"
@@ -154,11 +154,11 @@ def sniff(head: Sequence[str], known: Columns, source: str) -> Dialect:
     told = _SEP.fullmatch(head[0].strip()) if head else None
     before = 1 if told else 0
     text = head[before] if len(head) > before else ""
-    separators = [told.group(1)] if told and told.group(1) in _SEPARATORS else list(_SEPARATORS)
+    separators = [told.group(1)] if told and told.group(1) in SEPARATORS else list(SEPARATORS)
     best = Dialect(separators[0], (), before + 1)
     for separator in separators:
         try:
-            cells = _cells(text, separator)
+            cells = cells_of(text, separator)
         except csv.Error:
             continue
         header = tuple(_column(cell, known) for cell in cells)
@@ -178,17 +178,22 @@ def encoding_note(encoding: Encoding, source: str) -> tuple[str, ...]:
     return (f"{source}: read as {encoding.name}{example}; save it as UTF-8 if that is wrong",)
 
 
+def column_key(cell: str) -> str:
+    """What the same column has in common, however its name is written."""
+    text = unicodedata.normalize("NFC", cell).casefold()
+    return re.sub(r"[\s_\-.]+", "_", text).strip("_")
+
+
 def _column(cell: str, known: Columns) -> str:
     """A header's cell as one of the known columns, else empty."""
-    text = unicodedata.normalize("NFC", cell).casefold()
-    text = re.sub(r"[\s_\-.]+", "_", text).strip("_")
+    text = column_key(cell)
     for column, others in known.items():
         if text == column or text in others:
             return column
     return ""
 
 
-def _cells(text: str, separator: str) -> list[str]:
+def cells_of(text: str, separator: str) -> list[str]:
     """The cells of a line, without white space around them; raises csv.Error."""
     # A quote after the separator's space opens a cell too, as people write it.
     reader = csv.reader([text], strict=True, delimiter=separator, skipinitialspace=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,53 @@ def test_a_layout_is_detected_and_counted(layout: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("write", [files.csv_packed, files.json_lines_zstd])
 def test_packed_files_are_read(write: Callable[[Path], None], tmp_path: Path) -> None:
     assert counts(search(written(tmp_path / "in", write), tmp_path / "out")) == files.COUNTS
+
+
+def table(delimiter: str, head: str = "url,caption", quoting: int = csv.QUOTE_MINIMAL) -> str:
+    out = io.StringIO()
+    rows = zip(files.urls(len(files.CAPTIONS)), files.CAPTIONS, strict=True)
+    csv.writer(out, delimiter=delimiter, quoting=quoting).writerows([head.split(","), *rows])  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+LINES = "\n".join(files.CAPTIONS)
+WRITTEN: dict[str, tuple[str, bytes, str]] = {
+    "semicolons": ("a.csv", b"\xef\xbb\xbf" + table(";").encode(), "columns, semicolons"),
+    "sep=": ("a.csv", b"sep=;\r\n" + table(";").encode(), "semicolons between columns"),
+    "sep=,": ("a.csv", b"sep=,\r\n" + table(",").encode(), "columns"),
+    "Unicode text": ("a.tsv", table("\t").encode("utf-16"), "UTF-16"),
+    "UTF-16 without a mark": ("a.csv", table(";").encode("utf-16-be"), "UTF-16"),
+    "Windows-1252": ("a.csv", table(";").encode("cp1252"), "semicolons between columns, Windows"),
+    "all quoted": ("a.csv", table("|", quoting=csv.QUOTE_ALL).encode(), "bars between columns"),
+    "other names": ("a.csv", table(",", "Image URL,Alt Text").encode(), "columns"),
+    "a blank line first": ("a.tsv", b"\n" + table("\t").encode(), "columns"),
+    "semicolons without a header": (
+        "a.csv", table(";").partition("\n")[2].encode(), "CC12M (url, caption), semicolons"
+    ),
+    "lines": ("a.txt", LINES.encode(), "text"),
+    "lines in UTF-16": ("a.txt", LINES.encode("utf-16"), "text"),
+    "lines in Windows-1252": ("a.txt", LINES.encode("cp1252"), "text"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_tables_and_texts_are_read_however_they_are_written(written: str, tmp_path: Path) -> None:
+    name, data, layout = WRITTEN[written]
+    (tmp_path / name).write_bytes(data)
+    found = search(tmp_path / name, tmp_path / "out")
+    assert counts(found) == files.COUNTS
+    assert (found.data.records, found.data.malformed) == (len(files.CAPTIONS), 0)
+    assert layout in found.data.sources[0].layout
+
+
+def test_a_caption_with_commas_is_no_header(tmp_path: Path) -> None:
+    """The separator that the suffix says is asked first."""
+    first = "text, key, title: what a caption may hold"
+    lines = "".join(f"{text}\thttps://e.org/{k}\n" for k, text in enumerate([first, "Jane Doe"]))
+    (tmp_path / "a.tsv").write_text(lines)
+    found = search(tmp_path / "a.tsv", tmp_path / "out")
+    assert found.data.sources[0].layout == "CC3M (caption, url)"
+    assert counts(found)["Jane Doe"] == 1 and found.data.records == 2
 
 
 @heavy

@@ -30,10 +30,14 @@ def names_of(path: Path) -> list[str]:
         index.close()
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> str:
+@pytest.fixture(params=["packs", "whole texts"])
+def model(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A causal tower, and CoCa's, which takes whole texts."""
+    cfg = helper.config()
+    if request.param == "whole texts":
+        cfg = helper.config({"context_length": 76, "embed_cls": True}, custom_text=True)
     folder = tmp_path / "model"
-    helper.save_folder(folder, helper.config(), helper.build(helper.config()))
+    helper.save_folder(folder, cfg, helper.build(cfg))
     return f"local-dir:{folder}"
 
 

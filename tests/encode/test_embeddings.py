@@ -14,7 +14,7 @@ from toy_backend import DIM, ToyBackend, word_vector
 
 from idia_index.encode import embeddings
 from idia_index.encode.backend import Backend
-from idia_index.errors import InputError
+from idia_index.errors import InputError, ModelError
 from idia_index.plugins import PackTower
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.templates import JAIR2024, make_templates
@@ -115,6 +115,29 @@ def test_broken_weights_are_noticed(value: float, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(ToyBackend, "embed_texts", lambda self, texts: broken)
     with pytest.raises(InputError, match=r"model toy: its text embedding 1 .* weights are broken"):
         Backend(toy).encode_texts(["a", "b", "c"])
+
+
+def test_a_backend_of_whole_texts_tells_which_names_it_cannot_read() -> None:
+    """As a plugin of others does: it refuses a text when it is to embed it."""
+
+    class Short(ToyBackend):
+        text_batch = 7
+
+        def embed_texts(self, texts: Sequence[str]) -> Float32:
+            if self.model == "broken":
+                raise ModelError("no model")
+            for text in texts:
+                if len(text) > 60:
+                    raise InputError(f"{text}: too long")
+            return super().embed_texts(texts)
+
+    names = [f"N{place}" if place % 9 else f"N{place}" + "n" * 60 for place in range(1, 40)]
+    grid = PromptGrid(JAIR2024[:3], names)
+    found = embeddings.unreadable_names(Short(model="toy"), grid)
+    assert [names[place] for place in found] == [name for name in names if len(name) > 60]
+    assert all(names[place] in told for place, told in found.items())
+    with pytest.raises(ModelError, match="no model"):
+        embeddings.unreadable_names(Short(model="broken"), grid)
 
 
 def test_a_backend_with_neither_way_to_embed_texts_says_so() -> None:

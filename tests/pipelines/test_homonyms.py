@@ -14,7 +14,10 @@ from toy_world import CROWD, MEMBERS, NON_MEMBERS, make_world, name_of
 
 from idia_index import build_index
 from idia_index.cli.main import run as run_command
+from idia_index.errors import InputError
 from idia_index.prompts.names import make_names
+from idia_index.subjects.from_captions import with_members
+from idia_index.subjects.subjects import read_subjects
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
 MEMBER, STRANGER = 5, MEMBERS + 6  # the second gets the first's name
@@ -134,3 +137,68 @@ def test_two_models_are_compared_person_by_person(
     assert len(people) == MEMBERS + NON_MEMBERS
     found = {p["person_id"]: p["margin_after"] for p in people if p["name"] == name_of(MEMBER)}
     assert found == pytest.approx(wanted)
+
+
+def test_who_is_to_be_forgotten_is_one_of_the_two(
+    paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index, table = paths
+    names = make_names([name_of(i) for i in range(MEMBERS + NON_MEMBERS + CROWD)])
+    build_index(tmp_path / "other", ToyBackend(model="another"), names)
+    forget = tmp_path / "forget.csv"
+    command = ("compare", tmp_path / "other", index, table, "--forget", forget, "--json")
+    forget.write_text(f"{name_of(0)}\n{name_of(MEMBER)}\n")
+    assert run(*command) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert f"{name_of(MEMBER)!r} is the name of 2 people in SUBJECTS (q5, q30)" in line
+    assert "name,person_id" in line
+    forget.write_text(f"name,person_id\n{name_of(MEMBER)},q99\n")
+    assert run(*command) == 2
+    assert f"'{name_of(MEMBER)} (q99)' is not among SUBJECTS" in capsys.readouterr().err
+    forget.write_text(f"name;person_id\n{name_of(MEMBER)};q{STRANGER}\n{name_of(0)};\n")
+    assert run(*command) == 0
+    people = json.loads(capsys.readouterr().out)["people"]
+    assert {p["person_id"] for p in people if p["group"] == "forget"} == {f"q{STRANGER}", "q0"}
+    forget.write_text(f"{name_of(0)}\nOdd\u200bName\n", encoding="utf-8")
+    assert run(*command) == 2 and "line 2" in capsys.readouterr().err
+
+
+def test_captions_do_not_tell_which_of_the_two_they_mean(paths: Paths, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.csv"  # no truth of its own
+    with paths[1].open(newline="") as file:
+        rows = [
+            (r["name"], paths[1].parent / r["path"], r["person_id"]) for r in csv.DictReader(file)
+        ]
+    with plain.open("w", newline="") as file:
+        csv.writer(file).writerows([("name", "path", "person_id"), *rows])
+    subjects = read_subjects(plain)
+    members = tmp_path / "members.csv"
+
+    def told(text: str) -> tuple[list[str | None], str]:
+        members.write_text(text)
+        found = with_members(subjects, members)
+        both = [s.membership for s in found if s.name == name_of(MEMBER)]
+        return both, " ".join(found.notes)
+
+    head, who = "name,membership,training_count", name_of(MEMBER)
+    both, note = told(f"{head}\n{who},member,7\n{name_of(0)},member,3\n")
+    assert both == [None, None] and f"which of the people called {who} it means" in note
+    both, note = told(f"{head}\n{who},non_member,0\n")
+    assert both == ["non_member"] * 2 and "which of the people" not in note
+    both, note = told(f"{head},person_id\n{who},member,7,q{STRANGER}\n{who},non_member,0,q5\n")
+    assert both == ["non_member", "member"] and "which of the people" not in note
+    with pytest.raises(InputError, match=rf"'{who} \(q5\)' stands there twice"):
+        told(f"{head},person_id\n{who},member,7,q5\n{who},member,7,q5\n")
+
+
+def test_each_of_the_two_is_in_a_group_of_their_own(
+    paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index, table = paths
+    head, *rows = table.read_text().splitlines()
+    grouped = table.with_name("grouped.csv")
+    rows = [f"{row},{'new' if place == STRANGER else 'old'}" for place, row in enumerate(rows)]
+    grouped.write_text("\n".join([f"{head},agency", *rows]) + "\n")
+    assert run("audit", index, grouped, "--group", "agency", "--json") == 0
+    found = json.loads(capsys.readouterr().out)["groups"]
+    assert {g["group"]: g["people"] for g in found} == {"old": MEMBERS + NON_MEMBERS - 1, "new": 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from idia_index.encode.image_cache import ImageCache
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import Settings
+from idia_index.photos.crops import read_crop
 from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.recorded_report import read_report
 from idia_index.pipelines.recorded_results import read_results, write_results
@@ -31,6 +33,7 @@ from idia_index.pipelines.rounding import SIMILARITY, settle
 from idia_index.prompts.names import make_names
 from idia_index.report.data import evaluation_result
 from idia_index.search.index import Index
+from idia_index.subjects.records import cropped
 from idia_index.subjects.subjects import read_subjects
 
 Report = dict[str, Any]
@@ -400,3 +403,19 @@ def test_results_of_other_people_are_not_asked(evidence: Evidence) -> None:
     for other in (evidence.take(order), evidence.take(order[1:])):
         settled = settle(evidence, shifted(other, 1e-6))
         assert settled.taken == 0 and settled.evidence is evidence
+
+
+def test_photos_are_cropped_again(
+    world: tuple[Index, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, table = world
+    people = cropped(read_subjects(table), read_crop("centre"))
+    measured = gather(index, ToyBackend(model="toy"), people, SETTINGS).from_subjects(table)
+    report = write(measured, tmp_path)
+    assert json.loads(run(monkeypatch, report, "--json").stdout)["exact"]
+    for crop, said in (
+        ("face, margin 0.4, other 9", "here it would be|needs the package"),
+        ("boxes of b.csv, SHA-256 0", "cannot be cropped again"),
+    ):
+        report = write(measured, tmp_path, lambda d, crop=crop: d["backend"].update(crop=crop))
+        assert re.search(said, str(run(monkeypatch, report).exception))

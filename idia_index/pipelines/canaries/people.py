@@ -80,7 +80,9 @@ def check_names(names: Sequence[str], members: Path | None) -> None:
     if members is None:
         return
     known = read_members(members)
-    found = [(name, line) for name in names if (line := known.get(name_key(name))) is not None]
+    found = [
+        (name, line) for name in names if (line := known.get((name_key(name), None))) is not None
+    ]
     hits = [(name, line) for name, line in found if line.training_count]
     if hits:
         name, line = hits[0]

@@ -1,0 +1,170 @@
+"""How long the slowest photo of each format keeps a reader, within the bounds on bytes and pixels.
+
+    python benchmarks/fuzz/slow_photos.py [--only NAME] [--limit 60]
+
+Each file is made to be slow for its size: as many parts, pixels, tiles or passes as it may have. It
+is read in a process of its own, which is ended after the limit. A refusal counts as an answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import multiprocessing
+import struct
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image
+
+from idia_index.encode.images import load_image
+from idia_index.errors import InputError
+
+MB = 1 << 20
+SIDE = 9_990  # 99.8 million pixels
+
+
+def chunk(kind: bytes, data: bytes = b"") -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def saved(
+    form: str, side: int = SIDE, mode: str = "RGB", grain: bool = True, **options: object
+) -> bytes:
+    pixels = np.full((side, side, 3), 90, np.uint8)
+    if grain:
+        some = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+        pixels = np.tile(some, (side // 256 + 1, side // 256 + 1, 1))[:side, :side]
+    out = io.BytesIO()
+    if form in ("HEIF", "JXL"):
+        from idia_index.encode import formats
+
+        formats.import_module("pillow_heif").register_heif_opener()
+        formats.import_module("pillow_jxl")
+    Image.fromarray(pixels).convert(mode).save(out, form, **options)
+    return out.getvalue()
+
+
+def png_parts(kind: bytes, size: int) -> bytes:
+    small = saved("PNG", 8)
+    cut = small.index(b"IDAT") - 4
+    return small[:cut] + chunk(kind) * (size // 12) + small[cut:]
+
+
+def gif_comments(size: int) -> bytes:
+    small = saved("GIF", 8, "P")
+    cut = small.rindex(b"\x2c\0\0\0\0")
+    return small[:cut] + b"\x21\xfe" + b"\1a" * (size // 2) + b"\0" + small[cut:]
+
+
+def gif_blocks(size: int) -> bytes:
+    small = saved("GIF", 8, "P")
+    cut = small.rindex(b"\x2c\0\0\0\0")
+    return small[:cut] + b"\x21\xfe\1a\0" * (size // 5) + small[cut:]
+
+
+def jpeg_segments(segment: bytes, size: int) -> bytes:
+    small = saved("JPEG", 8)
+    return small[:2] + segment * (size // len(segment)) + small[2:]
+
+
+def segment(marker: int, data: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
+
+
+def bmp_runs(size: int) -> bytes:
+    header = struct.pack("<IiiHHIIiiII", 40, SIDE, SIDE, 1, 8, 1, size, 0, 0, 256, 0)
+    start = 14 + 40 + 1024
+    return (
+        struct.pack("<2sIHHI", b"BM", start + size, 0, 0, start)
+        + header
+        + bytes(1024)
+        + (b"\1\7" * (size // 2))
+    )
+
+
+def tiff_strips(size: int) -> bytes:
+    count = size // 8
+    tags = [(256, 4, 1, 20), (257, 4, 1, count), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1),
+            (273, 4, count, 512), (278, 4, 1, 1), (279, 4, count, 512 + 4 * count)]  # fmt: skip
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHLL", *t) for t in tags)
+    head = (b"II*\0" + struct.pack("<L", 8) + directory + bytes(4)).ljust(512, b"\0")
+    return head + struct.pack("<L", 0) * count + struct.pack("<L", 20) * count
+
+
+def with_scans(count: int) -> bytes:
+    whole = saved("JPEG", SIDE, "L", grain=False, progressive=True)
+    place = whole.rindex(b"\xff\xda")
+    scan = b"\xff\xda\0\x08\1\1\0\0\x3f\0" + b"\0" * 13
+    return whole[:-2] + scan * (count - whole[place:].count(b"\xff\xda")) + whole[-2:]
+
+
+CASES: dict[str, Callable[[], bytes]] = {
+    "JPEG, grain": lambda: saved("JPEG", quality=98),
+    "JPEG, progressive, grain": lambda: saved("JPEG", quality=98, progressive=True),
+    "JPEG, 90 scans": lambda: with_scans(90),
+    "JPEG, 20 MB of empty segments": lambda: jpeg_segments(segment(0xEB, b""), 20 * MB),
+    "JPEG, 5 MB of small EXIF": lambda: jpeg_segments(segment(0xE1, b"Exif\0\0"), 5 * MB),
+    "JPEG, 200 MB of EXIF": lambda: jpeg_segments(
+        segment(0xE1, b"Exif\0\0" + bytes(65_000)), 200 * MB
+    ),
+    "PNG, RGBA, grain": lambda: saved("PNG", mode="RGBA", compress_level=1),
+    "PNG, flat": lambda: saved("PNG", mode="RGBA", grain=False),
+    "PNG, 20 MB of empty chunks": lambda: png_parts(b"prVt", 20 * MB),
+    "PNG, 20 MB of empty IDAT": lambda: png_parts(b"IDAT", 20 * MB),
+    "GIF, grain": lambda: saved("GIF", mode="P"),
+    "GIF, a comment of 20 MB in bytes": lambda: gif_comments(20 * MB),
+    "GIF, 20 MB of comments": lambda: gif_blocks(20 * MB),
+    "BMP, 20 MB of runs": lambda: bmp_runs(20 * MB),
+    "TIFF, LZW, grain": lambda: saved("TIFF", compression="tiff_lzw"),
+    "TIFF, 40 MB of strips": lambda: tiff_strips(40 * MB),
+    "PPM, 20 MB of text": lambda: b"P3 9990 9990 255\n" + b"7 " * (10 * MB),
+    "PPM, 60 MB of text": lambda: b"P3 9990 9990 255\n" + b"7 " * (30 * MB),
+    "PPM, 2 MB of comments": lambda: b"P3 9990 9990 255\n" + b"#\n" * MB,
+    "WebP, grain": lambda: saved("WEBP", quality=95, method=0),
+    "WebP, lossless, grain": lambda: saved("WEBP", lossless=True, quality=0, method=0),
+    "HEIC, 36 MP, grain": lambda: saved("HEIF", 6_000, quality=95),
+    "AVIF, 36 MP, grain": lambda: saved("AVIF", 6_000, quality=95, speed=10),
+    "JPEG XL, 36 MP, grain": lambda: saved("JXL", 6_000, quality=95, effort=1),
+    "JPEG XL, 36 MP, lossless": lambda: saved("JXL", 6_000, lossless=True, effort=1),
+}
+
+
+def read(path: str, told: multiprocessing.queues.Queue[str]) -> None:
+    began = time.perf_counter()
+    try:
+        image = load_image(path)
+        said = f"{image.width} x {image.height}"
+    except InputError as error:
+        said = str(error).partition(": ")[2]
+    told.put(f"{time.perf_counter() - began:.1f} s | {said[:100]}")
+
+
+def main() -> None:
+    """Prints a line of the table for each case."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--only", default="")
+    options.add_argument("--limit", type=float, default=60)
+    chosen = options.parse_args()
+    for name, make in CASES.items():
+        if not name.startswith(chosen.only):
+            continue
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "photo")
+            path.write_bytes(make())
+            told: multiprocessing.queues.Queue[str] = multiprocessing.Queue()
+            reader = multiprocessing.Process(target=read, args=(str(path), told))
+            reader.start()
+            reader.join(chosen.limit)
+            late = reader.is_alive()
+            reader.kill()
+            said = f"more than {chosen.limit:.0f} s | ended" if late else told.get(timeout=5)
+            print(f"| {name} | {path.stat().st_size / 1e6:,.1f} MB | {said} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""What would keep a decoder busy although it is small: looked for before one is let near a file.
+
+Pixels and bytes bound what C code does. What readers do in Python takes a microsecond for every
+part of a file, and some of it grows with the square of the parts.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any, BinaryIO, cast
+
+from idia_index.encode.formats import Kind
+from idia_index.errors import RefusedError
+
+MAX_SCANS = 100  # a progressive JPEG has about ten; each one more is another pass over the pixels
+MAX_READS = 2_000_000
+MAX_STRIPS = 100_000
+MAX_EXIF = 100  # Pillow joins them, each time anew
+MAX_COMMENTS = 1_000  # of a picture that is text; Pillow cuts them out, each time anew
+MAX_TEXT = 64 << 20
+
+_REMEDY = "remove it, or save it anew as PNG or JPEG"
+_BLOCK = 1 << 20
+_STRIPS = (273, 324)  # tags of TIFF: offsets of strips, of tiles
+
+
+def check_patience(file: BinaryIO, kind: Kind, name: str) -> None:
+    """Raises RefusedError for a file of many parts, made to keep a reader busy."""
+    if kind.format == "JPEG":
+        # Inside a scan 0xFF is always followed by something else, so these bytes start one.
+        scans, exif = _counted(file, b"\xff\xda", b"Exif\0\0")
+        _refuse(scans > MAX_SCANS, f"{name}: a JPEG of {scans:,} scans")
+        _refuse(exif > MAX_EXIF, f"{name}: a JPEG of {exif:,} blocks of EXIF")
+    elif kind.format == "TIFF":
+        strips = _tiff_strips(file)
+        _refuse(strips > MAX_STRIPS, f"{name}: a TIFF of {strips:,} strips")
+    elif kind.format == "PPM" and file.read(2) in (b"P1", b"P2", b"P3"):
+        (comments,) = _counted(file, b"#")
+        _refuse(comments > MAX_COMMENTS, f"{name}: a picture with {comments:,} comments")
+        _refuse(file.seek(0, 2) > MAX_TEXT, f"{name}: a picture written as text")
+    file.seek(0)
+
+
+def metered(file: BinaryIO, name: str) -> BinaryIO:
+    """The file, which refuses to be read in more than `MAX_READS` pieces."""
+    return cast(BinaryIO, _Metered(file, name))
+
+
+class _Metered:
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._read: Callable[..., bytes] = file.read
+        self._file = file
+        self._name = name
+        self._left = MAX_READS
+
+    def read(self, *size: int) -> bytes:
+        self._left -= 1
+        _refuse(self._left < 0, f"{self._name}: more than {MAX_READS:,} parts")
+        return self._read(*size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _refuse(wrong: bool, told: str) -> None:
+    if wrong:
+        raise RefusedError(f"{told}, which keeps a reader busy; {_REMEDY}")
+
+
+def _counted(file: BinaryIO, *words: bytes) -> list[int]:
+    file.seek(0)
+    counts = [0] * len(words)
+    while block := file.read(_BLOCK):
+        counts = [count + block.count(word) for count, word in zip(counts, words, strict=True)]
+    return counts
+
+
+def _tiff_strips(file: BinaryIO) -> int:
+    """Of the first picture; 0 where its directory is cut short, which the reader says."""
+    file.seek(0)
+    head = file.read(16)
+    order = "<" if head[:2] == b"II" else ">"
+    big = head[2:4] in (b"+\0", b"\0+")
+    number, entry = ("Q", f"{order}HHQ8x") if big else ("H", f"{order}HHL4x")
+    try:
+        (offset,) = struct.unpack_from(f"{order}Q", head, 8) if big else struct.unpack_from(
+            f"{order}L", head, 4
+        )  # fmt: skip
+        file.seek(offset)
+        (count,) = struct.unpack(order + number, file.read(struct.calcsize(order + number)))
+        directory = file.read(min(count, 1 << 16) * struct.calcsize(entry))
+        entries = struct.iter_unpack(entry, directory)
+        return max((found for tag, _, found in entries if tag in _STRIPS), default=0)
+    except (struct.error, ValueError, OSError):
+        return 0
