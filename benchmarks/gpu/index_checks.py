@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import _thread
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +21,7 @@ from idia_index.search.rerank import search_shard
 from idia_index.types import Float32, Int64
 
 SEED = 20260101
+CONTRACT = Path(__file__).parents[2] / "tests" / "indexes" / "test_index_types.py"
 
 
 def duplicated(random: np.random.Generator, t: int, n: int, dim: int) -> Float32:
@@ -71,6 +76,21 @@ def indexes(scale: Scale) -> Iterator[Row]:
             yield _same(f"{name}, k = {k}", make(shard), rows, asked, k)
         yield _interrupted(name, make(shard), rows, queries)
     yield from _without_room(device, shard, rows, queries)
+    yield contract("torch and tie_of_many" if scale.small else "torch or faiss-gpu")
+
+
+def contract(chosen: str) -> Row:
+    """The tests that every index type passes, those of pytest's expression."""
+    what = f"contract of index types: {chosen}"
+    missing = [name for name in ("pytest", "hypothesis") if find_spec(name) is None]
+    if missing or not CONTRACT.exists():
+        return Row(what, f"skipped: needs {missing[0] if missing else CONTRACT.name}")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen,
+               str(CONTRACT), "--tb=line"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, cwd=CONTRACT.parents[2])
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    holds = done.returncode == 0
+    return Row(what, "all pass" if holds else "; ".join(failed) or done.stdout[-200:], holds)
 
 
 def _same(what: str, shard: Any, rows: Float32, queries: Float32, k: int) -> Row:
