@@ -34,7 +34,8 @@ LONGEST = 100
 @click.command(
     epilog="\b\nExamples:\n"
     "  idia-index replay report/report.json\n"
-    "  idia-index replay report/ --index copy-of-people.idia"
+    "  idia-index replay report/ --index copy-of-people.idia\n"
+    "  idia-index replay report/ --subjects moved/"
 )
 @click.argument("report", type=DIRECTORY)
 @click.option(
@@ -43,12 +44,20 @@ LONGEST = 100
     type=DIRECTORY,
     help="The index, if it is no longer where the report says.",
 )
+@click.option(
+    "--subjects",
+    type=DIRECTORY,
+    metavar="MOVED",
+    help="A folder or table where the photos lie now, under any name: they are found by their "
+    "SHA-256.",
+)
 @override_options
 @json_option
 @progress_option
 def command(
     report: Path,
     index_path: Path | None,
+    subjects: Path | None,
     backend: str | None,
     model: str | None,
     device: str | None,
@@ -61,14 +70,15 @@ def command(
     REPORT is a report.json of evaluate --out, audit --out, study or demo. Images and index must
     be those it was made from: their hashes are compared. Whose images they are, membership and
     training counts are compared with the SUBJECTS that the report was made from, where these are
-    still there. Exits with 1 if anything differs; see docs/statistics.md for what this proves.
+    still there, or with MOVED. Exits with 1 if anything differs; see docs/statistics.md for what
+    this proves.
     """
     recorded = read_report(report)
     opened = open_index(index_path or Path(recorded.report.index.path))
     with Stages(show_progress) as progress:
         progress("loading the model")
         loaded = backend_of(opened, backend, model, device, session)
-        found = replay(recorded, opened, loaded, progress)
+        found = replay(recorded, opened, loaded, progress, subjects)
     if as_json:
         write_json(found)
     else:
@@ -89,6 +99,8 @@ def _text(found: ReplayResult) -> str:
         if found.source
         else "NOT compared: where they were read from is gone, or is not recorded",
     }
+    if found.moved is not None:
+        rows["photos"] = f"{counted(found.moved, 'photo')} moved, found by SHA-256"
     if found.rounded_otherwise:
         rows["rounded otherwise"] = (
             f"{counted(found.rounded_otherwise, 'number')} that were measured, within "

@@ -23,7 +23,7 @@ def report_options(function: F) -> F:
         ),
         click.option(
             "--language",
-            type=click.Choice(LANGUAGES),
+            type=click.Choice(list(LANGUAGES)),
             default="en",
             show_default=True,
             help="Language of the page; JSON and terminal stay English.",

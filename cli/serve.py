@@ -11,6 +11,7 @@ import click
 from idia_index.cli.options import DIRECTORY, reference_option
 from idia_index.cli.terminal import note, say
 from idia_index.errors import InputError, MissingExtraError
+from idia_index.pipelines.report_files import LANGUAGES
 
 
 @click.command(
@@ -33,6 +34,11 @@ from idia_index.errors import InputError, MissingExtraError
     metavar="VARIABLE",
     help="Environment variable with the password, which another --host takes.",
 )
+@click.option(
+    "--language",
+    type=click.Choice(list(LANGUAGES)),
+    help="Language of the pages; by default what the browser prefers. They offer the others.",
+)
 @click.option("--open/--no-open", "open_browser", default=False, help="Open the link in a browser.")
 def command(
     index: Path | None,
@@ -40,6 +46,7 @@ def command(
     host: str,
     port: int,
     password_env: str | None,
+    language: str | None,
     open_browser: bool,
 ) -> None:
     """Show pages for people without a terminal, on this computer alone.
@@ -67,5 +74,6 @@ def command(
             webbrowser.open(link)
 
     serve(
-        index, reference_faces=reference_faces, host=host, port=port, password=password, ready=ready
-    )
+        index, reference_faces=reference_faces, host=host, port=port, password=password,
+        language=language, ready=ready,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Collects the messages of reports into their catalogues, and compiles these (needs Babel).
+"""Collects the messages of reports and pages into catalogues, and compiles these (needs Babel).
 
 What is new is left untranslated in the .po files, for people to write; a test finds it.
 """
@@ -12,17 +12,24 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-REPORT = Path(__file__).parents[1] / "idia_index" / "report"
-METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
+from idia_index.report.documented import FIXED
+
+PACKAGE = Path(__file__).parents[1] / "idia_index"
+REPORT, SERVE = PACKAGE / "report", PACKAGE / "serve"
+METHODS = [("**.py", "python"), ("templates/**.html", "jinja2"), ("templates/**.html.j2", "jinja2")]
 
 
 def collected() -> Catalog:
-    """Every message that report/ marks."""
+    """Every message that report/ and serve/ mark, and the fixed words of documents."""
     found = Catalog(project="idia-index", charset="utf-8")
-    for file, _line, message, comments, context in extract_from_dir(
-        REPORT, METHODS, keywords={"_": None, "ngettext": (1, 2)}
-    ):
-        found.add(message, None, [(file, None)], auto_comments=comments, context=context)
+    for folder in (REPORT, SERVE):
+        for file, _line, message, comments, context in extract_from_dir(
+            folder, METHODS, keywords={"_": None, "ngettext": (1, 2)}
+        ):
+            place = f"{folder.name}/{file}"
+            found.add(message, None, [(place, None)], auto_comments=comments, context=context)
+    for message in FIXED:
+        found.add(message, None, [("report/documented.py", None)])
     return found
 
 

@@ -54,6 +54,7 @@ class SubjectVotes:
         skipped: files that were left out, and why.
         spellings: candidates that the model cannot tell from the name, and that were one with it.
         rival_spellings: predicted candidates that may be the name under another spelling.
+        near_names: what the name may be misspelt from, by letters alone; None: not looked for.
     """
 
     subject: Subject
@@ -67,6 +68,7 @@ class SubjectVotes:
     skipped: tuple[Skipped, ...]
     spellings: tuple[str, ...] = ()
     rival_spellings: tuple[str, ...] = ()
+    near_names: tuple[str, ...] | None = ()
 
 
 class SearchedIndex(Protocol):
@@ -115,6 +117,7 @@ class Prepared:
         name_ids: id of each subject's name, [P].
         in_index: whether it is the index's own, or was encoded on the fly.
         spellings: candidates of the index that are the name to the model alone.
+        near_names: candidates of the index that each name may be misspelt from; None: not asked.
         embeddings: float32 [M, D], unit rows, the images of a subject together.
         owners: int64 [M], the subject of each image, ascending.
         skipped: files of each subject that were left out.
@@ -127,6 +130,7 @@ class Prepared:
     name_ids: list[int]
     in_index: list[bool]
     spellings: list[tuple[str, ...]]
+    near_names: list[tuple[str, ...] | None]
     embeddings: Float32
     owners: Int64
     skipped: list[tuple[Skipped, ...]]

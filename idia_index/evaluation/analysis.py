@@ -14,6 +14,9 @@ from idia_index.evaluation.baselines import (
     NEAR,
     OMITTED,
     SHIFTS,
+    SHUFFLED_MEMBERS,
+    SHUFFLED_NON_MEMBERS,
+    SWAPPED,
     BlindScores,
     compare,
     largest_leak,
@@ -291,11 +294,11 @@ def _rule_without_faces(
             pairs.total,
             pairs.rate,
             pairs.ci95,
-            "pairs of a non-member's images and another subject's name of the same sex",
+            SWAPPED,
             int(swap.any(axis=1).sum()),
         ),
-        shuffled_members=_shuffled("members", moved[members]),
-        shuffled_non_members=_shuffled("non-members", moved[others]),
+        shuffled_members=_shuffled(SHUFFLED_MEMBERS, moved[members]),
+        shuffled_non_members=_shuffled(SHUFFLED_NON_MEMBERS, moved[others]),
     )
 
 
@@ -308,9 +311,8 @@ def _pairs(evidence: Evidence) -> Bool:
     return same if same.any() else another
 
 
-def _shuffled(who: str, associated: Bool) -> RuleShare:
+def _shuffled(what: str, associated: Bool) -> RuleShare:
     rate = Rate(int(associated.sum()), len(associated))
-    what = f"{who}' names with another subject's images, one shuffle"
     return RuleShare(rate.hits, rate.total, rate.value, rate.ci95, what)
 
 

@@ -37,6 +37,10 @@ OMITTED = (
     f"and is done for {MOST_SWAPPED:,} people at the most."
 )
 
+SWAPPED = "pairs of a non-member's images and another subject's name of the same sex"
+SHUFFLED_MEMBERS = "members' names with another subject's images, one shuffle"
+SHUFFLED_NON_MEMBERS = "non-members' names with another subject's images, one shuffle"
+
 WHAT = {
     "name_only": ("name only", "how typical the text tower finds the name, without an image"),
     "image_free": ("image-free", "the mean of other people's images in place of the subject's"),

@@ -56,9 +56,13 @@ RAW = (
 )
 
 
+SCALE = "Logit scale: {value} ({whose})."
+SCALE_ASSUMED, SCALE_OWN = "assumed: the backend does not say its own", "the model's own"
+
+
 def _scale_text(scale: LogitScale) -> str:
-    own = "assumed: the backend does not say its own" if scale.assumed else "the model's own"
-    return f" Logit scale: {scale.value:.4g} ({own})."
+    whose = SCALE_ASSUMED if scale.assumed else SCALE_OWN
+    return f" {SCALE.format(value=f'{scale.value:.4g}', whose=whose)}"
 
 
 def subject_tests(evidence: Evidence) -> tuple[NameTest, ...]:

@@ -35,6 +35,7 @@ from idia_index.registry import load_labeler
 from idia_index.report.data import audit_result
 from idia_index.report.documents import AuditResult
 from idia_index.search.index import Index
+from idia_index.subjects.candidates import near_names
 from idia_index.subjects.records import Skipped, SkippedSubject, Subject, skipped_people
 from idia_index.support.text import shown
 from idia_index.types import Fingerprint, Float32, Int64
@@ -202,7 +203,9 @@ def label_votes(
         raise InputError("nobody can be tested" + (f": {skipped[0].reason}" if skipped else ""))
     summary = BackendSummary(labeler.name, labeler.model, labeler.device, "labels alone",
                              labeler.service)  # fmt: skip
-    return AuditVotes(view, summary, tau, tuple(results), tuple(skipped))
+    near = near_names(index, [each.subject.name for each in results])
+    told = tuple(replace(each, near_names=near[each.subject.name]) for each in results)
+    return AuditVotes(view, summary, tau, told, tuple(skipped))
 
 
 def _votes(

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from idia_index.photos.crops import read_crop
-from idia_index.prompts.spelling import misspelt, spelling_text
+from idia_index.prompts.spelling import spelling_text
 from idia_index.search.index import Index
+from idia_index.subjects.candidates import near_names
 from idia_index.subjects.from_captions import with_members
 from idia_index.subjects.records import cropped
 from idia_index.subjects.subjects import Subject, SubjectList, make_subject, read_subjects
@@ -40,9 +41,10 @@ def make_person(name: str, images: Sequence[Path], crop: str) -> Subject:
 
 def spelling_warnings(index: Index, names: Sequence[str]) -> list[str]:
     """Which names under test may be misspelt: they lack in the index, where near ones are."""
-    near = misspelt(names, index.names)
+    near = near_names(index, names)
     return [
         f"{spelling_text(name, found, len(index.names))}. If it is misspelt, correct it and run "
         "again; else it competes with them"
         for name, found in near.items()
+        if found
     ]

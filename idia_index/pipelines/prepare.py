@@ -21,7 +21,7 @@ from idia_index.photos.cautions import face_cautions
 from idia_index.photos.crops import read_crop
 from idia_index.photos.look import View
 from idia_index.search.index import Index
-from idia_index.subjects.candidates import with_candidates
+from idia_index.subjects.candidates import near_names, with_candidates
 from idia_index.subjects.subject_images import encode_subjects
 from idia_index.subjects.subjects import Subject
 from idia_index.subjects.usable import check_skipped, usable_subjects, with_images
@@ -70,7 +70,8 @@ def prepare(
     encoded = encode_subjects(backend, usable, cache, strict, progress)
     seen = with_images(usable, encoded)
     check_skipped(seen, strict)
-    candidates = with_candidates(index, backend, [subject.name for subject in seen])
+    names = [subject.name for subject in seen]
+    candidates, near = with_candidates(index, backend, names), near_names(index, names)
     kept = np.unique(encoded.owners)
     return Prepared(
         index=candidates.index,
@@ -79,6 +80,7 @@ def prepare(
         name_ids=candidates.name_ids,
         in_index=candidates.stored,
         spellings=candidates.spellings,
+        near_names=[near[name] for name in names],
         embeddings=encoded.embeddings,
         owners=np.searchsorted(kept, encoded.owners),
         skipped=[subject.skipped for subject in seen],
@@ -109,6 +111,7 @@ def cast_votes(
                 skipped=prepared.skipped[number],
                 spellings=prepared.spellings[number],
                 rival_spellings=rival_spellings(prepared.index, own, name_id, subject.name),
+                near_names=prepared.near_names[number],
             )
         )
     skipped = prepared.skipped_people

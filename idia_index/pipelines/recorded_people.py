@@ -32,7 +32,7 @@ class People:
 
 def check_images(report: RecordedReport, path: Path) -> None:
     """Raises InputError if an image that a report names is gone or is another one."""
-    for entry in _entries(report):
+    for entry in entries(report):
         for file in entry.image_files:
             image = Path(file)
             if not image.is_file():
@@ -60,7 +60,7 @@ def as_at_source(report: RecordedReport, source: Sequence[Subject]) -> People:
     Whoever the report does not name is measured, unless the settings leave them out; so nobody
     can be kept quiet. Paths are spelled as in the report, which may have been run elsewhere.
     """
-    known = {(entry.name, entry.person_id): entry for entry in _entries(report)}
+    known = {(entry.name, entry.person_id): entry for entry in entries(report)}
     told = {(out.name, out.person_id): out for out in report.left_out}
     subjects, left_out = [], []
     for person in source:
@@ -90,7 +90,9 @@ def _left_out(report: RecordedReport, told: LeftOut | None, person: Subject) -> 
     return report.evaluation.settings.excludes(person)
 
 
-def _entries(report: RecordedReport) -> tuple[RecordedSubject, ...]:
+def entries(report: RecordedReport) -> tuple[RecordedSubject, ...]:
+    """Everybody whose photos were measured."""
+    """Everybody whose photos were measured."""
     return (*report.subjects, *report.replay.also_measured)
 
 

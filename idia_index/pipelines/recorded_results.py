@@ -121,6 +121,7 @@ class _SubjectMeta:
     images: tuple[Path, ...]
     skipped: tuple[Skipped, ...]
     person: str | None = None
+    near_names: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,7 @@ def _subject_meta(result: SubjectVotes) -> _SubjectMeta:
         images=tuple(map(Path, subject.images)),
         skipped=result.skipped,
         person=subject.person,
+        near_names=result.near_names,
     )
 
 
@@ -298,4 +300,5 @@ def _votes(measured: Measured, place: int, entry: _SubjectMeta, tau: int) -> Sub
         skipped=entry.skipped,
         spellings=entry.spellings,
         rival_spellings=entry.rival_spellings,
+        near_names=entry.near_names,
     )

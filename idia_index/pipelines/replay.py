@@ -16,6 +16,7 @@ from idia_index.evaluation.settings import Measurement
 from idia_index.photos.cautions import was_looked_for
 from idia_index.photos.crops import crop_again
 from idia_index.pipelines.evaluate import StageProgress, gather
+from idia_index.pipelines.moved_photos import Moved, find_moved
 from idia_index.pipelines.recorded_people import as_at_source, as_recorded, check_images
 from idia_index.pipelines.recorded_report import Recorded, reading
 from idia_index.pipelines.recorded_results import FILE, read_results
@@ -62,6 +63,7 @@ class ReplayResult:
         versions_then: versions of the libraries that made the report.
         versions_now: those of the replay.
         source: where the subjects were read from again; null where that is gone.
+        moved: photos that lie elsewhere and were found by their SHA-256; null where nobody looked.
     """
 
     format: Literal["idia-index/replay/2"]
@@ -75,6 +77,7 @@ class ReplayResult:
     versions_then: Mapping[str, str]
     versions_now: Mapping[str, str]
     source: str | None
+    moved: int | None = None
 
 
 def check_index(recorded: Recorded, index: Index) -> None:
@@ -89,9 +92,21 @@ def check_index(recorded: Recorded, index: Index) -> None:
 
 
 def replay(
-    recorded: Recorded, index: Index, backend: Backend, progress: StageProgress
+    recorded: Recorded,
+    index: Index,
+    backend: Backend,
+    progress: StageProgress,
+    subjects: Path | None = None,
 ) -> ReplayResult:
     """Measures and decides again, and compares; see `compare` for the result.
+
+    Args:
+        recorded: the report.
+        index: its index.
+        backend: its model.
+        progress: called with what is being done, how much of it is, and how much there is.
+        subjects: a folder or table where the photos lie now, under any name; None: where the
+            report has them.
 
     Raises:
         InputError: index or images are not those of the report, or its subjects' source or the
@@ -99,19 +114,26 @@ def replay(
     """
     report = recorded.report
     check_index(recorded, index)
+    moved = None
     with reading(recorded):
-        check_images(report, recorded.path)
-        source = read_source(recorded)
+        if subjects is None:
+            check_images(report, recorded.path)
+            source = read_source(recorded)
+        else:
+            moved = find_moved(recorded, subjects, progress)
+            source = _moved_source(moved, report.replay)
     # The seed of the measurement; the evaluation may have been repeated with another.
     wanted = Measurement(tau=recorded.settings.tau, seed=report.replay.measured_with_seed)
     people = as_recorded(report) if source is None else as_at_source(report, source.subjects)
     # Whoever could change the report could change what the index remembers of images.
     faces = report.p_values.reference_faces if report.p_values else None
+    there = people.subjects if moved is None else moved.there(people.subjects)
     evidence = gather(
-        index, backend, cropped(people.subjects, crop_again(report.backend.crop)), wanted,
-        cached=False,
+        index, backend, cropped(there, crop_again(report.backend.crop)), wanted, cached=False,
         reference_faces=None if faces is None else faces.path, progress=progress,
     )  # fmt: skip
+    if moved is not None:
+        evidence = moved.back(evidence, people.subjects)
     evidence = _as_looked_at(recorded, evidence)
     origin = report.replay if source is None else source.origin
     known = dict.fromkeys(people.left_out)  # beside whom this run could not test
@@ -119,7 +141,8 @@ def replay(
     evidence = replace(evidence, left_out=left_out, origin=origin)
     results = recorded.path.parent / FILE
     before = read_results(results) if results.exists() else None
-    return compare(recorded, evidence, before, None if source is None else source.place)
+    found = compare(recorded, evidence, before, None if source is None else source.place)
+    return found if moved is None else replace(found, moved=moved.elsewhere)
 
 
 def _as_looked_at(recorded: Recorded, evidence: Evidence) -> Evidence:
@@ -144,6 +167,12 @@ class Source:
     place: str
     subjects: Sequence[Subject]
     origin: Origin
+
+
+def _moved_source(moved: Moved, origin: Origin) -> Source | None:
+    if moved.people is None:
+        return None
+    return Source(moved.told, moved.people, origin)
 
 
 def read_source(recorded: Recorded) -> Source | None:

@@ -3,34 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
+
+import numpy as np
 
 from idia_index.prompts.names import name_key
+from idia_index.types import Int64
 
-_MOST = 200_000  # pairs of names that are compared; more would take many seconds
-_ALIKE = 0.84  # one letter of six, or two of thirteen
+_MOST = 50_000_000  # pairs of names that are compared; more would take many seconds
+_LONG = 12  # letters from which two edits are a misspelling; below, one is
+_BINS = 32  # letters are counted in so many bins
 _SHOWN = 3
 
 
-def misspelt(wanted: Sequence[str], candidates: Sequence[str]) -> dict[str, list[str]]:
+def misspelt(wanted: Sequence[str], candidates: Sequence[str]) -> dict[str, tuple[str, ...]] | None:
     """The candidates nearest in spelling to each name that is not among them, if any is near.
 
-    Of more names than can be compared in a few seconds, nothing is said.
+    They are all that lie at the smallest edit distance, by letters; a swap of neighbours is one
+    edit. None for more names than can be compared in a few seconds.
     """
     keys = {name_key(each): each for each in candidates}
-    missing = [name for name in wanted if name_key(name) not in keys]
+    missing = [name for name in dict.fromkeys(wanted) if name_key(name) not in keys]
     if len(missing) * len(keys) > _MOST:
+        return None
+    if not missing:
         return {}
-    near = {
-        name: [keys[key] for key in get_close_matches(name_key(name), list(keys), _SHOWN, _ALIKE)]
-        for name in missing
+    texts = list(keys)
+    bags = _bags(texts)
+    near = {name: _nearest(name_key(name), texts, bags) for name in missing}
+    return {name: tuple(keys[key] for key in found) for name, found in near.items() if found}
+
+
+def _bags(texts: Sequence[str]) -> Int64:
+    """How often each text has the letters of each bin, int64 [n, bins]."""
+    lengths = [len(text) for text in texts]
+    letters = np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32) % _BINS
+    places = np.repeat(np.arange(len(texts)), lengths) * _BINS + letters
+    return np.bincount(places, minlength=len(texts) * _BINS).reshape(-1, _BINS)
+
+
+def _nearest(key: str, texts: Sequence[str], bags: Int64) -> list[str]:
+    """The texts at the smallest edit distance, in alphabetical order; none where that is far."""
+    most = 2 if len(key) >= _LONG else 1
+    # Letters that one text has and the other lacks: an edit changes one of each at the most.
+    differ = bags - _bags([key])
+    least = np.maximum(differ.clip(min=0).sum(axis=1), (-differ).clip(min=0).sum(axis=1))
+    far = {
+        texts[place]: edits(key, texts[place]) for place in np.flatnonzero(least <= most).tolist()
     }
-    return {name: found for name, found in near.items() if found}
+    smallest = min(far.values(), default=most + 1)
+    return sorted(each for each, n in far.items() if n == smallest) if smallest <= most else []
+
+
+def edits(one: str, other: str) -> int:
+    """Letters to insert, delete, replace or swap with their neighbour to make one the other.
+
+    The optimal string alignment distance of Damerau and Levenshtein.
+    """
+    rows = [list(range(len(other) + 1))]
+    for i, a in enumerate(one, 1):
+        row, above = [i], rows[-1]
+        for j, b in enumerate(other, 1):
+            best = min(above[j] + 1, row[-1] + 1, above[j - 1] + (a != b))
+            if i > 1 and j > 1 and (a, one[i - 2]) == (other[j - 2], b):
+                best = min(best, rows[-2][j - 2] + 1)
+            row.append(best)
+        rows.append(row)
+    return rows[-1][-1]
 
 
 def spelling_text(name: str, near: Sequence[str], candidates: int) -> str:
     """What is said of one such name."""
+    more = f" and {len(near) - _SHOWN} more" if len(near) > _SHOWN else ""
     return (
         f"{name!r} is not among the model's {candidates:,} candidate names; nearly the same are: "
-        f"{', '.join(map(repr, near))}"
+        f"{', '.join(map(repr, near[:_SHOWN]))}{more}"
     )

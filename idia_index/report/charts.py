@@ -10,9 +10,9 @@ from idia_index.evaluation.analysis import Analysis
 from idia_index.evaluation.records.curves import BinRates, Curves
 from idia_index.report import figures as draw
 from idia_index.report.documents import EvaluationResult
-from idia_index.report.format import auc, percent
-from idia_index.report.statistics import RATES
-from idia_index.support.text import counted
+from idia_index.report.format import auc, bin_label, percent
+from idia_index.report.language import _, ngettext
+from idia_index.report.statistics import rate_titles
 
 FEWEST = 20  # people whose p-values make a histogram
 
@@ -65,7 +65,7 @@ def _curves(evaluation: Analysis) -> tuple[Chart, ...]:
     rates = Chart(
         draw.rates_by_images(curves),
         _curve_alt(curves),
-        "Rates against the number of attack images.",
+        _("Rates against the number of attack images."),
     )
     if not bins:
         return (rates,)
@@ -74,41 +74,49 @@ def _curves(evaluation: Analysis) -> tuple[Chart, ...]:
         Chart(
             draw.rates_by_bin(bins),
             _bins_alt(bins),
-            f"Members found by training frequency, {counted(curves.sizes[-1], 'attack image')}.",
+            ngettext(
+                "Members found by training frequency, {n} attack image.",
+                "Members found by training frequency, {n} attack images.",
+                curves.sizes[-1],
+            ),
         ),
         Chart(
             draw.heat_map(bins, curves.sizes),
-            "Heat map; its numbers are in the table below.",
-            "Members found by training frequency and number of attack images.",
+            _("Heat map; its numbers are in the table below."),
+            _("Members found by training frequency and number of attack images."),
         ),
     )
 
 
 def _curve_alt(curves: Curves) -> str:
     said = [
-        f"{title} {percent(curve.mean[0])} with {curves.sizes[0]} and {percent(curve.mean[-1])} "
-        f"with {counted(curves.sizes[-1], 'image')}"
+        _("{title} {first} with {fewest} and {last} with {most} images").format(
+            title=title, first=percent(curve.mean[0]), fewest=curves.sizes[0],
+            last=percent(curve.mean[-1]), most=curves.sizes[-1],
+        )
         for title, curve in (
-            ("true positive rate", curves.tpr),
-            ("false positive rate", curves.fpr),
+            (_("true positive rate"), curves.tpr),
+            (_("false positive rate"), curves.fpr),
         )
         if curve is not None
-    ]
-    return "Line chart: " + "; ".join(said)
+    ]  # fmt: skip
+    return _("Line chart: {rates}").format(rates="; ".join(said))
 
 
 def _bins_alt(bins: Sequence[BinRates]) -> str:
-    said = [f"{entry.label}: {percent(entry.tpr.mean[-1])}" for entry in bins]
-    return "Bar chart of members found by training images: " + ", ".join(said)
+    said = [f"{bin_label(entry)}: {percent(entry.tpr.mean[-1])}" for entry in bins]
+    title = _("Bar chart of members found by training images: {shares}")
+    return title.format(shares=", ".join(said))
 
 
 def _roc(evaluation: Analysis) -> tuple[Chart, ...]:
     roc = evaluation.roc
     if roc is None:
         return ()
-    alt = f"ROC curves; the area under the margin's curve is {auc(roc.margin.auc)}"
+    alt = _("ROC curves; the area under the margin's curve is {area}")
     uri = draw.roc_curves(roc, evaluation.people.non_members)
-    return (Chart(uri, alt, "ROC of the scores, false positive rate on a log scale."),)
+    caption = _("ROC of the scores, false positive rate on a log scale.")
+    return (Chart(uri, alt.format(area=auc(roc.margin.auc)), caption),)
 
 
 def _p_values(result: EvaluationResult) -> tuple[Chart, ...]:
@@ -119,17 +127,20 @@ def _p_values(result: EvaluationResult) -> tuple[Chart, ...]:
             s.p_value for s in result.subjects if s.membership == role and s.p_value is not None
         ]
         for label, role in (
-            ("members", "member"),
-            ("non-members", "non_member"),
-            ("not known", None),
+            (_("members"), "member"),
+            (_("non-members"), "non_member"),
+            (_("not known"), None),
         )
     }
     groups = {label: values for label, values in groups.items() if values}
-    alt = "Histogram of p-values: " + ", ".join(
-        f"{sum(p <= 0.05 for p in values)} of {len(values)} {label} at or below 0.05"
+    said = [
+        _("{few} of {all} {group} at or below 0.05").format(
+            few=sum(p <= 0.05 for p in values), all=len(values), group=label
+        )
         for label, values in groups.items()
-    )
-    caption = "P-values; without an association they are spread evenly."
+    ]
+    alt = _("Histogram of p-values: {groups}").format(groups=", ".join(said))
+    caption = _("P-values; without an association they are spread evenly.")
     return (Chart(draw.p_values(groups), alt, caption),)
 
 
@@ -137,7 +148,7 @@ def _sensitivity(evaluation: Analysis) -> tuple[Chart, ...]:
     parts = evaluation.sensitivity
     surfaces = [
         (title, rows)
-        for key, title in RATES.items()
+        for key, title in rate_titles().items()
         if (rows := getattr(parts.tau_by_images, key)) is not None
     ]
     if not surfaces:
@@ -145,14 +156,16 @@ def _sensitivity(evaluation: Analysis) -> tuple[Chart, ...]:
     maps = (
         Chart(
             draw.sensitivity_surface(parts, rows, title),
-            f"Map of the share of {title} for every tau and number of images; numbers below",
-            f"Share of {title}, for every tau and number of attack images.",
+            _("Map of rates ({title}) for every tau and number of images; numbers below").format(
+                title=title
+            ),
+            _("Rate ({title}) for every tau and number of attack images.").format(title=title),
         )
         for title, rows in surfaces
     )
     lines = Chart(
         draw.templates_and_pools(parts),
-        "Two line charts; their numbers are in the tables below",
-        "With fewer templates (left) or candidates (right).",
+        _("Two line charts; their numbers are in the tables below"),
+        _("With fewer templates (left) or candidates (right)."),
     )
     return (*maps, lines)

@@ -127,6 +127,7 @@ def _subject(votes: AuditVotes, r: SubjectVotes, missed: Rate | None) -> Subject
         in_index=r.in_index,
         spellings=r.spellings,
         rival_spellings=r.rival_spellings,
+        near_names=r.near_names,
         images=len(r.subject.images),
         correct_prompts=r.decision.correct_prompts,
         tau=votes.tau,

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from idia_index.errors import MissingExtraError
 from idia_index.evaluation.records.curves import BinRates, Curves, Rocs
 from idia_index.evaluation.records.sensitivity import Sensitivity
+from idia_index.report.format import bin_label
+from idia_index.report.language import _
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,9 +78,9 @@ def rates_by_images(curves: Curves) -> str:
 
     with _axes(4.8, 3.4) as (figure, (axes,)):
         lines = (
-            (curves.tpr, "true positives", BLUE, "-", "o"),
-            (curves.accuracy, "accuracy", GREEN, "--", "^"),
-            (curves.fpr, "false positives", ORANGE, ":", "s"),
+            (curves.tpr, _("true positives"), BLUE, "-", "o"),
+            (curves.accuracy, _("accuracy"), GREEN, "--", "^"),
+            (curves.fpr, _("false positives"), ORANGE, ":", "s"),
         )
         for curve, label, colour, dash, marker in lines:
             if curve is None:
@@ -90,7 +92,9 @@ def rates_by_images(curves: Curves) -> str:
             axes.fill_between(curves.sizes, low, high, color=colour, alpha=0.35, linewidth=0)
             axes.fill_between(curves.sizes, curve.ci95_low, curve.ci95_high,
                               color=colour, alpha=0.13, linewidth=0)  # fmt: skip
-        axes.set(xlabel="attack images per person", ylabel="share of people", ylim=(-0.02, 1.02))
+        axes.set(
+            xlabel=_("attack images per person"), ylabel=_("share of people"), ylim=(-0.02, 1.02)
+        )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _percent_axis(axes)
         figure.legend(loc="outside upper center", ncols=3, fontsize=9)
@@ -106,10 +110,12 @@ def rates_by_bin(bins: Sequence[BinRates]) -> str:
         high = [max(m, e.tpr.ci95_high[-1]) - m for m, e in zip(means, bins, strict=True)]
         axes.bar(places, means, color="#9cc3de", edgecolor=BLUE)
         axes.errorbar(places, means, yerr=[low, high], fmt="none", ecolor="black", capsize=3)
-        axes.set_xticks(places, [entry.label for entry in bins])
+        axes.set_xticks(places, [bin_label(entry) for entry in bins])
         if len(bins) > 7:
             axes.tick_params(axis="x", rotation=60)
-        axes.set(xlabel="training images with the name", ylabel="members found", ylim=(0, 1.02))
+        axes.set(
+            xlabel=_("training images with the name"), ylabel=_("members found"), ylim=(0, 1.02)
+        )
         axes.grid(visible=False, axis="x")
         _percent_axis(axes)
         return _uri(figure)
@@ -132,9 +138,9 @@ def heat_map(bins: Sequence[BinRates], sizes: Sequence[int]) -> str:
 
     with _axes(4.8, 3.4) as (figure, (axes,)):
         rows = [entry.tpr.mean for entry in bins]
-        image = _map(axes, rows, sizes, [entry.label for entry in bins], 1.0)
-        axes.set(xlabel="attack images per person", ylabel="training images with the name")
-        figure.colorbar(image, ax=axes, format=PercentFormatter(1.0), label="members found")
+        image = _map(axes, rows, sizes, [bin_label(entry) for entry in bins], 1.0)
+        axes.set(xlabel=_("attack images per person"), ylabel=_("training images with the name"))
+        figure.colorbar(image, ax=axes, format=PercentFormatter(1.0), label=_("members found"))
         return _uri(figure)
 
 
@@ -143,8 +149,8 @@ def roc_curves(roc: Rocs, non_members: int) -> str:
     with _axes(4.8, 3.4) as (figure, (axes,)):
         least = 0.5 / non_members
         for score, label, colour, dash in (
-            (roc.margin, "margin", BLUE, "-"),
-            (roc.correct_prompts, "correct prompts", ORANGE, "--"),
+            (roc.margin, _("margin"), BLUE, "-"),
+            (roc.correct_prompts, _("correct prompts"), ORANGE, "--"),
             (roc.pmi, "PMI", GREEN, "-."),
         ):
             if score is None:
@@ -153,9 +159,9 @@ def roc_curves(roc: Rocs, non_members: int) -> str:
             text = f"{label} (AUC {score.auc:.3f})"
             axes.step(fpr, score.tpr, dash, where="post", color=colour, label=text)
         grid = [least * (1 / least) ** (i / 100) for i in range(101)]
-        axes.plot(grid, grid, ":", color=GREY, label="chance")
+        axes.plot(grid, grid, ":", color=GREY, label=_("chance"))
         axes.set(xscale="log", xlim=(least, 1), ylim=(0, 1.02))
-        axes.set(xlabel="false positive rate (log scale)", ylabel="true positive rate")
+        axes.set(xlabel=_("false positive rate (log scale)"), ylabel=_("true positive rate"))
         _percent_axis(axes, "x")
         _percent_axis(axes)
         figure.legend(loc="outside upper center", ncols=2, fontsize=9)
@@ -171,7 +177,7 @@ def sensitivity_surface(
     top = max(max(row) for row in rows) or 1.0
     with _axes(4.8, 3.2) as (figure, (axes,)):
         image = _map(axes, rows, sensitivity.sizes, sensitivity.taus, top)
-        axes.set(xlabel="attack images per person", ylabel="tau")
+        axes.set(xlabel=_("attack images per person"), ylabel=_("tau"))
         digits = 0 if top > 0.2 else 1
         figure.colorbar(image, ax=axes, format=PercentFormatter(1.0, digits), label=label)
         return _uri(figure)
@@ -182,12 +188,12 @@ def templates_and_pools(sensitivity: Sensitivity) -> str:
     with _axes(6.4, 3.2, panels=2) as (figure, (left, right)):
         templates, pools = sensitivity.templates, sensitivity.pools
         for axes, part, places, label in (
-            (left, templates, templates.counts, "templates"),
-            (right, pools, pools.sizes, "candidate names"),
+            (left, templates, templates.counts, _("templates")),
+            (right, pools, pools.sizes, _("candidate names")),
         ):
             for rates, text, colour, dash, marker in (
-                (part.tpr, "true positives", BLUE, "-", "o"),
-                (part.fpr, "false positives", ORANGE, ":", "s"),
+                (part.tpr, _("true positives"), BLUE, "-", "o"),
+                (part.fpr, _("false positives"), ORANGE, ":", "s"),
             ):
                 if rates is not None:
                     axes.plot(places, rates, dash, color=colour, marker=marker,
@@ -217,7 +223,7 @@ def p_values(groups: Mapping[str, Sequence[float]]) -> str:
             linewidth=0.6,
             label=list(groups),
         )
-        axes.set(xlabel="p-value", ylabel="share of each group", xlim=(0, 1))
+        axes.set(xlabel=_("p-value"), ylabel=_("share of each group"), xlim=(0, 1))
         axes.axhline(0.1, color="black", linestyle=":", linewidth=1)
         _percent_axis(axes)
         figure.legend(loc="outside upper center", ncols=3, fontsize=9)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from idia_index.evaluation.records.curves import RateCurve
+from idia_index.evaluation.records.curves import BinRates, RateCurve
 from idia_index.evaluation.records.rates import Share
-from idia_index.support.text import counted
+from idia_index.report.language import _, ngettext
 
 CI = "95% CI"
 
@@ -23,25 +23,46 @@ def interval(bounds: Sequence[float] | None, digits: int = 1) -> str:
     """An interval of shares; empty for none."""
     if bounds is None:
         return ""
-    return f"{percent(bounds[0], digits)} to {percent(bounds[1], digits)}"
+    return spread(percent(bounds[0], digits), percent(bounds[1], digits))
+
+
+def spread(low: str, high: str) -> str:
+    """From one number to another."""
+    return _("{low} to {high}").format(low=low, high=high)
+
+
+def bin_label(entry: BinRates) -> str:
+    """A range of training counts."""
+    if entry.high is None:
+        return _("{low} or more").format(low=f"{entry.low:,}")
+    last = entry.high - 1
+    return f"{last:,}" if last == entry.low else spread(f"{entry.low:,}", f"{last:,}")
+
+
+def hits_of(hits: int, total: int) -> str:
+    """So many of so many."""
+    return _("{hits} of {total}").format(hits=f"{hits:,}", total=f"{total:,}")
 
 
 def confidence(bounds: Sequence[float] | None) -> str:
     """A 95% confidence interval of a share, named as such; empty for none."""
-    return f"{CI} {interval(bounds)}" if bounds is not None else ""
+    return f"{_('95% CI')} {interval(bounds)}" if bounds is not None else ""
 
 
 def share_text(share: Share, things: str = "") -> str:
     """A share with what it is of and its interval, or a dash where it is of nobody."""
     if share.rate is None:
         return "-"
-    of = f"{share.hits:,} of {share.total:,}{' ' if things else ''}{things}"
+    of = f"{hits_of(share.hits, share.total)}{' ' if things else ''}{things}"
     return f"{percent(share.rate):>6}  ({of}; {confidence(share.ci95)})"
 
 
 def auc(value: float, bounds: Sequence[float] | None = None) -> str:
     """An area under a ROC curve, with its interval if given."""
-    return f"{value:.3f}" + (f" ({bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else "")
+    if bounds is None:
+        return f"{value:.3f}"
+    low, high = (f"{bound:.3f}" for bound in bounds)
+    return f"{value:.3f} ({spread(low, high)})"
 
 
 def p_value(p: float) -> str:
@@ -57,4 +78,8 @@ def mean_over_draws(curve: RateCurve, place: int) -> str:
 
 def needed(non_members: int, wanted: int) -> str:
     """Why a rate cannot be estimated."""
-    return f"not estimable: {counted(non_members, 'non-member')}, {wanted:,} are needed"
+    return ngettext(
+        "not estimable: {n} non-member, {wanted} are needed",
+        "not estimable: {n} non-members, {wanted} are needed",
+        non_members,
+    ).replace("{wanted}", f"{wanted:,}")

@@ -6,14 +6,19 @@ from collections.abc import Sequence
 
 from idia_index.evaluation.groups import LEVEL, GroupTest
 from idia_index.report.format import p_value, percent
+from idia_index.report.language import _
 from idia_index.support.columns import table
 
-GROUPS_MEAN = (
-    "A group's p-value asks whether the model knows anybody of the group, and holds if the "
-    "photos of one tell nothing of another's. It says nothing of any single person: "
-    f"a group at p <= {percent(LEVEL, 0)} may hold people whom the model never saw."
-)
 COLUMNS = ("group", "people", "p", "adjusted p")
+
+
+def groups_mean() -> str:
+    """What a group's p-value says, and what it does not."""
+    return _(
+        "A group's p-value asks whether the model knows anybody of the group, and holds if the "
+        "photos of one tell nothing of another's. It says nothing of any single person: a group at "
+        "p <= {level} may hold people whom the model never saw."
+    ).format(level=percent(LEVEL, 0))
 
 
 def group_rows(groups: Sequence[GroupTest]) -> list[list[str]]:
@@ -23,4 +28,4 @@ def group_rows(groups: Sequence[GroupTest]) -> list[list[str]]:
 
 def groups_text(groups: Sequence[GroupTest]) -> str:
     """The groups as a table, and what they do not say."""
-    return f"{table(COLUMNS, group_rows(groups))}\n{GROUPS_MEAN}"
+    return f"{table(COLUMNS, group_rows(groups))}\n{groups_mean()}"

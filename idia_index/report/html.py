@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from idia_index.evaluation.records.rates import Membership
 from idia_index.evaluation.records.sensitivity import Firmness
 from idia_index.report import format as form
-from idia_index.report.language import _
+from idia_index.report.language import _, ngettext
 from idia_index.report.strength import grade_name
 from idia_index.report.subject_result import SubjectResult
-from idia_index.report.text import ANOTHER
+from idia_index.report.text import another
 from idia_index.support.text import counted, printable
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def environment(*packages: str) -> Environment:
     }
     made.globals |= {
         "_": _,
+        "ngettext": ngettext,
         "CI": form.CI,
         "auc": form.auc,
         "mean_over_draws": form.mean_over_draws,
@@ -58,7 +59,9 @@ def environment(*packages: str) -> Environment:
         "role": _role,
         "firm": _firm,
         "associated": _associated,
-        "another": ANOTHER,
+        "another": another,
+        "bin_label": form.bin_label,
+        "hits_of": form.hits_of,
     }
     return made
 
@@ -67,7 +70,9 @@ def _firm(firmness: Firmness) -> str:
     """From which number of images on fewer of them give the same verdict."""
     images = firmness.firm_from_images
     text = "-" if images is None else str(images)
-    return text if firmness.holds_in_every_pool else f"{text}; not in every pool"
+    return (
+        text if firmness.holds_in_every_pool else _("{text}; not in every pool").format(text=text)
+    )
 
 
 def _associated(person: SubjectResult) -> str:

@@ -5,33 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from gettext import NullTranslations, translation
 from pathlib import Path
 
 DOMAIN = "report"
 CATALOGUE = Path(__file__).parent / "catalogue"
-LANGUAGES = ("en", "de", "fr", "es")
+LANGUAGES = {"en": "English", "de": "Deutsch", "fr": "Français", "es": "Español"}
+"""Languages of pages, each with its own name."""
 
-_ENGLISH = NullTranslations()
-_SPOKEN: ContextVar[NullTranslations] = ContextVar("language", default=_ENGLISH)
+_SPOKEN: ContextVar[str] = ContextVar("language", default="en")
 
 
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
     """Messages are in one of `LANGUAGES` until the block ends."""
-    spoken = _ENGLISH if language == "en" else translation(DOMAIN, CATALOGUE, [language])
-    token = _SPOKEN.set(spoken)
+    token = _SPOKEN.set(language)
     try:
         yield
     finally:
         _SPOKEN.reset(token)
 
 
+def spoken() -> str:
+    """The language that is spoken."""
+    return _SPOKEN.get()
+
+
+@cache
+def _translations(language: str) -> NullTranslations:
+    return NullTranslations() if language == "en" else translation(DOMAIN, CATALOGUE, [language])
+
+
 def _(message: str) -> str:
     """A message in the language that is spoken; `docs/make_catalogue.py` collects its uses."""
-    return _SPOKEN.get().gettext(message)
+    return _translations(_SPOKEN.get()).gettext(message)
 
 
 def ngettext(one: str, more: str, number: int) -> str:
     """The same of a message with `{n}`, which stands for the number."""
-    return _SPOKEN.get().ngettext(one, more, number).replace("{n}", f"{number:,}")
+    said = _translations(_SPOKEN.get()).ngettext(one, more, number)
+    return said.replace("{n}", f"{number:,}")

@@ -8,7 +8,6 @@ from idia_index.report.documents import AuditResult
 from idia_index.report.format import interval, percent
 from idia_index.report.language import _, ngettext
 from idia_index.report.text import not_valid
-from idia_index.support.text import counted
 
 NAMED = 20  # people that a note lists
 VERY_FEW, FEW = 3, 15  # images, of the 30 that the protocol takes
@@ -28,6 +27,7 @@ def notes(result: AuditResult) -> list[str]:
         *_cropped(result),
         *result.backend.cautions,
         *_names_added_or_hidden(result),
+        *_nearly_candidates(result),
         *_how_computed(result),
         *_how_loaded(result),
         *_of_a_service(result),
@@ -140,6 +140,23 @@ def _names_added_or_hidden(result: AuditResult) -> list[str]:
     return said
 
 
+def _nearly_candidates(result: AuditResult) -> list[str]:
+    """Whose name may be misspelt, by its letters."""
+    said = []
+    near = _with_spellings((each.name, each.near_names or ()) for each in result.subjects)
+    if near:
+        may = ngettext(
+            "{n} of these names is nearly spelt as candidates are, and may be misspelt:",
+            "{n} of these names are nearly spelt as candidates are, and may be misspelt:",
+            len(near),
+        )
+        remedy = _("If it is, correct it and test again: the answer holds for the name as given.")
+        said.append(f"{may} {_listed(near)}. {remedy}")
+    if any(each.near_names is None for each in result.subjects):
+        said.append(_("There were too many such names to look for misspelt ones among them."))
+    return said
+
+
 def _how_computed(result: AuditResult) -> list[str]:
     said, index = [], result.index
     precisions = {index.fingerprint.precision, result.backend.precision}
@@ -163,25 +180,33 @@ def _of_a_service(result: AuditResult) -> list[str]:
         return []
     kinds = [each.kind for each in asked.sent]
     said = [
-        f"The model was asked at {asked.endpoint}, in {counted(asked.calls, 'call')}: "
-        f"{counted(kinds.count('text'), 'text')} and {counted(kinds.count('image'), 'image')} were "
-        "sent there, each listed by its SHA-256 in the document, and "
-        f"{counted(asked.remembered, 'answer')} taken from an earlier run."
+        _(
+            "The model was asked at {endpoint}, in {calls}: {texts} and {images} were sent there, "
+            "each listed by its SHA-256 in the document, and {answers} taken from an earlier run."
+        ).format(
+            endpoint=asked.endpoint,
+            calls=ngettext("{n} call", "{n} calls", asked.calls),
+            texts=ngettext("{n} text", "{n} texts", kinds.count("text")),
+            images=ngettext("{n} image", "{n} images", kinds.count("image")),
+            answers=ngettext("{n} answer", "{n} answers", asked.remembered),
+        )
     ]
     if asked.checked:
-        said.append(
-            "Who answered is known by behaviour alone: the last of "
-            f"{counted(len(asked.checked), 'check')} was at {asked.checked[-1]}."
+        known = ngettext(
+            "Who answered is known by behaviour alone: the last of {n} check was at {time}.",
+            "Who answered is known by behaviour alone: the last of {n} checks was at {time}.",
+            len(asked.checked),
         )
+        said.append(known.replace("{time}", asked.checked[-1]))
     if asked.noise is not None:
-        close = "" if asked.undecided is None else (
-            f" Of the predictions, {asked.undecided:,} are that close, and may be others next time."
-        )  # fmt: skip
-        said.append(
-            f"Noise of the service's answers: the same input came back up to {asked.noise:.1e} "
-            f"apart. Similarities that differ by no more than {asked.tolerance:.1e} are not told "
-            f"apart.{close}"
-        )
+        apart = _(
+            "Noise of the service's answers: the same input came back up to {noise} apart. "
+            "Similarities that differ by no more than {tolerance} are not told apart."
+        ).format(noise=f"{asked.noise:.1e}", tolerance=f"{asked.tolerance:.1e}")
+        if asked.undecided is not None:
+            close = _("Of the predictions, {number} are that close, and may be others next time.")
+            apart = f"{apart} {close.format(number=f'{asked.undecided:,}')}"
+        said.append(apart)
     return said
 
 
@@ -242,5 +267,7 @@ def _with_spellings(names: Iterable[tuple[str, tuple[str, ...]]]) -> list[str]:
 
 
 def _listed(items: list[str]) -> str:
-    more = f" and {len(items) - NAMED:,} more" if len(items) > NAMED else ""
+    more = ""
+    if len(items) > NAMED:
+        more = " " + ngettext("and {n} more", "and {n} more", len(items) - NAMED)
     return ", ".join(items[:NAMED]) + more

@@ -6,9 +6,10 @@ The templates in `templates/` say what stands where; nothing in a page is fetche
 from __future__ import annotations
 
 from idia_index.report.charts import draw_charts, missing_matplotlib
+from idia_index.report.documented import baseline_text, score_text
 from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.report.glossary import glossary
-from idia_index.report.groups import GROUPS_MEAN, group_rows
+from idia_index.report.groups import group_rows, groups_mean
 from idia_index.report.html import render
 from idia_index.report.language import _, speaking
 from idia_index.report.notes import notes
@@ -69,7 +70,7 @@ def report_html(result: AuditResult, *, include_images: bool = False, language: 
             questions=questions(result),
             glossary=glossary(),
             tested_rows=tested_rows(result),
-            groups_mean=GROUPS_MEAN,
+            groups_mean=groups_mean(),
             group_rows=group_rows(result.groups or ()),
             counts=by_training_count(result.metrics),
             left_out=left_out(result),
@@ -79,17 +80,20 @@ def report_html(result: AuditResult, *, include_images: bool = False, language: 
         )
 
 
+def page_warnings(result: AuditResult) -> tuple[str, ...]:
+    """What must stand first."""
+    if not isinstance(result, EvaluationResult):
+        return ()
+    return report_warnings(result.replay.warnings, result.evaluation.baselines, result.p_values)
+
+
 def _first_page(result: AuditResult, language: str) -> dict[str, object]:
     about_audit, missed = stated(result), missed_members(result.metrics)
     return {
         "about_audit": about_audit,
         "about_rows": about_rows(about_audit),
         "lead": lead(result),
-        "warnings": report_warnings(
-            result.replay.warnings, result.evaluation.baselines, result.p_values
-        )
-        if isinstance(result, EvaluationResult)
-        else (),
+        "warnings": page_warnings(result),
         "verdict_of": lambda person: verdict(person.decision, missed),
         "verdict_of_all": found_of_all(result) + by_chance(result) + ".",
         "grades": grades(result),
@@ -140,14 +144,16 @@ def _of_evaluation(result: EvaluationResult) -> dict[str, object]:
     curves, rates = rate_curves(evaluation.curves), evaluation.sensitivity.tau_by_images
     small = result.p_values.non_members_small
     return {
-        "tables_only": missing,
+        "tables_only": missing is not None,
         "charts": draw_charts(result, drawn=missing is None),
         "rate_curves": curves,
         "rate_columns": [(title, "n") for title, _ in curves],
         "size_columns": [(str(size), "n") for size in evaluation.curves.sizes],
         "p_value_rows": p_value_rows(result.p_values, len(result.subjects)),
+        "score": score_text(result.p_values),
         "small": small_text(small) if small else "",
         "leak": _leak(result),
+        "baseline_text": baseline_text,
         "sensitivity_rates": rates.tpr is not None or rates.fpr is not None,
         "sensitivity_rows": sensitivity_rows,
     }

@@ -10,13 +10,13 @@ from idia_index.encode.images import decode_image, open_image
 from idia_index.errors import InputError
 from idia_index.evaluation.records.rates import Share
 from idia_index.evaluation.records.sensitivity import Firmness
+from idia_index.report.documented import matched_text
 from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.report.format import interval, p_value, percent
 from idia_index.report.language import _, ngettext
 from idia_index.report.subject_result import SubjectResult
 from idia_index.report.text import stand_out_text
 from idia_index.support.files import sha256_of
-from idia_index.support.text import counted
 
 FACES_SHOWN = 8
 _FACE = 128
@@ -54,8 +54,16 @@ def _of_p_values(result: AuditResult) -> list[str]:
     said, alone = [], result.subjects[0]
     if len(result.subjects) == 1 and alone.p_value is not None and alone.smallest_p is not None:
         said.append(
-            f"p = {p_value(alone.p_value)}, by {alone.p_value_of} ({alone.controls} control names, "
-            f"{counted(alone.references or 0, 'comparable reference face')})."
+            _("p = {p}, by {which} ({controls}, {references}).").format(
+                p=p_value(alone.p_value),
+                which=p_value_of(alone),
+                controls=ngettext("{n} control name", "{n} control names", alone.controls or 0),
+                references=ngettext(
+                    "{n} comparable reference face",
+                    "{n} comparable reference faces",
+                    alone.references or 0,
+                ),
+            )
         )
     if not isinstance(result, EvaluationResult):
         return said
@@ -78,16 +86,16 @@ def about(result: AuditResult, person: SubjectResult) -> list[str]:
     """What is said below the votes of a person."""
     said = []
     if person.controls is not None and person.smallest_p is not None:
-        by = ", ".join(person.controls_matched_on or ()) or "nothing"
-        text = (
-            f"{person.controls} control names matched on {by}; the smallest p they allow is "
-            f"{p_value(person.smallest_p)}."
+        by = matched_text(person.controls_matched_on or ())
+        text = ngettext(
+            "{n} control name matched on {by}; the smallest p they allow is {p}.",
+            "{n} control names matched on {by}; the smallest p they allow is {p}.",
+            person.controls,
         )
+        text = text.replace("{by}", by).replace("{p}", p_value(person.smallest_p))
         if person.rule_null is not None:
-            text += (
-                f" The plain rule would associate {percent(person.rule_null, 2)} of them with "
-                "these images."
-            )
+            rule = _("The plain rule would associate {rate} of them with these images.")
+            text = f"{text} {rule.format(rate=percent(person.rule_null, 2))}"
         said.append(text)
     if person.control_p_value is not None:
         said.append(_two_p_values(person))
@@ -96,44 +104,70 @@ def about(result: AuditResult, person: SubjectResult) -> list[str]:
     return said
 
 
+def p_value_of(person: SubjectResult) -> str:
+    """Which of the two p-values is the larger."""
+    if person.p_value_of == "name fixed":
+        return _("other people's photos under this name")
+    return _("control names")
+
+
 def _two_p_values(person: SubjectResult) -> str:
     """Both p-values, and which of them counts."""
-    among = f"Among control names p = {p_value(person.control_p_value or 1.0)}"
+    control = p_value(person.control_p_value or 1.0)
     if person.name_fixed_p_value is None:
-        return f"{among}; too few other people to say whether their photos fit the name as well."
-    others = counted(person.references or 0, "comparable other")
-    said = (
-        f"{among}; among the photos of {others} under this name p = "
-        f"{p_value(person.name_fixed_p_value)}. The larger one counts."
+        return _(
+            "Among control names p = {p}; too few other people to say whether their photos fit "
+            "the name as well."
+        ).format(p=control)
+    said = ngettext(
+        "Among control names p = {p}; among the photos of {n} comparable other under this name "
+        "p = {second}. The larger one counts.",
+        "Among control names p = {p}; among the photos of {n} comparable others under this name "
+        "p = {second}. The larger one counts.",
+        person.references or 0,
     )
+    said = said.replace("{p}", control).replace("{second}", p_value(person.name_fixed_p_value))
     photos = person.reference_photos or person.images
     if person.images < 2 * photos:
         return said
-    return (
-        f"{said} The others have {counted(photos, 'photo')} each, so this person's were taken "
-        f"{photos} at a time, and the second p is twice the median of what they gave."
+    more = ngettext(
+        "The others have {n} photo each, so this person's were taken one at a time, and the second "
+        "p is twice the median of what they gave.",
+        "The others have {n} photos each, so this person's were taken {n} at a time, and the "
+        "second p is twice the median of what they gave.",
+        photos,
     )
+    return f"{said} {more}"
 
 
 def _depends_on(result: EvaluationResult, person: SubjectResult, firmness: Firmness) -> str:
     """What one verdict depends on."""
     parts = result.evaluation.sensitivity
-    said = [f"Verdict: {'associated' if person.inferred_member else 'not associated'}"]
+    verdict = _("associated") if person.inferred_member else _("not associated")
+    said = [_("Verdict: {verdict}").format(verdict=verdict)]
     if firmness.holds_up_to_tau is not None:
-        said.append(f"it holds up to tau {firmness.holds_up_to_tau}")
+        said.append(_("it holds up to tau {tau}").format(tau=firmness.holds_up_to_tau))
     said += [
-        f"associated in {percent(share, 0)} of draws of {size} images"
+        _("associated in {share} of draws of {size} images").format(
+            share=percent(share, 0), size=size
+        )
         for size, share in zip(parts.sizes, firmness.inferred_share_by_images, strict=True)
         if size in _FEW
     ]
     counts = parts.templates.counts
     if len(counts) > 2:
         middle = len(counts) // 2
-        chance = firmness.inferred_share_by_templates[middle]
-        said.append(f"with {counts[middle]} of the prompts in {percent(chance, 0)}")
+        chance = percent(firmness.inferred_share_by_templates[middle], 0)
+        said.append(
+            _("with {count} of the prompts in {share}").format(count=counts[middle], share=chance)
+        )
     pools = zip(parts.pools.sizes, firmness.correct_prompts_by_pool, strict=True)
-    told = ", ".join(f"{correct} among {size:,}" for size, correct in pools)
-    return f"{'; '.join(said)}. Correct prompts by candidate names: {told}."
+    told = ", ".join(
+        _("{correct} among {names}").format(correct=correct, names=f"{size:,}")
+        for size, correct in pools
+    )
+    by_pool = _("Correct prompts by candidate names: {found}.").format(found=told)
+    return f"{'; '.join(said)}. {by_pool}"
 
 
 def left_out(result: AuditResult) -> list[tuple[str, list[str]]]:

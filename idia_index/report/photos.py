@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from PIL import Image
 from idia_index.errors import install_command
 from idia_index.photos.look import BLURRED, SMALL, Look
 from idia_index.report.html import render
+from idia_index.report.language import _, ngettext
 from idia_index.report.page import POLICY
 from idia_index.report.subject_result import SkippedFile, SkippedPerson
 from idia_index.support.text import counted
@@ -120,7 +121,7 @@ def person_photos(
 ) -> PersonPhotos:
     """The record of one person; `looks` and `scenes` as the photos of `files`."""
     photos = []
-    for place, (file, seen, scene) in enumerate(zip(files, looks, scenes, strict=True)):
+    for file, seen, scene in zip(files, looks, scenes, strict=True):
         faces = seen.faces
         if faces is not None:
             faces = tuple(FaceInView(*f.box, f.share, f.is_cut) for f in faces)  # type: ignore[misc]
@@ -134,70 +135,85 @@ def person_photos(
                 is_upscaled=seen.upscaled,
                 year=seen.year,
                 scene=scene,
-                problems=(
-                    *_problems(seen),
-                    *([f"same scene as {Path(files[scene]).name}"] if scene != place else []),
-                ),
+                problems=(),
             )
         )
-    usable = sum(not photo.problems for photo in photos)
-    return PersonPhotos(
-        name, tuple(photos), usable, len(set(scenes)), _advice(photos, usable), tuple(skipped)
+    found = problems_of(photos)
+    told = tuple(
+        replace(photo, problems=tuple(problems.values()))
+        for photo, problems in zip(photos, found, strict=True)
     )
+    usable = sum(not problems for problems in found)
+    scenes_seen = len({photo.scene for photo in photos})
+    return PersonPhotos(name, told, usable, scenes_seen, advice(found), tuple(skipped))
 
 
-def _problems(seen: Look) -> list[str]:
+def problems_of(photos: Sequence[PhotoInView]) -> list[dict[str, str]]:
+    """What speaks against each of a person's photos, by its kind."""
     found = []
-    if seen.faces is not None:
-        if not seen.faces:
-            found.append("no face found")
-        elif len(seen.faces) > 1:
-            found.append(f"{len(seen.faces)} faces")
-        if seen.faces and seen.faces[0].is_cut:
-            found.append("face cut off")
-        if seen.faces and seen.faces[0].share < SMALL:
-            found.append(f"small face ({seen.faces[0].share:.0%} of the height)")
-    if seen.blur >= BLURRED:
-        found.append("blurred")
-    if seen.upscaled:
-        found.append("fewer pixels than the model takes")
+    for place, photo in enumerate(photos):
+        problems = _problems(photo)
+        if photo.scene != place:
+            same = _("same scene as {photo}")
+            problems["scene"] = same.format(photo=Path(photos[photo.scene].file).name)
+        found.append(problems)
     return found
 
 
-_REMEDIES = (
-    ("faces", "crop {} to the person: several people"),
-    ("small face", "crop {}: small face (--crop face)"),
-    ("face cut off", "crop {}: face cut off (--crop face)"),
-    ("no face found", "check {}: no face was found"),
-    ("same scene", "replace {}: the scene is there already"),
-    ("blurred", "replace {}: blurred"),
-    ("fewer pixels", "replace {}: fewer pixels than the model takes"),
-)
+def _problems(seen: PhotoInView) -> dict[str, str]:
+    """What speaks against one photo."""
+    found = {}
+    if seen.faces is not None:
+        if not seen.faces:
+            found["no face"] = _("no face found")
+        elif len(seen.faces) > 1:
+            found["faces"] = ngettext("{n} face", "{n} faces", len(seen.faces))
+        if seen.faces and seen.faces[0].is_cut:
+            found["cut"] = _("face cut off")
+        if seen.faces and seen.faces[0].share < SMALL:
+            share = f"{seen.faces[0].share:.0%}"
+            found["small"] = _("small face ({share} of the height)").format(share=share)
+    if seen.blur >= BLURRED:
+        found["blurred"] = _("blurred")
+    if seen.is_upscaled:
+        found["pixels"] = _("fewer pixels than the model takes")
+    return found
 
 
-def _advice(photos: Sequence[PhotoInView], usable: int) -> str:
+def _remedy(kind: str, number: int) -> str:
+    """What to do about so many photos with one kind of problem."""
+    photos = ngettext("{n} photo", "{n} photos", number)
+    return {
+        "faces": _("crop {photos} to the person: several people"),
+        "small": _("crop {photos}: small face (--crop face)"),
+        "cut": _("crop {photos}: face cut off (--crop face)"),
+        "no face": _("check {photos}: no face was found"),
+        "scene": _("replace {photos}: the scene is there already"),
+        "blurred": _("replace {photos}: blurred"),
+        "pixels": _("replace {photos}: fewer pixels than the model takes"),
+    }[kind].format(photos=photos)
+
+
+_KINDS = ("faces", "small", "cut", "no face", "scene", "blurred", "pixels")
+
+
+def advice(found: Sequence[Mapping[str, str]]) -> str:
     """How many photos count, against what is needed, and the remedies, those for most first."""
+    usable = sum(not problems for problems in found)
+    photos = ngettext("{n} usable photo", "{n} usable photos", usable)
     if usable >= PAPER:
-        said = f"{usable} usable photos, the {PAPER} of the paper or more"
-    elif usable >= ENOUGH:
-        said = f"{usable} usable photos: {ENOUGH} are there, {PAPER - usable} short of {PAPER}"
-    else:
-        said = f"{counted(usable, 'usable photo')}: {ENOUGH - usable} short of {ENOUGH}"
-    remedies = []
-    for words, remedy in _REMEDIES:
-        count = sum(
-            any(
-                p.startswith(words) or (words == "faces" and p.endswith(words))
-                for p in photo.problems
-            )
-            for photo in photos
+        return _("{photos}, the {wanted} of the paper or more.").format(photos=photos, wanted=PAPER)
+    if usable >= ENOUGH:
+        said = _("{photos}: {enough} are there, {short} short of {wanted}").format(
+            photos=photos, enough=ENOUGH, short=PAPER - usable, wanted=PAPER
         )
-        if count:
-            remedies.append((count, remedy.format(counted(count, "photo"))))
-    if usable >= PAPER:
-        return f"{said}."
-    told = [text for _, text in sorted(remedies, key=lambda each: -each[0])]
-    return f"{'; '.join([said, *told])}."
+    else:
+        said = _("{photos}: {short} short of {wanted}").format(
+            photos=photos, short=ENOUGH - usable, wanted=ENOUGH
+        )
+    counts = {kind: sum(kind in problems for problems in found) for kind in _KINDS}
+    worst = sorted((kind for kind in _KINDS if counts[kind]), key=lambda kind: -counts[kind])
+    return f"{'; '.join([said, *(_remedy(kind, counts[kind]) for kind in worst)])}."
 
 
 def tile(image: Image.Image) -> str:

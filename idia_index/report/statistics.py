@@ -8,12 +8,16 @@ from idia_index.evaluation.records.curves import Curves, RateCurve
 from idia_index.evaluation.records.p_values import PValueSummary
 from idia_index.evaluation.records.rates import Metrics, Share
 from idia_index.evaluation.records.sensitivity import ByPools, ByTemplates, TauByImages
-from idia_index.report.format import p_value, percent
-from idia_index.support.text import counted
+from idia_index.report.documented import matched_text
+from idia_index.report.format import hits_of, p_value, percent, spread
+from idia_index.report.language import _, ngettext
 
 MOST_COUNTS = 12  # training counts that are listed one by one
 
-RATES = {"tpr": "members found", "fpr": "non-members taken for members"}
+
+def rate_titles() -> dict[str, str]:
+    """The rates that depend on settings, with their titles."""
+    return {"tpr": _("members found"), "fpr": _("non-members taken for members")}
 
 
 def by_training_count(metrics: Metrics | None) -> list[tuple[str, Share]]:
@@ -23,7 +27,11 @@ def by_training_count(metrics: Metrics | None) -> list[tuple[str, Share]]:
         return []
     return [
         (
-            f"Members with {counted(row.training_count, 'training image')}",
+            ngettext(
+                "Members with {n} training image",
+                "Members with {n} training images",
+                row.training_count,
+            ),
             Share(row.inferred_members, row.people, row.tpr, row.tpr_ci95),
         )
         for row in rows
@@ -38,7 +46,7 @@ def rate_curves(curves: Curves) -> list[tuple[str, RateCurve]]:
         ("FNR", curves.fnr),
         ("FPR", curves.fpr),
         ("TNR", curves.tnr),
-        ("accuracy", curves.accuracy),
+        (_("accuracy"), curves.accuracy),
     )
     return [(title, curve) for title, curve in titles if curve is not None]
 
@@ -47,30 +55,41 @@ def sensitivity_rows(
     part: TauByImages | ByTemplates | ByPools,
 ) -> list[tuple[str, Sequence[object]]]:
     """Titles and values of the rates that are known."""
-    rates = ((title, getattr(part, key)) for key, title in RATES.items())
+    rates = ((title, getattr(part, key)) for key, title in rate_titles().items())
     return [(title, values) for title, values in rates if values is not None]
 
 
 def p_value_rows(summary: PValueSummary, people: int) -> list[tuple[str, str]]:
     """What is stated of the p-values of so many people."""
-    matched = "; ".join(f"{text} ({count})" for text, count in summary.matched_on.items())
-    e_bh = summary.discoveries_any_dependence
+    matched = "; ".join(
+        f"{matched_text(text.split(', '))} ({count})" for text, count in summary.matched_on.items()
+    )
+    wrong = _("about {number}; nobody knows which")
     rows = [
-        ("people that stand out", f"{summary.discoveries} of {people}"),
-        ("of them wrong", f"about {summary.fdr * summary.discoveries:.1g}; nobody knows which"),
-        ("of them known members", str(summary.discoveries_members)),
-        ("of them known non-members", str(summary.discoveries_non_members)),
-        ("stand out however people depend on each other (e-BH)", f"{e_bh} of {people}"),
-        ("control names a person", f"{summary.controls.fewest} to {summary.controls.most}"),
-        ("matched on", matched),
-        ("chance of a false positive of the plain rule", percent(summary.rule_null.rate, 2)),
+        (_("people that stand out"), hits_of(summary.discoveries, people)),
+        (_("of them wrong"), wrong.format(number=f"{summary.fdr * summary.discoveries:.1g}")),
+        (_("of them known members"), str(summary.discoveries_members)),
+        (_("of them known non-members"), str(summary.discoveries_non_members)),
+        (
+            _("stand out however people depend on each other (e-BH)"),
+            hits_of(summary.discoveries_any_dependence, people),
+        ),
+        (
+            _("control names a person"),
+            spread(str(summary.controls.fewest), str(summary.controls.most)),
+        ),
+        (_("matched on"), matched),
+        (
+            _("chance of a false positive of the plain rule"),
+            percent(summary.rule_null.rate, 2),
+        ),
     ]
     if small := summary.non_members_small:
-        rows.append(
-            (
-                "non-members with p of at most 0.05",
-                f"{small.at_most_5_percent:,} of {small.non_members:,}, {small.expected:.3g} "
-                f"expected (p = {p_value(small.excess_p_value)})",
-            )
+        found = _("{few} of {all}, {expected} expected (p = {p})").format(
+            few=f"{small.at_most_5_percent:,}",
+            all=f"{small.non_members:,}",
+            expected=f"{small.expected:.3g}",
+            p=p_value(small.excess_p_value),
         )
+        rows.append((_("non-members with p of at most 0.05"), found))
     return rows

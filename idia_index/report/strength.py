@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from idia_index.evaluation.strength import CLEAR, LEAST_IMAGES, PROMPTS_ALONE, WEAK, Grade
 from idia_index.report.format import p_value
-from idia_index.report.language import _
+from idia_index.report.language import _, ngettext
 from idia_index.report.subject_result import SubjectResult
-from idia_index.support.text import counted
 
-RULE = (
-    f"Clear: the rule infers a member, and both p-values are at most {CLEAR:g}; where other "
-    f"people's photos are not at hand for the second, {PROMPTS_ALONE} prompts at least choose the "
-    f"name. Weak: the rule infers a member, or the larger p-value is at most {WEAK:g}. None: "
-    "neither."
-)
+
+def strength_rule() -> str:
+    """How the grade is made, in words."""
+    return _(
+        "Clear: the rule infers a member, and both p-values are at most {clear}; where other "
+        "people's photos are not at hand for the second, {prompts} prompts at least choose the "
+        "name. Weak: the rule infers a member, or the larger p-value is at most {weak}. None: "
+        "neither."
+    ).format(clear=f"{CLEAR:g}", prompts=PROMPTS_ALONE, weak=f"{WEAK:g}")
 
 
 def grade_name(strength: Grade) -> str:
@@ -34,10 +36,14 @@ def comparison(person: SubjectResult) -> str | None:
     if as_good is None:
         return None
     if not person.controls:
-        return "The index holds no other name to compare with, so that there is no p-value."
-    return (
-        f"Of {counted(person.controls, 'comparable name')}, {as_good:,} would have done as well "
-        f"(p = {p_value(person.control_p_value or 1.0)})."
+        return _("The index holds no other name to compare with, so that there is no p-value.")
+    said = ngettext(
+        "Of {n} comparable name, {as_good} would have done as well (p = {p}).",
+        "Of {n} comparable names, {as_good} would have done as well (p = {p}).",
+        person.controls,
+    )
+    return said.replace("{as_good}", f"{as_good:,}").replace(
+        "{p}", p_value(person.control_p_value or 1.0)
     )
 
 
@@ -46,21 +52,21 @@ def strength_reason(person: SubjectResult) -> str:
     if person.strength is None:
         return ""
     if person.strength == "clear":
-        return "The model seldom answers so for people whom it does not know."
+        return _("The model seldom answers so for people whom it does not know.")
     if person.strength == "none":
-        return (
+        return _(
             "Nothing sets this name apart for these photos; most people with few photos in the "
             "training data look like this, too."
         )
     if not person.inferred_member:
-        return (
+        return _(
             "The rule finds no association, yet the name fits better than chance would mostly "
             "have it."
         )
     if person.control_p_value is not None and person.control_p_value > CLEAR:
-        return "Other names fit these photos as well or nearly: it may be chance."
+        return _("Other names fit these photos as well or nearly: it may be chance.")
     if person.images < LEAST_IMAGES:
-        return "There are too few photos: it may be chance."
+        return _("There are too few photos: it may be chance.")
     if person.name_fixed_p_value is None:
-        return "It may be a name that fits anybody's photos: few prompts choose it."
-    return "Other people's photos fit this name as well or nearly: it may be chance."
+        return _("It may be a name that fits anybody's photos: few prompts choose it.")
+    return _("Other people's photos fit this name as well or nearly: it may be chance.")

@@ -64,6 +64,9 @@ class SubjectResult:
         in_index: whether it is the index's own, or was encoded for this audit.
         spellings: other candidates that the model cannot tell from the name; one with it here.
         rival_spellings: predicted candidates that may be the name under another spelling.
+        near_names: candidates that the name may be misspelt from: all at the smallest edit
+            distance, by letters and never by faces; empty where none is near, or the name is a
+            candidate; null where too many names lack to look for them.
         images: number of images that were used.
         correct_prompts: templates whose winner is the person's name.
         tau: correct prompts from which the person is inferred to be in the training data.
@@ -100,6 +103,7 @@ class SubjectResult:
     in_index: bool
     spellings: tuple[str, ...]
     rival_spellings: tuple[str, ...]
+    near_names: tuple[str, ...] | None
     images: int
     correct_prompts: int
     tau: int

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from idia_index.report.documents import AuditResult, EvaluationResult
+from idia_index.report.language import _
 from idia_index.report.text import index_type, names_origin
 from idia_index.support.documents import to_json
 
@@ -15,17 +16,22 @@ def tested_rows(result: AuditResult) -> list[tuple[str, str]]:
     index, backend = result.index, result.backend
     model = index.fingerprint
     rows = [
-        ("model", f"{index.model} ({index.backend})"),
-        ("weights", f"SHA-256 {model.weights_sha256}"),
-        ("activation", model.activation),
-        ("tokenizer", model.tokenizer),
-        ("preprocessing", model.preprocessing),
-        ("images encoded by", f"{backend.name} on {backend.device}, {backend.precision}"),
-        ("index", index_type(index)),
-        ("index folder", index.path),
-        ("names", f"{_names(result)}, SHA-256 {index.names_sha256}"),
-        ("names from", names_origin(index.pool)),
-        ("index built with", versions_text(index.versions)),
+        (_("model"), f"{index.model} ({index.backend})"),
+        (_("weights"), f"SHA-256 {model.weights_sha256}"),
+        (_("activation"), model.activation),
+        (_("tokenizer"), model.tokenizer),
+        (_("preprocessing"), model.preprocessing),
+        (
+            _("images encoded by"),
+            _("{backend} on {device}, {precision}").format(
+                backend=backend.name, device=backend.device, precision=backend.precision
+            ),
+        ),
+        (_("index"), index_type(index)),
+        (_("index folder"), index.path),
+        (_("names"), f"{_names(result)}, SHA-256 {index.names_sha256}"),
+        (_("names from"), names_origin(index.pool)),
+        (_("index built with"), versions_text(index.versions)),
     ]
     return rows + (_replay_rows(result) if isinstance(result, EvaluationResult) else [])
 
@@ -33,14 +39,20 @@ def tested_rows(result: AuditResult) -> list[tuple[str, str]]:
 def _replay_rows(result: EvaluationResult) -> list[tuple[str, str]]:
     replay, images = result.replay, result.image_sha256
     rows = [
-        ("subjects", replay.subjects or "not recorded"),
-        ("settings", json.dumps(to_json(result.evaluation.settings))),
-        ("draws", f"{replay.drawing}; measured with seed {replay.measured_with_seed}"),
-        ("evaluated with", versions_text(replay.versions)),
-        ("to replay", replay.command),
+        (_("subjects"), replay.subjects or _("not recorded")),
+        (_("settings"), json.dumps(to_json(result.evaluation.settings))),
+        (
+            _("draws"),
+            _("{drawing}; measured with seed {seed}").format(
+                drawing=replay.drawing, seed=replay.measured_with_seed
+            ),
+        ),
+        (_("evaluated with"), versions_text(replay.versions)),
+        (_("to replay"), replay.command),
     ]
     if images:
-        rows.append(("images", f"{len(images):,}; path and SHA-256 of each in report.json"))
+        listed = _("{number}; path and SHA-256 of each in report.json")
+        rows.append((_("images"), listed.format(number=f"{len(images):,}")))
     return rows
 
 
@@ -48,7 +60,9 @@ def _names(result: AuditResult) -> str:
     """How many candidate names, and how many of them only for this audit."""
     added = sum(not subject.in_index for subject in result.subjects)
     text = f"{result.candidates:,}"
-    return f"{text}, {added} of them added for this audit" if added else text
+    if not added:
+        return text
+    return _("{names}, {added} of them added for this audit").format(names=text, added=added)
 
 
 def versions_text(found: Mapping[str, str]) -> str:

@@ -17,6 +17,11 @@ from idia_index.support.intervals import Rate
 ANOTHER = "another name"  # where a rival is not named: see `disclosure.may_be_named`
 
 
+def another() -> str:
+    """The same in the language that is spoken."""
+    return _("another name")
+
+
 def not_valid() -> str:
     """How far p-values over control names alone are off for a single name."""
     return _(
@@ -68,30 +73,35 @@ def stand_out_text(summary: PValueSummary) -> str:
 def index_type(summary: IndexSummary) -> str:
     """An index's type, and how sure its names are."""
     if summary.exact:
-        return f"{summary.kind}, exact"
-    return f"{summary.kind}, quantized; names in doubt are encoded again, exactly"
+        return _("{type}, exact").format(type=summary.kind)
+    return _("{type}, quantized; names in doubt are encoded again, exactly").format(
+        type=summary.kind
+    )
 
 
 def names_origin(pool: Mapping[str, Json] | None) -> str:
     """Where the names of a build come from, of the recipe in its manifest; None: none was drawn."""
     if pool is None:
-        return "a list; none was drawn"
-    how = "by frequency" if pool.get("weighted") else "every name equally likely"
-    return f"{pool.get('pool')}: {pool.get('n')} drawn with seed {pool.get('seed')}, {how}"
+        return _("a list; none was drawn")
+    how = _("by frequency") if pool.get("weighted") else _("every name equally likely")
+    return _("{pool}: {number} drawn with seed {seed}, {how}").format(
+        pool=pool.get("pool"), number=pool.get("n"), seed=pool.get("seed"), how=how
+    )
 
 
 def leak_warnings(baselines: Baselines | None) -> list[str]:
     """What must stand first if members can be told from non-members without their faces."""
     if baselines is None or not baselines.gate:
         return []
-    said = "; ".join(f"{row.title}: AUC {row.auc:.2f}" for row in baselines.rows if row.fires)
+    said = "; ".join(f"{_(row.title)}: AUC {row.auc:.2f}" for row in baselines.rows if row.fires)
     return [
-        "The split leaks: members can be told from non-members without matching a face to its "
-        f"name ({said}; the attack: AUC {baselines.attack_auc:.2f}). The model-free baseline says "
-        "so where it is surely above chance, the others where they have "
-        f"{percent(baselines.near, 0)} or more of the attack's advantage too. The rates below are "
-        "no evidence that the model knows these faces. Take non-members whose names and "
-        "photographs come from where the members' come from."
+        _(
+            "The split leaks: members can be told from non-members without matching a face to its "
+            "name ({found}; the attack: AUC {attack}). The model-free baseline says so where it is "
+            "surely above chance, the others where they have {near} or more of the attack's "
+            "advantage too. The rates below are no evidence that the model knows these faces. Take "
+            "non-members whose names and photographs come from where the members' come from."
+        ).format(found=said, attack=f"{baselines.attack_auc:.2f}", near=percent(baselines.near, 0))
     ]
 
 
@@ -99,11 +109,11 @@ def leak_text(baselines: Baselines, people: int) -> str:
     """What of a leak can be excluded; empty where one was found, or nothing was tried."""
     if baselines.gate or baselines.largest_leak is None:
         return ""
-    return (
-        f"No leak of more than AUC {baselines.largest_leak:.2f} was seen among {people:,} people "
-        "by sizes, EXIF, sharpness and colours of photos and by the spelling of names (99% limit). "
-        "A smaller leak, or one of another sort, is not excluded."
-    )
+    return _(
+        "No leak of more than AUC {area} was seen among {people} people by sizes, EXIF, sharpness "
+        "and colours of photos and by the spelling of names (99% limit). A smaller leak, or one of "
+        "another sort, is not excluded."
+    ).format(area=f"{baselines.largest_leak:.2f}", people=f"{people:,}")
 
 
 EXCESS = 0.05
@@ -112,21 +122,25 @@ EXCESS = 0.05
 
 def small_text(small: SmallPValues) -> str:
     """What the number of small p-values of non-members says of all p-values."""
-    found = (
-        f"{small.at_most_5_percent:,} of {small.non_members:,} are at most 0.05, where "
-        f"{small.expected:.3g} are expected; as many by chance: p = {p_value(small.excess_p_value)}"
+    found = _(
+        "{few} of {all} are at most 0.05, where {expected} are expected; as many by chance: p = {p}"
+    ).format(
+        few=f"{small.at_most_5_percent:,}",
+        all=f"{small.non_members:,}",
+        expected=f"{small.expected:.3g}",
+        p=p_value(small.excess_p_value),
     )
     if small.excess_p_value < EXCESS:
-        return (
-            f"Too many known non-members have a small p-value ({found}). So the true names may "
+        return _(
+            "Too many known non-members have a small p-value ({found}). So the true names may "
             "stand out from the control names for another reason than their faces, and the "
             "p-values of the others may be too small: take who stands out by them with care. "
             "One such test in twenty warns by chance."
-        )
-    return (
-        f"No more known non-members have a small p-value than chance gives ({found}): no sign "
+        ).format(found=found)
+    return _(
+        "No more known non-members have a small p-value than chance gives ({found}): no sign "
         "that p-values are too small. Among few non-members only a gross excess would show."
-    )
+    ).format(found=found)
 
 
 def small_warnings(summary: PValueSummary) -> list[str]:

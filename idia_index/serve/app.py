@@ -9,10 +9,11 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from idia_index.errors import IdiaIndexError
-from idia_index.serve import group_views, other_views, person_views
+from idia_index.serve import group_views, other_views, person_views, replay_views
 from idia_index.serve.guard import Guard
 from idia_index.serve.reply import failed, missing
 from idia_index.serve.server import Server
+from idia_index.serve.spoken import Spoken
 
 _GET, _POST = ["GET"], ["POST"]
 
@@ -26,8 +27,10 @@ def make_app(server: Server, hosts: Collection[str]) -> Starlette:
         Route("/static/style.css", other_views.style, methods=_GET),
         Route("/", other_views.start, methods=_GET),
         Route("/index", other_views.choose, methods=_POST),
+        Route("/language", other_views.speak, methods=_POST),
         Route("/person", person_views.new, methods=_GET),
         Route("/person", person_views.create, methods=_POST),
+        Route(f"{person}/name", person_views.rename, methods=_POST),
         Route(f"{person}/photos", person_views.photos, methods=_GET),
         Route(f"{person}/photos", person_views.add_photos, methods=_POST),
         Route(f"{person}/drawn", person_views.add_drawn, methods=_POST),
@@ -37,22 +40,31 @@ def make_app(server: Server, hosts: Collection[str]) -> Starlette:
         Route(f"{person}/cancel", person_views.cancel, methods=_POST),
         Route(f"{person}/answer", person_views.answer, methods=_GET),
         Route(f"{person}/report", person_views.report, methods=_GET),
+        Route(f"{person}/report.json", person_views.report_file, methods=_GET),
         Route(f"{person}/letter", person_views.write_letter, methods=_GET),
         Route("/people", group_views.new, methods=_GET),
         Route("/people", group_views.create, methods=_POST),
         Route(group, group_views.show, methods=_GET),
         Route(f"{group}/ask", group_views.start, methods=_POST),
         Route(f"{group}/cancel", group_views.cancel, methods=_POST),
+        Route(f"{group}/again", group_views.again, methods=_POST),
         Route(f"{group}/report", group_views.report, methods=_GET),
+        Route(f"{group}/report.json", group_views.report_file, methods=_GET),
         Route("/report", other_views.report_form, methods=_GET),
         Route("/report", other_views.show_report, methods=_POST),
+        Route("/replay", replay_views.create, methods=_POST),
+        Route("/replay/{id}", replay_views.show, methods=_GET),
+        Route("/replay/{id}/cancel", replay_views.cancel, methods=_POST),
         Route("/data", other_views.data, methods=_GET),
         Route("/delete", other_views.delete, methods=_POST),
         Route("/help", other_views.guide, methods=_GET),
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, keys=server.keys, hosts=hosts)],
+        middleware=[
+            Middleware(Guard, keys=server.keys, hosts=hosts),
+            Middleware(Spoken, language=server.language),
+        ],
         exception_handlers={IdiaIndexError: failed, 404: missing, 405: missing, 403: missing},
     )
     app.state.server = server

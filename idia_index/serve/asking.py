@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import gather, settings_for_all
 from idia_index.report.data import evaluation_result
-from idia_index.report.page import report_html
 from idia_index.serve.desk import Answer, Case, Choice, Group
 from idia_index.serve.jobs import Progress
 from idia_index.serve.models import Models
@@ -28,7 +27,7 @@ def begin(server: Server, item: Case | Group, subjects: Sequence[Subject]) -> No
         item.answer = ask(server.models, item.choice, subjects, progress)
         item.forget_photos()
 
-    item.job = server.jobs.add("Asking the model", work)
+    item.job = server.jobs.add("ask", work)
 
 
 def ask(models: Models, choice: Choice, subjects: Sequence[Subject], progress: Progress) -> Answer:
@@ -48,5 +47,4 @@ def ask(models: Models, choice: Choice, subjects: Sequence[Subject], progress: P
         progress=progress,
     )
     progress("writing the answer", 0, 1)
-    result = evaluation_result(evidence, settings_for_all(evidence))
-    return Answer(result, report_html(result))
+    return Answer(evaluation_result(evidence, settings_for_all(evidence)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +12,10 @@ from idia_index.encode.image_bytes import ImageBytes, ImageFile
 from idia_index.errors import InputError
 from idia_index.photos.crops import Crop, crop_by_hand, read_crop
 from idia_index.photos.faces import Box
-from idia_index.report.documents import AuditResult
+from idia_index.pipelines.replay import ReplayResult
+from idia_index.report.documents import EvaluationResult
+from idia_index.report.language import _
+from idia_index.report.page import report_html
 from idia_index.report.photos import PhotoInView
 from idia_index.serve.jobs import Job
 from idia_index.subjects.records import Subject, SubjectList
@@ -31,7 +36,7 @@ class Choice:
     @property
     def title(self) -> str:
         """What pages call it."""
-        return "the practice model" if self.path is None else str(self.path)
+        return _("the practice model") if self.path is None else str(self.path)
 
 
 @dataclass(frozen=True)
@@ -49,17 +54,23 @@ class Photo:
     tile: str = field(repr=False)
 
 
+# Figures are drawn with settings that all threads share.
+_DRAWING = threading.Lock()
+
+
 @dataclass(frozen=True)
 class Answer:
-    """What was found.
+    """What was found; `result` is the document."""
 
-    Attributes:
-        result: the document.
-        page: the evidence as a page.
-    """
+    result: EvaluationResult
+    _pages: dict[str, str] = field(default_factory=dict, repr=False)
 
-    result: AuditResult
-    page: str
+    def page(self, language: str) -> str:
+        """The evidence as a page."""
+        with _DRAWING:
+            if language not in self._pages:
+                self._pages[language] = report_html(self.result, language=language)
+            return self._pages[language]
 
 
 def _new_id() -> str:
@@ -68,10 +79,11 @@ def _new_id() -> str:
 
 @dataclass(kw_only=True)
 class Work:
-    """What is being found out, about one person or several.
+    """What is being found out, about one person or several, or of a report.
 
     Attributes:
         choice: the index.
+        id: what its address ends in.
         job: what is being done.
         answer: what was found.
     """
@@ -85,6 +97,11 @@ class Work:
     def is_busy(self) -> bool:
         """Whether something is being done, or waits to be."""
         return self.job is not None and not self.job.is_over
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether there is an answer."""
+        return self.answer is not None
 
     def check_idle(self) -> None:
         """Raises InputError where something is being done."""
@@ -109,23 +126,36 @@ class Case(Work):
 
     Attributes:
         name: the name under test.
-        basis: on what ground the person is tested, as whoever asks states it.
+        basis: on what ground the person is tested, as whoever asks states it; one of `bases`.
         photos: what will be judged.
-        advice: what to do about them, in one line.
         skipped: why each other file will not.
         framing: what is cut out of every photo: "none", "face" or "centre".
         boxes: by a photo's name, what is cut out of it instead.
-        spelling: what the name may be misspelt from; None where all is well.
+        near: what the name may be misspelt from.
     """
 
     name: str
     basis: str
     photos: list[Photo] = field(default_factory=list)
-    advice: str = ""
     skipped: list[str] = field(default_factory=list)
     framing: str = "none"
     boxes: dict[str, Box] = field(default_factory=dict)
-    spelling: str | None = None
+    near: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What pages call it."""
+        return self.name
+
+    @property
+    def address(self) -> str:
+        """Where its pages are."""
+        return f"/person/{self.id}/answer"
+
+    @property
+    def photo_count(self) -> int:
+        """How many photos it holds."""
+        return len(self.photos)
 
     @property
     def size(self) -> int:
@@ -155,11 +185,28 @@ class Group(Work):
 
     Attributes:
         people: who they are, and who cannot be tested.
-        source: where they come from, for people.
+        path: where they were read from; None: they were sent.
+        near: what the names may be misspelt from.
     """
 
     people: SubjectList
-    source: str
+    path: Path | None
+    near: Mapping[str, tuple[str, ...]]
+
+    @property
+    def title(self) -> str:
+        """What pages call it."""
+        return _("the folder that was sent") if self.path is None else str(self.path)
+
+    @property
+    def address(self) -> str:
+        """Where its pages are."""
+        return f"/people/{self.id}"
+
+    @property
+    def photo_count(self) -> int:
+        """How many photos it holds or names."""
+        return sum(len(person.images) for person in self.people)
 
     @property
     def size(self) -> int:
@@ -172,22 +219,56 @@ class Group(Work):
         self.people = SubjectList(())
 
 
+@dataclass(kw_only=True)
+class Check(Work):
+    """A report that is made again.
+
+    Attributes:
+        path: the report, on this computer.
+        subjects: where its photos lie now; None: where it says.
+        result: what holds of it.
+    """
+
+    path: Path
+    subjects: Path | None
+    result: ReplayResult | None = None
+    photo_count: int = 0
+    size: int = 0
+
+    @property
+    def title(self) -> str:
+        """What pages call it."""
+        return str(self.path)
+
+    @property
+    def address(self) -> str:
+        """Where its page is."""
+        return f"/replay/{self.id}"
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it is known what holds."""
+        return self.result is not None
+
+
 def _size(image: ImageFile) -> int:
     return len(image.data) if isinstance(image, ImageBytes) else 0
 
 
 @dataclass
 class Desk:
-    """All that one browser works on, by id."""
+    """All that one browser works on, by id; and the language that was chosen for it."""
 
     choice: Choice = field(default_factory=Choice)
     cases: dict[str, Case] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
+    checks: dict[str, Check] = field(default_factory=dict)
+    language: str | None = None
 
     @property
-    def items(self) -> list[Case | Group]:
-        """Everything, in the order in which it was begun."""
-        return [*self.cases.values(), *self.groups.values()]
+    def items(self) -> list[Case | Group | Check]:
+        """Everything, each kind in the order in which it was begun."""
+        return [*self.cases.values(), *self.groups.values(), *self.checks.values()]
 
     @property
     def size(self) -> int:
@@ -195,9 +276,9 @@ class Desk:
         return sum(each.size for each in self.items)
 
     def delete(self, key: str) -> None:
-        """Forgets a person or several: photos, names and answers."""
-        for kept in (self.cases, self.groups):
-            found = kept.pop(key, None)
+        """Forgets a person, several, or a report: photos, names and answers."""
+        for found in (self.cases.pop(key, None), self.groups.pop(key, None),
+                      self.checks.pop(key, None)):  # fmt: skip
             if found is not None:
                 found.cancel()
 

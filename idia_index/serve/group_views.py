@@ -8,20 +8,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idia_index.errors import InputError
-from idia_index.pipelines.planning import Wanted, plan
 from idia_index.serve.asking import begin
 from idia_index.serve.desk import Group
 from idia_index.serve.photos import people_of_upload
 from idia_index.serve.reply import (
     desk_of,
+    evidence_file,
+    evidence_page,
     go,
     group_of,
     page,
     posted,
-    report_page,
     running,
     server_of,
 )
+from idia_index.serve.spelling import nearly
 from idia_index.serve.uploads import Form
 from idia_index.subjects.subjects import read_subjects
 
@@ -43,17 +44,26 @@ async def create(request: Request, form: Form) -> Response:
     if path and not server.local:
         raise InputError("send a folder: only on this machine a page may name its files")
     if path:
-        place = Path(path).expanduser()
-        group = Group(choice=desk.choice, people=read_subjects(place), source=str(place))
+        place: Path | None = Path(path).expanduser()
+        people = read_subjects(Path(path).expanduser())
     elif form.files:
-        group = Group(
-            choice=desk.choice,
-            people=people_of_upload(form.files),
-            source="the folder that was sent",
-        )
+        place, people = None, people_of_upload(form.files)
     else:
         raise InputError("choose a folder, or name a folder or table on this machine")
+    near = nearly(desk.choice, [person.name for person in people])
+    group = Group(choice=desk.choice, people=people, path=place, near=near)
     desk.groups[group.id] = group
+    return go(f"/people/{group.id}")
+
+
+@posted
+async def again(request: Request, _: Form) -> Response:
+    """Reads the folder or table again, after somebody has corrected it."""
+    group = group_of(request)
+    group.check_idle()
+    if group.path is not None:
+        group.people = read_subjects(group.path)
+        group.near = nearly(group.choice, [person.name for person in group.people])
     return go(f"/people/{group.id}")
 
 
@@ -61,11 +71,10 @@ async def show(request: Request) -> Response:
     """Who can be tested and who cannot; then how far the work is; then the report."""
     group = group_of(request)
     if group.is_busy:
-        return running(request, group, f"/people/{group.id}", group.source)
+        return running(request, group, f"/people/{group.id}")
     if group.answer is not None:
         return page(request, "people_answer.html.j2", group=group, result=group.answer.result)
-    advice = plan(Wanted(subjects=max(len(group.people), 1), known=1))
-    return page(request, "people_check.html.j2", group=group, advice=advice)
+    return page(request, "people_check.html.j2", group=group)
 
 
 @posted
@@ -86,4 +95,9 @@ async def cancel(request: Request, _: Form) -> Response:
 
 async def report(request: Request) -> Response:
     """All the evidence."""
-    return report_page(group_of(request).found().page)
+    return await evidence_page(group_of(request).found())
+
+
+async def report_file(request: Request) -> Response:
+    """The same for programs."""
+    return evidence_file(group_of(request).found())

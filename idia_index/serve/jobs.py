@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from typing import Literal
 from idia_index.errors import IdiaIndexError, InputError
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
+Kind = Literal["ask", "look", "replay", "delete"]
 # (what is being done, done, in all)
 Progress = Callable[[str, int, int], None]
 
@@ -24,18 +27,21 @@ class Job:
     """A piece of work.
 
     Attributes:
-        title: what it is, for people.
+        kind: what it does; `wording.job_title` says it to people.
         state: where it stands.
         stage, done, total: what is being done, how much of it is, and how much there is.
         error: why it failed, in one line.
+        seconds: that it may take.
     """
 
-    title: str
+    kind: Kind
     state: State = "waiting"
     stage: str = ""
     done: int = 0
     total: int = 0
     error: str = ""
+    seconds: float = math.inf
+    _end: float = field(default=math.inf, repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
 
     @property
@@ -50,16 +56,23 @@ class Job:
             self.state = "cancelled"
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """Told by the work how far it is; raises CancelledError where it shall stop."""
+        """Told by the work how far it is.
+
+        Raises:
+            CancelledError: it shall stop.
+            InputError: it took too long.
+        """
         if self._stop.is_set():
             raise CancelledError
+        if time.monotonic() > self._end:
+            raise InputError(f"this took more than {self.seconds:,.0f} seconds, and was stopped")
         self.stage, self.done, self.total = stage, done, total
 
     def run(self, work: Callable[[Progress], None]) -> None:
         """Does the work, in the thread that calls."""
         if self._stop.is_set():
             return
-        self.state = "running"
+        self.state, self._end = "running", time.monotonic() + self.seconds
         try:
             work(self.progress)
             self.state = "done"
@@ -77,17 +90,17 @@ class Job:
 class Jobs:
     """Does one job at a time, in the order in which they came."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most, self._seconds = most, seconds
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="job")
         self._waiting: list[Job] = []
 
-    def add(self, title: str, work: Callable[[Progress], None]) -> Job:
+    def add(self, kind: Kind, work: Callable[[Progress], None]) -> Job:
         """Takes a job into the queue; raises InputError where too many wait."""
         self._waiting = [job for job in self._waiting if not job.is_over]
         if len(self._waiting) >= self._most:
             raise InputError(f"{self._most} jobs are waiting already; try again when some are done")
-        job = Job(title)
+        job = Job(kind, seconds=self._seconds)
         self._waiting.append(job)
         self._pool.submit(job.run, work)
         return job

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from idia_index.report.documents import AuditResult
 from idia_index.report.format import p_value
+from idia_index.report.language import _, ngettext
+from idia_index.report.people import p_value_of
+from idia_index.report.subject_result import SubjectResult
 
-_ACCESS = """\
-I ask for access under Article 15 of Regulation (EU) 2016/679 (GDPR):
-
-1. whether personal data about me, photographs and captions with my name included, were used to
-   train this model;
-2. if so, a copy of these data, where they came from, and to whom they were given;
-3. for what purpose and on what legal basis they were used, and for how long they are kept."""
-_ERASURE = """\
-I ask for erasure under Article 17 of Regulation (EU) 2016/679 (GDPR), and object to further
-processing under Article 21:
-
-1. erase my photographs, and captions with my name, from the training data and from copies that you
-   gave to others, whom I ask you to inform (Article 19);
-2. do not use them to train this model's successors;
-3. say what you do about what the model itself has kept of them, and how you verify it."""
+_WIDTH = 96
 
 
 def letter(result: AuditResult, *, erasure: bool) -> str:
@@ -30,44 +21,97 @@ def letter(result: AuditResult, *, erasure: bool) -> str:
         erasure: asks for erasure and objects; else for access.
     """
     (person,) = result.subjects
-    model = result.index.fingerprint
-    p = "" if person.p_value is None else f" (p = {p_value(person.p_value)}, {person.p_value_of})"
-    return f"""\
-[Your name and address]
+    model = result.index.fingerprint.architecture
+    subject = _("Erasure of my data and objection") if erasure else _("Access to my data")
+    asked, points = _erasure() if erasure else _access()
+    return "\n\n".join(
+        [
+            _("[Your name and address]"),
+            _("To: [provider of the model, data protection officer]"),
+            _("[date]"),
+            _("{subject}: model {model}").format(subject=subject, model=model),
+            _("Dear Sir or Madam,"),
+            _wrapped(f"{_found(result, person)} {_says(person.inferred_member)}"),
+            _wrapped(asked),
+            "\n".join(_wrapped(point, f"{n}. ") for n, point in enumerate(points, 1)),
+            _wrapped(
+                _(
+                    "Please answer within one month (Article 12(3)). To establish who I am I offer "
+                    "[what you offer]."
+                )
+            ),
+            _("Yours faithfully,"),
+            f"{person.name}\n",
+        ]
+    )
 
-To: [provider of the model, data protection officer]
 
-[date]
+def _wrapped(text: str, first: str = "") -> str:
+    return textwrap.fill(
+        text, _WIDTH, initial_indent=first, subsequent_indent=" " * len(first),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
-{"Erasure of my data and objection" if erasure else "Access to my data"}: model {model.architecture}
 
-Dear Sir or Madam,
-
-you provide or use the model {model.architecture} (SHA-256 of its weights:
-{model.weights_sha256}).
-I tested it with photographs of myself by a published method (Hintersdorf et al., "Does CLIP Know
-My Face?", Journal of Artificial Intelligence Research 80, 2024). In {person.correct_prompts} of
-{len(result.templates)} prompts it chose the name "{person.name}" for {person.images} of my
-photographs, among {result.candidates:,} names{p}.
-{_says(person.inferred_member)}
-
-{_ERASURE if erasure else _ACCESS}
-
-Please answer within one month (Article 12(3)). To establish who I am I offer [what you offer].
-
-Yours faithfully,
-
-{person.name}
-"""
+def _found(result: AuditResult, person: SubjectResult) -> str:
+    p = ""
+    if person.p_value is not None:
+        p = f" (p = {p_value(person.p_value)}, {p_value_of(person)})"
+    return _(
+        "you provide or use the model {model} (SHA-256 of its weights: {hash}). I tested it with "
+        "photographs of myself by a published method (Hintersdorf et al., {title}, Journal of "
+        "Artificial Intelligence Research 80, 2024). In {correct} of {prompts} prompts it chose "
+        "the name {name} for {photos} of me, among {candidates} names{p}."
+    ).format(
+        model=result.index.fingerprint.architecture,
+        hash=result.index.fingerprint.weights_sha256,
+        title='"Does CLIP Know My Face?"',
+        correct=person.correct_prompts,
+        prompts=len(result.templates),
+        name=f'"{person.name}"',
+        photos=ngettext("{n} photograph", "{n} photographs", person.images),
+        candidates=f"{result.candidates:,}",
+        p=p,
+    )
 
 
 def _says(associated: bool) -> str:
     if associated:
-        return (
-            "The model associates my face with my name. That is evidence, not proof, that\n"
+        return _(
+            "The model associates my face with my name. That is evidence, not proof, that "
             "photographs of me were among its training data together with my name."
         )
-    return (
-        "The test found no association of my face with my name. It often misses people who\n"
-        "were in the training data, so that I ask you, who know these data."
+    return _(
+        "The test found no association of my face with my name. It often misses people who were in "
+        "the training data, so that I ask you, who know these data."
     )
+
+
+def _access() -> tuple[str, list[str]]:
+    """What is asked for, and its points."""
+    return _("I ask for access under Article 15 of Regulation (EU) 2016/679 (GDPR):"), [
+        _(
+            "whether personal data about me, photographs and captions with my name included, were "
+            "used to train this model;"
+        ),
+        _("if so, a copy of these data, where they came from, and to whom they were given;"),
+        _(
+            "for what purpose and on what legal basis they were used, and for how long they are "
+            "kept."
+        ),
+    ]
+
+
+def _erasure() -> tuple[str, list[str]]:
+    asked = _(
+        "I ask for erasure under Article 17 of Regulation (EU) 2016/679 (GDPR), and object to "
+        "further processing under Article 21:"
+    )
+    return asked, [
+        _(
+            "erase my photographs, and captions with my name, from the training data and from "
+            "copies that you gave to others, whom I ask you to inform (Article 19);"
+        ),
+        _("do not use them to train this model's successors;"),
+        _("say what you do about what the model itself has kept of them, and how you verify it."),
+    ]

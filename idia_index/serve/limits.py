@@ -16,6 +16,8 @@ class Limits:
         text_bytes: of a form without files, and of a form's fields.
         jobs: that may wait.
         cases: that one session holds.
+        upload_seconds: that a form may take to arrive.
+        job_seconds: that a job may take.
     """
 
     photos: int = 2_000
@@ -24,3 +26,5 @@ class Limits:
     text_bytes: int = 64 << 10
     jobs: int = 16
     cases: int = 50
+    upload_seconds: float = 1800.0
+    job_seconds: float = 4 * 3600.0

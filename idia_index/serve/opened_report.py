@@ -7,13 +7,13 @@ import json
 from idia_index.encode.image_bytes import ImageBytes
 from idia_index.errors import InputError
 from idia_index.report.documents import EVALUATION_FORMAT, EvaluationResult
-from idia_index.report.page import report_html
+from idia_index.serve.desk import Answer
 from idia_index.support.documents import from_json
 from idia_index.support.text import shown
 
 
-def opened_report(file: ImageBytes) -> str:
-    """The page of a report; raises InputError for what is none."""
+def opened_report(file: ImageBytes, language: str) -> str:
+    """The page of a report in a language; raises InputError for what is none."""
     try:
         data = json.loads(file.data)
         if data["format"] != EVALUATION_FORMAT:
@@ -21,7 +21,7 @@ def opened_report(file: ImageBytes) -> str:
                 f"{file.name}: format {shown(data['format'])}; reports of {EVALUATION_FORMAT!r} "
                 "are opened: make the report again"
             )
-        return report_html(from_json(EvaluationResult, data))
+        return Answer(from_json(EvaluationResult, data)).page(language)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{file.name}: is no report.json of idia-index ({type(error).__name__}: {shown(error)})"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from idia_index.errors import InputError
+from idia_index.report.language import LANGUAGES, spoken
 from idia_index.serve.keys import COOKIE
 from idia_index.serve.opened_report import opened_report
 from idia_index.serve.reply import desk_of, go, page, posted, report_page, server_of
@@ -64,6 +66,16 @@ async def choose(request: Request, form: Form) -> Response:
     return go("/")
 
 
+@posted
+async def speak(request: Request, form: Form) -> Response:
+    """Takes another language."""
+    language, back = form.fields.get("language", ""), form.fields.get("back", "")
+    if language in LANGUAGES:
+        desk_of(request).language = language
+    own = back.startswith("/") and not back.startswith(("//", "/\\"))
+    return go(back if own else "/")
+
+
 async def report_form(request: Request) -> Response:
     """Asks for an earlier report."""
     return page(request, "report.html.j2")
@@ -74,7 +86,7 @@ async def show_report(_: Request, form: Form) -> Response:
     """Shows a report.json that was sent."""
     if not form.files:
         raise InputError("choose the report.json of a report")
-    return report_page(opened_report(form.files[0]))
+    return report_page(await run_in_threadpool(opened_report, form.files[0], spoken()))
 
 
 async def data(request: Request) -> Response:
@@ -93,7 +105,7 @@ async def delete(request: Request, form: Form) -> Response:
         desk.delete_all()
     elif what == "practice":
         server = server_of(request)
-        server.jobs.add("Deleting the practice index", lambda _: server.models.delete_practice())
+        server.jobs.add("delete", lambda _: server.models.delete_practice())
     else:
         desk.delete(what)
     return go("/data")

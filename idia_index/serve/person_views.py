@@ -10,42 +10,33 @@ from idia_index.photos.crops import read_crop
 from idia_index.photos.faces import Box, installed_detector
 from idia_index.prompts.name_order import given_first
 from idia_index.prompts.names import as_utf8, clean_name
-from idia_index.report.photos import ENOUGH, PAPER
+from idia_index.report.photos import PAPER, advice, problems_of
 from idia_index.serve.asking import begin
 from idia_index.serve.desk import Case, Photo
 from idia_index.serve.jobs import Progress
 from idia_index.serve.letter import letter
-from idia_index.serve.photos import is_drawn, practice_names, practice_photos, take_photos
+from idia_index.serve.photos import is_drawn, practice_people, practice_photos, take_photos
 from idia_index.serve.reply import (
     case_of,
     desk_of,
+    evidence_file,
+    evidence_page,
     go,
     page,
     posted,
-    report_page,
     running,
     server_of,
 )
-from idia_index.serve.spelling import spelling_note
+from idia_index.serve.spelling import nearly
 from idia_index.serve.uploads import Form
+from idia_index.serve.wording import bases, framings
 from idia_index.support.text import check_text
-
-FRAMINGS = {
-    "none": "The whole photo, as the published method takes it",
-    "face": "The face and a margin around it",
-    "centre": "The central square",
-}
-BASES = {
-    "self": "It is me",
-    "consent": "The person agreed to this test",
-    "law": "Another lawful basis, which I can name",
-}
 
 
 async def new(request: Request) -> Response:
     """Asks for a name and the ground of the test."""
-    practice = practice_names() if desk_of(request).choice.path is None else []
-    return page(request, "person.html.j2", bases=BASES, practice=practice)
+    practice = practice_people() if desk_of(request).choice.path is None else []
+    return page(request, "person.html.j2", practice=practice)
 
 
 @posted
@@ -54,17 +45,33 @@ async def create(request: Request, form: Form) -> Response:
     server, desk = server_of(request), desk_of(request)
     if len(desk.items) >= server.limits.cases:
         raise InputError("too many people are open: delete some under My data")
+    name = _name(form)
+    basis = form.fields.get("basis", "")
+    if basis not in bases():
+        raise InputError("say on what ground the person is tested")
+    case = Case(choice=desk.choice, name=name, basis=basis)
+    case.near = nearly(case.choice, [name]).get(name, ())
+    desk.cases[case.id] = case
+    return go(f"/person/{case.id}/photos")
+
+
+def _name(form: Form) -> str:
+    """The name under test; raises InputError for none."""
     written = as_utf8(form.fields.get("name", ""))
     check_text(written, "name")
     name = given_first(clean_name(written))
     if not name:
         raise InputError("give the name to test: the question is always about a named person")
-    basis = BASES.get(form.fields.get("basis", ""))
-    if basis is None:
-        raise InputError("say on what ground the person is tested")
-    case = Case(choice=desk.choice, name=name, basis=basis)
-    case.spelling = spelling_note(case.choice, name)
-    desk.cases[case.id] = case
+    return name
+
+
+@posted
+async def rename(request: Request, form: Form) -> Response:
+    """Corrects a name that was misspelt."""
+    case = case_of(request)
+    case.check_idle()
+    name = _name(form)
+    case.name, case.near = name, nearly(case.choice, [name]).get(name, ())
     return go(f"/person/{case.id}/photos")
 
 
@@ -72,13 +79,14 @@ async def photos(request: Request) -> Response:
     """The contact sheet, and what is still to do."""
     case = case_of(request)
     if case.is_busy:
-        return running(request, case, f"/person/{case.id}", case.name)
+        return running(request, case, f"/person/{case.id}")
+    problems = problems_of([photo.view for photo in case.photos])
     return page(
         request,
         "photos.html.j2",
         case=case,
-        framings=FRAMINGS,
-        enough=ENOUGH,
+        problems=problems,
+        advice=advice(problems),
         protocol=PAPER,
         finds_faces=installed_detector() is not None,
         drawn=case.choice.path is None and is_drawn(case.name),
@@ -109,7 +117,7 @@ def _take(request: Request, case: Case, form: Form) -> Response:
     def work(progress: Progress) -> None:
         take_photos(case, form.files, server.limits, server.models, progress)
 
-    case.job = server.jobs.add("Looking at the photos", work)
+    case.job = server.jobs.add("look", work)
     return go(f"/person/{case.id}/photos")
 
 
@@ -130,9 +138,9 @@ async def frame(request: Request, form: Form) -> Response:
     case = case_of(request)
     case.check_idle()
     if "framing" in form.fields:
-        framing = form.fields["framing"]
-        read_crop(framing if framing in FRAMINGS else "none")
-        case.framing, case.boxes = framing if framing in FRAMINGS else "none", {}
+        framing = form.fields["framing"] if form.fields["framing"] in framings() else "none"
+        read_crop(framing)
+        case.framing, case.boxes = framing, {}
     else:
         photo = _photo(case, form)
         case.boxes[photo.image.name] = _box(form, photo)
@@ -181,7 +189,7 @@ async def answer(request: Request) -> Response:
     """The answer, or how far the work is."""
     case = case_of(request)
     if case.is_busy:
-        return running(request, case, f"/person/{case.id}", case.name)
+        return running(request, case, f"/person/{case.id}")
     if case.answer is None:
         return go(f"/person/{case.id}/photos")
     (found,) = case.answer.result.subjects
@@ -190,7 +198,12 @@ async def answer(request: Request) -> Response:
 
 async def report(request: Request) -> Response:
     """All the evidence, as the report of an audit shows it."""
-    return report_page(case_of(request).found().page)
+    return await evidence_page(case_of(request).found())
+
+
+async def report_file(request: Request) -> Response:
+    """The same for programs."""
+    return evidence_file(case_of(request).found())
 
 
 async def write_letter(request: Request) -> Response:

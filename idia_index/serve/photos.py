@@ -17,8 +17,8 @@ from idia_index.serve.desk import Case, Photo
 from idia_index.serve.jobs import Progress
 from idia_index.serve.limits import Limits
 from idia_index.serve.models import Models
-from idia_index.study import render, subjects
-from idia_index.subjects.records import SkippedSubject, Subject, SubjectList
+from idia_index.study import StudySubject, render, subjects
+from idia_index.subjects.records import MEMBER, NON_MEMBER, SkippedSubject, Subject, SubjectList
 
 PRACTICE_PHOTOS = 30
 
@@ -51,7 +51,7 @@ def take_photos(
         Photo(by_name[view.file], view, tile)
         for view, tile in zip(person.photos, tiles, strict=True)
     ]
-    case.advice, case.skipped = person.advice, [*skipped, *(each.reason for each in person.skipped)]
+    case.skipped = [*skipped, *(each.reason for each in person.skipped)]
 
 
 def _why_not(file: ImageBytes, known: Sequence[ImageBytes], limits: Limits) -> str:
@@ -104,16 +104,10 @@ def people_of_upload(files: Sequence[ImageBytes]) -> SubjectList:
     return SubjectList(people, skipped)
 
 
-def practice_names() -> list[tuple[str, str]]:
-    """People of the practice model to try it with, and what is true of them."""
-    known = {"member": [], "non_member": []}  # type: dict[str, list[tuple[str, str]]]
-    for person in subjects():
-        if person.membership == "member" and person.training_count >= 25:
-            text = f"in the training data with {person.training_count} photos"
-            known["member"].append((person.name, text))
-        elif person.membership == "non_member":
-            known["non_member"].append((person.name, "not in the training data"))
-    return [*known["member"][:3], *known["non_member"][:3]]
+def practice_people() -> list[StudySubject]:
+    """People of the practice model to try it with: members, then non-members."""
+    known = [p for p in subjects() if p.membership == MEMBER and p.training_count >= 25]
+    return [*known[:3], *[p for p in subjects() if p.membership == NON_MEMBER][:3]]
 
 
 def is_drawn(name: str) -> bool:

@@ -10,21 +10,30 @@ from collections.abc import Awaitable, Callable
 from functools import cache, wraps
 from typing import TYPE_CHECKING, TypeVar
 
+from markupsafe import Markup, escape
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from idia_index.errors import IdiaIndexError, InputError
+from idia_index.pipelines.replay import value_made_again
+from idia_index.report.glossary import glossary
 from idia_index.report.html import environment
-from idia_index.report.strength import RULE, comparison, strength_reason
-from idia_index.serve.desk import Case, Desk, Group
+from idia_index.report.language import LANGUAGES, _, spoken
+from idia_index.report.notes import notes
+from idia_index.report.officer import found_of_all
+from idia_index.report.page import page_warnings
+from idia_index.report.photos import ENOUGH
+from idia_index.report.strength import comparison, grade_name, strength_reason, strength_rule
+from idia_index.serve import wording
+from idia_index.serve.desk import Answer, Case, Check, Desk, Group
 from idia_index.serve.guard import POLICY
 from idia_index.serve.keys import Session
 from idia_index.serve.server import Server
 from idia_index.serve.uploads import Form, read_form
-from idia_index.serve.wording import explanations, verdict_sentence
 from idia_index.support.offline import is_offline
-from idia_index.support.text import printable
+from idia_index.support.text import json_text, printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -34,16 +43,38 @@ Handler = Callable[[Request], Awaitable[Response]]
 FormHandler = Callable[[Request, Form], Awaitable[Response]]
 
 
+_WORDING = (
+    "bases", "explanations", "framings", "job_title", "plan_sentences", "replay_title", "short",
+    "stage_text", "truth_of", "verdict_sentence",
+)  # fmt: skip
+
+
+def _fill(text: str, **parts: object) -> Markup:
+    """A message with its places filled; what comes from macros stays HTML."""
+    return Markup(escape(text)).format(**parts)
+
+
 @cache
 def _environment() -> Environment:
     """The templates of the pages, over those of reports, whose pieces and style they share."""
     made = environment("idia_index.serve")
+    made.filters["fill"] = _fill
+    made.globals |= {name: getattr(wording, name) for name in _WORDING}
     made.globals |= {
         "comparison": comparison,
+        "enough": ENOUGH,
+        "found_of_all": found_of_all,
+        "glossary": glossary,
+        "grade_name": grade_name,
+        "languages": LANGUAGES,
+        "listed": 20,
+        "mono": lambda text: Markup('<span class="mono">{}</span>').format(text),
+        "notes": notes,
         "strength_reason": strength_reason,
-        "strength_rule": RULE,
-        "verdict_sentence": verdict_sentence,
-        "explanations": explanations,
+        "strength_rule": strength_rule,
+        "strong": lambda text: Markup("<strong>{}</strong>").format(text),
+        "value_made_again": value_made_again,
+        "warnings": page_warnings,
     }
     return made
 
@@ -77,6 +108,11 @@ def group_of(request: Request) -> Group:
     return _found(desk_of(request).groups.get(request.path_params["id"]))
 
 
+def check_of(request: Request) -> Check:
+    """The report that the address names."""
+    return _found(desk_of(request).checks.get(request.path_params["id"]))
+
+
 def _found(item: T | None) -> T:
     if item is None:
         raise HTTPException(404)
@@ -89,12 +125,32 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
     text = _environment().get_template(template).render(
         csrf=session.csrf if session else "",
         path=request.url.path,
+        here=_address(request),
+        language=spoken(),
         server=server_of(request),
         desk=session.content if session else None,
         offline=is_offline(),
         **values,
     )  # fmt: skip
     return HTMLResponse(printable(text), status)
+
+
+def _address(request: Request) -> str:
+    """The page that is shown, for a form to come back to."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{request.url.path}{query}" if request.method == "GET" else "/"
+
+
+async def evidence_page(answer: Answer) -> Response:
+    """All the evidence, as the report of an audit shows it."""
+    return report_page(await run_in_threadpool(answer.page, spoken()))
+
+
+def evidence_file(answer: Answer) -> Response:
+    """The same for programs."""
+    text = json_text(answer.result.to_dict(), indent=1)
+    headers = {"Content-Disposition": 'attachment; filename="report.json"'}
+    return Response(text, media_type="application/json", headers=headers)
 
 
 def report_page(text: str) -> Response:
@@ -105,11 +161,11 @@ def report_page(text: str) -> Response:
     return HTMLResponse(text, headers={"Content-Security-Policy": policy})
 
 
-def running(request: Request, item: Case | Group, address: str, title: str) -> Response:
+def running(request: Request, item: Case | Group | Check, address: str) -> Response:
     """How far the work is; the page looks again by itself."""
     ahead = server_of(request).jobs.ahead_of(item.job) if item.job else 0
     return page(request, "running.html.j2", job=item.job, ahead=ahead,
-                cancel=f"{address}/cancel", title=title)  # fmt: skip
+                cancel=f"{address}/cancel", title=item.title)  # fmt: skip
 
 
 def go(path: str) -> Response:
@@ -134,14 +190,15 @@ def posted(handler: FormHandler) -> Handler:
 async def failed(request: Request, error: Exception) -> Response:
     """The page of what went wrong, in one line."""
     assert isinstance(error, IdiaIndexError)
-    return page(request, "wrong.html.j2", 422, told=str(error), back=_back(request))
+    return page(request, "wrong.html.j2", 422, told=str(error), in_english=True,
+                back=_back(request))  # fmt: skip
 
 
 async def missing(request: Request, error: Exception) -> Response:
     """The page of an address where nothing is."""
     status = error.status_code if isinstance(error, HTTPException) else 404
-    told = "There is nothing here (any more): what was deleted is gone."
-    return page(request, "wrong.html.j2", status, told=told, back="/")
+    told = _("There is nothing here (any more): what was deleted is gone.")
+    return page(request, "wrong.html.j2", status, told=told, in_english=False, back="/")
 
 
 def _back(request: Request) -> str:

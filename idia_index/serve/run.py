@@ -28,6 +28,7 @@ def serve(
     host: str,
     port: int,
     password: str | None,
+    language: str | None,
     ready: Callable[[str], None],
 ) -> None:
     """Answers until it is interrupted.
@@ -38,6 +39,7 @@ def serve(
         host: address to listen on; another than this machine's own takes a password.
         port: 0 takes a free one.
         password: None on this machine alone, where the link has a one-time token.
+        language: of pages until another is chosen on them; None: what the browser prefers.
         ready: called with the link to open, once it listens.
 
     Raises:
@@ -50,10 +52,11 @@ def serve(
     server = Server(
         keys=Keys(lambda: Desk(start), password),
         models=Models(user_cache_path("idia-index") / "practice"),
-        jobs=Jobs(limits.jobs),
+        jobs=Jobs(limits.jobs, limits.job_seconds),
         start=start,
         local=local,
         limits=limits,
+        language=language,
     )
     listening = _listen(host, port)
     port = listening.getsockname()[1]

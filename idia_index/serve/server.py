@@ -26,6 +26,7 @@ class Server:
         start: the index that a new browser begins with.
         local: whether only this machine reaches it, so that a page may name files here.
         limits: how much it takes.
+        language: of pages until another is chosen on them; None: what the browser prefers.
     """
 
     keys: Keys[Desk]
@@ -34,6 +35,7 @@ class Server:
     start: Choice = field(default_factory=Choice)
     local: bool = True
     limits: Limits = field(default_factory=Limits)
+    language: str | None = None
 
     def room(self) -> int:
         """Bytes of photos that there is room for."""

@@ -1,24 +1,23 @@
-"""What a page says of a name that is nearly a candidate's."""
+"""Names that are nearly candidates."""
 
 from __future__ import annotations
 
-from idia_index.prompts.spelling import misspelt, spelling_text
+from collections.abc import Sequence
+
+from idia_index.prompts.spelling import misspelt
 from idia_index.search.open import open_index
 from idia_index.serve.desk import Choice
 from idia_index.study import candidates
+from idia_index.subjects.candidates import near_names
 
 
-def spelling_note(choice: Choice, name: str) -> str | None:
-    """What a name that is not among the candidates may be misspelt from; None where all is well.
+def nearly(choice: Choice, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What those of the names that are no candidates may be misspelt from.
 
     Raises:
         IdiaIndexError: the index cannot be opened.
     """
-    names = candidates() if choice.path is None else open_index(choice.path).names
-    near = misspelt([name], names)
-    if not near:
-        return None
-    return (
-        f"{spelling_text(name, near[name], len(names))}. If it is misspelt, begin again with the "
-        "right name; otherwise go on, and it will compete with them."
-    )
+    if choice.path is None:
+        return misspelt(names, candidates()) or {}
+    found = near_names(open_index(choice.path), names)
+    return {name: near for name, near in found.items() if near}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
@@ -28,7 +29,7 @@ class Form:
 
 
 async def read_form(request: Request, limits: Limits, room: int) -> Form:
-    """Reads a form of either encoding.
+    """Reads a form of either encoding, in memory.
 
     Args:
         request: what was sent.
@@ -36,8 +37,18 @@ async def read_form(request: Request, limits: Limits, room: int) -> Form:
         room: bytes of files that there is room for.
 
     Raises:
-        InputError: it is larger, holds more files, or is damaged.
+        InputError: it is larger, holds more files, is damaged, or arrives too slowly.
     """
+    try:
+        return await asyncio.wait_for(_read(request, limits, room), limits.upload_seconds)
+    except asyncio.TimeoutError as error:
+        raise InputError(
+            f"the form took more than {limits.upload_seconds:,.0f} seconds to arrive; send fewer "
+            "photos at a time"
+        ) from error
+
+
+async def _read(request: Request, limits: Limits, room: int) -> Form:
     multipart = request.headers.get("content-type", "").startswith("multipart/")
     most = room + _BOUNDARIES if multipart else limits.text_bytes
     try:

@@ -11,6 +11,7 @@ from idia_index.encode.backend import Backend
 from idia_index.encode.embeddings import encode_grid, encode_texts
 from idia_index.errors import InputError
 from idia_index.prompts.grid import PromptGrid
+from idia_index.prompts.spelling import misspelt
 from idia_index.search.index import Index
 from idia_index.subjects.identity import CLOSE, Pair, alike_pairs, close, each_once
 from idia_index.support.text import shown
@@ -64,6 +65,19 @@ def with_candidates(index: Index, backend: Backend, names: Sequence[str]) -> Can
     missing = set(once.missing)
     stored = [name not in missing for name in names]
     return Candidates(view, [once.name_ids[name] for name in names], stored, spellings)
+
+
+def near_names(index: Index, names: Sequence[str]) -> dict[str, tuple[str, ...] | None]:
+    """What each name may be misspelt from: see `misspelt`; nothing for a name of the index.
+
+    None where more names lack in the index than can be compared in a few seconds.
+    """
+    found = index.find(names)
+    missing = [name for name in names if name not in found]
+    near = misspelt(missing, index.names) if missing else {}
+    return dict.fromkeys(found, ()) | {
+        name: None if near is None else near.get(name, ()) for name in missing
+    }
 
 
 def alike_names(index: Index, backend: Backend, names: Sequence[str]) -> dict[str, str]:

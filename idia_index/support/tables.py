@@ -55,11 +55,13 @@ class Dialect:
         separator: what stands between cells.
         header: its columns by their known names, "" for any other.
         before: lines before the rows.
+        renamed: known columns that it calls otherwise: what it says, and which column that is.
     """
 
     separator: str
     header: tuple[str, ...]
     before: int
+    renamed: tuple[tuple[str, str], ...] = ()
 
     @property
     def columns(self) -> frozenset[str]:
@@ -90,15 +92,19 @@ class Table:
         """How it was read, in one line."""
         encoding = self.lines.encoding
         example = f" ({encoding.example})" if encoding.example else ""
+        mark = " with a byte order mark" if encoding.skipped else ""
+        columns = "".join(f"; {shown(told)} is {known}" for told, known in self.dialect.renamed)
         return (
             f"{self.source}: read as a table with {SEPARATORS[self.dialect.separator]} between "
-            f"columns, in {encoding.name}{example}"
+            f"columns, in {encoding.name}{mark}{example}{columns}"
         )
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is written as CSV is: commas, UTF-8."""
-        return self.dialect.separator == "," and self.lines.encoding.name == "UTF-8"
+        """Whether it is written as CSV is: commas, UTF-8, columns by their names."""
+        encoding = self.lines.encoding
+        plain = encoding.name == "UTF-8" and not encoding.skipped
+        return plain and self.dialect.separator == "," and not self.dialect.renamed
 
     def rows(self) -> Iterator[Row]:
         """The rows that are not blank, in order."""
@@ -162,7 +168,9 @@ def sniff(head: Sequence[str], known: Columns, source: str) -> Dialect:
         except csv.Error:
             continue
         header = tuple(_column(cell, known) for cell in cells)
-        found = Dialect(separator, header, before + 1)
+        renamed = tuple((cell, known) for cell, known in zip(cells, header, strict=True)
+                        if known and cell not in (known, f"{known}_id", "id"))  # fmt: skip
+        found = Dialect(separator, header, before + 1, renamed)
         if len(found.columns) > len(best.columns):
             best = found
     if double := {column for column in best.header if column and best.header.count(column) > 1}:

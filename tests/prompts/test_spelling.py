@@ -2,50 +2,107 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from pathlib import Path
 
 import pytest
 from conftest import make_images
+from hypothesis import given
+from hypothesis import strategies as st
 from toy_backend import ToyBackend
 
 from idia_index import build_index
 from idia_index.cli.main import run
 from idia_index.prompts.names import make_names
-from idia_index.prompts.spelling import misspelt
+from idia_index.prompts.spelling import edits, misspelt
 
 NAMES = ["Jane Doe", "Jane Roe", "Renée Müller", "Ng Wei", "Conan O'Brien"]
 
 
+@cache
 def distance(one: str, other: str) -> int:
-    """Levenshtein's, by the book."""
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        last, row[0] = row[0], i
-        for j, b in enumerate(other, 1):
-            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (a != b))
-    return row[-1]
+    """Optimal string alignment, by its recursive definition."""
+    if not one or not other:
+        return len(one) + len(other)
+    best = min(
+        distance(one[:-1], other) + 1,
+        distance(one, other[:-1]) + 1,
+        distance(one[:-1], other[:-1]) + (one[-1] != other[-1]),
+    )
+    if len(one) > 1 and len(other) > 1 and one[-2:] == other[:-3:-1]:
+        best = min(best, distance(one[:-2], other[:-2]) + 1)
+    return best
 
 
-def test_the_nearest_are_those_of_the_smallest_edit_distance() -> None:
-    found = misspelt(["Jane Doo", "Renée Mueller", "Conan OBrien", "jane  DOE", "Xu Xu"], NAMES)
-    assert list(found) == ["Jane Doo", "Renée Mueller", "Conan OBrien"]
-    for name, near in found.items():
-        assert near[0] == min(NAMES, key=lambda each: distance(name, each))
-    assert misspelt(["Jane Doo"], [f"Jane Doe{n}" for n in range(200_001)]) == {}
+@given(st.text("abé", max_size=9), st.text("abé", max_size=9))
+def test_edits_are_those_of_the_definition(one: str, other: str) -> None:
+    assert edits(one, other) == distance(one, other)
+
+
+def test_the_nearest_are_all_at_the_smallest_distance_and_none_is_far() -> None:
+    wanted = ["Jane Zoe", "Jnae Doe", "Renée Mueller", "Conan OBrien", "jane  DOE", "Xu Xu"]
+    assert misspelt(wanted, NAMES) == {
+        "Jane Zoe": ("Jane Doe", "Jane Roe"),
+        "Jnae Doe": ("Jane Doe",),
+        "Renée Mueller": ("Renée Müller",),
+        "Conan OBrien": ("Conan O'Brien",),
+    }
+
+
+@given(st.text("abcdefgh", min_size=4, max_size=14), st.data())
+def test_no_near_name_is_missed(name: str, data: st.DataObject) -> None:
+    changed = st.integers(0, len(name) - 1).flatmap(
+        lambda at: st.sampled_from(
+            [
+                name[:at] + name[at + 1 :],
+                name[:at] + "z" + name[at:],
+                name[:at] + "z" + name[at + 1 :],
+            ]
+        )
+    )
+    others = data.draw(st.lists(changed | st.text("abcdefgh", min_size=4), min_size=1, unique=True))
+    most = 2 if len(name) >= 12 else 1
+    smallest = min(distance(name, each) for each in others)
+    near = tuple(sorted(each for each in others if distance(name, each) == smallest))
+    found = misspelt([name], others)
+    assert found == ({name: near} if 0 < smallest <= most else {})
+
+
+def test_more_than_can_be_compared_is_not_looked_for() -> None:
+    assert misspelt([f"Some {n}" for n in range(8000)], [f"Jane {n}" for n in range(8000)]) is None
 
 
 @pytest.mark.usefixtures("toy_plugin")
-def test_query_and_audit_warn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_query_audit_and_report_say_what_a_name_may_be_misspelt_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     build_index(tmp_path / "i", ToyBackend(model="toy"), make_names(NAMES))
-    make_images(tmp_path / "people" / "Jane_Doo", 3)
-    make_images(tmp_path / "people" / "Ng_Wei", 3)
-    photos = tmp_path / "people" / "Jane_Doo"
+    # The photos are of no matter: both people have the same noise.
+    for name in ("Jane_Zoe", "Ng_Wei", "Alan_Poe"):
+        make_images(tmp_path / "people" / name, 3)
+    photos, out = tmp_path / "people" / "Jane_Zoe", tmp_path / "out"
     for command in (
-        ["query", tmp_path / "i", photos, "--name", "Jane Doo"],
-        ["audit", tmp_path / "i", tmp_path / "people"],
+        ["query", tmp_path / "i", photos, "--name", "Jane Zoe", "--json"],
+        ["audit", tmp_path / "i", tmp_path / "people", "--json"],
+        ["audit", tmp_path / "i", tmp_path / "people", "--out", out, "--json"],
     ):
         capsys.readouterr()
         assert run([str(each) for each in command], debug=False) == 0
-        told = capsys.readouterr().err
-        assert "warning: 'Jane Doo' is not among the model's 5 candidate names" in told
-        assert "nearly the same are: 'Jane Doe'." in told and "'Ng Wei' is not" not in told
+        told = capsys.readouterr()
+        assert "warning: 'Jane Zoe' is not among the model's 5 candidate names" in told.err
+        assert "nearly the same are: 'Jane Doe', 'Jane Roe'." in told.err
+        assert "'Ng Wei' is not" not in told.err
+        found = json.loads(told.out)
+        near = {each["name"]: each["near_names"] for each in found["subjects"]}
+        assert near.pop("Jane Zoe") == ["Jane Doe", "Jane Roe"]
+        assert all(each == [] for each in near.values())
+        assert any("'Jane Zoe' ('Jane Doe', 'Jane Roe')" in note for note in found["notes"])
+    assert json.loads((out / "report.json").read_text())["subjects"][0]["near_names"] is not None
+    assert "(&#39;Jane Doe&#39;, &#39;Jane Roe&#39;)" in (out / "index.html").read_text()
+    again = tmp_path / "again"
+    sizes = ["--sample-sizes", "1,3", "--min-images", "3"]
+    assert run(["evaluate", "--from", str(out), "--out", str(again), *sizes], debug=False) == 0
+    kept = json.loads((again / "report.json").read_text())["subjects"]
+    assert {each["name"]: len(each["near_names"]) for each in kept}["Jane Zoe"] == 2
+    assert run(["replay", str(out)], debug=False) == 0

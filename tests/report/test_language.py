@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import html
 import re
 import sys
+from dataclasses import fields, replace
 from gettext import translation
 from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
 from conftest import make_images
+from english import english_left, texts
 from toy_backend import ToyBackend
+from toy_world import SETTINGS, make_people, name_of
 
 from idia_index import build_index
-from idia_index.evaluation.settings import Settings
-from idia_index.pipelines.evaluate import evaluate
+from idia_index.evaluation.groups import GroupTest
+from idia_index.pipelines.evaluate import gather
 from idia_index.prompts.names import make_names
-from idia_index.report.documents import EvaluationResult
+from idia_index.report.data import evaluation_result
+from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.report.language import CATALOGUE, DOMAIN, LANGUAGES, speaking
 from idia_index.report.notes import notes
 from idia_index.report.page import report_html
-from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
+from idia_index.subjects.subjects import read_subjects
+from idia_index.types import Sent, ServiceRecord
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 from make_catalogue import collected
@@ -64,30 +68,63 @@ def test_every_language_has_a_catalogue_and_no_other_is_shipped() -> None:
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
+    """An evaluation with every section: a leak, groups, a service, a misspelt name."""
     folder = tmp_path_factory.mktemp("people")
-    backend = ToyBackend(model="toy")
-    names = ["A B", "C D", "E F", "G H"]
-    index = build_index(folder / "i", backend, make_names(names))
-    people = [
-        Subject(name, tuple(sorted(make_images(folder / name, 3).iterdir())), membership)
-        for name, membership in zip(names, (MEMBER, NON_MEMBER, NON_MEMBER, None), strict=True)
-    ]
-    return evaluate(index, backend, people, Settings(sizes=(1, 3), min_images=3))
+    names = make_names([name_of(i) for i in range(60)] + ["Jane Doe"])
+    index = build_index(folder / "i", ToyBackend(model="toy"), names)
+    table = make_people(folder / "people", leak=True)
+    (table.parent / "p0" / "bad.png").write_text("no image")
+    make_images(table.parent / "new", 5)
+    with table.open("a") as file:
+        file.write("Jane Doo,new,,\n")
+    evidence = gather(index, ToyBackend(model="toy"), read_subjects(table), SETTINGS)
+    found = evaluation_result(evidence, SETTINGS)
+    sent = (Sent("text", "0" * 64, 9), Sent("image", "1" * 64, 9))
+    noise = (1e-7, 1e-6)
+    record = ServiceRecord(
+        "https://example.org/v1", "m", "", ("now",), *noise, 2, 0, 0, sent, undecided=3
+    )
+    changed = replace(
+        found,
+        backend=replace(found.backend, service=record, crop="face"),
+        groups=(GroupTest("g", 3, 0.01, 0.02),),
+    )
+    return replace(changed, notes=tuple(notes(changed)))
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_page_says_everything_in_its_language(result: EvaluationResult, language: str) -> None:
+@pytest.fixture(scope="module")
+def english(result: EvaluationResult) -> str:
+    return report_html(result)
+
+
+def drawn(page: str) -> list[str]:
+    """The figures of a page."""
+    return re.findall(r'src="(data:image/svg[^"]*)"', page)
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_page_says_everything_in_its_language(
+    result: EvaluationResult, english: str, language: str
+) -> None:
     page = report_html(result, language=language)
     assert f'<html lang="{language}">' in page
-    said = [
-        message
-        for each in collected()
-        if each.id
-        for message in forms(each.id)
-        if len(message) > 40 and html.escape(message, quote=False).replace("'", "&#39;") in page
-    ]
-    assert len(said) > 30 if language == "en" else said == []
+    assert english_left(page) == []
+    said, whole = texts(page), {m for each in collected() if each.id for m in forms(each.id)}
+    assert {text for text in said if text in whole and len(text) > 12} == set()
     assert "{" not in re.sub(r"<style>.*?</style>|<td.*?</td>", "", page, flags=re.S)
+    # The words in the figures are drawn: they differ from the English ones.
+    assert len(drawn(page)) == len(drawn(english)) > 5
+    assert all(one != other for one, other in zip(drawn(page), drawn(english), strict=True))
+    # What would be found, if it were left.
+    assert '<html lang="en">' in english
+    assert len(english_left(english.replace('lang="en"', ""))) > 150
+
+
+def test_one_person_is_told_of_in_another_language(result: EvaluationResult) -> None:
+    parts = {each.name: getattr(result, each.name) for each in fields(AuditResult)}
+    alone = AuditResult(**parts | {"subjects": result.subjects[:1], "metrics": None})
+    for language in OTHERS:
+        assert english_left(report_html(alone, language=language)) == []
 
 
 def test_documents_stay_english_whatever_is_spoken_of_them(result: EvaluationResult) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import os
 import re
 import subprocess
@@ -14,7 +15,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
+import pytest
+from PIL import Image
+
+from idia_index.study import render, subjects, write_subjects
+
 NAME = "Jerry Taylor"  # of the practice model; in its training data with 75 photos
+
+
+def drawn(name: str, count: int = 30) -> list[tuple[str, bytes]]:
+    """Photos of somebody of the practice model, with names of files."""
+    (person,) = [each for each in subjects() if each.name == name]
+    return [(f"{i}.png", png(image)) for i, image in enumerate(render(person, count))]
+
+
+def png(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
 
 
 @dataclass
@@ -60,7 +78,7 @@ class Client:
         assert found
         return found.group(1)
 
-    def post(self, path: str, **fields: str) -> Reply:
+    def post(self, path: str, /, **fields: str) -> Reply:
         body = urlencode({"csrf": self.csrf()} | fields).encode()
         kind = "application/x-www-form-urlencoded"
         return self.send("POST", path, body, Content_Type=kind, Origin=f"http://{self.host}")
@@ -91,6 +109,13 @@ class Client:
             assert time.monotonic() < stop, text
             time.sleep(0.05)
         return text
+
+
+def shared_cache(factory: pytest.TempPathFactory) -> Path:
+    """A cache folder for all tests of this process: the practice model's index is built once."""
+    place = factory.getbasetemp() / "pages"
+    place.mkdir(exist_ok=True)
+    return place
 
 
 @contextmanager
@@ -126,3 +151,36 @@ def _wait(host: str) -> None:
         except OSError:
             time.sleep(0.05)
     raise AssertionError("it does not listen")
+
+
+def replayed(client: Client, folder: Path) -> tuple[str, str]:
+    """Two people of a folder on this machine, tested, and their report made again."""
+    chosen = [each for each in subjects() if each.membership == "member"][:2]
+    write_subjects(folder / "people", 4, processes=1, chosen=chosen)
+    (folder / "people" / "subjects.csv").unlink()
+    begun = client.upload("/people", [], path=str(folder / "people"), basis="yes")
+    group = begun.headers["location"]
+    client.post(f"{group}/ask")
+    client.settled(group)
+    (folder / "report.json").write_text(client.get(f"{group}/report.json").text)
+    replay = client.post("/replay", path=str(folder / "report.json")).headers["location"]
+    client.settled(replay)
+    return group, replay
+
+
+def every_page(client: Client, folder: Path) -> list[str]:
+    """The addresses of every page that there is, with people on all that take some."""
+    asked, misspelt = client.new_person(), client.new_person("Jery Taylor")
+    for person in (asked, misspelt):
+        client.upload(f"{person}/photos", [*drawn(NAME, 3), ("bad.png", b"none")])
+        client.settled(f"{person}/photos")
+    client.post(f"{asked}/ask")
+    client.settled(f"{asked}/answer")
+    photos = [("p/Jery_Taylor/1.png", drawn(NAME, 1)[0][1]), ("p/loose.png", b"none")]
+    checked = client.upload("/people", photos, basis="yes").headers["location"]
+    group, replay = replayed(client, folder)
+    return [
+        "/", "/person", "/people", "/report", "/data", "/help", "/gone", f"{misspelt}/photos",
+        f"{asked}/answer", f"{asked}/report", f"{asked}/letter", f"{asked}/letter?for=erasure",
+        checked, group, f"{group}/report", replay,
+    ]  # fmt: skip

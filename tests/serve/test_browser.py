@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from served import NAME, Client, serving
+from served import NAME, Client, every_page, serving, shared_cache
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.browser]
 
@@ -30,11 +30,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+    return shared_cache(tmp_path_factory)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(cache: Path) -> Iterator[Client]:
+    """One server, which all tests ask: its link opens the first browser."""
     with serving(cache) as served:
         yield served
 
@@ -42,25 +43,40 @@ def client(cache: Path) -> Iterator[Client]:
 @pytest.fixture(params=SIZES)
 def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     width, height = SIZES[request.param]
-    made = browser.new_context(viewport={"width": width, "height": height})
+    made = browser.new_context(viewport={"width": width, "height": height}, locale="en-GB")
     made.set_default_timeout(60_000)
     yield made
     made.close()
 
 
 def enter(context: BrowserContext, client: Client) -> Page:
+    """The first page: by the link the first time, then with the cookie that it gave."""
     page = context.new_page()
-    page.goto(client.link)
-    page.wait_for_url(f"http://{client.host}/")
+    if client.cookie:
+        name, _, value = client.cookie.partition("=")
+        context.add_cookies([{"name": name, "value": value, "url": f"http://{client.host}"}])
+        page.goto(f"http://{client.host}/")
+    else:
+        page.goto(client.link)
+        page.wait_for_url(f"http://{client.host}/")
+        (cookie,) = context.cookies()
+        client.cookie = f"{cookie['name']}={cookie['value']}"
     return page
 
 
+def fits(page: Page) -> None:
+    """Nothing is wider than either screen."""
+    for width, height in SIZES.values():
+        page.set_viewport_size({"width": width, "height": height})
+        wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert wide <= 0, (page.url, width)
+
+
 def check(page: Page) -> None:
-    """Nobody is shut out, and nothing is wider than the screen."""
+    """Nobody is shut out, and it fits."""
+    fits(page)
     found = Axe().run(page).response["violations"]
-    assert found == [], [(each["id"], each["nodes"][0]["html"]) for each in found]
-    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    assert wide <= 0, page.url
+    assert found == [], (page.url, [(each["id"], each["nodes"][0]["html"]) for each in found])
 
 
 def test_five_clicks_to_an_answer_and_its_print(
@@ -93,34 +109,23 @@ def test_five_clicks_to_an_answer_and_its_print(
 
 
 def test_every_page_is_open_to_everybody_and_fits_the_screen(
-    browser: Browser, client: Client
+    browser: Browser, client: Client, tmp_path: Path
 ) -> None:
     # The checks are injected as a script, which the pages' own policy forbids.
-    context = browser.new_context(bypass_csp=True)
+    context = browser.new_context(bypass_csp=True, locale="en-GB")
     context.set_default_timeout(60_000)
     page = enter(context, client)
-    client.cookie = "; ".join(f"{c['name']}={c['value']}" for c in context.cookies())
-    person = client.new_person()
-    client.post(f"{person}/drawn")
-    client.settled(f"{person}/photos")
-    addresses = [
-        "/",
-        "/person",
-        "/people",
-        "/report",
-        "/data",
-        "/help",
-        f"{person}/photos",
-        "/gone",
-    ]
-    client.post(f"{person}/ask")
-    client.settled(f"{person}/answer")
-    addresses += [f"{person}/answer", f"{person}/report", f"{person}/letter", "/data"]
+    addresses = every_page(client, tmp_path)
     for address in addresses:
-        for width, height in SIZES.values():
-            page.set_viewport_size({"width": width, "height": height})
-            page.goto(f"http://{client.host}{address}")
-            check(page)
+        page.goto(f"http://{client.host}{address}")
+        check(page)
+    page.goto(f"http://{client.host}/")
+    page.click("text=Deutsch")  # which has the longest words
+    for address in addresses:
+        page.goto(f"http://{client.host}{address}")
+        fits(page)
+    page.goto(f"http://{client.host}/")
+    page.click("text=English")
     context.close()
 
 

@@ -128,6 +128,7 @@ def test_a_password_opens_and_guesses_are_slowed(tmp_path: Path) -> None:
         assert served.get("/").status == 200
         # Whoever reaches it from elsewhere may not have files of this machine read.
         assert served.upload("/people", [], path="/etc", basis="yes").status == 422
+        assert "only on this machine" in served.post("/replay", path="/etc").text
         for _ in range(4):
             assert log_in("wrong") is None
         assert log_in("right") is None

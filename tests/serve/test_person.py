@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from collections.abc import Iterator
@@ -11,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from served import NAME, Client, serving
+from served import NAME, Client, drawn, png, replayed, serving, shared_cache
 
 from idia_index import audit, make_subject
 from idia_index.pipelines.build import build_index
 from idia_index.pipelines.demo import study_backend
 from idia_index.prompts.names import make_names
-from idia_index.study import candidates, render, subjects
+from idia_index.study import candidates
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -25,7 +24,7 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The cache, and the folder of temporary files."""
-    return tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("temporary")
+    return shared_cache(tmp_path_factory), tmp_path_factory.mktemp("temporary")
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +32,6 @@ def client(places: tuple[Path, Path]) -> Iterator[Client]:
     with serving(places[0], TMPDIR=str(places[1])) as served:
         served.enter()
         yield served
-
-
-def drawn(name: str, count: int = 30) -> list[tuple[str, bytes]]:
-    (person,) = [each for each in subjects() if each.name == name]
-    return [(f"{i}.png", png(image)) for i, image in enumerate(render(person, count))]
-
-
-def png(image: Image.Image) -> bytes:
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
 
 
 def test_the_answer_is_that_of_the_audit(client: Client, tmp_path: Path) -> None:
@@ -158,9 +146,13 @@ def test_hostile_files_are_left_out_with_their_reason(client: Client) -> None:
     assert "<svg xmlns" not in text
 
 
-def test_a_misspelt_name_is_told(client: Client) -> None:
+def test_a_misspelt_name_is_told_and_corrected(client: Client) -> None:
     person = client.new_person("Jery Taylor")
-    assert "&#39;Jerry Taylor&#39;" in client.get(f"{person}/photos").text
+    told = client.get(f"{person}/photos").text
+    assert "is not among the names" in told and f">{NAME}</button>" in told
+    assert client.post(f"{person}/name", name=NAME).status == 303
+    told = client.get(f"{person}/photos").text
+    assert f"Photos of {NAME}" in told and "is not among the names" not in told
 
 
 def test_more_bytes_than_there_is_room_for_are_refused_before_they_are_read(
@@ -218,3 +210,36 @@ def test_a_photo_can_be_cut_and_taken_back_even_the_last(client: Client) -> None
     assert client.post(f"{person}/remove", photo="0.png").status == 303
     assert "0 photos" in client.settled(f"{person}/photos")
     assert client.post(f"{person}/remove", photo="0.png").status == 422
+
+
+def test_a_corrected_table_is_read_again(client: Client, tmp_path: Path) -> None:
+    for name, data in drawn(NAME, 2):
+        (tmp_path / name).write_bytes(data)
+    table = tmp_path / "t.csv"
+    table.write_text(f"Name;Path\n{NAME};0.png\nAaron Brooks;gone.png\nJery Taylor;1.png\n")
+    group = client.upload("/people", [], path=str(table), basis="yes").headers["location"]
+    text = client.get(group).text
+    assert "1 to correct" in text and "line 3" in text and "gone.png" in text
+    assert "read as a table with semicolons" in text
+    assert "Perhaps misspelt" in text and f"nearly the same as {NAME}" in text
+    assert "takes 299 known non-members without an error; here are 0" in text
+    table.write_text(table.read_text().replace("gone.png", "1.png").replace("Jery", "Jerry"))
+    assert client.post(f"{group}/again").status == 303
+    text = client.get(group).text
+    assert "to correct" not in text and "misspelt" not in text and "2 people" in text
+
+
+def test_a_report_is_replayed_where_its_photos_lie_now(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    _, replay = replayed(client, tmp_path / "kept")
+    assert "The report holds, bit for bit" in client.get(replay).text
+    moved = (tmp_path / "kept" / "people").rename(tmp_path / "moved")
+    report = str(tmp_path / "kept" / "report.json")
+    gone = client.settled(client.post("/replay", path=report).headers["location"])
+    assert "is gone; put the image back" in gone
+    found = client.post("/replay", path=report, subjects=str(moved)).headers["location"]
+    text = client.settled(found)
+    assert "The report holds, bit for bit" in text and "8 photos lie elsewhere" in text
+    assert client.post("/replay", path=str(tmp_path)).status == 422
+    assert client.post("/delete", what=found.split("/")[-1]).status == 303
+    assert client.get(found).status == 404

@@ -1,0 +1,56 @@
+"""What documents say in fixed words, said again in the language of a page.
+
+`docs/make_catalogue.py` takes `FIXED` into the catalogue: these words are written elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+
+from idia_index.evaluation import baselines
+from idia_index.evaluation.people import (
+    ASSUMPTION,
+    CALIBRATED,
+    RAW,
+    SCALE,
+    SCALE_ASSUMED,
+    SCALE_OWN,
+)
+from idia_index.evaluation.records.baselines import BaselineRow
+from idia_index.evaluation.records.p_values import PValueSummary
+from idia_index.report.language import _
+
+_MATCHED = ("sex", "tokens", "tokens +-1", "origin", "nothing")
+FIXED = (
+    ASSUMPTION,
+    CALIBRATED,
+    RAW,
+    SCALE,
+    SCALE_ASSUMED,
+    SCALE_OWN,
+    baselines.OMITTED,
+    baselines.SWAPPED,
+    baselines.SHUFFLED_MEMBERS,
+    baselines.SHUFFLED_NON_MEMBERS,
+    *chain.from_iterable(baselines.WHAT.values()),
+    *_MATCHED,
+)
+
+
+def score_text(summary: PValueSummary) -> str:
+    """What is compared, as `PValueSummary.score` has it."""
+    score = _(CALIBRATED) if summary.calibrated else _(RAW)
+    whose = _(SCALE_ASSUMED) if summary.logit_scale_assumed else _(SCALE_OWN)
+    return f"{score} {_(SCALE).format(value=f'{summary.logit_scale:.4g}', whose=whose)}"
+
+
+def matched_text(by: Sequence[str]) -> str:
+    """What control names share with a name."""
+    return ", ".join(map(_, by)) or _("nothing")
+
+
+def baseline_text(row: BaselineRow) -> str:
+    """A baseline's title, and what it looks at."""
+    title, looks_at = baselines.WHAT[row.baseline]
+    return f"{_(title)}: {_(looks_at)}"

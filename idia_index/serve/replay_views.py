@@ -1,0 +1,59 @@
+"""A report on this computer that is made again and compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idia_index.errors import InputError
+from idia_index.pipelines.recorded_report import read_report
+from idia_index.pipelines.replay import replay
+from idia_index.serve.desk import Check, Choice
+from idia_index.serve.jobs import Progress
+from idia_index.serve.reply import check_of, desk_of, go, page, posted, running, server_of
+from idia_index.serve.uploads import Form
+
+
+@posted
+async def create(request: Request, form: Form) -> Response:
+    """Begins to make a report again."""
+    server, desk = server_of(request), desk_of(request)
+    if not server.local:
+        raise InputError("only on this machine a page may name its files")
+    if len(desk.items) >= server.limits.cases:
+        raise InputError("too much is open: delete some under My data")
+    path, moved = (form.fields.get(key, "").strip() for key in ("path", "subjects"))
+    if not path:
+        raise InputError("name the folder of the report")
+    recorded = read_report(Path(path).expanduser())
+    subjects = Path(moved).expanduser() if moved else None
+    if subjects is not None and not subjects.exists():
+        raise InputError(f"{subjects}: no such folder or table")
+    check = Check(choice=Choice(Path(recorded.report.index.path)), path=recorded.path,
+                  subjects=subjects)  # fmt: skip
+
+    def work(progress: Progress) -> None:
+        loaded = server.models.load(check.choice, progress)
+        check.result = replay(recorded, loaded.index, loaded.backend, progress, subjects)
+
+    check.job = server.jobs.add("replay", work)
+    desk.checks[check.id] = check
+    return go(f"/replay/{check.id}")
+
+
+async def show(request: Request) -> Response:
+    """How far the work is, then what holds."""
+    check = check_of(request)
+    if check.is_busy:
+        return running(request, check, f"/replay/{check.id}")
+    return page(request, "replay.html.j2", check=check)
+
+
+@posted
+async def cancel(request: Request, _: Form) -> Response:
+    """Stops what is being done."""
+    check = check_of(request)
+    check.cancel()
+    return go(f"/replay/{check.id}")
