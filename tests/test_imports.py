@@ -30,7 +30,7 @@ FOUNDATION = {
     "indexes": ("plugins", "types", "support", "errors", "indexes"),
 }
 READERS = ("pyarrow", "hyperscan", "ahocorasick_rs", "zstandard", "fsspec")  # of captions
-SERVER = ("starlette", "uvicorn", "platformdirs")
+SERVER = ("starlette", "uvicorn", "platformdirs", "markupsafe")
 LIGHT = {"numpy", "PIL", "threadpoolctl", "tomllib", "tomli", "idia_index"}  # tomli: Python 3.10
 EXTRAS = {"figures.py": "matplotlib", "documents.py": "pandas"}  # imported when they are used
 

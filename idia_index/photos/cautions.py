@@ -19,12 +19,12 @@ from idia_index.support.threads import workers
 LOOKED_AT = 8  # photos of a person; a photo takes about 30 ms beside its decoding
 _NAMED = 3
 
-_NOT = "Faces were not looked for: "
-_REMEDY = (
-    "a second person in a photo, or a face that is small or cut, hides "
+NOT_LOOKED = (
+    "Faces were not looked for: a second person in a photo, or a face that is small or cut, hides "
     "members and was not noticed. Install what finds faces ({install}) and run again, or look at "
     "the photos in the sheet of `idia-index photos`."
 )
+_NOT = NOT_LOOKED.partition(":")[0]
 
 _Seen = tuple[bool, bool, bool, bool]
 _WORDS = (
@@ -49,7 +49,7 @@ def face_cautions(
         crop: what is cut out of each first, and what finds faces.
     """
     if crop.detector is None:
-        return (_NOT + _REMEDY.format(install=install_command("faces")),)
+        return (NOT_LOOKED.format(install=install_command("faces")),)
     whole = View(view.fit, lambda width, height: view.seen(width, height) or (0, 0, width, height))
     chosen = [
         (name, photos[place])

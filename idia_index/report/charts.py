@@ -36,13 +36,13 @@ class Charts:
     sensitivity: tuple[Chart, ...] = ()
 
 
-def missing_matplotlib() -> str | None:
-    """What to say where figures cannot be drawn; None where they can."""
+def has_matplotlib() -> bool:
+    """Whether figures can be drawn."""
     try:
         draw.check_matplotlib()
-    except MissingExtraError as error:
-        return str(error)
-    return None
+    except MissingExtraError:
+        return False
+    return True
 
 
 def draw_charts(result: EvaluationResult, *, drawn: bool) -> Charts:
@@ -89,17 +89,19 @@ def _curves(evaluation: Analysis) -> tuple[Chart, ...]:
 
 
 def _curve_alt(curves: Curves) -> str:
-    said = [
-        _("{title} {first} with {fewest} and {last} with {most} images").format(
-            title=title, first=percent(curve.mean[0]), fewest=curves.sizes[0],
-            last=percent(curve.mean[-1]), most=curves.sizes[-1],
-        )
-        for title, curve in (
-            (_("true positive rate"), curves.tpr),
-            (_("false positive rate"), curves.fpr),
-        )
-        if curve is not None
-    ]  # fmt: skip
+    said = []
+    titles = ((_("true positive rate"), curves.tpr), (_("false positive rate"), curves.fpr))
+    for title, curve in titles:
+        if curve is not None:
+            sentence = ngettext(
+                "{title} {first} with {fewest} and {last} with {n} image",
+                "{title} {first} with {fewest} and {last} with {n} images",
+                curves.sizes[-1],
+            )
+            first, last = percent(curve.mean[0]), percent(curve.mean[-1])
+            said.append(
+                sentence.format(title=title, first=first, fewest=curves.sizes[0], last=last)
+            )
     return _("Line chart: {rates}").format(rates="; ".join(said))
 
 

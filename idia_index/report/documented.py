@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
+from idia_index.errors import install_command
 from idia_index.evaluation import baselines
 from idia_index.evaluation.people import (
     ASSUMPTION,
@@ -19,6 +20,7 @@ from idia_index.evaluation.people import (
 )
 from idia_index.evaluation.records.baselines import BaselineRow
 from idia_index.evaluation.records.p_values import PValueSummary
+from idia_index.photos.cautions import NOT_LOOKED, was_looked_for
 from idia_index.report.language import _
 
 _MATCHED = ("sex", "tokens", "tokens +-1", "origin", "nothing")
@@ -34,6 +36,7 @@ FIXED = (
     baselines.SHUFFLED_MEMBERS,
     baselines.SHUFFLED_NON_MEMBERS,
     *chain.from_iterable(baselines.WHAT.values()),
+    NOT_LOOKED,
     *_MATCHED,
 )
 
@@ -54,3 +57,10 @@ def baseline_text(row: BaselineRow) -> str:
     """A baseline's title, and what it looks at."""
     title, looks_at = baselines.WHAT[row.baseline]
     return f"{_(title)}: {_(looks_at)}"
+
+
+def caution_text(caution: str) -> str:
+    """A caution about the faces in photos; what was counted in them stays English."""
+    if was_looked_for([caution]):
+        return caution
+    return _(NOT_LOOKED).format(install=install_command("faces"))

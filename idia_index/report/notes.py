@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from idia_index.report.documented import caution_text
 from idia_index.report.documents import AuditResult
 from idia_index.report.format import interval, percent
 from idia_index.report.language import _, ngettext
@@ -25,7 +26,7 @@ def notes(result: AuditResult) -> list[str]:
         *_not_for_the_name(result),
         *_few_images(result),
         *_cropped(result),
-        *result.backend.cautions,
+        *map(caution_text, result.backend.cautions),
         *_names_added_or_hidden(result),
         *_nearly_candidates(result),
         *_how_computed(result),

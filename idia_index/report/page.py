@@ -5,7 +5,8 @@ The templates in `templates/` say what stands where; nothing in a page is fetche
 
 from __future__ import annotations
 
-from idia_index.report.charts import draw_charts, missing_matplotlib
+from idia_index.errors import install_command
+from idia_index.report.charts import draw_charts, has_matplotlib
 from idia_index.report.documented import baseline_text, score_text
 from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.report.glossary import glossary
@@ -140,12 +141,12 @@ def _leak(result: EvaluationResult) -> str:
 def _of_evaluation(result: EvaluationResult) -> dict[str, object]:
     """What only the sections of an evaluation take."""
     evaluation = result.evaluation
-    missing = missing_matplotlib()
+    drawn = has_matplotlib()
     curves, rates = rate_curves(evaluation.curves), evaluation.sensitivity.tau_by_images
     small = result.p_values.non_members_small
     return {
-        "tables_only": missing is not None,
-        "charts": draw_charts(result, drawn=missing is None),
+        "tables_only": "" if drawn else install_command("report"),
+        "charts": draw_charts(result, drawn=drawn),
         "rate_curves": curves,
         "rate_columns": [(title, "n") for title, _ in curves],
         "size_columns": [(str(size), "n") for size in evaluation.curves.sizes],
