@@ -83,7 +83,7 @@ $(DEMO_ENV)/ready: setup.cfg
 
 $(DEV_ENV)/ready: setup.cfg
 	$(PYTHON) -m venv $(DEV_ENV)
-	$(DEV_ENV)/bin/python -m pip install -q -e '.[export,torch,cpu,report,photos,members,pandas,http,serve,dev,docs]'
+	$(DEV_ENV)/bin/python -m pip install -q -e '.[export,torch,cpu,report,photos,members,pandas,http,serve,cluster,dev,docs]'
 	touch $@
 
 # infinity needs numpy 1, and versions of its time.

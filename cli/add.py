@@ -14,6 +14,7 @@ from idia_index.cli.name_notes import tell_left_out, tell_names, tell_reading, t
 from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
+    engine_options,
     json_option,
     names_strict_option,
     override_options,
@@ -26,6 +27,7 @@ from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.pipelines.change import add_names, add_templates
 from idia_index.pipelines.readable_names import with_readable_names
+from idia_index.registry import Engine
 from idia_index.support.text import counted
 
 KNOWN = "is there already"
@@ -71,6 +73,7 @@ class AddResult:
     help="Templates to add, with {0} or {name}, one a line.",
 )
 @override_options
+@engine_options
 @json_option
 @names_strict_option
 @progress_option
@@ -82,6 +85,7 @@ def command(
     model: str | None,
     device: str | None,
     session: Session,
+    engine: Engine,
     as_json: bool,
     strict: bool,
     show_progress: bool | None,
@@ -105,6 +109,7 @@ def command(
     with Stages(show_progress) as stages:
         stages("loading the model")
         loaded = backend_of(opened, backend, model, device, session)
+        loaded.engine = engine
         tell_backend(loaded)
         progress = partial(stages, "encoding prompts")
         if names is not None:

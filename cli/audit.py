@@ -12,6 +12,7 @@ from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
     crop_option,
+    engine_options,
     json_option,
     members_option,
     override_options,
@@ -37,6 +38,7 @@ from idia_index.pipelines.labels import (
     is_of_labels,
     load_labeler_for,
 )
+from idia_index.registry import Engine
 
 
 @click.command(
@@ -67,6 +69,7 @@ from idia_index.pipelines.labels import (
 @tau_option
 @verify_option
 @override_options
+@engine_options
 @policy_options
 @json_option
 @progress_option
@@ -88,6 +91,7 @@ def command(
     model: str | None,
     device: str | None,
     session: Session,
+    engine: Engine,
     policy: Policy,
     as_json: bool,
     show_progress: bool | None,
@@ -117,11 +121,13 @@ def command(
                                   progress=partial(progress, "asking for labels"))  # fmt: skip
         elif out is None:
             loaded = backend_of(opened, backend, model, device, session)
+            loaded.engine = engine
             result = audit(opened, loaded, people, tau=tau, strict=strict,
                            reference_faces=reference_faces, groups=groups,
                            progress=progress)  # fmt: skip
         else:
             loaded = backend_of(opened, backend, model, device, session)
+            loaded.engine = engine
             result, report = audit_into(
                 out, opened, loaded, people, subjects, tau=tau, strict=strict,
                 include_images=include_images, reference_faces=reference_faces, groups=groups,

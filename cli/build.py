@@ -15,6 +15,7 @@ from idia_index import Backend, Index, Session, build_index, read_names, read_te
 from idia_index.cli.name_notes import tell_names, tell_reading, tell_refused
 from idia_index.cli.options import (
     DIRECTORY,
+    engine_options,
     json_option,
     mismatch_options,
     model_options,
@@ -32,7 +33,7 @@ from idia_index.pipelines.candidates import ORIGINS, Drawing, NameList, all_cand
 from idia_index.pipelines.labels import build_label_index
 from idia_index.pipelines.load import load_model
 from idia_index.pipelines.readable_names import with_readable_names
-from idia_index.registry import LabelerPlugin, load_index_type, load_labeler
+from idia_index.registry import Engine, LabelerPlugin, load_index_type, load_labeler
 from idia_index.support.text import counted
 
 MANY = 1_000_000  # names, from which it takes seconds to draw them and look at them
@@ -147,6 +148,7 @@ class BuildResult:
     help="Labels that one question to the labeler may hold.",
 )
 @model_options
+@engine_options
 @json_option
 @names_strict_option
 @progress_option
@@ -168,6 +170,7 @@ def command(
     dtype: str,
     device: str | None,
     session: Session,
+    engine: Engine,
     image_size: int | None,
     labeler: str | None,
     most_labels: int | None,
@@ -210,6 +213,7 @@ def command(
                             **mismatch_options(allow_activation_mismatch),
                             **source_options(preprocess, activation, weights,
                                              image_size))  # fmt: skip
+        loaded.engine = engine
         tell_model(loaded)
         if not already:
             check_room(index, loaded, total, len(templates), index_type)

@@ -11,6 +11,7 @@ from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
     crop_option,
+    engine_options,
     json_option,
     members_option,
     override_options,
@@ -30,6 +31,7 @@ from idia_index.pipelines.about import About
 from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.recorded_results import read_results
 from idia_index.pipelines.report_files import evaluate_evidence
+from idia_index.registry import Engine
 from idia_index.support.number_lists import numbers
 
 DEFAULTS = Settings()
@@ -82,6 +84,7 @@ DEFAULTS = Settings()
 @crop_option
 @tau_option
 @override_options
+@engine_options
 @policy_options
 @json_option
 @progress_option
@@ -108,6 +111,7 @@ def command(
     model: str | None,
     device: str | None,
     session: Session,
+    engine: Engine,
     policy: Policy,
     as_json: bool,
     show_progress: bool | None,
@@ -147,6 +151,7 @@ def command(
         with Stages(show_progress) as progress:
             progress("loading the model")
             loaded = backend_of(opened, backend, model, device, session)
+            loaded.engine = engine
             evidence = gather(
                 opened, loaded, people, settings, strict=strict,
                 reference_faces=reference_faces, progress=progress,

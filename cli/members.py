@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from idia_index import read_names
-from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
+from idia_index.cli.options import DIRECTORY, ENGINE, json_option, progress_option, write_json
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import note, notes, say
 from idia_index.pipelines.members import (
@@ -20,6 +20,7 @@ from idia_index.pipelines.members import (
     Options,
     find_members,
 )
+from idia_index.registry import load_engine
 from idia_index.support.columns import pairs
 from idia_index.support.text import shown_path
 
@@ -81,7 +82,12 @@ _NOTES_SHOWN = 20
     help="Write hits.parquet: file, row, address, key and caption of every hit. Personal data.",
 )
 @click.option("--strict", is_flag=True, help="A file that cannot be read is an error.")
-@click.option("--workers", type=click.IntRange(1), help="Processes; by default one a core.")
+@ENGINE
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Processes; by default one a core. With --engine, workers of the cluster.",
+)
 @json_option
 @progress_option
 def command(
@@ -93,6 +99,8 @@ def command(
     id_columns: tuple[str, ...],
     duplicates: bool,
     hashes: bool,
+    engine: str,
+    workers: int | None,
     as_json: bool,
     show_progress: bool | None,
     **given: Any,
@@ -108,6 +116,8 @@ def command(
         format=form,
         identify=duplicates or given["unique_by"] is not None,
         hash_files=hashes,
+        workers=workers,
+        engine=None if engine == "local" else load_engine(engine, workers=workers),
         **given,
     )
     with Stages(show_progress) as progress:

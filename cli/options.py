@@ -12,7 +12,7 @@ import click
 
 from idia_index import Backend, Index, Session, load_backend_for
 from idia_index.cli.terminal import is_quiet, note, say
-from idia_index.registry import BACKEND_DTYPES
+from idia_index.registry import BACKEND_DTYPES, load_engine
 from idia_index.support.documents import to_json
 from idia_index.support.text import json_text
 
@@ -189,6 +189,46 @@ _SESSION = (
     click.option("--accept-truncation", is_flag=True,
                  help="Take embeddings of prompts that the service may have cut."),
 )  # fmt: skip
+
+
+ENGINE = click.option(
+    "--engine",
+    metavar="local|ray[:ADDRESS]",
+    default="local",
+    show_default=True,
+    help="What runs the work: this process, or workers of a Ray cluster (extra `cluster`), by "
+    "default that of RAY_ADDRESS, else one that is started here.",
+)
+GPUS_PER_WORKER = click.option(
+    "--gpus-per-worker",
+    type=float,
+    metavar="N",
+    help="GPUs of each worker of a cluster, or a share of one; by default none.",
+)
+
+
+def engine_options(function: F) -> F:
+    """Adds what says where long work runs, as the one argument `engine`."""
+
+    @wraps(function)
+    def packed(
+        *, engine: str, workers: int | None, gpus_per_worker: float | None, **options: Any
+    ) -> Any:
+        loaded = load_engine(engine, workers=workers, gpus_per_worker=gpus_per_worker)
+        return function(**options, engine=loaded)
+
+    command = cast(F, packed)
+    for option in (GPUS_PER_WORKER, _WORKERS, ENGINE):
+        command = option(command)
+    return command
+
+
+_WORKERS = click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Workers of a cluster; by default one for each processor, or for each GPU.",
+)
 
 
 def model_options(function: F) -> F:

@@ -11,6 +11,7 @@ import click
 from idia_index import Session
 from idia_index.cli.options import (
     DIRECTORY,
+    engine_options,
     json_option,
     override_options,
     progress_option,
@@ -22,6 +23,7 @@ from idia_index.cli.terminal import say
 from idia_index.pipelines.load import load_backend_at
 from idia_index.pipelines.repair import repair
 from idia_index.pipelines.verify import Finding
+from idia_index.registry import Engine
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class RepairResult:
 @click.command(epilog="\b\nExample:\n  idia-index repair people.idia")
 @click.argument("index", type=DIRECTORY)
 @override_options
+@engine_options
 @json_option
 @progress_option
 def command(
@@ -52,6 +55,7 @@ def command(
     model: str | None,
     device: str | None,
     session: Session,
+    engine: Engine,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -61,6 +65,7 @@ def command(
         loaded = load_backend_at(
             index, model=model, backend=backend, device=device, session=session
         )
+        loaded.engine = engine
         tell_backend(loaded)
         stages("checking files")
         done = repair(index, loaded, partial(stages, "encoding prompts"))

@@ -13,6 +13,7 @@ from idia_index import Backend, Session
 from idia_index.cli.options import (
     DIRECTORY,
     SourceOptions,
+    engine_options,
     json_option,
     mismatch_options,
     progress_option,
@@ -33,6 +34,7 @@ from idia_index.pipelines.studies.definition import STUDIES, Study, read_study, 
 from idia_index.pipelines.studies.dry_run import fit_to, write_dry_images
 from idia_index.pipelines.studies.models import ACTIVATIONS, Activation, StudyModel, parse_models
 from idia_index.pipelines.studies.run import Run
+from idia_index.registry import Engine
 from idia_index.support.text import counted
 
 DEMO = StudyModel("demo", "demo", "demo")
@@ -75,6 +77,7 @@ DEMO = StudyModel("demo", "demo", "demo")
     help="Side of the square that a hosted model reads; see build.",
 )  # fmt: skip
 @session_options
+@engine_options
 @click.option("--device", help="cpu, cuda, ...; by default the best that works.")
 @click.option(
     "--dry-run", is_flag=True,
@@ -101,6 +104,7 @@ def command(
     backend: str,
     device: str | None,
     session: Session,
+    engine: Engine,
     image_size: int | None,
     dry_run: bool,
     dry_images: int,
@@ -134,6 +138,7 @@ def command(
         folders_of = partial(_session_in, session, run)
         options = source_options(None, None, None, image_size)
         load = partial(_load, backend, device, activation, options, folders_of) if models else _demo
+        load = partial(_with, engine, load)
         results = conduct(run, parsed or [DEMO], load, progress)
     tell_skipped(each.reason for each in results.skipped)
     if as_json:
@@ -167,6 +172,12 @@ def _load(
     return load_model(
         model.spec, backend, device=device, session=session_of(model), **allowed, **options
     )
+
+
+def _with(engine: Engine, load: Callable[[StudyModel], Backend], model: StudyModel) -> Backend:
+    loaded = load(model)
+    loaded.engine = engine
+    return loaded
 
 
 def _demo(_: StudyModel) -> Backend:

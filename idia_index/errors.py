@@ -51,6 +51,10 @@ class ServiceError(IdiaIndexError):
     """
 
 
+class LostWorkError(IdiaIndexError):
+    """Workers of an engine failed at a part of the work again and again; the rest of it is kept."""
+
+
 class PolicyError(IdiaIndexError):
     """A rule of a policy that was given does not hold; the command line exits with 3."""
 

@@ -10,6 +10,7 @@ from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError, RefusedError
 from idia_index.plugins import BACKEND_DTYPES as BACKEND_DTYPES
 from idia_index.plugins import BackendPlugin, IndexType, Session
+from idia_index.plugins import Engine as Engine
 from idia_index.plugins.labeler import LabelerPlugin as LabelerPlugin
 from idia_index.support.offline import go_offline, is_offline, send_nothing
 
@@ -17,6 +18,7 @@ BACKENDS = "idia_index.backends"
 INDEXES = "idia_index.indexes"
 LABELERS = "idia_index.labelers"
 FACES = "idia_index.faces"
+ENGINES = "idia_index.engines"
 
 
 def available(group: str) -> dict[str, EntryPoint]:
@@ -24,7 +26,10 @@ def available(group: str) -> dict[str, EntryPoint]:
     return {point.name: point for point in sorted(entry_points(group=group), key=lambda p: p.name)}
 
 
-_WHAT = {BACKENDS: "backend", INDEXES: "index type", FACES: "face detector", LABELERS: "labeler"}
+_WHAT = {
+    BACKENDS: "backend", INDEXES: "index type", FACES: "face detector", LABELERS: "labeler",
+    ENGINES: "engine",
+}  # fmt: skip
 
 
 def load_plugin(group: str, name: str) -> Any:
@@ -84,6 +89,7 @@ def load_backend(
     allowed = {"session": session or Session()} if _is_hosted(loaded, name, session) else {}
     plugin: BackendPlugin = construct(model=model, device=device, dtype=dtype, **options, **allowed)
     plugin.load_options = {"dtype": dtype, **options}
+    plugin.asked_device = device
     return Backend(plugin)
 
 
@@ -142,3 +148,29 @@ def load_index_type(name: str) -> IndexType:
         )
     loaded: type[IndexType] = load_plugin(INDEXES, name)
     return loaded()
+
+
+def load_engine(
+    spec: str = "local", *, workers: int | None = None, gpus_per_worker: float | None = None
+) -> Engine:
+    """The engine of `--engine`.
+
+    Args:
+        spec: "local", "ray", "ray:ADDRESS", or a plugin's name.
+        workers: how many workers it has; None: as many as suit it.
+        gpus_per_worker: GPUs that each of them has, or a share of one; None: none.
+
+    Raises:
+        IdiaIndexError: there is no such engine here, or it cannot do what is asked of it.
+    """
+    name, _, address = spec.partition(":")
+    construct: type[Any] = load_plugin(ENGINES, name)
+    engine: Engine = construct(
+        address=address or None, workers=workers, gpus_per_worker=gpus_per_worker
+    )
+    return engine
+
+
+def engine_of(backend: BackendPlugin) -> Engine:
+    """What runs a model's long jobs: its engine, or this process."""
+    return backend.engine or load_engine()

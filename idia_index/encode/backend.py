@@ -60,6 +60,8 @@ class Backend(Encoder):
         self.model = plugin.model
         self.notes = plugin.notes
         self.device = plugin.device
+        self.asked_device = plugin.asked_device
+        self.engine = plugin.engine
         self.text_tower = plugin.text_tower
         self.logit_scale = plugin.logit_scale
         self.text_batch = plugin.text_batch

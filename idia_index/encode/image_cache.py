@@ -14,6 +14,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,16 @@ class ImageCache:
         self._dim = fingerprint.dim
         self._record = np.dtype([("key", "V32"), ("row", "<f4", fingerprint.dim), ("sum", "V16")])
         self._rows = self._read() if self._on else {}
+        self._writes = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Elsewhere it knows what is remembered by then, and leaves writing to this process."""
+        kept = {name: value for name, value in self.__dict__.items() if name != "_rows"}
+        return {**kept, "_path": self._path.absolute(), "_writes": False}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._rows = self._read() if self._on else {}
 
     def key(self, sha256: str) -> bytes | None:
         """What finds an image file's embedding; None where nothing is remembered."""
@@ -68,6 +79,8 @@ class ImageCache:
         if not self._on or not pairs:
             return
         self._rows.update(pairs)
+        if not self._writes:
+            return
         records = np.zeros(len(pairs), self._record)
         for place, (key, row) in enumerate(pairs):
             records[place] = (np.void(key), row, np.void(_sum(key, row)))

@@ -58,8 +58,19 @@ def encode_images(backend: BackendPlugin, images: Sequence[ImageSource]) -> Floa
     return out
 
 
+def run_size(backend: BackendPlugin, count: int) -> int:
+    """Images that are embedded at a time, of `count`: all threads end at about the same time."""
+    threads = _threads(backend)
+    rounds = math.ceil(count / (threads * IMAGE_BATCH))
+    return backend.image_batch or math.ceil(count / (threads * max(1, rounds)))
+
+
+def _threads(backend: BackendPlugin) -> int:
+    return backend.image_workers if backend.image_workers > 1 else workers()
+
+
 def encode_each(
-    backend: BackendPlugin, count: int, load: Load
+    backend: BackendPlugin, count: int, load: Load, size: int | None = None
 ) -> Iterator[tuple[range, list[Found]]]:
     """Runs of places, in order, with what came of each place.
 
@@ -67,6 +78,7 @@ def encode_each(
         backend: the model.
         count: how many places there are.
         load: called in threads.
+        size: places of a run; None: those of `run_size`.
 
     Yields:
         A run, and of each of its places the embedding float32 [D], a unit row; why there is none;
@@ -75,10 +87,7 @@ def encode_each(
     if not count:
         return
     backend.expect_images(count)
-    # As many runs as make all threads end at about the same time.
-    threads = backend.image_workers if backend.image_workers > 1 else workers()
-    rounds = math.ceil(count / (threads * IMAGE_BATCH))
-    size = backend.image_batch or math.ceil(count / (threads * rounds))
+    threads, size = _threads(backend), size or run_size(backend, count)
     runs = [range(start, min(start + size, count)) for start in range(0, count, size)]
     job = _Job(backend, load, Semaphore(backend.image_workers), Room(), threads)
     with backend.image_threads() as prepare:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -43,6 +44,10 @@ class Crop:
     boxes: Mapping[Path, Box] | None = None
     centre: bool = False
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Elsewhere the detector is loaded again."""
+        return _elsewhere, (self.text, self.margin, self.boxes, self.centre)
+
     @property
     def key(self) -> str:
         """What tells embeddings of photos cropped otherwise apart; empty for none."""
@@ -75,6 +80,22 @@ class Crop:
         return _around(faces[0], self.margin, image) if faces else None
 
 
+def _elsewhere(
+    text: str, margin: float | None, boxes: Mapping[Path, Box] | None, centre: bool
+) -> Crop:
+    detector = None if margin is None else needed_detector("--crop face")
+    if margin is not None and _faces_text(margin, detector) != text:
+        raise InputError(
+            f"a worker finds faces with {detector}, the command crops to {text}; install the same "
+            "on all machines"
+        )
+    return Crop(text, detector, margin, boxes, centre)
+
+
+def _faces_text(margin: float, detector: Detector | None) -> str:
+    return f"face, margin {margin:g}, {detector}"
+
+
 def _around(face: Box, margin: float, image: Image.Image) -> Box:
     """A square around a face, moved and cut to lie within the photo."""
     side = min(max(face.width, face.height) * (1 + 2 * margin), *image.size)
@@ -96,7 +117,7 @@ def read_crop(text: str) -> Crop:
     if found := _FACE.fullmatch(text):
         detector = needed_detector("--crop face")
         margin = float(found.group(1) or MARGIN)
-        return Crop(f"face, margin {margin:g}, {detector}", detector, margin=margin)
+        return Crop(_faces_text(margin, detector), detector, margin=margin)
     path = Path(text)
     if not path.is_file():
         raise InputError(

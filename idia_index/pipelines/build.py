@@ -20,7 +20,6 @@ from idia_index.pipelines.shard_writing import (
     new_shards,
     quiet,
     write_lookup,
-    write_shards,
 )
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import make_names
@@ -114,8 +113,8 @@ def build_index(
         embeddings.check_grid(backend, grid, run.start, run.stop)
     with creating(store, partial(_check_free, store, plan, resume)):
         store.write_plan(plan)
-        jobs = new_shards(store, load_index_type(index_type), backend, grid, plan.shard_names)
-        shards = write_shards(jobs, store.notes.shards(), Counter(len(grid), progress))
+        counter = Counter(len(grid), progress)
+        shards = new_shards(backend, store, index_type, grid, plan.shard_names, counter)
         lookup = write_lookup(store, len(shards), 0, grid.names)
         confirm(store, backend)
         versions = library_versions(backend.device)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 import multiprocessing
 import os
 import shutil
-import tarfile
 import threading
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from idia_index.captions import parquet
@@ -22,9 +18,19 @@ from idia_index.captions.columns import arrow
 from idia_index.captions.matching import Matcher
 from idia_index.captions.records import Columns, Found, Source
 from idia_index.captions.rules import Rule
-from idia_index.captions.search import Search, load, save, search_source
+from idia_index.captions.search import Search, load
 from idia_index.captions.sources import expand
-from idia_index.errors import IdiaIndexError, InputError, MissingExtraError
+from idia_index.errors import IdiaIndexError, InputError
+from idia_index.pipelines.caption_units import (
+    SearchUnits,
+    Unit,
+    UnitFiles,
+    damage,
+    reason,
+    search_unit,
+    unit_file,
+)
+from idia_index.plugins import Engine
 from idia_index.prompts.packed_names import NameList
 from idia_index.support.files import private_folder, write_whole
 from idia_index.support.locks import writer_lock
@@ -38,7 +44,7 @@ Progress = Callable[[str, int, int], None]
 class Options:
     """How captions are searched: see `idia-index members`.
 
-    `format` None detects it; `workers` None is one for each core.
+    `format` None detects it; `workers` None is one for each core; `engine` None is processes here.
     """
 
     rule: Rule = "name"
@@ -50,6 +56,7 @@ class Options:
     identify: bool = True
     hash_files: bool = True
     workers: int | None = None
+    engine: Engine | None = None
 
 
 @dataclass(frozen=True)
@@ -97,19 +104,19 @@ def search_captions(
     with writer_lock(work / "lock"):
         _claim(work, units, names, options)
         jobs = [
-            (number, unit)
-            for number, unit in enumerate(units)
-            if not (work / f"{number:06d}.npz").exists()
+            Unit(number, source)
+            for number, source in enumerate(units)
+            if not unit_file(work, number).exists()
         ]
-        for number, reason in _run(jobs, search, work, options, progress):
-            damaged.setdefault(units[number].place, reason)
+        for number, why in _run(jobs, search, work, options, progress):
+            damaged.setdefault(units[number].place, why)
             if options.strict:
                 break
     if damaged and (options.strict or len(damaged) == len(sources)):
         place, reason = next(iter(damaged.items()))
         raise InputError(f"{_told(place, reason)}; repair it or leave it out")
     paths = {
-        number: work / f"{number:06d}.npz"
+        number: unit_file(work, number)
         for number, unit in enumerate(units)
         if unit.place not in damaged
     }
@@ -131,8 +138,8 @@ def _units(sources: list[Source], damaged: dict[str, str]) -> list[Source]:
     for source in sources:
         try:
             units += parquet.parts(source) if source.format == "parquet" else [source]
-        except _damage() as error:
-            damaged[source.place] = _reason(error)
+        except damage() as error:
+            damaged[source.place] = reason(error)
     return units
 
 
@@ -141,8 +148,8 @@ def _claim(work: Path, units: list[Source], names: NameList, options: Options) -
     digest = hashlib.sha256("\n".join(names).encode("utf-8")).hexdigest()
     asked = {
         name: value
-        for name, value in asdict(options).items()
-        if name not in ("workers", "strict", "unique_by")
+        for name, value in asdict(replace(options, engine=None)).items()
+        if name not in ("workers", "engine", "strict", "unique_by")
     }
     plan = {
         "format": "idia-index/members-work/1",
@@ -165,41 +172,56 @@ _searching: Search | None = None  # what a worker inherits
 
 
 def _run(
-    jobs: list[tuple[int, Source]],
-    search: Search,
-    work: Path,
-    options: Options,
-    progress: Progress,
+    jobs: list[Unit], search: Search, work: Path, options: Options, progress: Progress
 ) -> Iterator[tuple[int, str]]:
     """Does the jobs; yields those that failed, with the reason."""
-    total = sum(unit.size for _, unit in jobs) >> 20
+    total = sum(unit.source.size for unit in jobs) >> 20
     done = 0
-    sizes = {number: unit.size for number, unit in jobs}
-    for number, reason in _outcomes(jobs, search, work, options):
-        done += sizes[number]
+    outcomes = _on_cores if options.engine is None else _on_engine
+    for unit, why in outcomes(jobs, search, work, options):
+        done += unit.source.size
         progress("searching captions, MiB of files", done >> 20, total)
-        if reason is not None:
-            yield number, reason
+        if why is not None:
+            yield unit.number, why
 
 
-def _outcomes(
-    jobs: list[tuple[int, Source]], search: Search, work: Path, options: Options
-) -> Iterator[tuple[int, str | None]]:
+def _on_engine(
+    jobs: list[Unit], search: Search, work: Path, options: Options
+) -> Iterator[tuple[Unit, str | None]]:
+    assert options.engine is not None
+    found: list[tuple[Unit, str | None]] = []
+
+    def collect(unit: Unit, made: UnitFiles) -> None:
+        for name, data in made.files.items():
+            write_whole(work / name, data)
+        found.append((unit, made.damaged))
+
+    task = SearchUnits(
+        list(search.matcher.names), search.matcher.rule, search.columns, search.identify,
+        search.hash_files, search.list_hits,
+    )  # fmt: skip
+    options.engine.run(task, jobs, collect, lambda _: None)
+    yield from found
+
+
+def _on_cores(
+    jobs: list[Unit], search: Search, work: Path, options: Options
+) -> Iterator[tuple[Unit, str | None]]:
     global _searching
     _searching = search
     workers = min(options.workers or _cores(), len(jobs))
     if workers <= 1 or "fork" not in multiprocessing.get_all_start_methods():
-        yield from (_work(number, unit, work) for number, unit in jobs)
+        yield from (_work(unit, work) for unit in jobs)
         return
     context = multiprocessing.get_context("fork")  # the automaton is shared, however large
     parent = os.getpid()
     with ProcessPoolExecutor(workers, context, _watch, (parent,)) as pool:
-        waiting: set[Future[tuple[int, str | None]]] = set()
+        waiting: set[Future[tuple[Unit, str | None]]] = set()
         queue = iter(jobs)
         try:
             while True:
-                for number, unit in queue:
-                    waiting.add(pool.submit(_work, number, unit, work))
+                for unit in queue:
+                    waiting.add(pool.submit(_work, unit, work))
                     if len(waiting) >= 2 * workers:
                         break
                 if not waiting:
@@ -213,6 +235,11 @@ def _outcomes(
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _work(unit: Unit, work: Path) -> tuple[Unit, str | None]:
+    assert _searching is not None
+    return unit, search_unit(unit, _searching, work)
 
 
 def _cores() -> int:
@@ -229,38 +256,3 @@ def _watch(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=look, daemon=True).start()
-
-
-def _work(number: int, unit: Source, work: Path) -> tuple[int, str | None]:
-    """Searches one unit and writes what was found; the reason where it is damaged."""
-    assert _searching is not None
-    path = work / f"{number:06d}.npz"
-    try:
-        table = path.with_suffix(".parquet") if _searching.list_hits else None
-        save(search_source(unit, _searching, table), path)
-    except MissingExtraError:
-        raise
-    except _damage() as error:
-        return number, _reason(error)
-    return number, None
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    """What reading a damaged file raises."""
-    kinds: list[type[Exception]] = [
-        InputError, OSError, ValueError, EOFError, KeyError, zlib.error, tarfile.TarError,
-        csv.Error, json.JSONDecodeError, arrow().ArrowException,
-    ]  # fmt: skip
-    try:
-        import zstandard
-    except ImportError:
-        pass
-    else:
-        kinds.append(zstandard.ZstdError)
-    return tuple(kinds)
-
-
-def _reason(error: Exception) -> str:
-    """The error in one line, short: readers quote what they choke on."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else text[:300] + "..."

@@ -15,13 +15,13 @@ from idia_index.pipelines.changing import Change, changing, names_sha256
 from idia_index.pipelines.shard_writing import (
     BuildProgress,
     Counter,
+    Piece,
     announce,
     confirm,
-    new_part,
+    new_parts,
     new_shards,
     quiet,
     write_lookup,
-    write_shards,
 )
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.packed_names import NameList
@@ -76,10 +76,10 @@ def _append(change: Change, backend: Backend, grid: PromptGrid, progress: BuildP
         embeddings.check_grid(backend, grid, run.start, run.stop)
     announce(backend, [grid])
     change.begin("add", names_sha256=names_sha256(grid.names))
-    jobs = new_shards(
-        store, change.index_type, backend, grid, plan.shard_names, number, manifest.stored
+    counter = Counter(len(grid), progress)
+    shards = new_shards(
+        backend, store, plan.kind, grid, plan.shard_names, counter, number, manifest.stored
     )
-    shards = write_shards(jobs, store.notes.shards(), Counter(len(grid), progress))
     confirm(store, backend)
     number += len(shards)
     lookups = list(manifest.lookups)
@@ -163,15 +163,12 @@ def _append_templates(
     texts = tuple(template.text for template in templates)
     change.begin("templates", templates=texts)
     number, first = manifest.next_number, len(change.index.templates)
-    jobs = (
-        new_part(
-            store, change.index_type, backend, PromptGrid(templates, names.shard(place)),
-            number + place, first,
-        )
+    pieces = (
+        Piece(number + place, names.shard(place), templates, first_template=first)
         for place in places
-    )  # fmt: skip
-    total = manifest.stored * len(templates)
-    parts = write_shards(jobs, store.notes.parts(), Counter(total, progress))
+    )
+    counter = Counter(manifest.stored * len(templates), progress)
+    parts = new_parts(backend, store, manifest.plan.kind, pieces, counter)
     confirm(store, backend)
     grown = replace(
         manifest,

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +24,14 @@ from idia_index.search.open import open_as_is, open_index
 from idia_index.store.directory import Store
 from idia_index.store.manifest_json import FORMAT, Manifest, manifest_text
 from idia_index.support.text import shown
+from idia_index.support.versions import installed_versions
 
 DEVICE = "device"  # beside the versions: what the texts were encoded on
-_PACKAGES = (
-    "idia-index", "numpy", "pillow", "torch", "open_clip_torch", "onnxruntime",
-    "faiss-cpu", "faiss-gpu", "faiss-gpu-cu12",
-)  # fmt: skip
 
 
 def library_versions(device: str | None = None) -> dict[str, str]:
     """Versions of what computes, of those that are installed, and the device if it is known."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
+    found = installed_versions()
     return found if device is None else {**found, DEVICE: device}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -14,7 +13,16 @@ from idia_index.encode.image_cache import ANSWERS, FILE
 from idia_index.encode.label_answers import FILE as LABELS
 from idia_index.errors import DamagedIndexError
 from idia_index.pipelines.changing import Change, changing
-from idia_index.pipelines.shard_writing import Counter, Job, quiet, write_lookup, write_shards
+from idia_index.pipelines.shard_writing import (
+    Counter,
+    Piece,
+    WriteRows,
+    quiet,
+    write_lookup,
+    write_shards,
+)
+from idia_index.plugins.engine import Tell
+from idia_index.registry import load_engine
 from idia_index.search.index import Index
 from idia_index.store.manifest_json import FORMAT, Manifest, ShardEntry
 from idia_index.types import Float32
@@ -92,7 +100,8 @@ def _runs(index: Index) -> Iterator[tuple[list[int], bool]]:
 
 def _write(change: Change, runs: list[tuple[list[int], bool]]) -> tuple[list[ShardEntry], int]:
     """The shards of the new state, and the next number that is free."""
-    manifest, noted = change.manifest, change.store.notes.shards()
+    manifest = change.manifest
+    task = _CopyRows(change.store, manifest.plan.kind, change.index)
     number, shards, first = manifest.next_number, list[ShardEntry](), 0
     for run, keep in runs:
         if keep:
@@ -102,8 +111,8 @@ def _write(change: Change, runs: list[tuple[list[int], bool]]) -> tuple[list[Sha
             continue
         count = sum(len(change.index.stored_names.live(place)) for place in run)
         lost = _errors([manifest.shards[place] for place in run])
-        jobs = _jobs(change, range(first, first + count), number)
-        for entry in write_shards(jobs, noted, Counter(0, quiet)):
+        pieces = _pieces(change, range(first, first + count), number)
+        for entry in write_shards(task, pieces, Counter(0, quiet), load_engine()):
             number += 1
             (part,) = entry.parts
             both = zip(part.errors, lost, strict=True)
@@ -113,11 +122,14 @@ def _write(change: Change, runs: list[tuple[list[int], bool]]) -> tuple[list[Sha
     return shards, number
 
 
-def _jobs(change: Change, ids: range, number: int) -> Iterator[Job[ShardEntry]]:
-    """Whole shards of the names of some ids, whose files are called by `number` and more."""
-    index, size = change.index, change.manifest.plan.shard_names
+@dataclass
+class _CopyRows(WriteRows):
+    """Writes names' rows again, by their ids."""
 
-    def rows(some: range, _: Counter) -> Float32:
+    index: Index
+
+    def compute(self, given: Piece, tell: Tell) -> Float32:
+        index, some = self.index, range(given.first, given.first + len(given.names))
         found = np.stack([index.text_embeddings(t, some) for t in range(len(index.templates))])
         if not np.isfinite(found).all():
             raise DamagedIndexError(
@@ -126,11 +138,13 @@ def _jobs(change: Change, ids: range, number: int) -> Iterator[Job[ShardEntry]]:
             )
         return found
 
+
+def _pieces(change: Change, ids: range, number: int) -> Iterator[Piece]:
+    """Whole shards of the names of some ids, whose files are called by `number` and more."""
+    size = change.manifest.plan.shard_names
     for place, start in enumerate(range(ids.start, ids.stop, size), number):
-        some = range(start, min(start + size, ids.stop))
-        names = index.stored_names[some.start : some.stop]
-        write = partial(change.store.write_shard, place, start, names, index_type=change.index_type)
-        yield Job(place, 0, partial(rows, some), write)
+        names = change.index.stored_names[start : min(start + size, ids.stop)]
+        yield Piece(place, names, (), start)
 
 
 def _errors(shards: list[ShardEntry]) -> list[float]:

@@ -13,17 +13,15 @@ from idia_index.pipelines.changing import Change, changing
 from idia_index.pipelines.shard_writing import (
     BuildProgress,
     Counter,
-    Job,
+    Piece,
     confirm,
-    new_part,
+    new_parts,
     quiet,
     write_lookup,
-    write_shards,
 )
 from idia_index.pipelines.verify import Finding, verify
-from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.templates import make_templates
-from idia_index.store.manifest_json import PartEntry, ShardEntry
+from idia_index.store.manifest_json import ShardEntry
 from idia_index.store.remedies import can_be_repaired
 
 LOOKUP_FILES = (".keys", ".sums")
@@ -91,16 +89,16 @@ def _encode(
     """The shards, with new files for the bad parts."""
     plan, shards = change.manifest.plan, list(change.manifest.shards)
 
-    def jobs() -> Iterator[Job[PartEntry]]:
+    def pieces() -> Iterator[Piece]:
         for number, (shard, place) in enumerate(bad, change.manifest.next_number):
             part = shards[shard].parts[place]
             first = part.first_template
             templates = make_templates(plan.templates[first : first + part.templates])
-            grid = PromptGrid(templates, change.index.stored_names.shard(shard))
-            yield new_part(change.store, change.index_type, backend, grid, number, first)
+            names = change.index.stored_names.shard(shard)
+            yield Piece(number, names, templates, first_template=first)
 
     prompts = sum(shards[s].count * shards[s].parts[p].templates for s, p in bad)
-    written = write_shards(jobs(), change.store.notes.parts(), Counter(prompts, progress))
+    written = new_parts(backend, change.store, plan.kind, pieces(), Counter(prompts, progress))
     confirm(change.store, backend)
     for (shard, place), part in zip(bad, written, strict=True):
         parts = list(shards[shard].parts)

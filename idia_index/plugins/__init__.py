@@ -1,4 +1,4 @@
-"""What plugins implement: a backend (texts and images in, vectors out) and an index type."""
+"""What plugins implement: a backend (texts and images in, vectors out), index types, engines."""
 
 from idia_index.plugins.backend import (
     BACKEND_DTYPES,
@@ -7,6 +7,7 @@ from idia_index.plugins.backend import (
     PackTower,
     Tokenizer,
 )
+from idia_index.plugins.engine import Engine, Task
 from idia_index.plugins.index_type import IndexType, ScoredShard, SearchedShard, Shard
 from idia_index.plugins.scores import Float64, Places, Scores
 from idia_index.plugins.session import Session
@@ -15,6 +16,7 @@ __all__ = [
     "BACKEND_DTYPES",
     "ORIGINAL",
     "BackendPlugin",
+    "Engine",
     "Float64",
     "IndexType",
     "PackTower",
@@ -24,5 +26,6 @@ __all__ = [
     "SearchedShard",
     "Session",
     "Shard",
+    "Task",
     "Tokenizer",
 ]

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from idia_index.plugins.engine import Engine
 from idia_index.support.concurrency import one_ahead
 from idia_index.types import Fingerprint, Float32, Pack, ServiceRecord
 
@@ -75,6 +76,8 @@ class BackendPlugin(ABC):
         name: the plugin's name, as `--backend` takes it.
         model: the SPEC it was loaded from, local paths absolute, so that it loads anywhere.
         load_options: keywords beside `model` and `device` that load it the same way again.
+        asked_device: the `device` that it was loaded with.
+        engine: what runs its long jobs; None: this process.
         notes: what was taken from where to load it, a line each; one that begins with "assumed:"
             names what nothing states. They stand in the index, its reports and the terminal.
         device: what the model runs on, as people are shown it ("cpu (2 threads)").
@@ -95,6 +98,8 @@ class BackendPlugin(ABC):
     name: str
     model: str
     load_options: Mapping[str, Any] = MappingProxyType({})
+    asked_device: str | None = None
+    engine: Engine | None = None
     notes: tuple[str, ...] = ()
     device: str
     text_tower: PackTower | None = None

@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from idia_index.support.files import (
     private_folder,
     publish,
     sha256_file,
+    sha256_of,
     unwritable,
     write_whole,
 )
@@ -45,6 +48,21 @@ PLAN = "build.json"
 PENDING = "pending.json"
 LOCK = "lock"
 _NUMBERED = re.compile(r"\d{6,}\.")
+
+
+@dataclass(frozen=True)
+class WrittenRows:
+    """Rows on disk that are no part of an index yet.
+
+    Attributes:
+        entry: the part that they become.
+        file: what their file is called until then.
+        data: what it holds, where it is in another directory than the index.
+    """
+
+    entry: PartEntry
+    file: str
+    data: bytes | None = None
 
 
 class Store:
@@ -148,8 +166,18 @@ class Store:
             raise unwritable(Path(os.fsdecode(error.filename or self.path)), error) from error
 
     def write_plan(self, plan: BuildPlan) -> None:
-        """Writes down what the build was asked for."""
+        """Writes down what the build was asked for; what an earlier try did not keep goes."""
+        for file in self.path.glob("*.part"):
+            if _NUMBERED.match(file.name):
+                file.unlink(missing_ok=True)
         write_whole(self.path / PLAN, json.dumps(plan_to_json(plan), indent=1).encode())
+
+    def mark(self) -> str | None:
+        """What tells a build or change under way from any other; None where there is none."""
+        for note in (PENDING, PLAN):
+            if (self.path / note).is_file():
+                return hashlib.sha256(read_note(self.path / note).encode()).hexdigest()
+        return None
 
     def abandon(self, made: Sequence[Path]) -> None:
         """Removes what a build wrote that finished no shard, and the folders `made` for it.
@@ -191,44 +219,74 @@ class Store:
         Raises:
             IdiaIndexError: the disk is full, or the folder cannot be written to.
         """
-        stem = f"{number:06d}"
-        file = self.write_file(f"{stem}.names.txt", ("\n".join(names) + "\n").encode())
-        part = self._write_rows(number, 0, rows, index_type)
-        entry = ShardEntry(first, len(names), file, (part,))
+        return self.keep_shard(number, first, names, self.write_rows(number, 0, rows, index_type))
+
+    def keep_shard(
+        self, number: int, first: int, names: Sequence[str], written: WrittenRows
+    ) -> ShardEntry:
+        """Makes rows that were written the shard of `names`, and notes that it is whole.
+
+        Raises:
+            IdiaIndexError: as `keep_part`.
+        """
+        text = ("\n".join(names) + "\n").encode()
+        file = self.write_file(f"{number:06d}.names.txt", text)
+        entry = ShardEntry(first, len(names), file, (self._keep(written),))
         self.notes.add_shard(number, entry)
         return entry
 
-    def write_part(
+    def keep_part(self, number: int, written: WrittenRows) -> PartEntry:
+        """Makes rows that were written more templates of a shard, and notes that they are whole.
+
+        Raises:
+            IdiaIndexError: the file is not what was written, or the folder cannot be written to.
+        """
+        part = self._keep(written)
+        self.notes.add_part(number, part)
+        return part
+
+    def write_rows(
         self, number: int, first_template: int, rows: Float32, index_type: IndexType
-    ) -> PartEntry:
-        """Writes more templates of a shard, float32 [t, n, D], and the note that they are whole.
+    ) -> WrittenRows:
+        """Writes float32 [t, n, D] to a file of its own name, which is nothing's until it is kept.
+
+        Any number of processes may do so, on any machine that has the directory.
 
         Raises:
             IdiaIndexError: the disk is full, or the folder cannot be written to.
         """
-        part = self._write_rows(number, first_template, rows, index_type)
-        self.notes.add_part(number, part)
-        return part
-
-    def _write_rows(
-        self, number: int, first_template: int, rows: Float32, index_type: IndexType
-    ) -> PartEntry:
         path = self.path / f"{number:06d}{index_type.suffix}"
-        part = path.with_name(path.name + ".part")
+        part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
         try:
             with open(part, "wb", opener=private):
                 pass  # made here, so that it is its owner's only from the start
             index_type.write_shard(part, rows)
             with part.open("rb") as file:
                 os.fsync(file.fileno())
+                digest = sha256_of(file)
             errors = stored_errors(index_type, part, rows)
-            publish(part, path)
-            entry = FileEntry(path.name, path.stat().st_size, sha256_file(path))
+            entry = FileEntry(path.name, part.stat().st_size, digest)
         except OSError as error:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
             raise unwritable(path, error) from error
-        return PartEntry(first_template, entry, errors)
+        return WrittenRows(PartEntry(first_template, entry, errors), part.name)
+
+    def _keep(self, written: WrittenRows) -> PartEntry:
+        """Gives a file its name in the index, if it holds what its writer says."""
+        entry = written.entry.file
+        part, path = self.path / written.file, self.path / entry.file
+        if written.data is not None:
+            write_whole(part, written.data)
+        try:
+            if sha256_file(part) != entry.sha256:
+                raise DamagedIndexError(
+                    f"{part}: is not what was written; check the disk or the network file system"
+                )
+            publish(part, path)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        return written.entry
 
     def finish(self, manifest: Manifest) -> None:
         """Writes the manifest, which makes it what the index is, and removes what it was not.

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
-from PIL import Image
 
 from idia_index.encode.backend import Backend
 from idia_index.encode.image_bytes import ImageFile
 from idia_index.encode.image_cache import ImageCache
-from idia_index.encode.image_embeddings import Admit, encode_each
-from idia_index.encode.images import decode_image, hash_image, open_image
+from idia_index.encode.image_embeddings import run_size
 from idia_index.errors import InputError
-from idia_index.photos.crops import Crop
-from idia_index.plugins import ORIGINAL
+from idia_index.registry import engine_of
+from idia_index.subjects.photo_runs import EncodePhotos, PhotoRows, PhotoRun, check_seen
 from idia_index.subjects.records import Skipped, Subject
 from idia_index.support.text import shown_path
 from idia_index.types import Float32, Int64
+from idia_index.worker_model import WorkerModel
+
+PHOTOS = 64  # of an input of an engine that has several workers, at about
 
 
 def _quiet(done: int, total: int) -> None:
@@ -60,24 +60,21 @@ def encode_subjects(
         InputError: `strict` and an image cannot be read.
     """
     files = [(n, path) for n, subject in enumerate(subjects) for path in subject.images]
-    rows = np.empty((len(files), backend.fingerprint.dim), np.float32)
+    found = _Found(files, cache, np.empty((len(files), backend.fingerprint.dim), np.float32))
+    done = 0
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, len(files))
+
+    engine, size = engine_of(backend), run_size(backend, len(files))
+    runs = engine.runs(len(files), size * max(1, PHOTOS // max(1, size)))
     crops = [subject.crop for subject in subjects]
-    loader = _Loader(files, cache, rows, backend.wants_files, crops)
-    for run, found in encode_each(backend, len(files), loader.load):
-        done: list[int] = []
-        for place, row in zip(run, found, strict=True):
-            if isinstance(row, InputError):
-                name = shown_path(files[place][1])
-                loader.unread[place] = InputError(f"{name}: {row}")
-            elif row is not None:
-                rows[place] = row
-                done.append(place)
-        cache.put([loader.keys[place] for place in done], rows[done])
-        progress(run.stop, len(files))
-        wrong = [place for place in loader.unread if place in run]
-        if strict and wrong:
-            raise loader.unread[min(wrong)]
-    return _encoded(subjects, files, rows, loader.hashes, loader.left_out())
+    task = EncodePhotos(WorkerModel(backend), cache, crops, size, strict)
+    photos = (PhotoRun(run.start, files[run.start : run.stop]) for run in runs)
+    engine.run(task, photos, found.collect, tell)
+    return _encoded(subjects, files, found.rows, found.hashes, found.left_out())
 
 
 def _encoded(
@@ -108,75 +105,53 @@ class RepeatedImageError(InputError):
         )
 
 
-class _Loader:
-    """Reads files, in threads: each writes to its own place of the lists.
+class _Found:
+    """What came of all files, put together.
 
     Args:
         files: of each place, the subject and the file.
-        cache: what is remembered.
-        rows: float32 [M, D], where embeddings that are remembered go.
-        original: whether images are given with the bytes of their files.
-        crops: of each subject, what is cut out of the images.
+        cache: is told of embeddings that it does not know.
+        rows: float32 [M, D], where embeddings go.
 
     Attributes:
         hashes: SHA-256 of each file, empty where it could not be read.
-        keys: what each is remembered by.
-        unread: of places that cannot be read, why.
     """
 
     def __init__(
-        self,
-        files: Sequence[tuple[int, ImageFile]],
-        cache: ImageCache,
-        rows: Float32,
-        original: bool,
-        crops: Sequence[Crop | None],
+        self, files: Sequence[tuple[int, ImageFile]], cache: ImageCache, rows: Float32
     ) -> None:
-        self._files, self._cache, self._rows = files, cache, rows
-        self._original, self._crops = original, crops
+        self._files, self._cache, self.rows = files, cache, rows
         self.hashes = [""] * len(files)
-        self.keys: list[bytes | None] = [None] * len(files)
-        self.unread: dict[int, InputError] = {}
+        self._unread: dict[int, InputError] = {}
         # One person's photo in two copies is one vote, that of the first place.
         self._first: dict[tuple[int, str], int] = {}
-        self._lock = Lock()
 
-    def load(self, place: int, admit: Admit) -> Image.Image | None:
-        """The image of a place; None where it is remembered, a copy, or cannot be read."""
-        path, image = self._files[place][1], None
-        try:
-            # Opened once, so that what is remembered and reported is what was decoded.
-            with open_image(path) as file:
-                self.hashes[place] = hash_image(file, path)
-                crop = self._crops[self._files[place][0]]
-                cut = "" if crop is None else crop.key
-                self.keys[place] = key = self._cache.key(self.hashes[place] + cut)
-                if (row := self._cache.get(key)) is not None:
-                    self._rows[place] = row
-                else:
-                    file.seek(0)
-                    image = decode_image(file, path, admit)
-                    image = image if crop is None else crop(image, path)
-                    if self._original:
-                        file.seek(0)
-                        image.info[ORIGINAL] = file.read()
-        except InputError as error:
-            self.unread[place] = error
-            return None
-        which = self._which(place)
-        with self._lock:
-            first = self._first[which] = min(place, self._first.get(which, place))
-        return image if first == place else None
+    def collect(self, run: PhotoRun, found: PhotoRows) -> None:
+        """Takes what came of a run."""
+        places = slice(run.start, run.start + len(run.files))
+        if len(run.files) == len(self._files):
+            self.rows = found.rows  # as they are: they may be large
+        else:
+            self.rows[places] = found.rows
+        self.hashes[places] = found.hashes
+        for at, error in found.unread.items():
+            if not found.hashes[at]:
+                check_seen(run.files[at][1], error)
+            self._unread[run.start + at] = error
+        for at in found.loaded:
+            self._first.setdefault(self._which(run.start + at), run.start + at)
+        new = [at for at in found.encoded if self._cache.get(found.keys[at]) is None]
+        self._cache.put([found.keys[at] for at in new], found.rows[new])
 
     def left_out(self) -> dict[int, InputError]:
         """By place, why there is no embedding of it, when all are read."""
         copies = {
             place: RepeatedImageError(path, self._files[first][1])
             for place, (_, path) in enumerate(self._files)
-            if place not in self.unread
+            if place not in self._unread
             and (first := self._first.get(self._which(place), place)) != place
         }
-        return self.unread | copies
+        return self._unread | copies
 
     def _which(self, place: int) -> tuple[int, str]:
         return self._files[place][0], self.hashes[place]

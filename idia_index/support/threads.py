@@ -10,9 +10,24 @@ from functools import lru_cache
 
 from threadpoolctl import ThreadpoolController
 
+_most: int | None = None
+
+
+def take_threads(most: int) -> None:
+    """Leaves this process so many threads, as where workers share a machine.
+
+    Libraries read it from the environment when they are imported.
+    """
+    global _most
+    _most = most
+    for name in ("OMP_NUM_THREADS", "IDIA_INDEX_THREADS"):
+        os.environ[name] = str(most)
+
 
 def workers() -> int:
     """Threads that search: the processors that this process may use."""
+    if _most is not None:
+        return _most
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,0 +1,1 @@
+"""Engines, which are plugins: this process, or a cluster."""

@@ -1,0 +1,52 @@
+"""The engine that is this process: one input after the other, each written while the next runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from idia_index.errors import InputError
+from idia_index.plugins.engine import Engine, Given, Made, Result, Task, Tell
+from idia_index.support.concurrency import one_behind
+
+
+class LocalEngine(Engine):
+    """Runs tasks in this process, with the threads that the task itself takes."""
+
+    name = "local"
+
+    def __init__(
+        self,
+        *,
+        address: str | None = None,
+        workers: int | None = None,
+        gpus_per_worker: float | None = None,
+    ) -> None:
+        if address is not None:
+            raise InputError(f"--engine local:{address}: local has no address; leave it out")
+        if workers is not None or gpus_per_worker is not None:
+            raise InputError(
+                "--workers, --gpus-per-worker: the engine local is this one process; give "
+                "--engine ray, or leave them out"
+            )
+
+    def run(
+        self,
+        task: Task[Given, Made, Result],
+        inputs: Iterable[Given],
+        collect: Callable[[Given, Result], None],
+        tell: Tell,
+    ) -> None:
+        """See `Engine.run`; an exception of any sort ends the run where it is raised."""
+
+        def finish(given: Given, made: Made) -> None:
+            collect(given, task.finish(given, made))
+
+        task.setup()
+        with one_behind() as later:
+            for given in inputs:
+                later(partial(finish, given, task.compute(given, tell)))
+
+    def runs(self, count: int, most: int) -> list[range]:
+        """All of them: the task has threads of its own."""
+        return [range(count)]

@@ -1,0 +1,50 @@
+"""The engine that is a Ray cluster: one actor a worker, the model loaded once in each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+
+from idia_index.engines import ray_cluster
+from idia_index.engines.ray_run import Idle, Run
+from idia_index.errors import InputError
+from idia_index.plugins.engine import Engine, Given, Made, Result, Task, Tell
+
+
+class RayEngine(Engine):
+    """Runs tasks on a Ray cluster, or on one that is started on this machine."""
+
+    name = "ray"
+
+    def __init__(
+        self,
+        *,
+        address: str | None = None,
+        workers: int | None = None,
+        gpus_per_worker: float | None = None,
+    ) -> None:
+        if gpus_per_worker is not None and gpus_per_worker < 0:
+            raise InputError(f"--gpus-per-worker {gpus_per_worker:g}: give 0 or more")
+        self._address = address or os.environ.get(ray_cluster.ADDRESS) or None
+        self._workers, self._gpus = workers, gpus_per_worker
+        ray_cluster.check(self._address)
+        # Workers of the run before: they have imported what the next one needs.
+        self._idle: list[Idle] = []
+
+    def run(
+        self,
+        task: Task[Given, Made, Result],
+        inputs: Iterable[Given],
+        collect: Callable[[Given, Result], None],
+        tell: Tell,
+    ) -> None:
+        """See `Engine.run`. An input whose worker dies, or fails at it, is tried elsewhere."""
+        ray_cluster.join(self._address)
+        size = ray_cluster.size(self._workers, self._gpus)
+        run = Run(task, inputs, collect, tell, size, self._idle)
+        try:
+            run.all()
+        except BaseException:
+            run.stop()
+            raise
+        self._idle = run.release()

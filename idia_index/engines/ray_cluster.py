@@ -1,0 +1,108 @@
+"""A Ray cluster: joined where there is one, else started on this machine, and what it has."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from idia_index.errors import IdiaIndexError, InputError, MissingExtraError, RefusedError
+from idia_index.support.offline import is_offline
+from idia_index.support.threads import workers as processors
+
+# Read by Ray when it is imported: it would report its use, and say so in every terminal.
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+try:
+    import ray as ray
+except ImportError as error:
+    raise MissingExtraError("the engine 'ray'", error.name or "ray", "cluster") from error
+
+ADDRESS = "RAY_ADDRESS"
+STORE_BYTES = 512 << 20  # of the object store of a cluster started here; shards go by the disk
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many workers there are, and what each has.
+
+    Attributes:
+        workers: how many.
+        cpus: processors of each, which are its threads.
+        gpus: GPUs of each, or a share of one.
+    """
+
+    workers: int
+    cpus: int
+    gpus: float
+
+
+def check(address: str | None) -> None:
+    """Raises an InputError where `--offline` forbids sockets, or for an address of no use."""
+    if is_offline():
+        raise RefusedError(
+            "offline: the engine 'ray' talks to its workers through sockets; leave out --offline "
+            "or --engine"
+        )
+    if address is not None and address.startswith("ray://"):
+        raise InputError(
+            f"--engine ray:{address}: the client's address; run the command on a machine of the "
+            "cluster, and give HOST:PORT or auto"
+        )
+
+
+def join(address: str | None) -> None:
+    """Connects this process to a cluster, once; starts one where no address is given.
+
+    Raises:
+        IdiaIndexError: there is none at the address.
+    """
+    if ray.is_initialized():
+        return
+    told: dict[str, Any] = {
+        "log_to_driver": False, "logging_level": "error", "configure_logging": False,
+    }  # fmt: skip
+    if address is None:
+        told |= {
+            "num_cpus": processors(), "include_dashboard": False, "_node_ip_address": "127.0.0.1",
+            "object_store_memory": STORE_BYTES,
+        }  # fmt: skip
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        # "local" starts one whatever the environment says.
+        ray.init(address or "local", **told)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise IdiaIndexError(
+            f"--engine ray: no cluster at {address or 'this machine'} ({reason}); start one with: "
+            "ray start --head"
+        ) from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
+
+
+def size(workers: int | None, gpus_per_worker: float | None) -> Size:
+    """How many workers to have of a cluster that was joined; by default all that fit.
+
+    Raises:
+        InputError: it has no GPU, and some are asked for.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    gpus = gpus_per_worker or 0.0
+    nodes = [node for node in nodes if node.get("GPU", 0) >= gpus and node.get("CPU", 0) >= 1]
+    if not nodes:
+        asked = f" and {gpus:g} GPUs" if gpus else ""
+        raise InputError(
+            f"--gpus-per-worker {gpus:g}: no machine of the cluster has a processor{asked}; give "
+            "less, or leave it out"
+        )
+    if gpus:
+        workers = workers or sum(math.floor(node["GPU"] / gpus) for node in nodes)
+    else:
+        workers = workers or sum(int(node["CPU"]) for node in nodes)
+    each = math.ceil(workers / len(nodes))
+    return Size(workers, max(1, min(int(node["CPU"]) for node in nodes) // each), gpus)

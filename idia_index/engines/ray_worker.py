@@ -1,0 +1,77 @@
+"""What runs in a worker of a Ray cluster: a task, set up once, and one input after the other."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from idia_index._version import __version__
+from idia_index.errors import IdiaIndexError
+from idia_index.support.offline import send_nothing
+from idia_index.support.threads import take_threads
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of one call of a worker.
+
+    Attributes:
+        result: what the task gave.
+        told: how much it told to be done.
+        refused: why the task cannot be done here, or not at all; trying again would change nothing.
+    """
+
+    result: Any = None
+    told: int = 0
+    refused: IdiaIndexError | None = None
+
+
+class Worker:
+    """An actor. Two inputs may be here at a time: one is computed while the other is finished."""
+
+    def __init__(self, threads: int) -> None:
+        send_nothing()
+        take_threads(threads)
+        self._computing = threading.Lock()
+        self._task: Any = None
+
+    def version(self) -> str:
+        """Of this package, asked before the task is sent, which another version may misread."""
+        return __version__
+
+    def start(self, task: Any) -> Done:
+        """Sets a task up, and forgets the one before."""
+        self._task = None
+        try:
+            task.setup()
+        except IdiaIndexError as error:
+            return Done(refused=_whole(error))
+        self._task = task
+        return Done()
+
+    def work(self, given: Any) -> Done:
+        """Does the task for one input."""
+        told = 0
+
+        def tell(count: int) -> None:
+            nonlocal told
+            told += count
+
+        try:
+            with self._computing:
+                made = self._task.compute(given, tell)
+            return Done(self._task.finish(given, made), told)
+        except IdiaIndexError as error:
+            return Done(refused=_whole(error))
+
+
+def _whole(error: IdiaIndexError) -> IdiaIndexError:
+    """The error, or one of its words where it cannot be sent as it is."""
+    try:
+        return copy.copy(error)
+    except TypeError:
+        kept = IdiaIndexError(str(error))
+        kept.exit_code = error.exit_code
+        return kept

@@ -1,0 +1,212 @@
+"""The engine `ray` on three nodes of one machine: the same bytes as `local`, whatever is killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import make_images
+from ray_tasks import Fragile
+from small_index import files
+
+pytest.importorskip("ray", reason="the extra `cluster` is not installed")
+pytest.importorskip("torch")
+pytest.importorskip("onnxruntime")
+
+import ray
+from ray.cluster_utils import Cluster
+
+import idia_index.pipelines.build
+from idia_index import audit, build_index, evaluate, open_index, read_names
+from idia_index.encode.backend import Backend
+from idia_index.engines import ray_run
+from idia_index.engines.ray import RayEngine
+from idia_index.errors import IdiaIndexError, InputError, LostWorkError
+from idia_index.pipelines.change import add_names, add_templates
+from idia_index.pipelines.load import load_model
+from idia_index.pipelines.members import Options, find_members
+from idia_index.prompts.names import make_names
+from idia_index.prompts.templates import as_templates
+from idia_index.study import MODEL_DIR, ONNX_DIR
+from idia_index.subjects.records import Subject
+
+pytestmark = [pytest.mark.slow, pytest.mark.process]
+
+MODELS = {"open_clip": f"local-dir:{MODEL_DIR}", "onnx": str(ONNX_DIR)}
+NAMES = [f"First{i % 7} Last{i}" for i in range(48)]
+TEMPLATES = as_templates(["{0}", "a photo of {0}", "{0} at the beach"])
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """A cluster of three nodes, and an engine whose workers are kept from test to test."""
+
+    cluster: Any
+    engine: RayEngine
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # workers import ray_tasks
+        node = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=node)
+        for _ in range(2):
+            cluster.add_node(**node)
+        cluster.wait_for_nodes()
+        yield Nodes(cluster, RayEngine(address=cluster.address))
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.fixture(params=MODELS)
+def both(request: pytest.FixtureRequest, nodes: Nodes) -> dict[str, Backend]:
+    """A model whose long jobs run here, and the same with those on the cluster."""
+    found = {name: load_model(MODELS[request.param]) for name in ("here", "away")}
+    found["away"].engine = nodes.engine
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", 8 * len(TEMPLATES) * 512 * 4)
+
+
+def documents(path: Path, backend: Backend, subjects: list[Subject]) -> list[Any]:
+    """What is said of an index that was built and changed with a model."""
+    build_index(path, backend, make_names(NAMES), TEMPLATES).close()
+    add_names(path, backend, make_names(f"New Name{i}" for i in range(30))).index.close()
+    add_templates(path, backend, as_templates(["{0} on a hill"])).index.close()
+    index = open_index(path)
+    audited = audit(index, backend, subjects).to_dict()
+    evaluated = evaluate(index, backend, subjects, sample_sizes=(1, 2), draws=2, min_images=2)
+    return [audited, evaluated.to_dict(), files(path)]
+
+
+def test_three_nodes_give_the_bytes_of_one_process(
+    tmp_path: Path, both: dict[str, Backend]
+) -> None:
+    subjects = []
+    for number, membership in enumerate(("member", "non_member")):
+        images = sorted(make_images(tmp_path / str(number), 70, number).iterdir())
+        name = f"First{number} Last{number}"
+        subjects.append(Subject(name, tuple(images), membership=membership))
+    subjects[0].images[3].write_bytes(b"no image")
+    found = {
+        name: documents(tmp_path / f"{name}.idia", backend, subjects)
+        for name, backend in both.items()
+    }
+    for away, here in zip(found["away"], found["here"], strict=True):
+        assert str(away).replace("away.idia", "here.idia") == str(here)
+
+
+def test_captions_are_searched_on_three_nodes(tmp_path: Path, nodes: Nodes) -> None:
+    pytest.importorskip("pyarrow")
+    (tmp_path / "names.txt").write_text("Ann Lee\nBob Ray\nCy Dunn\n")
+    captions = [tmp_path / f"{number}.txt" for number in range(4)]
+    for number, path in enumerate(captions):
+        path.write_text(f"Ann Lee at home {number}\nBOB RAY\nnobody\n" * (number + 1))
+    found = {}
+    for name, engine in (("here", None), ("away", nodes.engine)):
+        options, names = Options(engine=engine, workers=1), read_names(tmp_path / "names.txt")
+        given = [str(path) for path in captions]
+        find_members(given, names, tmp_path / name, options, lambda *_: None)
+        found[name] = {p.name: p.read_bytes() for p in (tmp_path / name).iterdir()}
+    assert found["away"] == found["here"]
+
+
+def squares(engine: RayEngine, task: Fragile, count: int = 12) -> dict[int, int]:
+    """What came of the numbers below `count`, in the order in which it was collected."""
+    found: dict[int, int] = {}
+
+    def collect(given: int, result: tuple[int, int]) -> None:
+        found[given] = result[0]
+
+    engine.run(task, range(count), collect, lambda _: None)
+    assert list(found) == sorted(found)
+    return found
+
+
+def test_what_a_dead_worker_did_is_done_elsewhere(tmp_path: Path, nodes: Nodes) -> None:
+    found = squares(nodes.engine, Fragile(tmp_path, once=(0, 5, 11)))
+    assert found == {n: n * n for n in range(12)}
+
+
+def test_what_kills_every_worker_is_named_and_the_rest_is_kept(
+    tmp_path: Path, nodes: Nodes
+) -> None:
+    found: dict[int, int] = {}
+    task = Fragile(tmp_path, always=(5,), wrong=(7,))
+    with pytest.raises(
+        LostWorkError, match=r"failed 3 times.*: 5 \(its worker was lost\)|7 \("
+    ) as e:
+        nodes.engine.run(task, range(12), lambda n, r: found.update({n: r[0]}), lambda _: None)
+    assert "7 (RuntimeError: no memory for 7)" in str(e.value) and "5 (" in str(e.value)
+    assert found == {n: n * n for n in range(12) if n not in (5, 7)}
+
+
+def test_wrong_input_is_not_tried_again(tmp_path: Path, nodes: Nodes) -> None:
+    with pytest.raises(InputError, match="3: is no number that is squared"):
+        squares(nodes.engine, Fragile(tmp_path, bad=(3,)))
+
+
+def test_a_node_may_go(tmp_path: Path, nodes: Nodes) -> None:
+    node = nodes.cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
+    nodes.cluster.wait_for_nodes()
+    engine, found = RayEngine(address=nodes.cluster.address, workers=4), dict[int, int]()
+
+    def collect(given: int, result: tuple[int, int]) -> None:
+        found[given] = result[0]
+        if given == 3:
+            nodes.cluster.remove_node(node, allow_graceful=False)
+
+    engine.run(Fragile(tmp_path, pause=0.05), range(30), collect, lambda _: None)
+    assert found == {n: n * n for n in range(30)}
+
+
+def test_a_worker_of_another_version_gets_no_task(
+    tmp_path: Path, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_run, "__version__", "0.0.1")
+    with pytest.raises(IdiaIndexError, match=r"a worker has idia-index .*, the command 0\.0\.1"):
+        squares(RayEngine(address=nodes.cluster.address, workers=1), Fragile(tmp_path))
+
+
+def test_more_is_asked_than_there_is(nodes: Nodes, tmp_path: Path) -> None:
+    engine = RayEngine(address=nodes.cluster.address, gpus_per_worker=1)
+    with pytest.raises(InputError, match="no machine of the cluster has a processor and 1 GPUs"):
+        squares(engine, Fragile(tmp_path))
+
+
+def test_a_killed_command_resumes_to_the_same_bytes(tmp_path: Path, nodes: Nodes) -> None:
+    (tmp_path / "names.txt").write_text("\n".join(NAMES) + "\n")
+    code = (
+        "import sys, idia_index.pipelines.build as b; b.SHARD_BYTES = 2 * 21 * 512 * 4\n"
+        "from idia_index.cli.main import main; main()"
+    )
+    build = [sys.executable, "-c", code, "build", "--model", MODELS["onnx"], "--names",
+             str(tmp_path / "names.txt")]  # fmt: skip
+    away = [*build, str(tmp_path / "away"), "--engine", f"ray:{nodes.cluster.address}",
+            "--workers", "1", "--resume"]  # fmt: skip
+    process = subprocess.Popen(away)
+    for _ in range(600):
+        if any((tmp_path / "away").glob("*.shard.json")) or process.poll() is not None:
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    notes = sorted((tmp_path / "away").glob("*.shard.json"))
+    shards = [note.with_name(note.name[:6] + ".faiss") for note in notes]
+    before = {shard: shard.stat().st_mtime_ns for shard in shards}
+    subprocess.run(away, check=True)
+    subprocess.run([*build, str(tmp_path / "here")], check=True)
+    assert files(tmp_path / "away") == files(tmp_path / "here")
+    assert before  # what was done is not done twice
+    assert {shard: shard.stat().st_mtime_ns for shard in shards} == before
