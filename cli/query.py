@@ -12,6 +12,7 @@ from idia_index.cli.options import (
     DIRECTORY,
     backend_of,
     crop_option,
+    engine_options,
     json_option,
     override_options,
     progress_option,
@@ -27,6 +28,7 @@ from idia_index.cli.terminal import note, say
 from idia_index.pipelines.checks import check_threshold
 from idia_index.pipelines.people import make_person
 from idia_index.pipelines.query import how_read, query
+from idia_index.registry import Engine
 
 
 @click.command(
@@ -50,6 +52,7 @@ from idia_index.pipelines.query import how_read, query
 @tau_option
 @verify_option
 @override_options
+@engine_options
 @json_option
 @progress_option
 def command(
@@ -66,6 +69,7 @@ def command(
     model: str | None,
     device: str | None,
     session: Session,
+    engine: Engine,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -86,6 +90,7 @@ def command(
     with Stages(show_progress) as stages:
         stages("loading the model")
         loaded = backend_of(opened, backend, model, device, session)
+        loaded.engine = engine
         stages("encoding images")
         result = query(opened, loaded, subject, tau=tau, top=top, strict=strict,
                        reference_faces=reference_faces,

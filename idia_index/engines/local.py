@@ -14,6 +14,7 @@ class LocalEngine(Engine):
     """Runs tasks in this process, with the threads that the task itself takes."""
 
     name = "local"
+    apart = False
 
     def __init__(
         self,

@@ -55,9 +55,11 @@ class Engine(ABC):
 
     Attributes:
         name: the plugin's name, as `--engine` takes it.
+        apart: whether its workers are other processes, so that a search is spread over them.
     """
 
     name: ClassVar[str]
+    apart: ClassVar[bool] = True
 
     @abstractmethod
     def run(

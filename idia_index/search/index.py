@@ -14,13 +14,21 @@ from numpy.typing import ArrayLike
 from idia_index.encode import embeddings
 from idia_index.encode.backend import Backend
 from idia_index.errors import InputError, ModelError
-from idia_index.plugins import IndexType
+from idia_index.plugins import Engine, IndexType
 from idia_index.prompts.names import name_key
 from idia_index.prompts.templates import Template, make_templates
 from idia_index.search.certify import Answer, first_replaced
 from idia_index.search.exhaustive import is_shorter
 from idia_index.search.rows import IndexedRows
-from idia_index.search.strategies import CertifiedScan, Exhaustive, Scan, ShardByShard, Strategy
+from idia_index.search.spread import SpreadSearch
+from idia_index.search.strategies import (
+    CertifiedScan,
+    Exhaustive,
+    Scan,
+    ShardByShard,
+    Spread,
+    Strategy,
+)
 from idia_index.store.directory import MANIFEST, Store
 from idia_index.store.manifest_json import Manifest
 from idia_index.store.shards import ShardFiles
@@ -50,6 +58,7 @@ class Index:
         self._store = store
         self._index_type = index_type
         self._backend: Backend | None = None
+        self._engine: Engine | None = None
 
     @property
     def path(self) -> Path:
@@ -155,9 +164,17 @@ class Index:
             return ShardByShard(rows, templates)
         if backend is not None and not self.manifest.plan.exact:
             file = str(self.path / MANIFEST)
-            return CertifiedScan(rows, templates, partial(self._encode, backend), file)
-        way = Exhaustive if is_shorter(len(self), k) else Scan
-        return way(rows, templates)
+            encode = partial(self._encode, backend)
+            return CertifiedScan(rows, templates, encode, file, spread=self._spread())
+        if is_shorter(len(self), k):
+            return Exhaustive(rows, templates)
+        return Scan(rows, templates, spread=self._spread())
+
+    def _spread(self) -> Spread | None:
+        """What searches the shards on the workers of an engine that has some."""
+        if self._engine is None or not self._engine.apart:
+            return None
+        return SpreadSearch(self._engine, self._store, self.manifest, self._rows).proposals
 
     def _encode(self, backend: Backend, template: int, stored_ids: Int64) -> Float32:
         names = [self.name(i) for i in self._stored_names.name_ids(stored_ids).tolist()]
@@ -217,12 +234,14 @@ class Index:
     def deciding_with(self, backend: Backend) -> Index:
         """A view whose searches put float32's name first, whatever precision the index stores.
 
+        The engine of the model makes them, where that has workers.
+
         Raises:
             InputError: the index was built with another model.
         """
         self.check_backend(backend)
         view = copy(self)
-        view._backend = backend
+        view._backend, view._engine = backend, backend.engine
         return view
 
     def find(self, names: Iterable[str]) -> dict[str, int]:

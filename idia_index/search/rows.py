@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,9 +69,30 @@ class IndexedRows:
         """Whether the shards are scored, so that one pass with bounds can search them."""
         return isinstance(self._files.open(0, 0), ScoredShard)
 
+    @property
+    def verify(self) -> bool:
+        """Whether shards are compared with their SHA-256 before they are used."""
+        return self._files.verify
+
     def tiles(self, certify: bool = False) -> Iterator[Tile]:
         """The parts of all shards, opened one by one; `certify` counts what storing lost."""
-        for number, part in self._files.order():
+        yield from self.stored_tiles(certify)
+        yield from self.added_tiles()
+
+    def added_tiles(self) -> Iterator[Tile]:
+        """Those of names that were added."""
+        for first, count, shard in self._added:
+            yield Tile(shard, count, first, 0, np.zeros(self._templates))
+
+    def removed(self, shards: range) -> list[Int64]:
+        """Of each of some shards, the rows that are not to be found."""
+        return [self._names.removed_rows(number) for number in shards]
+
+    def stored_tiles(
+        self, certify: bool, shards: range | None = None, removed: Sequence[Int64] | None = None
+    ) -> Iterator[Tile]:
+        """Those on disk, or of some shards alone, of which others may be `removed`."""
+        for number, part in self._files.order(shards):
             entry = self._manifest.shards[number]
             errors = np.array(entry.parts[part].errors)
             yield Tile(
@@ -80,11 +101,13 @@ class IndexedRows:
                 first=entry.first,
                 first_template=entry.parts[part].first_template,
                 errors=errors if certify else 0 * errors,
-                removed=self._names.removed_rows(number),
+                removed=(
+                    self._names.removed_rows(number)
+                    if shards is None or removed is None
+                    else removed[shards.index(number)]
+                ),
                 file=str(self._folder / entry.parts[part].file.file),
             )
-        for first, count, shard in self._added:
-            yield Tile(shard, count, first, 0, np.zeros(self._templates))
 
     def errors(self) -> Float64:
         """The most that a stored row of each template is off, float64 [T]."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 
@@ -95,6 +96,12 @@ def find_contenders(
     Raises:
         ContendersError: fewer images may have few enough.
     """
+    found = find_pairs(tiles, queries, k, templates)
+    return contenders(found, len(queries), k, len(templates))
+
+
+def find_pairs(tiles: Iterable[Tile], queries: Float32, k: int, templates: range) -> Pairs:
+    """As `find_contenders`, with the bounds of each: those of other tiles can still be added."""
     # The very same arrays for every part, so that what is made of them need be made once.
     blocks = [queries[i : i + QUERY_BLOCK] for i in range(0, len(queries), QUERY_BLOCK)]
     scan = _Scan(blocks, k, templates)
@@ -105,7 +112,7 @@ def find_contenders(
             _wait(before)
             before = now
         _wait(before)
-    return scan.contenders()
+    return scan.joined()
 
 
 def _wait(jobs: Sequence[Future[None]]) -> None:
@@ -113,8 +120,40 @@ def _wait(jobs: Sequence[Future[None]]) -> None:
         job.result()
 
 
-# Template, image and stored id of each, and the least and the most that its similarity can be.
-_Pairs = tuple[Int64, Int64, Int64, Float64, Float64]
+class Pairs(NamedTuple):
+    """Template, image and stored id of each pair, and the least and most of its similarity."""
+
+    templates: Int64
+    queries: Int64
+    ids: Int64
+    low: Float64
+    high: Float64
+
+    def chosen(self, which: Int64) -> Pairs:
+        """Some of them, int64 [n]."""
+        return Pairs(
+            self.templates[which], self.queries[which], self.ids[which], self.low[which],
+            self.high[which],
+        )  # fmt: skip
+
+
+def contenders(found: Pairs, m: int, k: int, templates: int) -> list[Contenders]:
+    """Of each template, the pairs that can be among the k best of their image, of m."""
+    chosen = choose(found, m, k, templates)
+    return [Contenders(found.queries[which], found.ids[which]) for which in chosen]
+
+
+def choose(found: Pairs, m: int, k: int, templates: int) -> list[Int64]:
+    """The places of `contenders` among the pairs that were found, by image, then by id."""
+    order = np.argsort(found.templates.astype(np.int32), kind="stable")
+    bounds = np.searchsorted(found.templates[order], np.arange(1, templates))
+    return [_left(found, mine, m, k) for mine in np.split(order, bounds)]
+
+
+def _left(found: Pairs, mine: Int64, m: int, k: int) -> Int64:
+    some = found.chosen(mine)
+    kept = reaching_kth(some.queries, some.low, some.high, m, k)
+    return mine[kept[np.lexsort((some.ids[kept], some.queries[kept]))]]
 
 
 class _Scan:
@@ -129,7 +168,7 @@ class _Scan:
         self._k = k
         self._floor = np.full((sum(map(len, blocks)), len(templates)), -np.inf)
         self._templates = templates
-        self._found: list[_Pairs] = []
+        self._found: list[Pairs] = []
         self._count = 0
         self._most = max(MOST_PAIRS, 2 * k * self._floor.size)
         self._lock = Lock()
@@ -196,7 +235,7 @@ class _Scan:
         places = (reach[0][which], reach[1][which])
         chosen = products[which, rows].astype(np.float64)
         low, high = scores.lowest(chosen, places), scores.highest(chosen, places)
-        found = (places[1] + first[1], places[0] + first[0], rows + first[2], low, high)
+        found = Pairs(places[1] + first[1], places[0] + first[0], rows + first[2], low, high)
         with self._lock:
             self._found.append(found)
             self._count += len(which)
@@ -205,39 +244,29 @@ class _Scan:
 
     def _narrow(self) -> None:
         """Lets go of pairs that later ones have overtaken, so that memory is bounded."""
-        found = self._joined()
-        templates, queries, _, low, high = found
-        places = templates * len(self._floor) + queries
-        kept = reaching_kth(places, low, high, self._floor.size, self._k)
-        if len(kept) > self._most:
+        kept = narrowest(self.joined(), len(self._floor), self._k, self._floor.size)
+        if len(kept.ids) > self._most:
             raise ContendersError(
-                f"{len(kept):,} pairs of an image and a name are all but equally similar: names "
-                "have the same embedding; look at the index with: idia-index verify"
+                f"{len(kept.ids):,} pairs of an image and a name are all but equally similar: "
+                "names have the same embedding; look at the index with: idia-index verify"
             )
-        self._found = [(templates[kept], queries[kept], found[2][kept], low[kept], high[kept])]
-        self._count = len(kept)
+        self._found = [kept]
+        self._count = len(kept.ids)
 
-    def _joined(self) -> _Pairs:
-        templates, queries, ids, low, high = zip(*self._found, strict=True)
-        return (
-            np.concatenate(templates), np.concatenate(queries), np.concatenate(ids),
-            np.concatenate(low), np.concatenate(high),
-        )  # fmt: skip
+    def joined(self) -> Pairs:
+        """All that was found."""
+        return join(self._found)
 
-    def contenders(self) -> list[Contenders]:
-        """What is left of each template when every part has been seen."""
-        templates, queries, ids, low, high = self._joined()
-        order = np.argsort(templates.astype(np.int32), kind="stable")
-        bounds = np.searchsorted(templates[order], np.arange(1, self._floor.shape[1]))
-        return [
-            self._left(queries[mine], ids[mine], low[mine], high[mine])
-            for mine in np.split(order, bounds)
-        ]
 
-    def _left(self, queries: Int64, ids: Int64, low: Float64, high: Float64) -> Contenders:
-        kept = reaching_kth(queries, low, high, len(self._floor), self._k)
-        kept = kept[np.lexsort((ids[kept], queries[kept]))]
-        return Contenders(queries[kept], ids[kept])
+def join(found: Sequence[Pairs]) -> Pairs:
+    """All pairs of several."""
+    return Pairs(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def narrowest(found: Pairs, m: int, k: int, places: int) -> Pairs:
+    """Those that can be among the k best of their image and template, `places` in all."""
+    at = found.templates * m + found.queries
+    return found.chosen(reaching_kth(at, found.low, found.high, places, k))
 
 
 def reaching_kth(queries: Int64, low: Float64, high: Float64, m: int, k: int) -> Int64:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,11 +22,15 @@ from idia_index.search.certify import (
 from idia_index.search.exhaustive import exhaustive_topk
 from idia_index.search.rerank import merge_topk, without_removed
 from idia_index.search.rows import IndexedRows
-from idia_index.search.scan import ContendersError, Tile, find_contenders
+from idia_index.search.scan import ContendersError, find_contenders
 from idia_index.types import Float32, Int64
 
 # (template, stored ids [n]) -> text embeddings of the prompts, encoded again, float32 [n, D]
 Encode = Callable[[int, Int64], Float32]
+
+
+# (images [M, D], k, templates, whether what storing lost counts) -> what can be the answer
+Spread = Callable[[Float32, int, range, bool], Proposals]
 
 
 @dataclass(frozen=True)
@@ -75,21 +80,34 @@ class Exhaustive(Strategy):
         )
 
 
+@dataclass(frozen=True)
 class Scan(Strategy):
-    """One pass over bounded scores leaves contenders, which are compared exactly."""
+    """One pass over bounded scores leaves contenders, which are compared exactly.
+
+    Attributes:
+        spread: makes the pass on the workers of an engine; None: it is made here.
+        certify: whether what storing the rows lost counts.
+    """
+
+    spread: Spread | None = field(default=None, kw_only=True)
+    certify: ClassVar[bool] = False
 
     def answer(self, queries: Float32, k: int) -> Answer:
         try:
-            pairs = find_contenders(self._tiles(), queries, k, self.templates)
+            proposals = self._proposals(queries, k)
         except ContendersError:
             if len(queries) == 1:
                 raise
             half = len(queries) // 2
             return Answer.joined(self.answer(queries[:half], k), self.answer(queries[half:], k))
-        return settle(self._decided(compare(queries, k, pairs, self._of_pairs)))
+        return settle(self._decided(proposals))
 
-    def _tiles(self) -> Iterator[Tile]:
-        return self.rows.tiles()
+    def _proposals(self, queries: Float32, k: int) -> Proposals:
+        if self.spread is not None:
+            return self.spread(queries, k, self.templates, self.certify)
+        tiles = self.rows.tiles(self.certify)
+        pairs = find_contenders(tiles, queries, k, self.templates)
+        return compare(queries, k, pairs, self._of_pairs)
 
     def _decided(self, proposals: Proposals) -> Proposals:
         return proposals
@@ -109,9 +127,7 @@ class CertifiedScan(Scan):
 
     encode: Encode
     file: str
-
-    def _tiles(self) -> Iterator[Tile]:
-        return self.rows.tiles(certify=True)
+    certify: ClassVar[bool] = True
 
     def _decided(self, proposals: Proposals) -> Proposals:
         errors = self.rows.errors()

@@ -18,7 +18,11 @@ STREAMED_BYTES = 512 << 20  # kept open of an index that is too large to stay ma
 
 
 class ShardFiles:
-    """The parts of an index's shards, numbered by shard and by part."""
+    """The parts of an index's shards, numbered by shard and by part.
+
+    Attributes:
+        verify: whether each file is compared with its SHA-256 before it is used.
+    """
 
     def __init__(
         self,
@@ -28,12 +32,12 @@ class ShardFiles:
         held: Held | None = None,
         verify: bool = False,
     ) -> None:
-        """`held` keeps the files on disk; `verify` compares each with its SHA-256 once."""
+        """`held` keeps the files on disk."""
         self._folder = folder
         self._manifest = manifest
         self._index_type = index_type
         self._held = held
-        self._verify = verify
+        self.verify = verify
         self._checked: set[str] = set()
         self._open: OrderedDict[tuple[int, int], Shard] = OrderedDict()
         self._open_bytes = 0
@@ -47,9 +51,11 @@ class ShardFiles:
         # What stays mapped counts as this process's memory, though the system can take it back.
         self._keep = total if total <= _memory() // 4 else STREAMED_BYTES
 
-    def order(self) -> Iterator[tuple[int, int]]:
-        """Shard and part numbers, each followed by its successor's being read ahead."""
-        for place, following in zip(self._order, [*self._order[1:], None], strict=True):
+    def order(self, shards: range | None = None) -> Iterator[tuple[int, int]]:
+        """Shard and part numbers, each followed by its successor's being read ahead; of some
+        shards alone, if these are given."""
+        order = [each for each in self._order if shards is None or each[0] in shards]
+        for place, following in zip(order, [*order[1:], None], strict=True):
             if following is not None and following not in self._open:
                 self._advise(following)
             yield place
@@ -72,7 +78,7 @@ class ShardFiles:
                     f"{path}: missing from the index; if it was compacted meanwhile, open it "
                     "again, else fix it with: idia-index repair"
                 )
-            if self._verify:
+            if self.verify:
                 self._check(path, entry)
             dim = self._manifest.plan.fingerprint.dim
             count = self._manifest.shards[number].count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 from conftest import make_images
 from pickled_engine import PickledEngine, again
 from small_index import SHARD, files
-from toy_backend import ToyBackend
+from toy_backend import DIM, ToyBackend
 
 import idia_index.pipelines.build
 import idia_index.subjects.photo_runs
@@ -32,6 +33,7 @@ from idia_index.prompts.templates import as_templates
 from idia_index.registry import load_engine
 from idia_index.store.directory import Store
 from idia_index.subjects.records import Subject
+from idia_index.types import Float32
 from idia_index.worker_model import WorkerModel
 
 
@@ -222,6 +224,50 @@ def test_a_photo_that_only_workers_cannot_read_is_no_photo_to_skip(
     monkeypatch.setattr(idia_index.subjects.photo_runs, "open_image", unseen)
     with pytest.raises(InputError, match=r"a worker cannot read.*00\.png: no such image"):
         audit(index, away, [Subject("First0 Last0", images)])
+
+
+@pytest.mark.usefixtures("_small_shards")
+@pytest.mark.parametrize("index_type", ["flat", "float16"])
+def test_a_search_by_shards_elsewhere_gives_the_same_answer(
+    tmp_path: Path, away: Backend, here: Backend, index_type: str
+) -> None:
+    names = make_names([f"First{i % 7} Last{i}" for i in range(60)])
+    build_index(tmp_path / "i", here, names, index_type=index_type).close()
+    add_templates(tmp_path / "i", here, as_templates(["{0} at sea"])).index.close()
+    opened = open_index(tmp_path / "i")
+    more = unit(22, 3, DIM)
+    more[:, 1] = np.stack([opened.text_embeddings(t, [41])[0] for t in range(22)])  # a tie
+    view = opened.without([0, 17, 18]).with_names(["A A", "B B", "C C"], more)
+    queries = np.concatenate([unit(1, 50, DIM)[0], opened.text_embeddings(3, [41, 17])])
+    for index in (opened, view):
+        for k in (1, 2):
+            found = index.deciding_with(away).search(queries, k)
+            for got, wanted in zip(
+                found, index.deciding_with(here).search(queries, k), strict=True
+            ):
+                np.testing.assert_array_equal(got, wanted)
+        certified = index.certified_search(queries, backend=here)
+        spread = index.deciding_with(away).certified_search(queries, backend=away)
+        np.testing.assert_array_equal(spread.name_ids, certified.name_ids)
+        np.testing.assert_array_equal(spread.certified, certified.certified)
+        assert spread.encoded == certified.encoded
+    assert inputs(away) > 0
+
+
+def test_a_worker_that_sees_another_index_is_refused(
+    tmp_path: Path, away: Backend, here: Backend, names: NameList
+) -> None:
+    index = build_index(tmp_path / "i", here, names)
+    shutil.rmtree(tmp_path / "i")
+    build_index(tmp_path / "i", here, make_names(list(names)[:30])).close()
+    with pytest.raises(InputError, match="a worker sees another index"):
+        index.deciding_with(away).search(unit(1, 3, DIM)[0])
+
+
+def unit(t: int, n: int, dim: int) -> Float32:
+    """Random unit rows float32 [t, n, dim]."""
+    rows = np.random.default_rng(t * n).standard_normal((t, n, dim))
+    return (rows / np.linalg.norm(rows, axis=2, keepdims=True)).astype(np.float32)
 
 
 def test_captions_searched_elsewhere_give_the_same_counts(tmp_path: Path) -> None:
