@@ -31,6 +31,12 @@ class RayEngine(Engine):
         # Workers of the run before: they have imported what the next one needs.
         self._idle: list[Idle] = []
 
+    def close(self) -> None:
+        """Ends the workers that wait for another run; they hold processors until then."""
+        for worker in self._idle:
+            ray_cluster.ray.kill(worker.handle)
+        self._idle = []
+
     def run(
         self,
         task: Task[Given, Made, Result],
@@ -44,7 +50,5 @@ class RayEngine(Engine):
         run = Run(task, inputs, collect, tell, size, self._idle)
         try:
             run.all()
-        except BaseException:
-            run.stop()
-            raise
-        self._idle = run.release()
+        finally:
+            self._idle = run.release()

@@ -65,7 +65,7 @@ _What: TypeAlias = _Piece | str
 
 
 class Run:
-    """See the module; `all` does it, and `release` or `stop` must follow.
+    """See the module; `all` does it, and `release` must follow, whatever happened.
 
     Args:
         task, inputs, collect, tell: as those of `Engine.run`.
@@ -112,21 +112,13 @@ class Run:
             raise LostWorkError(self._told())
 
     def release(self) -> list[Idle]:
-        """The workers that are ready for another run; others are ended."""
+        """The workers that have nothing to do, for another run; others are ended."""
         for actor in self._actors:
-            if actor.ready:
+            if actor.ready and not actor.busy:
                 self._idle.append(Idle(actor.handle, self._size))
             else:
                 ray.kill(actor.handle)
         return self._idle
-
-    def stop(self) -> None:
-        """Ends all workers, whatever they do."""
-        for handle in [*(i.handle for i in self._idle), *(a.handle for a in self._actors)]:
-            ray.kill(handle)
-        self._idle.clear()
-        self._actors.clear()
-        self._asked.clear()
 
     def _hire(self) -> None:
         """Begins a worker; its version is asked before it gets the task."""

@@ -71,6 +71,7 @@ class EncodePhotos(Task[PhotoRun, PhotoRows, PhotoRows]):
         model: the model.
         cache: what is remembered; told where it can be.
         crops: of each subject, what is cut out of the images.
+        count: photos in all, as the model is told that loads for many otherwise than for few.
         size: photos that are encoded at a time.
         strict: whether a photo that cannot be used is an error.
         folder: in a worker, where relative paths of the command begin.
@@ -79,6 +80,7 @@ class EncodePhotos(Task[PhotoRun, PhotoRows, PhotoRows]):
     model: WorkerModel
     cache: ImageCache
     crops: Sequence[Crop | None]
+    count: int
     size: int
     strict: bool
     folder: Path | None = field(default=None, init=False)
@@ -91,6 +93,8 @@ class EncodePhotos(Task[PhotoRun, PhotoRows, PhotoRows]):
         if self.folder is not None and self.folder.is_dir():
             os.chdir(self.folder)
         self.model.load()
+        if self.count:
+            self.model.backend.expect_images(self.count)
 
     def compute(self, given: PhotoRun, tell: Tell) -> PhotoRows:
         """The embeddings."""
