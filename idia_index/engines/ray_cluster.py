@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
+import secrets
 import signal
 import threading
 from dataclasses import dataclass
@@ -62,12 +64,13 @@ def join(address: str | None) -> None:
     """
     if ray.is_initialized():
         return
-    told: dict[str, Any] = {
-        "log_to_driver": False, "logging_level": "error", "configure_logging": False,
-    }  # fmt: skip
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    told: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
     if address is None:
+        # Else Ray writes one into the user's home that everybody there can read.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         told |= {
-            "num_cpus": processors(), "include_dashboard": False, "_node_ip_address": "127.0.0.1",
+            "num_cpus": processors(), "include_dashboard": False,
             "object_store_memory": STORE_BYTES,
         }  # fmt: skip
     handler = signal.getsignal(signal.SIGTERM)
