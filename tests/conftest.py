@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from marking import needs_of
@@ -23,6 +24,11 @@ from idia_index.support.offline import send_nothing
 # No test may reach for a hub; whatever tries must fail at once and not wait for a network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 send_nothing()  # tests import libraries of backends themselves
+
+# The same examples each time, so that a change is judged by itself; new ones on demand.
+hypothesis.settings.register_profile("same", derandomize=True, database=None)
+if not os.environ.get("IDIA_INDEX_NEW_EXAMPLES"):
+    hypothesis.settings.load_profile("same")
 
 
 # What the test that runs now must not do; see _marked.
