@@ -14,11 +14,11 @@ from idia_index.encode.formats import Kind
 from idia_index.errors import RefusedError
 
 MAX_SCANS = 100  # a progressive JPEG has about ten; each one more is another pass over the pixels
-MAX_READS = 2_000_000
+MAX_READS = 1_000_000
 MAX_STRIPS = 100_000
 MAX_EXIF = 100  # Pillow joins them, each time anew
 MAX_COMMENTS = 1_000  # of a picture that is text; Pillow cuts them out, each time anew
-MAX_TEXT = 64 << 20
+MAX_TEXT = 16 << 20  # a third of a second each MiB
 
 _REMEDY = "remove it, or save it anew as PNG or JPEG"
 _BLOCK = 1 << 20
