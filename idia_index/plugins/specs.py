@@ -81,6 +81,10 @@ def parse_spec(text: str) -> ModelSpec:
         return _folder(text)
     if is_export(Path(text)):
         return ModelSpec(SpecKind.EXPORT, "", text)
+    if "://" in text:
+        raise ModelError(_address(text))
+    if text[0] in "/.~" and not _exists(_path(text)):
+        raise ModelError(f"{_shown(text)}: no such file or folder; check the path")
     architecture, slash, source = text.partition("/")
     if not architecture or not slash or not source:
         raise ModelError(_unnamed(text))
@@ -134,6 +138,11 @@ def _folder(text: str) -> ModelSpec:
 def _unnamed(text: str) -> str:
     """Why a SPEC without ARCH/ is none."""
     path = _path(text)
+    if _is_file(path / "manifest.json"):
+        return (
+            f"{_shown(text)} is an index; give the model that it was built with, which "
+            f"`idia-index info {_shown(text)}` says"
+        )
     if _is_dir(path):
         return (
             f"{_shown(text)} is a folder without an export; "
@@ -142,6 +151,14 @@ def _unnamed(text: str) -> str:
     if _is_file(path):
         return f"{_shown(text)} is a file whose architecture is not said; write ARCH/{_shown(text)}"
     return f"model {shown(text, 300)} is not a model; write {FORMS}"
+
+
+def _address(text: str) -> str:
+    """What to write in place of an address."""
+    _, hub, rest = text.partition("huggingface.co/")
+    if hub and rest.count("/"):
+        return f"{_shown(text)} is an address; write {HUB_PREFIX}{'/'.join(rest.split('/')[:2])}"
+    return f"{_shown(text)} is an address; download the weights and write ARCH/FILE"
 
 
 def _no_checkpoint(text: str, path: Path) -> str:

@@ -35,7 +35,8 @@ class Finding:
     """Something about a name that a person should look at.
 
     Attributes:
-        kind: "duplicate", "collision", "lookalike", "underscore", "brace", "markup" or "stray".
+        kind: "duplicate", "collision", "lookalike", "title", "bracket", "underscore", "brace",
+            "markup" or "stray".
         value: the name.
         place: where it stands.
         message: what is the matter and what to do, in one line.
@@ -83,7 +84,7 @@ def collisions(candidates: Iterable[str], subject_names: Iterable[str]) -> Itera
     wanted: dict[str, list[str]] = {}
     for subject in dict.fromkeys(subject_names):
         wanted.setdefault(loose_key(subject), []).append(subject)
-    for name_id, (candidate, key) in enumerate(_with_keys(candidates)):
+    for name_id, (candidate, key) in enumerate(with_loose_keys(candidates)):
         for subject in wanted.get(key, ()):
             if subject != candidate:
                 same_name = name_key(subject) == name_key(candidate)
@@ -108,7 +109,13 @@ def lint_names(names: NameList, subject_names: Iterable[str] = ()) -> list[Findi
     return findings
 
 
+TITLE = re.compile(
+    r"^(?:(?:dr|prof|mr|mrs|ms|miss|sir|dame|professor|doctor|herr|frau|mme)\.? )+",
+    re.I | re.MULTILINE,
+)
 _ODDITIES = (
+    ("title", TITLE, "begins with a title: write the name alone"),
+    ("bracket", re.compile(r"[()\[\]]"), "has brackets in it: write the name alone"),
     ("underscore", re.compile("_"), "has an underscore in it: write a space if that is meant"),
     ("brace", re.compile("[{}]"), "has a brace in it: it goes into prompts as it is"),
     ("markup", re.compile("[&<>]"), "has markup in it, which CLIP may rewrite: write plain text"),
@@ -156,7 +163,7 @@ def _collision(names: NameList, hit: Collision) -> Finding:
     )
 
 
-def _with_keys(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+def with_loose_keys(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Each name with its `loose_key`, made for many at a time: no step of it crosses a line."""
     items = iter(names)
     while block := list(islice(items, _BLOCK)):
@@ -172,7 +179,7 @@ def _matching(names: NameList, pattern: re.Pattern[str]) -> Iterator[int]:
 
 
 def _lookalikes(names: NameList) -> NDArray[np.int64]:
-    hashes = array("q", (hash(key) for _, key in _with_keys(names)))
+    hashes = array("q", (hash(key) for _, key in with_loose_keys(names)))
     return repeats(np.frombuffer(hashes, dtype=np.int64), lambda i: loose_key(names[i]))
 
 

@@ -38,9 +38,11 @@ PERSONS = (
 NAME_COLUMNS = {"name": NAMES, "first_name": FIRST_NAMES, "last_name": LAST_NAMES}
 
 # What lists of names rarely hold; a list without any of it is not looked at further.
-_ODD = re.compile(r"[;\t|,\"\d\[\]{*\u2022]|^- ")
+_ODD = re.compile(r"[;\t|,\"\d\[\]{*\u2022<@/:]|^['-]")
 _QUOTED = re.compile(r'"(?:[^"]|"")+"')
-_JSON = re.compile(r"""[\[{]\s*(?:["\[{]|$)""")
+_JSON = re.compile(r"""[\[{]\s*(?:["'\[{]|$)""")
+_YAML = re.compile(r"[^:]+:")
+_SEVERAL = re.compile(r"[^,;]+ [^,;]+(?:[,;] *[^,; ]+ [^,;]+)+[,;]?")
 _NUMBERED = re.compile(r"\d+\s*[.):]\s+\S.*")
 _LOOKS: Sequence[tuple[str, re.Pattern[str]]] = (
     ("semicolons in every line", re.compile(r"[^;]+;.*")),
@@ -52,6 +54,13 @@ _LOOKS: Sequence[tuple[str, re.Pattern[str]]] = (
     ("several commas in every line", re.compile(r"[^,]*,[^,]*,.*")),
     ("commas in every line", re.compile(r"[^,]+ [^,]+,\S.*")),
     ("dashes before the names", re.compile(r"[-*\u2022] .*")),
+)
+_NO_NAMES: Sequence[tuple[str, re.Pattern[str]]] = (
+    ("e-mail addresses", re.compile(r".*\S@\S.*")),
+    ("addresses of pages", re.compile(r"(?:https?://|www\.).*")),
+    ("markup", re.compile(r"<.*>.*")),
+    ("quotes around the names", re.compile(r"'.*'")),
+    ("numbers in place of names", re.compile(r"[A-Za-z]{0,3}\d{2,}")),
 )
 
 
@@ -92,6 +101,9 @@ def name_table(path: str | os.PathLike[str], refuse: Refuse) -> tuple[Table, str
         dialect = Dialect(",", ("name",), 0)
         table = Table(source, dialect, read_lines(path, tabs=True, refuse=refuse))
         return table, f"{source}: read as names in quotes"
+    for told, pattern in _NO_NAMES:
+        if len(head) > 1 and all(map(pattern.fullmatch, head)):
+            raise InputError(f"{source}: has {told}; write one name a line, and nothing else")
     for told, pattern in _LOOKS:
         if len(head) > 1 and all(map(pattern.fullmatch, head)):
             raise InputError(
@@ -100,6 +112,11 @@ def name_table(path: str | os.PathLike[str], refuse: Refuse) -> tuple[Table, str
             )
     if _JSON.match(head[0]):
         raise InputError(f"{source}: looks like JSON; write one name a line, without quotes")
+    listed = len(head) > 1 and all(line.startswith("-") for line in head[1:])
+    if listed and _YAML.fullmatch(head[0]):
+        raise InputError(f"{source}: looks like YAML; write one name a line, and nothing else")
+    if len(head) == 1 and _SEVERAL.fullmatch(head[0]):
+        raise InputError(f"{source}: holds several names in one line; write one name a line")
     return None
 
 

@@ -198,7 +198,8 @@ class _Builder:
                          refused, self._refused_count)  # fmt: skip
         if len(pairs):
             packed = packed.without(pairs[:, 0])
-        return NameList(source, packed, counts, (*notes, *self._turned_note(source)))
+        notes = (*notes, *self._turned_note(source), *_unspaced_note(source, text))
+        return NameList(source, packed, counts, notes)
 
     def _turn(self, name: str) -> str:
         turned = given_first(name)
@@ -214,6 +215,16 @@ class _Builder:
             f"{source}: {counted(self._turned, 'name')} written Last, First read as First Last "
             f"({self._turned_example})",
         )
+
+
+def _unspaced_note(source: str, text: bytes) -> tuple[str, ...]:
+    """What to say of Latin names of one word each, such as janedoe and jane-doe."""
+    if b" " in text or not text.isascii() or text.count(b"\n") < 3:
+        return ()
+    return (
+        f"{source}: no name has a space in it; if first and last names are meant, write them "
+        "apart, as Jane Doe",
+    )
 
 
 def _fold(text: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
+from idia_index.prompts.lint import TITLE, loose_key, with_loose_keys
 from idia_index.prompts.names import name_key
 from idia_index.types import Int64
 
@@ -13,12 +15,19 @@ _MOST = 50_000_000  # pairs of names that are compared; more would take many sec
 _LONG = 12  # letters from which two edits are a misspelling; below, one is
 _BINS = 32  # letters are counted in so many bins
 _SHOWN = 3
+# What people and programs put after a name: degrees, marks of copies, numbers, dates.
+_AFTER = re.compile(
+    r"(?:,? (?:ph\.?d|m\.?d|mba|esq|msc|bsc)\.?| - (?:copy|kopie|copie|copia)| \([^)]*\)|"
+    r"[ _-]*\d[\dtz_ -]*)+$",
+    re.I,
+)
 
 
 def misspelt(wanted: Sequence[str], candidates: Sequence[str]) -> dict[str, tuple[str, ...]] | None:
     """The candidates nearest in spelling to each name that is not among them, if any is near.
 
-    They are all that lie at the smallest edit distance, by letters; a swap of neighbours is one
+    One that differs in hyphens, spaces, titles or marks of a copy alone is the nearest; else they
+    are all that lie at the smallest edit distance, by letters; a swap of neighbours is one
     edit. None for more names than can be compared in a few seconds.
     """
     keys = {name_key(each): each for each in candidates}
@@ -29,8 +38,15 @@ def misspelt(wanted: Sequence[str], candidates: Sequence[str]) -> dict[str, tupl
         return {}
     texts = list(keys)
     bags = _bags(texts)
-    near = {name: _nearest(name_key(name), texts, bags) for name in missing}
-    return {name: tuple(keys[key] for key in found) for name, found in near.items() if found}
+    plain = {key: name for name, key in with_loose_keys(candidates)}
+    found: dict[str, tuple[str, ...]] = {}
+    for name in missing:
+        near = _nearest(name_key(name), texts, bags)
+        if same := plain.get(_bare(name)):
+            found[name] = (same,)
+        elif near:
+            found[name] = tuple(keys[key] for key in near)
+    return found
 
 
 def _bags(texts: Sequence[str]) -> Int64:
@@ -69,6 +85,12 @@ def edits(one: str, other: str) -> int:
             row.append(best)
         rows.append(row)
     return rows[-1][-1]
+
+
+def _bare(name: str) -> str:
+    """The letters of a name, without titles and what is put after it."""
+    plain = _AFTER.sub("", TITLE.sub("", name.strip()))
+    return loose_key(plain) or loose_key(name)
 
 
 def spelling_text(name: str, near: Sequence[str], candidates: int) -> str:

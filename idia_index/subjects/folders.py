@@ -10,13 +10,20 @@ from pathlib import Path
 
 from idia_index.errors import InputError
 from idia_index.prompts.names import as_utf8, clean_name, folder_to_name
-from idia_index.subjects.one_person import GENERIC, check_one_person
+from idia_index.subjects.one_person import GENERIC, check_one_person, sorts_photos
 from idia_index.subjects.person import Person
 from idia_index.subjects.photo_files import is_system_folder
 from idia_index.subjects.records import SkippedSubject, Subject, SubjectList
-from idia_index.support.text import counted, shown_path
+from idia_index.support.text import counted, shown, shown_path
 
 _MOST_LEVELS = 4  # Takeout/Google Photos/First_Last and one more
+_UNNAMED = re.compile(
+    r"(?:unknown|unnamed|untitled|unsorted|new folder|neuer ordner|unbekannt|unbenannt|"
+    r"nouveau dossier|inconnu|nueva carpeta|desconocido)(?: ?\(?\d+\)?)?",
+    re.I,
+)
+_TRUTHS = frozenset({"member", "members", "non_member", "non_members", "nonmembers", "non-members"})
+_ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".photoslibrary")
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019.-][^\W\d_]*)*")
 
 
@@ -56,7 +63,29 @@ def _notes(folder: Path, seen: _Seen) -> tuple[str, ...]:
             f"{shown_path(folder)}: {counted(len(seen.turned), 'folder')} called Last, First read "
             f"as First Last ({seen.turned[0]})"
         )
+    if nobody := [s.name for s in seen.subjects if sorts_photos(s.name) or _unnamed(s.name)]:
+        notes.append(
+            f"{shown_path(folder)}: called after no person, and tested all the same: "
+            f"{', '.join(nobody[:3])}{', ...' if len(nobody) > 3 else ''}; call folders "
+            "First_Last, or give a table name,path"
+        )
+    if {os.path.basename(each).casefold() for each in seen.sorting} & _TRUTHS:  # noqa: PTH119
+        notes.append(
+            f"{shown_path(folder)}: who is a member is not read from folders; give a table "
+            "name,path,membership"
+        )
+    with os.scandir(folder) as beside:
+        packed = sorted(e.name for e in beside if e.name.lower().endswith(_ARCHIVES))
+    if packed:
+        notes.append(
+            f"{shown_path(folder)}: not looked into: {', '.join(map(shown, packed[:3]))}"
+            f"{', ...' if len(packed) > 3 else ''}; unpack it, or export its photos"
+        )
     return tuple(notes)
+
+
+def _unnamed(name: str) -> bool:
+    return _UNNAMED.fullmatch(name.strip()) is not None
 
 
 def _look(root: Path, folder: Path, seen: _Seen, level: int) -> None:

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+
+_HINTS = (
+    (re.compile(r"(?:^|/)https?:/"), "it is an address: download it, and give the file"),
+    (re.compile(r"(?:^|/)file:/"), "write the path without file://"),
+    (re.compile(r"(?:^|/)~"), "write the path in full, without ~"),
+    (re.compile(r"[*?]"), "name the folder, or each file"),
+    (re.compile(r"(?:^|/)[A-Za-z]:\\"), "it is a path of Windows: write where it lies here"),
+    (re.compile(r"[;|]"), "write a line for each file"),
+)
+
+
+def what_to_do(path: Path) -> str:
+    """What to do about a path of nothing."""
+    text = os.fspath(path)
+    return next((hint for sign, hint in _HINTS if sign.search(text)), "check the path")
 
 
 def find_path(base: Path, text: str) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from idia_index.errors import InputError
+from idia_index.subjects.paths import what_to_do
 from idia_index.subjects.photo_files import describe_nothing, photos_below
 from idia_index.subjects.records import Skipped, Subject
 from idia_index.support.text import shown, shown_path
@@ -84,7 +85,7 @@ def _is_folder(path: Path, place: str) -> bool:
         return stat.S_ISDIR(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
-            f"{place}: {shown_path(path)}: no such image or folder; check the path"
+            f"{place}: {shown_path(path)}: no such image or folder; {what_to_do(path)}"
         ) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

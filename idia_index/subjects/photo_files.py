@@ -163,7 +163,9 @@ def _sort_out(files: list[Path], found: Found) -> None:
     names = {path.name.casefold() for path in files}
     for path in files:
         name, suffix = path.name.casefold(), path.suffix.lower()
-        if name.startswith((".", *_SYSTEM_STARTS)) or name in _SYSTEM_FILES:
+        if name.endswith(".icloud"):
+            found.skip(path, "a photo that is still in iCloud; download it")
+        elif name.startswith((".", *_SYSTEM_STARTS)) or name in _SYSTEM_FILES:
             found.pass_over(path, "a file of the system")
         elif suffix in _SIDECARS:
             found.pass_over(path, "describes a photo and is none")

@@ -56,6 +56,8 @@ def people_of_table(file: Path) -> SubjectList:
     table = read_table(
         file, COLUMNS, lambda line, told: bad.append(SkippedSubject(f"line {line}", told))
     )
+    if bad and not table.columns:
+        raise InputError(bad[0].reason)
     _check_columns(table, where)
     rows = list(table.rows())
     reader = _Reader(file.parent, table, tells_people(rows, table.columns, file.parent))

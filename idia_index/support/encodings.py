@@ -26,6 +26,7 @@ _NO_TEXT = (
     (b"{\\rtf", "an RTF document"),
     (b"SQLite format 3", "a database"),
     (b"PAR1", "a Parquet file"),
+    *((start, "an image") for start in (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")),
 )
 
 
@@ -124,6 +125,8 @@ def _fix(name: str) -> str:
         return "open it in Google Sheets and download it as CSV"
     if lower.endswith((".pages", ".docx", ".odt", ".rtf", ".doc", ".pdf")):
         return "save it as plain text, one entry a line"
+    if lower.endswith((".jpg", ".jpeg", ".png", ".gif", ".webp")):
+        return "give a folder with a folder of photos for each person, or a table of them"
     if lower.endswith(".zip"):
         return "unpack it, and name the folder or the table in it"
     return "open it in a spreadsheet and save the sheet as CSV UTF-8"

@@ -161,7 +161,7 @@ def sniff(head: Sequence[str], known: Columns, source: str) -> Dialect:
     before = 1 if told else 0
     text = head[before] if len(head) > before else ""
     separators = [told.group(1)] if told and told.group(1) in SEPARATORS else list(SEPARATORS)
-    best = Dialect(separators[0], (), before + 1)
+    best, written = Dialect(separators[0], (), before + 1), list[str]()
     for separator in separators:
         try:
             cells = cells_of(text, separator)
@@ -172,9 +172,15 @@ def sniff(head: Sequence[str], known: Columns, source: str) -> Dialect:
                         if known and cell not in (known, f"{known}_id", "id"))  # fmt: skip
         found = Dialect(separator, header, before + 1, renamed)
         if len(found.columns) > len(best.columns):
-            best = found
+            best, written = found, cells
     if double := {column for column in best.header if column and best.header.count(column) > 1}:
-        raise InputError(f"{source}: has the column {shown(min(double))} twice; remove one")
+        same = [c for c, column in zip(written, best.header, strict=True) if column == min(double)]
+        if len(set(map(column_key, same))) == 1:
+            raise InputError(f"{source}: has the column {shown(min(double))} twice; remove one")
+        raise InputError(
+            f"{source}: the columns {' and '.join(map(shown, same))} both mean {min(double)}; "
+            "remove one"
+        )
     return best
 
 

@@ -1,0 +1,167 @@
+"""Lists, tables, folders and SPECs as people hand them in: told what is wrong, or what was read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import make_images
+from hostile_files import encoded, photo
+
+from idia_index.errors import InputError, ModelError
+from idia_index.plugins.specs import parse_spec
+from idia_index.prompts.lint import lint_names
+from idia_index.prompts.names import read_names
+from idia_index.prompts.spelling import misspelt
+from idia_index.subjects.subjects import make_subject, read_subjects
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Jane Doe, John Roe, Max Moe\n", "several names in one line"),
+        ("Jane Doe; John Roe\n", "several names in one line"),
+        ("Jane Doe <jane@example.org>\nJohn Roe <j@example.org>\n", "has e-mail addresses"),
+        ("https://e.org/wiki/Jane_Doe\nhttps://e.org/wiki/John_Roe\n", "has addresses of pages"),
+        ("<li>Jane Doe</li>\n<li>John Roe</li>\n", "has markup"),
+        ("'Jane Doe'\n'John Roe'\n", "has quotes around the names"),
+        ("Q42\nQ5582\n", "has numbers in place of names"),
+        ("0000045\n0000099\n", "has numbers in place of names"),
+        ("names:\n  - Jane Doe\n  - John Roe\n", "looks like YAML"),
+        ("['Jane Doe', 'John Roe']\n", "looks like JSON"),
+    ],
+)
+def test_what_is_no_list_of_names_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "n.txt").write_text(text)
+    with pytest.raises(InputError, match=told):
+        read_names(tmp_path / "n.txt")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Davis, Sammy, Jr.\n",
+        "Conan O'Brien\nSinéad O'Connor\n",
+        "Jean-Luc Roe\n",
+        "Zoë: Doe\nA B\n",
+    ],
+)
+def test_what_is_a_list_of_names_stays_one(tmp_path: Path, text: str) -> None:
+    (tmp_path / "n.txt").write_text(text, encoding="utf-8")
+    names = read_names(tmp_path / "n.txt")
+    assert len(names) == text.count("\n")
+    assert not any("space" in note for note in names.notes)
+
+
+@pytest.mark.parametrize("text", ["JaneDoe\nJohnRoe\nMaxMoe\n", "jane-doe\njohn-roe\nmax-moe\n"])
+def test_names_without_a_space_are_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "n.txt").write_text(text)
+    assert "no name has a space in it" in read_names(tmp_path / "n.txt").notes[0]
+
+
+def test_titles_and_brackets_are_told(tmp_path: Path) -> None:
+    (tmp_path / "n.txt").write_text("Dr. Jane Doe\nJohn Roe (actor)\nMax Moe\nDraga Doe\n")
+    found = {f.value: f.kind for f in lint_names(read_names(tmp_path / "n.txt"))}
+    assert found == {"Dr. Jane Doe": "title", "John Roe (actor)": "bracket"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "jane-doe", "JaneDoe", "Dr. Jane Doe", "Jane Doe, PhD", "Jane Doe (1)", "Jane Doe - Copy",
+        "Jane Doe - Kopie", "Jane Doe-20240101T101010Z-001", "Prof. Dr. Jane Doe",
+    ],
+)  # fmt: skip
+def test_a_candidate_in_other_clothes_is_near(name: str) -> None:
+    assert misspelt([name], ["John Roe", "Jane Doe", "Max Moe"]) == {name: ("Jane Doe",)}
+    assert misspelt(["007", "Zed Zoe"], ["John Roe", "1234"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("https://example.org/a.jpg", "it is an address: download it"),
+        ("file:///photos/a.jpg", "without file://"),
+        ("~/photos", "write the path in full"),
+        ("photos/*.jpg", "name the folder, or each file"),
+        (r"C:\Users\me\photos", "a path of Windows"),
+        ("a.jpg;b.jpg", "write a line for each file"),
+        ("nowhere", "check the path"),
+    ],
+)
+def test_a_path_of_nothing_is_told_with_the_fix(tmp_path: Path, path: str, told: str) -> None:
+    (tmp_path / "t.csv").write_text(f"name,path\nJane Doe,{path}\n")
+    with pytest.raises(InputError, match=told):
+        read_subjects(tmp_path / "t.csv")
+    with pytest.raises(InputError, match=told):
+        make_subject("Jane Doe", [path])
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"name,path\rJane Doe,A\r", "lone CR"),
+        (b"name,image,path\nJane Doe,a.jpg,A\n", "'image' and 'path' both mean path"),
+        (encoded(photo(), "JPEG"), "an image, not a text; give a folder with a folder of photos"),
+    ],
+)
+def test_tables_that_are_none(tmp_path: Path, data: bytes, told: str) -> None:
+    (tmp_path / "t.jpg").write_bytes(data)
+    with pytest.raises(InputError, match=told):
+        read_subjects(tmp_path / "t.jpg")
+
+
+@pytest.mark.parametrize(
+    ("folders", "told"),
+    [
+        (["Photos from 2019", "Jane_Doe"], "called after no person.*: Photos from 2019;"),
+        (["n000002", "n000003"], "called after no person.*: n000002, n000003;"),
+        (["Unknown", "New folder (2)", "Jane_Doe"], r"no person.*: New folder \(2\), Unknown;"),
+        (["members/Jane_Doe", "non_members/John_Roe"], "who is a member is not read from folders"),
+        (["Jane_Doe", "John_Roe.zip"], "not looked into: 'John_Roe.zip'"),
+        (["Jane_Doe", "Photos Library.photoslibrary"], "not looked into: 'Photos Library"),
+        (["Jane_Doe", "John_Roe"], ""),
+    ],
+)
+def test_folders_that_are_no_persons_are_told(
+    tmp_path: Path, folders: list[str], told: str
+) -> None:
+    for seed, folder in enumerate(folders):
+        make_images(tmp_path / folder, 1, seed=seed)
+    said = " ".join(read_subjects(tmp_path).notes)
+    if not told:
+        assert not said
+        return
+    with pytest.raises(AssertionError, match=told):
+        raise AssertionError(said)
+
+
+def test_a_photo_that_is_still_in_the_cloud_is_told(tmp_path: Path) -> None:
+    make_images(tmp_path / "Jane_Doe", 1)
+    (tmp_path / "Jane_Doe" / ".IMG_1.HEIC.icloud").write_bytes(b"bplist00")
+    (subject,) = read_subjects(tmp_path)
+    assert "still in iCloud; download it" in subject.skipped[0].reason
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        (
+            "https://huggingface.co/openai/clip-vit-base-patch32/tree/main",
+            "write hf-hub:openai/clip",
+        ),
+        ("https://example.org/w.pt", "is an address; download the weights"),
+        ("/nowhere/model.pt", "no such file or folder"),
+        ("~/nowhere.pt", "no such file or folder"),
+        ("./nowhere.pt", "no such file or folder"),
+    ],
+)
+def test_models_that_are_none(spec: str, told: str) -> None:
+    with pytest.raises(ModelError, match=told):
+        parse_spec(spec)
+
+
+def test_an_index_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(ModelError, match="is an index; give the model that it was built with"):
+        parse_spec(str(tmp_path))
