@@ -20,12 +20,13 @@ class ReferenceLabeler(LabelerPlugin):
 
     Args:
         model: SPEC, as the command line takes it.
+        most_labels: labels of one question; None: no bound.
     """
 
     name = "reference"
 
-    def __init__(self, *, model: str) -> None:
-        self._backend = _load(model)
+    def __init__(self, *, model: str, most_labels: int | None = None) -> None:
+        self._backend, self.most_labels = _load(model), most_labels
         self.model, self.device = self._backend.model, self._backend.device
         self.notes = self._backend.notes
         self._texts = lru_cache(64)(self._embedded)

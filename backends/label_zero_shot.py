@@ -6,15 +6,17 @@ import base64
 import hashlib
 import warnings
 from collections.abc import Sequence
+from threading import Lock
+from typing import Literal
 
 from PIL import Image
 
 from idia_index.backends.http_client import Client
 from idia_index.backends.http_images import png
 from idia_index.backends.http_spec import parse_endpoint
-from idia_index.errors import ServiceError
+from idia_index.errors import InputError, RefusedError, ServiceError
 from idia_index.plugins import Session
-from idia_index.plugins.labeler import LabelerPlugin
+from idia_index.plugins.labeler import LabelerPlugin, Questions
 from idia_index.support.text import counted
 from idia_index.types import Sent, ServiceRecord
 
@@ -39,38 +41,50 @@ class ZeroShotLabeler(LabelerPlugin):
         self._session = session or Session()
         self._endpoint = parse_endpoint(model)
         self.model, self.most_labels = self._endpoint.text, most_labels
+        if self._session.send_original or self._session.accept_truncation:
+            raise InputError(
+                "--send-original, --accept-truncation: of embeddings; leave them out for labels"
+            )
         for kind in ("text", "image"):
             self._endpoint.check(kind, self._session)
         self.device = f"a service at {self._endpoint.host}"
         self._client = Client(self._endpoint, self._session)
+        self.concurrency = self._session.concurrency
         self._sent: dict[str, Sent] = {}
+        self._image: tuple[Image.Image, bytes] | None = None
+        self._lock = Lock()
 
     @property
     def identity(self) -> str:
         """The URL and the model's name: labels alone tell no more."""
         return self.model
 
-    def announce(self, calls: int, labels: int, images: int) -> None:
-        """Says how much is sent at the most."""
+    def announce(self, questions: Questions) -> None:
+        """Says how much is sent at the most, and refuses what costs more than allowed."""
+        asked, limit = questions, self._session.max_calls
         warnings.warn(
-            f"{self._endpoint.host} will be sent {counted(images, 'image')} and "
-            f"{counted(labels, 'label')} in at most {counted(calls, 'call')}; what it answered "
-            "before is not asked again",
+            f"{self._endpoint.host} will be sent at most {counted(asked.labels, 'label')} "
+            f"({asked.label_bytes:,} bytes) and {counted(asked.images, 'image')}, each image once "
+            f"a call, in {counted(asked.calls, 'call')}; what it answered before is not asked "
+            "again",
             stacklevel=2,
         )
+        if limit is not None and asked.calls > limit and not asked.kept:
+            raise RefusedError(
+                f"--max-calls {limit}: this takes up to {counted(asked.calls, 'call')}; allow as "
+                "many, or ask for less"
+            )
 
     def choose(self, image: Image.Image, labels: Sequence[str]) -> int:
         """The label with the highest score; of equals, the first."""
-        data = png(image)
-        for kind, content in (("image", data), ("text", "\n".join(labels).encode("utf-8"))):
-            digest = hashlib.sha256(content).hexdigest()
-            sent = Sent("image" if kind == "image" else "text", digest, len(content))
-            self._sent.setdefault(digest, sent)
+        data = self._as_sent(image)
         body = {
             "inputs": base64.b64encode(data).decode("ascii"),
             "parameters": {"candidate_labels": list(labels), "hypothesis_template": "{}"},
         }
         answer = self._client.post("", body, (1 << 20) + _LABEL_BYTES * len(labels))
+        self._tell("text", "\n".join(labels).encode("utf-8"))
+        self._tell("image", data)
         try:
             scores = {str(each["label"]): float(each["score"]) for each in answer}
             best = max(scores.values())
@@ -79,6 +93,18 @@ class ZeroShotLabeler(LabelerPlugin):
             raise ServiceError(
                 f"{self._endpoint.url}: its answer holds no labels with scores ({error})"
             ) from error
+
+    def _as_sent(self, image: Image.Image) -> bytes:
+        """An image as PNG, which the questions about it in other templates share."""
+        with self._lock:
+            if self._image is None or self._image[0] is not image:
+                self._image = image, png(image)
+            return self._image[1]
+
+    def _tell(self, kind: Literal["text", "image"], content: bytes) -> None:
+        digest = hashlib.sha256(content).hexdigest()
+        with self._lock:
+            self._sent.setdefault(digest, Sent(kind, digest, len(content)))
 
     @property
     def service(self) -> ServiceRecord:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import click
@@ -10,11 +9,11 @@ import click
 from idia_index import Session, audit, open_index
 from idia_index.cli.options import (
     DIRECTORY,
-    backend_of,
     crop_option,
     engine_options,
     json_option,
     members_option,
+    model_of,
     override_options,
     progress_option,
     reference_option,
@@ -32,12 +31,6 @@ from idia_index.cli.terminal import say
 from idia_index.errors import InputError
 from idia_index.pipelines.about import About
 from idia_index.pipelines.audit import audit_into, read_groups
-from idia_index.pipelines.labels import (
-    audit_labels,
-    check_labels_alone,
-    is_of_labels,
-    load_labeler_for,
-)
 from idia_index.registry import Engine
 
 
@@ -62,6 +55,12 @@ from idia_index.registry import Engine
     help="Test people together who have the same value in this column of SUBJECTS, a table: people "
     "from one source, all of it in the training data or none.",
 )
+@click.option(
+    "--control-names",
+    is_flag=True,
+    help="An index of labels: where the true name was chosen, ask again without it, for how often "
+    "the rule would associate control names (idia-index plan --calls has the price).",
+)
 @strict_option
 @reference_option
 @members_option
@@ -81,6 +80,7 @@ def command(
     language: str,
     about: About | None,
     group: str | None,
+    control_names: bool,
     strict: bool,
     reference_faces: Path | None,
     members: Path | None,
@@ -114,24 +114,16 @@ def command(
     warnings: tuple[str, ...] = ()
     with Stages(show_progress) as progress:
         progress("loading the model")
-        if is_of_labels(opened):
-            check_labels_alone(out=out, reference_faces=reference_faces, group=group)
-            labeler = load_labeler_for(opened, model=model, session=session)
-            result = audit_labels(opened, labeler, people, tau=tau,
-                                  progress=partial(progress, "asking for labels"))  # fmt: skip
-        elif out is None:
-            loaded = backend_of(opened, backend, model, device, session)
-            loaded.engine = engine
+        loaded = model_of(opened, backend, model, device, session, engine)
+        if out is None:
             result = audit(opened, loaded, people, tau=tau, strict=strict,
                            reference_faces=reference_faces, groups=groups,
-                           progress=progress)  # fmt: skip
+                           control_names=control_names, progress=progress)  # fmt: skip
         else:
-            loaded = backend_of(opened, backend, model, device, session)
-            loaded.engine = engine
             result, report = audit_into(
                 out, opened, loaded, people, subjects, tau=tau, strict=strict,
                 include_images=include_images, reference_faces=reference_faces, groups=groups,
-                language=language, about=about, progress=progress,
+                control_names=control_names, language=language, about=about, progress=progress,
             )  # fmt: skip
             warnings = report.warnings
     tell_skipped(result.left_out_files)

@@ -17,6 +17,8 @@ from idia_index.cli.options import (
     DIRECTORY,
     engine_options,
     json_option,
+    labeler_of,
+    labeler_options,
     mismatch_options,
     model_options,
     names_strict_option,
@@ -33,7 +35,7 @@ from idia_index.pipelines.candidates import ORIGINS, Drawing, NameList, all_cand
 from idia_index.pipelines.labels import build_label_index
 from idia_index.pipelines.load import load_model
 from idia_index.pipelines.readable_names import with_readable_names
-from idia_index.registry import Engine, LabelerPlugin, load_index_type, load_labeler
+from idia_index.registry import Engine, load_index_type
 from idia_index.support.text import counted
 
 MANY = 1_000_000  # names, from which it takes seconds to draw them and look at them
@@ -135,18 +137,7 @@ class BuildResult:
     help="Side of the square that a hosted model reads: images are fitted to it before they are "
     "sent (backend http); by default they are sent whole.",
 )
-@click.option(
-    "--labeler",
-    metavar="NAME",
-    help="The model gives labels alone: reference (any model here), zero-shot (Hugging Face's zero-"
-    "shot image classification) or a plugin. Nothing is asked now; audit asks.",
-)
-@click.option(
-    "--most-labels",
-    type=click.IntRange(min=2),
-    metavar="N",
-    help="Labels that one question to the labeler may hold.",
-)
+@labeler_options
 @model_options
 @engine_options
 @json_option
@@ -198,7 +189,7 @@ def command(
     if labeler is not None:
         names, _ = all_candidates(listed, drawing)
         tell_names(names)
-        asked = _labeler(labeler, model, most_labels, session)
+        asked = labeler_of(labeler, model, most_labels, session)
         labels = build_label_index(index, asked, names, templates=templates, resume=resume)
         _tell_built(index, labels, "labels", False, as_json)
         return
@@ -257,11 +248,6 @@ def _check_not_drawn(names: Path | None, *drawn_from: object) -> None:
         raise InputError(
             "there are no candidate names: give --names FILE, --sample-names N, or both"
         )
-
-
-def _labeler(name: str, model: str, most: int | None, session: Session) -> LabelerPlugin:
-    bound = {} if most is None else {"most_labels": most}
-    return load_labeler(name, model=model, session=session, **bound)
 
 
 def _tell_built(index: Path, built: Index, index_type: str, already: bool, as_json: bool) -> None:

@@ -9,11 +9,11 @@ import click
 from idia_index import Session, Settings, open_index
 from idia_index.cli.options import (
     DIRECTORY,
-    backend_of,
     crop_option,
     engine_options,
     json_option,
     members_option,
+    model_of,
     override_options,
     progress_option,
     reference_option,
@@ -150,8 +150,7 @@ def command(
         )
         with Stages(show_progress) as progress:
             progress("loading the model")
-            loaded = backend_of(opened, backend, model, device, session)
-            loaded.engine = engine
+            loaded = model_of(opened, backend, model, device, session, engine)
             evidence = gather(
                 opened, loaded, people, settings, strict=strict,
                 reference_faces=reference_faces, progress=progress,

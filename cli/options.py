@@ -12,7 +12,8 @@ import click
 
 from idia_index import Backend, Index, Session, load_backend_for
 from idia_index.cli.terminal import is_quiet, note, say
-from idia_index.registry import BACKEND_DTYPES, load_engine
+from idia_index.pipelines.labels import check_labels_alone, is_of_labels, load_labeler_for
+from idia_index.registry import BACKEND_DTYPES, Engine, LabelerPlugin, load_engine, load_labeler
 from idia_index.support.documents import to_json
 from idia_index.support.text import json_text
 
@@ -231,6 +232,29 @@ _WORKERS = click.option(
 )
 
 
+def labeler_options(function: F) -> F:
+    """Adds what says that a model gives labels alone, for verbs that build."""
+    for option in (
+        click.option(
+            "--most-labels", type=click.IntRange(min=2), metavar="N",
+            help="Labels that one question to the labeler may hold.",
+        ),
+        click.option(
+            "--labeler", metavar="NAME",
+            help="The model gives labels alone: reference (any model here), zero-shot (Hugging "
+            "Face's zero-shot image classification) or a plugin. A build asks it nothing.",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def labeler_of(name: str, model: str, most_labels: int | None, session: Session) -> LabelerPlugin:
+    """Loads the labeler that those options name."""
+    bound = {} if most_labels is None else {"most_labels": most_labels}
+    return load_labeler(name, model=model, session=session, **bound)
+
+
 def model_options(function: F) -> F:
     """Adds what says how a model is loaded, for verbs that build."""
     for option in (
@@ -278,6 +302,20 @@ def backend_of(
     loaded = load_backend_for(index, model=model, backend=backend, device=device, session=session)
     tell_assumed(loaded)
     return loaded
+
+
+def model_of(
+    index: Index, backend: str | None, model: str | None, device: str | None, session: Session,
+    engine: Engine,
+) -> Backend | LabelerPlugin:  # fmt: skip
+    """As `backend_of`, with what runs its work; of an index of labels its labeler."""
+    if not is_of_labels(index):
+        loaded = backend_of(index, backend, model, device, session)
+        loaded.engine = engine
+        return loaded
+    apart = engine.name if engine.apart else None
+    check_labels_alone(backend=backend, device=device, engine=apart)
+    return load_labeler_for(index, model=model, session=session)
 
 
 def tell_model(loaded: Backend) -> None:

@@ -226,8 +226,8 @@ def _tell_price(plan: CallPlan, as_json: bool) -> None:
     if as_json:
         write_json(plan)
         return
-    rows = {
-        "by embeddings": _price_text(plan.embeddings),
+    rows = {} if plan.embeddings is None else {"by embeddings": _price_text(plan.embeddings)}
+    rows |= {
         "by labels alone": _price_text(plan.labels),
         "control names, by labels": f"{_price_text(plan.control_names)}, beside that",
     }

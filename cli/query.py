@@ -10,10 +10,10 @@ import click
 from idia_index import Session, open_index
 from idia_index.cli.options import (
     DIRECTORY,
-    backend_of,
     crop_option,
     engine_options,
     json_option,
+    model_of,
     override_options,
     progress_option,
     reference_option,
@@ -89,9 +89,7 @@ def command(
     tell_spelling(opened, [subject.name])
     with Stages(show_progress) as stages:
         stages("loading the model")
-        loaded = backend_of(opened, backend, model, device, session)
-        loaded.engine = engine
-        stages("encoding images")
+        loaded = model_of(opened, backend, model, device, session, engine)
         result = query(opened, loaded, subject, tau=tau, top=top, strict=strict,
                        reference_faces=reference_faces,
                        progress=partial(stages, "encoding images"))  # fmt: skip

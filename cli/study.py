@@ -15,6 +15,8 @@ from idia_index.cli.options import (
     SourceOptions,
     engine_options,
     json_option,
+    labeler_of,
+    labeler_options,
     mismatch_options,
     progress_option,
     session_options,
@@ -28,13 +30,14 @@ from idia_index.cli.study_text import study_text
 from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.pipelines.demo import study_backend
+from idia_index.pipelines.labels import check_labels_alone
 from idia_index.pipelines.load import check_spec, load_model
 from idia_index.pipelines.studies.conduct import REPORT, conduct, plan_run
 from idia_index.pipelines.studies.definition import STUDIES, Study, read_study, with_lists
 from idia_index.pipelines.studies.dry_run import fit_to, write_dry_images
 from idia_index.pipelines.studies.models import ACTIVATIONS, Activation, StudyModel, parse_models
 from idia_index.pipelines.studies.run import Run
-from idia_index.registry import Engine
+from idia_index.registry import Engine, LabelerPlugin
 from idia_index.support.text import counted
 
 DEMO = StudyModel("demo", "demo", "demo")
@@ -78,6 +81,7 @@ DEMO = StudyModel("demo", "demo", "demo")
 )  # fmt: skip
 @session_options
 @engine_options
+@labeler_options
 @click.option("--device", help="cpu, cuda, ...; by default the best that works.")
 @click.option(
     "--dry-run", is_flag=True,
@@ -106,6 +110,8 @@ def command(
     session: Session,
     engine: Engine,
     image_size: int | None,
+    labeler: str | None,
+    most_labels: int | None,
     dry_run: bool,
     dry_images: int,
     out: Path,
@@ -121,8 +127,9 @@ def command(
     if dry_run == bool(folders) or not (models or dry_run):
         raise InputError("give --images and --model, or --dry-run without --images")
     definition = with_lists(read_study(study), first_names, surnames)
-    parsed = parse_models(definition, models, activation)
-    for model in parsed:
+    parsed = [replace(model, labeler=labeler)
+              for model in parse_models(definition, models, activation)]  # fmt: skip
+    for model in parsed if labeler is None else ():
         check_spec(model.spec, backend)
     claim(out / REPORT)
     for folder in folders:
@@ -135,10 +142,15 @@ def command(
             dry_run=("models" if models else "demo") if dry_run else None,
             tested_only=tested_only_candidates, strict=strict,
         )  # fmt: skip
-        folders_of = partial(_session_in, session, run)
-        options = source_options(None, None, None, image_size)
-        load = partial(_load, backend, device, activation, options, folders_of) if models else _demo
-        load = partial(_with, engine, load)
+        load: Callable[[StudyModel], Backend | LabelerPlugin] = partial(_with, engine, _demo)
+        if labeler is not None:
+            check_labels_alone(engine=engine.name if engine.apart else None)
+            load = partial(_labeler, most_labels, session)
+        elif models:
+            options = source_options(None, None, None, image_size)
+            folders_of = partial(_session_in, session, run)
+            loading = partial(_load, backend, device, activation, options, folders_of)
+            load = partial(_with, engine, loading)
         results = conduct(run, parsed or [DEMO], load, progress)
     tell_skipped(each.reason for each in results.skipped)
     if as_json:
@@ -178,6 +190,10 @@ def _with(engine: Engine, load: Callable[[StudyModel], Backend], model: StudyMod
     loaded = load(model)
     loaded.engine = engine
     return loaded
+
+
+def _labeler(most_labels: int | None, session: Session, model: StudyModel) -> LabelerPlugin:
+    return labeler_of(model.labeler or "", model.spec, most_labels, session)
 
 
 def _demo(_: StudyModel) -> Backend:

@@ -138,6 +138,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers from `server.service`."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two packets
     service: Service
 
     def do_GET(self) -> None:

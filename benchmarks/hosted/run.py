@@ -11,6 +11,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -23,19 +25,40 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(server: Path, model: Path, port: int) -> subprocess.Popen[bytes]:
-    """infinity with a folder of transformers, without a network and without reports of use."""
-    quiet = {
-        "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "DO_NOT_TRACK": "1",
-        "INFINITY_ANONYMOUS_USAGE_STATS": "0",
-    }  # fmt: skip
-    command = [
+QUIET = {
+    "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "DO_NOT_TRACK": "1",
+    "INFINITY_ANONYMOUS_USAGE_STATS": "0",
+}  # fmt: skip
+
+
+def infinity(server: Path, model: Path, port: int) -> list[str | Path]:
+    """The command that serves a folder of transformers by infinity."""
+    return [
         server, "v2", "--model-id", model, "--served-model-name", "study", "--engine", "torch",
         "--device", "cpu", "--dtype", "float32", "--no-bettertransformer", "--no-model-warmup",
         "--host", "127.0.0.1", "--port", str(port),
     ]  # fmt: skip
-    return subprocess.Popen(command, env={**os.environ, **quiet}, stdout=subprocess.DEVNULL,
-                            stderr=subprocess.DEVNULL)  # fmt: skip
+
+
+def write_model(work: Path) -> Path:
+    """The study's model as a folder of transformers, written once."""
+    model = (work / "clip").absolute()
+    if not model.is_dir():
+        subprocess.run([sys.executable, HERE / "transformers_folder.py", model], check=True)
+    return model
+
+
+@contextmanager
+def serving(command: Sequence[str | Path], port: int) -> Iterator[None]:
+    """A server without a network and without reports of use, until it is no longer needed."""
+    process = subprocess.Popen(command, env={**os.environ, **QUIET}, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)  # fmt: skip
+    try:
+        wait_for(port, process)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
@@ -54,20 +77,13 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--images", default="30")
     given = parser.parse_args()
-    model, port = (given.work / "clip").absolute(), free_port()
-    if not model.is_dir():
-        subprocess.run([sys.executable, HERE / "transformers_folder.py", model], check=True)
-    process = start(given.server, model, port)
-    try:
-        wait_for(port, process)
+    model, port = write_model(given.work), free_port()
+    with serving(infinity(given.server, model, port), port):
         spec = f"infinity+http://127.0.0.1:{port}/#study"
         subprocess.run(
             [sys.executable, HERE / "study.py", spec, given.work, "--images", given.images],
             check=True,
         )
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":

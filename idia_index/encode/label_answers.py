@@ -21,6 +21,9 @@ class LabelAnswers:
         self._known = self._read()
         self._lock = Lock()
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def get(self, key: str) -> int | None:
         """The place of the label that was chosen; None where nothing was asked."""
         return self._known.get(key)

@@ -208,11 +208,11 @@ def _bins(
 
 def _rocs(evidence: Evidence, members: Bool, others: Bool) -> Rocs:
     correct = [float(r.decision.correct_prompts) for r in evidence.audit.subjects]
-    margins, pmi = evidence.measured.margins, evidence.controls.scores
+    controls = evidence.controls
     return Rocs(
         correct_prompts=_roc(np.array(correct), members, others),
-        margin=_roc(margins, members, others),
-        pmi=_roc(pmi, members, others) if evidence.controls.calibrated else None,
+        margin=_roc(evidence.measured.margins, members, others) if controls else None,
+        pmi=_roc(controls.scores, members, others) if controls and controls.calibrated else None,
     )
 
 

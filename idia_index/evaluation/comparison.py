@@ -55,7 +55,7 @@ class Side:
         places = {r.subject.identity: i for i, r in enumerate(evidence.audit.subjects)}
         rows = np.array([places[person.identity] for person in people], np.int64)
         decisions = [evidence.audit.subjects[row].decision for row in rows.tolist()]
-        controls = evidence.controls
+        controls = evidence.tests
         return cls(
             correct=np.array([each.correct_prompts for each in decisions], np.int64),
             associated=np.array([each.inferred_member for each in decisions], np.bool_),

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from idia_index.decide.decision import check_tau, decide
 from idia_index.decide.results import AuditVotes, SubjectVotes
+from idia_index.errors import InputError
 from idia_index.evaluation.about import About
 from idia_index.evaluation.baselines import BlindScores
+from idia_index.evaluation.label_controls import LabelControls
 from idia_index.evaluation.measured import Measured
 from idia_index.evaluation.name_tests import ControlTests
 from idia_index.evaluation.settings import LeftOut
@@ -70,7 +72,9 @@ class Evidence:
     Attributes:
         audit: the subjects and their votes.
         measured: the same, as arrays.
-        controls: each true name against its control names.
+        controls: each true name against its control names; None where labels alone are known.
+        label_controls: control names of each subject under the rule, where labels alone are known
+            and they were asked for.
         blind: what can be told without faces; None where no members and non-members are known,
             or nobody will ask.
         left_out: people who were not measured, and why.
@@ -81,12 +85,23 @@ class Evidence:
 
     audit: AuditVotes
     measured: Measured
-    controls: ControlTests
+    controls: ControlTests | None
     blind: BlindScores | None
     left_out: tuple[LeftOut, ...]
     seed: int
     origin: Origin
     image_sha256: Mapping[str, str]
+    label_controls: tuple[LabelControls, ...] | None = None
+
+    @property
+    def tests(self) -> ControlTests:
+        """The control names; raises InputError where labels alone are known."""
+        if self.controls is None:
+            raise InputError(
+                f"{self.audit.index.path}: margins and p-values are not available from labels "
+                "alone; take an index of the model's embeddings"
+            )
+        return self.controls
 
     def with_origin(self, origin: Origin) -> Evidence:
         """The same, read from somewhere else."""
@@ -118,6 +133,8 @@ class Evidence:
             measured=self.measured.take(people),
             controls=_take_controls(self.controls, people),
             blind=_take_blind(self.blind, people),
+            label_controls=self.label_controls
+            and tuple(self.label_controls[place] for place in places),
         )
 
     def truth(self, role: str) -> Int64:
@@ -129,7 +146,9 @@ def _places(results: Sequence[SubjectVotes], role: str) -> Int64:
     return np.array([i for i, r in enumerate(results) if r.subject.membership == role], np.int64)
 
 
-def _take_controls(controls: ControlTests, people: Int64) -> ControlTests:
+def _take_controls(controls: ControlTests | None, people: Int64) -> ControlTests | None:
+    if controls is None:
+        return None
     counts = controls.counts[people]
     parts = [controls.wins[controls.offsets[p] : controls.offsets[p + 1]] for p in people]
     return ControlTests(

@@ -20,6 +20,7 @@ from idia_index.evaluation.pmi import NameScores, Photos, Scored, Trial, photos_
 from idia_index.evaluation.pvalues import p_value, rule_wins
 from idia_index.evaluation.references import REFERENCE, LogitScale, References
 from idia_index.plugins import BackendPlugin
+from idia_index.search.index import Index
 from idia_index.subjects.photo_features import photo_features
 from idia_index.subjects.reference_faces import EncodedFaces, FacesSummary
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER
@@ -80,10 +81,10 @@ def token_counts(backend: BackendPlugin, names: Sequence[str]) -> list[int]:
     return [len(tokens) for tokens in backend.text_tower.tokenizer.encode(names)]
 
 
-def offered_names(prepared: Prepared, seed: int) -> Int64:
+def offered_names(index: Index, name_ids: Sequence[int], seed: int) -> Int64:
     """Candidates that may be controls: none of them a subject's name; ids int64, ascending."""
-    taken = set(prepared.name_ids)
-    order = shuffled(seed, len(prepared.index), 0xC0)
+    taken = set(name_ids)
+    order = shuffled(seed, len(index), 0xC0)
     kept = [i for i in order[: OFFERED + len(taken)].tolist() if i not in taken]
     return np.array(sorted(kept[:OFFERED]), np.int64)
 
@@ -105,7 +106,7 @@ def names_against_controls(
         faces: reference faces; None: other subjects serve, if they are enough.
     """
     index, people = prepared.index, len(prepared.subjects)
-    offered = offered_names(prepared, seed)
+    offered = offered_names(prepared.index, prepared.name_ids, seed)
     names = [subject.name for subject in prepared.subjects]
     names += [index.name(int(i)) for i in offered]
     tokens = token_counts(backend, names)
@@ -174,7 +175,7 @@ def blind_scores(prepared: Prepared, measured: Measured, seed: int) -> BlindScor
     few = len(measured) <= MOST_SWAPPED
     images = mean_image_embeddings(prepared)
     texts = mean_text_embeddings(prepared.index, measured.name_ids)
-    offered = offered_names(prepared, seed)
+    offered = offered_names(prepared.index, prepared.name_ids, seed)
     crowd = offered[: min(len(offered), 1000)] if len(offered) else measured.name_ids
     typical = mean_text_embeddings(prepared.index, crowd).mean(axis=0)
     others = (images.sum(axis=0) - images) / (len(images) - 1)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from idia_index.evaluation.analysis import share_of_pairs
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.measured import Float64
+from idia_index.evaluation.name_tests import ControlTests
 from idia_index.evaluation.pvalues import (
     SMALL,
     adjusted,
@@ -66,8 +67,13 @@ def _scale_text(scale: LogitScale) -> str:
 
 
 def subject_tests(evidence: Evidence) -> tuple[NameTest, ...]:
-    """Per subject: p-value, adjusted p-value, controls, and the rule under the same null."""
+    """Per subject: p-value, adjusted p-value, controls, and the rule under the same null.
+
+    None of anybody where labels alone are known.
+    """
     controls, tau = evidence.controls, evidence.audit.tau
+    if controls is None:
+        return ()
     control, fixed = controls.control_p_values, controls.name_fixed_p_values
     q_values = adjusted(control)
     evidence_values = e_values(control, controls.counts)
@@ -92,9 +98,14 @@ def subject_tests(evidence: Evidence) -> tuple[NameTest, ...]:
     )
 
 
-def p_value_summary(evidence: Evidence) -> PValueSummary:
-    """The method, its assumption, discoveries, and how p-values of non-members are spread."""
+def p_value_summary(evidence: Evidence) -> PValueSummary | None:
+    """The method, its assumption, discoveries, and how p-values of non-members are spread.
+
+    None where labels alone are known.
+    """
     controls = evidence.controls
+    if controls is None:
+        return None
     found = passing(adjusted(controls.control_p_values), FDR)
     truth = np.array([r.subject.membership or "" for r in evidence.audit.subjects])
     matchings = Counter(", ".join(by) or "nothing" for by in controls.by)
@@ -115,13 +126,13 @@ def p_value_summary(evidence: Evidence) -> PValueSummary:
         ),
         discoveries_members=int((found & (truth == MEMBER)).sum()),
         discoveries_non_members=int((found & (truth == NON_MEMBER)).sum()),
-        rule_null=_rule_null(evidence),
+        rule_null=_rule_null(controls, evidence),
         non_members_small=_small(controls.control_p_values, controls.counts, truth == NON_MEMBER),
     )
 
 
-def _rule_null(evidence: Evidence) -> RuleNull:
-    controls, tau = evidence.controls, evidence.audit.tau
+def _rule_null(controls: ControlTests, evidence: Evidence) -> RuleNull:
+    tau = evidence.audit.tau
     people = range(len(controls.counts))
     positives = np.array([controls.rule_positives(person, tau) for person in people])
     pairs = share_of_pairs(positives, controls.counts, evidence.seed)

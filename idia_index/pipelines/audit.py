@@ -12,7 +12,9 @@ from idia_index.evaluation.about import About
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import StageProgress, gather, quiet, settings_for_all
+from idia_index.pipelines.labels import check_labels_alone
 from idia_index.pipelines.report_files import write_evaluation
+from idia_index.plugins.labeler import LabelerPlugin
 from idia_index.report.data import tested_result
 from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.search.index import Index
@@ -22,35 +24,40 @@ from idia_index.subjects.subjects import Subject
 
 def audit(
     index: Index,
-    backend: Backend,
+    backend: Backend | LabelerPlugin,
     subjects: Sequence[Subject],
     *,
     tau: int = 1,
     strict: bool = False,
     reference_faces: str | os.PathLike[str] | None = None,
     groups: Mapping[str, str] | None = None,
+    control_names: bool = False,
     progress: StageProgress = quiet,
 ) -> AuditResult:
     """Tests by protocol `jair2024` whether the model associates each subject's face and name.
 
     Args:
         index: an index of this model.
-        backend: the model, to encode the images and names that the index lacks.
+        backend: the model, to encode the images and names that the index lacks; or the labeler of
+            an index of labels.
         subjects: the people under test, each name once.
         tau: correct prompts needed, 1 to T; the paper takes 1.
         strict: an image or a person that cannot be used is an error, not skipped.
         reference_faces: as of `idia_index.pipelines.evaluate.gather`.
         groups: the group of each name, or of each "name (person_id)", to test people from one
             source together.
+        control_names: whether a labeler is asked, where it chose the true name, without it too:
+            how often would the rule associate control names?
         progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
         InputError: tau is out of range, the index is of another model, or nobody can be tested.
     """
     settings = Measurement(tau=tau)
+    _check_groups(backend, groups)
     evidence = gather(
         index, backend, subjects, settings, strict=strict, baselines=False,
-        reference_faces=reference_faces, progress=progress,
+        reference_faces=reference_faces, control_names=control_names, progress=progress,
     )  # fmt: skip
     return tested_result(_in_groups(evidence, groups))
 
@@ -58,7 +65,7 @@ def audit(
 def audit_into(
     out: Path,
     index: Index,
-    backend: Backend,
+    backend: Backend | LabelerPlugin,
     subjects: Sequence[Subject],
     source: Path,
     *,
@@ -66,6 +73,7 @@ def audit_into(
     strict: bool = False,
     reference_faces: str | os.PathLike[str] | None = None,
     groups: Mapping[str, str] | None = None,
+    control_names: bool = False,
     include_images: bool = False,
     language: str = "en",
     about: About | None = None,
@@ -84,15 +92,21 @@ def audit_into(
         the result, and the content of report.json.
     """
     settings = Measurement(tau=tau)
+    _check_groups(backend, groups)
     found = gather(
         index, backend, subjects, settings, strict=strict, reference_faces=reference_faces,
-        progress=progress,
+        control_names=control_names, progress=progress,
     )  # fmt: skip
     evidence = _in_groups(found.from_subjects(source).with_about(about), groups)
     report = write_evaluation(
         evidence, settings_for_all(evidence), out, include_images=include_images, language=language
     )
     return tested_result(evidence), report
+
+
+def _check_groups(backend: Backend | LabelerPlugin, groups: Mapping[str, str] | None) -> None:
+    if isinstance(backend, LabelerPlugin):
+        check_labels_alone(group=groups)
 
 
 def _in_groups(evidence: Evidence, groups: Mapping[str, str] | None) -> Evidence:

@@ -17,7 +17,9 @@ from idia_index.evaluation.name_tests import blind_scores, names_against_control
 from idia_index.evaluation.protocol import PAPER_SIZES
 from idia_index.evaluation.settings import Measurement, Settings, not_tested
 from idia_index.pipelines.checks import drawable
-from idia_index.pipelines.prepare import cast_votes, confirmed, prepare
+from idia_index.pipelines.labels import check_labels_alone, gather_labels
+from idia_index.pipelines.prepare import announce, cast_votes, confirmed, prepare
+from idia_index.plugins.labeler import LabelerPlugin
 from idia_index.report.data import evaluation_result
 from idia_index.report.documents import EvaluationResult
 from idia_index.search.index import Index
@@ -47,7 +49,7 @@ def quiet(stage: str, done: int, total: int) -> None:
 
 def gather(
     index: Index,
-    backend: Backend,
+    backend: Backend | LabelerPlugin,
     subjects: Sequence[Subject],
     settings: Measurement,
     *,
@@ -55,13 +57,14 @@ def gather(
     baselines: bool = True,
     cached: bool = True,
     reference_faces: str | os.PathLike[str] | None = None,
+    control_names: bool = False,
     progress: StageProgress = quiet,
 ) -> Evidence:
     """Encodes and searches once, and keeps what an evaluation is computed from.
 
     Args:
         index: an index of this model.
-        backend: the model.
+        backend: the model; of an index of labels a labeler, which gives what labels alone tell.
         subjects: the people under test, each name once.
         settings: what is asked for; people whom it excludes are not encoded.
         strict: an image or a person that cannot be used is an error, not skipped.
@@ -69,6 +72,7 @@ def gather(
         cached: whether embeddings that the index remembers of images are taken for theirs.
         reference_faces: a folder or table of portraits on which each name is tried: see
             `idia_index.subjects.reference_faces`; None: other subjects serve, if they are enough.
+        control_names: whether a labeler is asked about control names, too.
         progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
@@ -87,8 +91,21 @@ def gather(
             f"{left_out[0].reason}; the most images of anybody are {most}: choose --min-images, "
             "--sample-sizes and --max-training-count to suit"
         )
-    listed = None if reference_faces is None else _listed_faces(reference_faces, kept)
     people = SubjectList(tuple(kept), skipped_people(subjects))
+    if isinstance(backend, LabelerPlugin):
+        check_labels_alone(reference_faces=reference_faces)
+        found = gather_labels(
+            index, backend, people, settings, strict=strict, control_names=control_names,
+            progress=progress,
+        )  # fmt: skip
+        return replace(found, left_out=(*left_out, *found.left_out))
+    if control_names:
+        raise InputError(
+            "--control-names: of labels alone; where similarities are known, p-values and the "
+            "rule's chance of a false positive rest on control names anyway: leave it out"
+        )
+    listed = None if reference_faces is None else _listed_faces(reference_faces, kept)
+    announce(index, backend, kept, listed.people if listed else ())
     prepared = prepare(
         index, backend, drawable(people, strict) if baselines else people, strict=strict,
         cached=cached,
@@ -148,7 +165,7 @@ def _encoded_faces(
 
 def evaluate(
     index: Index,
-    backend: Backend,
+    backend: Backend | LabelerPlugin,
     subjects: Sequence[Subject],
     settings: Settings | None = None,
     *,
@@ -162,7 +179,7 @@ def evaluate(
 
     Args:
         index: an index of this model.
-        backend: the model.
+        backend: the model, or the labeler of an index of labels.
         subjects: the people under test, each name once.
         settings: what is asked for; None: protocol `jair2024`.
         strict: an image that cannot be read is an error, not skipped.

@@ -104,8 +104,9 @@ def _as_built(
 ) -> Backend:
     if plan.kind == "labels":
         raise InputError(
-            f"the index holds labels for {shown(plan.backend)} and no vectors, so that only audit "
-            "can ask it; build an index of the model's embeddings for all else"
+            f"the index holds labels for {shown(plan.backend)} and no vectors: query, audit and "
+            "evaluate ask it, and verify --no-model checks its files; build an index of the "
+            "model's embeddings for all else"
         )
     if backend is None:
         # A backend that is no built-in stays, wherever the model lies.

@@ -20,6 +20,7 @@ from idia_index.errors import InputError
 from idia_index.photos.cautions import face_cautions
 from idia_index.photos.crops import read_crop
 from idia_index.photos.look import View
+from idia_index.prompts.grid import PromptGrid
 from idia_index.search.index import Index
 from idia_index.subjects.candidates import near_names, with_candidates
 from idia_index.subjects.subject_images import encode_subjects
@@ -34,6 +35,27 @@ ImageProgress = Callable[[int, int], None]
 
 def quiet(done: int, total: int) -> None:
     """Progress of a caller that wants none."""
+
+
+def announce(
+    index: Index, backend: Backend, subjects: Sequence[Subject], faces: Sequence[Subject] = ()
+) -> None:
+    """Tells a hosted model what some people and reference faces are asked for at the most.
+
+    Raises:
+        RefusedError: it costs more than allowed, or may not be sent.
+    """
+    if not backend.hosted:
+        return
+    names = list(dict.fromkeys(subject.name for subject in subjects))
+    found = index.find(names)
+    missing = [name for name in names if name not in found]
+    images = sum(len(person.images) for person in (*subjects, *faces))
+    if missing:
+        grid = PromptGrid(index.templates, missing)
+        backend.announce(len(grid), images, grid.text_bytes())
+    else:
+        backend.announce(0, images, 0)
 
 
 def prepare(
@@ -60,7 +82,6 @@ def prepare(
     """
     if not subjects:
         raise InputError("there is no subject: give at least one person")
-    backend.announce(0, sum(len(subject.images) for subject in subjects), 0)
     index = index.deciding_with(backend)
     usable = usable_subjects(index, backend, subjects)
     check_skipped(usable, strict)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from idia_index.errors import InputError
 from idia_index.pipelines.load import backend_for
-from idia_index.registry import backend_class
+from idia_index.registry import LABELERS, available, backend_class
 
 _LABEL_BYTES = 32  # of a prompt; those of the paper with common names have 31 on the mean
 
@@ -73,7 +73,8 @@ class CallPlan:
     Attributes:
         format: name and version of the document's format.
         asked: the audit.
-        embeddings: of a service that gives embeddings: each prompt and each image once.
+        embeddings: of a service that gives embeddings: each prompt and each image once; null where
+            the model is a labeler's.
         labels: of a service that gives labels alone: each image once a template.
         control_names: what the rule under control names takes beside that: each image again whose
             label was the true name, without that name.
@@ -81,7 +82,7 @@ class CallPlan:
 
     format: Literal["idia-index/plan-calls/1"]
     asked: Asked
-    embeddings: Price
+    embeddings: Price | None
     labels: Price
     control_names: Price
 
@@ -107,17 +108,21 @@ def price(asked: Asked) -> CallPlan:
         InputError: the model is none that is asked.
     """
     texts, images = asked.candidates * asked.templates, asked.subjects * asked.images
+    labels_alone = asked.model.partition("+")[0] in available(LABELERS)
     hosted = backend_for(asked.model)
     if hosted != "http":
         raise InputError(
             f"--model {asked.model!r}: a model here costs no calls; give DIALECT+https://HOST/#MODEL"
         )
-    calls = backend_class(hosted).calls(asked.model, texts, images) or 0
+    embeddings = None
+    if not labels_alone:
+        calls = backend_class(hosted).calls(asked.model, texts, images) or 0
+        embeddings = _price(asked, calls, texts, images)
     labels = _labels(asked, asked.candidates)
     return CallPlan(
         format="idia-index/plan-calls/1",
         asked=asked,
-        embeddings=_price(asked, calls, texts, images),
+        embeddings=embeddings,
         labels=labels,
         control_names=_labels(asked, max(asked.candidates - 1, 1)),
     )

@@ -13,7 +13,15 @@ from idia_index.encode.backend import Backend
 from idia_index.evaluation.people import subject_tests
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import gather
-from idia_index.pipelines.prepare import ImageProgress, cast_votes, confirmed, prepare, quiet
+from idia_index.pipelines.prepare import (
+    ImageProgress,
+    announce,
+    cast_votes,
+    confirmed,
+    prepare,
+    quiet,
+)
+from idia_index.plugins.labeler import LabelerPlugin
 from idia_index.prompts.names import clean_name
 from idia_index.report.data import query_result
 from idia_index.report.documents import QueryResult
@@ -26,7 +34,7 @@ SEARCH_BLOCK = 8192  # images searched at a time: bounds the predictions' memory
 
 def query(
     index: Index,
-    backend: Backend,
+    backend: Backend | LabelerPlugin,
     subject: Subject,
     *,
     tau: int = 1,
@@ -40,7 +48,8 @@ def query(
 
     Args:
         index: an index of this model.
-        backend: the model, to encode the images, and the name if the index lacks it.
+        backend: the model, to encode the images, and the name if the index lacks it; or the
+            labeler of an index of labels.
         subject: the person under test.
         tau: correct prompts needed, 1 to T; the paper takes 1.
         top: how many of the names that were predicted most often are told; None: none.
@@ -52,7 +61,7 @@ def query(
     Raises:
         InputError: as `vote`.
     """
-    if not p_values:
+    if not p_values and not isinstance(backend, LabelerPlugin):
         votes = vote(index, backend, [subject], tau=tau, strict=strict, progress=progress)
         return query_result(votes, top)
     evidence = gather(
@@ -84,6 +93,7 @@ def vote(
         InputError: tau is out of range, or as `idia_index.pipelines.prepare.prepare`.
     """
     check_tau(tau, len(index.templates))
+    announce(index, backend, subjects)
     prepared = prepare(index, backend, subjects, strict=strict, progress=progress)
     return confirmed(cast_votes(prepared, *_search(prepared), tau), backend)
 

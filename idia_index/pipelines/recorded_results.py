@@ -126,7 +126,10 @@ class _SubjectMeta:
 
 @dataclass(frozen=True)
 class _Meta:
-    """What a results file holds beside the arrays."""
+    """What a results file holds beside the arrays.
+
+    What is stated of control names is null where labels alone are known.
+    """
 
     format: str
     version: str
@@ -140,16 +143,17 @@ class _Meta:
     origin: Origin
     image_sha256: Mapping[str, str]
     left_out: tuple[LeftOut, ...]
-    calibrated: bool
+    calibrated: bool | None
     faces: FacesSummary | None
-    logit_scale: float
-    logit_scale_assumed: bool
+    logit_scale: float | None
+    logit_scale_assumed: bool | None
     matched_on: tuple[tuple[str, ...], ...]
     subjects: tuple[_SubjectMeta, ...]
 
 
 def _meta(evidence: Evidence) -> _Meta:
     audit = evidence.audit
+    controls = evidence.controls
     ids = {r.name_id for r in audit.subjects}
     for result in audit.subjects:
         ids.update(winner for winner in result.winners.tolist() if winner >= 0)
@@ -166,11 +170,11 @@ def _meta(evidence: Evidence) -> _Meta:
         origin=evidence.origin,
         image_sha256=evidence.image_sha256,
         left_out=evidence.left_out,
-        calibrated=evidence.controls.calibrated,
-        faces=evidence.controls.faces,
-        logit_scale=evidence.controls.scale.value,
-        logit_scale_assumed=evidence.controls.scale.assumed,
-        matched_on=evidence.controls.by,
+        calibrated=controls.calibrated if controls else None,
+        faces=controls.faces if controls else None,
+        logit_scale=controls.scale.value if controls else None,
+        logit_scale_assumed=controls.scale.assumed if controls else None,
+        matched_on=controls.by if controls else (),
         subjects=tuple(_subject_meta(result) for result in audit.subjects),
     )
 
@@ -263,18 +267,24 @@ def _evidence(arrays: Arrays, meta: _Meta, file: Path) -> Evidence:
     return Evidence(
         audit=AuditVotes(index, meta.backend, meta.tau, results),
         measured=measured,
-        controls=ControlTests(
-            **_part(arrays, "controls"),  # type: ignore[arg-type]
-            calibrated=meta.calibrated,
-            faces=meta.faces,
-            scale=LogitScale(meta.logit_scale, meta.logit_scale_assumed),
-            by=meta.matched_on,
-        ),
+        controls=_controls(arrays, meta),
         blind=BlindScores(**blind) if blind else None,  # type: ignore[arg-type]
         left_out=meta.left_out,
         seed=meta.seed,
         origin=meta.origin,
         image_sha256=meta.image_sha256,
+    )
+
+
+def _controls(arrays: Arrays, meta: _Meta) -> ControlTests | None:
+    if meta.calibrated is None or meta.logit_scale is None or meta.logit_scale_assumed is None:
+        return None
+    return ControlTests(
+        **_part(arrays, "controls"),  # type: ignore[arg-type]
+        calibrated=meta.calibrated,
+        faces=meta.faces,
+        scale=LogitScale(meta.logit_scale, meta.logit_scale_assumed),
+        by=meta.matched_on,
     )
 
 

@@ -65,14 +65,14 @@ def settle(now: Evidence, before: Evidence) -> Settled:
     evidence = replace(
         _decided(now, measured),
         measured=measured,
-        controls=_controls(now, before.controls, taking),
+        controls=_controls(now, before.tests, taking),
         blind=blind,
     )
     return Settled(evidence, taking.taken)
 
 
 def _same_people(now: Evidence, before: Evidence) -> bool:
-    pairs = [(now.measured, before.measured), (now.controls, before.controls)]
+    pairs = [(now.measured, before.measured), (now.tests, before.tests)]
     if now.blind is not None and before.blind is not None:
         pairs.append((now.blind, before.blind))
     return (
@@ -80,7 +80,7 @@ def _same_people(now: Evidence, before: Evidence) -> bool:
         == [r.subject.name for r in before.audit.subjects]
         and np.array_equal(now.measured.name_ids, before.measured.name_ids)
         and np.array_equal(now.measured.offsets, before.measured.offsets)
-        and np.array_equal(now.controls.offsets, before.controls.offsets)
+        and np.array_equal(now.tests.offsets, before.tests.offsets)
         and all(
             value.shape == np.shape(getattr(b, name))
             for a, b in pairs
@@ -156,7 +156,7 @@ def _decided(now: Evidence, measured: Measured) -> Evidence:
 
 
 def _controls(evidence: Evidence, before: ControlTests, taking: _Taking) -> ControlTests:
-    now = evidence.controls
+    now = evidence.tests
     # Twice a rank where photos were taken in groups.
     twice = 1 + (evidence.measured.images >= 2 * now.reference_photos)
     # A logit is a similarity times the scale; a log of a mean of probabilities moves no more.

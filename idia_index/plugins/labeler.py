@@ -7,10 +7,30 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PIL import Image
 
 from idia_index.types import ServiceRecord
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What a run asks a labeler at the most.
+
+    Attributes:
+        calls: questions.
+        labels: labels in all of them.
+        label_bytes: their bytes in UTF-8, as near as a few for each.
+        images: images.
+        kept: answers of earlier runs that are kept; what they answer is not asked again.
+    """
+
+    calls: int
+    labels: int
+    label_bytes: int
+    images: int
+    kept: int
 
 
 class LabelerPlugin(ABC):
@@ -27,6 +47,7 @@ class LabelerPlugin(ABC):
         most_labels: labels that one question takes; None: no bound. Longer lists are asked about
             in runs, and then about the runs' winners, which can differ from one question.
         hosted: whether images and labels leave the machine.
+        concurrency: questions at a time; `choose` is called in as many threads.
     """
 
     name: str
@@ -35,6 +56,7 @@ class LabelerPlugin(ABC):
     notes: tuple[str, ...] = ()
     most_labels: int | None = None
     hosted: bool = False
+    concurrency: int = 1
 
     @property
     @abstractmethod
@@ -46,7 +68,7 @@ class LabelerPlugin(ABC):
         """What was asked of a service until now; None where nothing leaves the machine."""
         return None
 
-    def announce(self, calls: int, labels: int, images: int) -> None:  # noqa: B027
+    def announce(self, questions: Questions) -> None:  # noqa: B027
         """Told, before the first question, what a run asks at the most.
 
         A hosted labeler says what that costs, and raises `RefusedError` where it may not send it.

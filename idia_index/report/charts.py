@@ -115,10 +115,13 @@ def _roc(evaluation: Analysis) -> tuple[Chart, ...]:
     roc = evaluation.roc
     if roc is None:
         return ()
-    alt = _("ROC curves; the area under the margin's curve is {area}")
+    alt = caption = _("ROC of the scores, false positive rate on a log scale.")
+    if roc.margin is not None:
+        alt = _("ROC curves; the area under the margin's curve is {area}").format(
+            area=auc(roc.margin.auc)
+        )
     uri = draw.roc_curves(roc, evaluation.people.non_members)
-    caption = _("ROC of the scores, false positive rate on a log scale.")
-    return (Chart(uri, alt.format(area=auc(roc.margin.auc)), caption),)
+    return (Chart(uri, alt, caption),)
 
 
 def _p_values(result: EvaluationResult) -> tuple[Chart, ...]:
@@ -135,6 +138,8 @@ def _p_values(result: EvaluationResult) -> tuple[Chart, ...]:
         )
     }
     groups = {label: values for label, values in groups.items() if values}
+    if not groups:
+        return ()
     said = [
         _("{few} of {all} {group} at or below 0.05").format(
             few=sum(p <= 0.05 for p in values), all=len(values), group=label

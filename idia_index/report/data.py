@@ -79,13 +79,24 @@ def audit_result(
 
 
 def tested_result(evidence: Evidence) -> AuditResult:
-    """The document of an audit with p-values."""
-    return audit_result(evidence.audit, subject_tests(evidence), _groups(evidence))
+    """The document of an audit with p-values, or with what labels alone give."""
+    found = audit_result(evidence.audit, subject_tests(evidence), _groups(evidence))
+    if evidence.label_controls is None:
+        return found
+    pairs = zip(found.subjects, evidence.label_controls, strict=True)
+    return replace(
+        found,
+        subjects=tuple(
+            replace(subject, controls=len(each.wins), controls_matched_on=each.by,
+                    rule_null=each.share(found.tau))
+            for subject, each in pairs
+        ),
+    )  # fmt: skip
 
 
 def _groups(evidence: Evidence) -> tuple[GroupTest, ...] | None:
     groups, controls = evidence.origin.groups, evidence.controls
-    if groups is None:
+    if groups is None or controls is None:
         return None
     people = [labelled(r.subject.name, r.subject.person) for r in evidence.audit.subjects]
     of_name = {

@@ -10,6 +10,7 @@ from itertools import chain
 
 from idia_index.errors import install_command
 from idia_index.evaluation import baselines
+from idia_index.evaluation.label_controls import NOT_AVAILABLE
 from idia_index.evaluation.people import (
     ASSUMPTION,
     CALIBRATED,
@@ -37,6 +38,7 @@ FIXED = (
     baselines.SHUFFLED_NON_MEMBERS,
     *chain.from_iterable(baselines.WHAT.values()),
     NOT_LOOKED,
+    NOT_AVAILABLE,
     *_MATCHED,
 )
 
@@ -60,7 +62,7 @@ def baseline_text(row: BaselineRow) -> str:
 
 
 def caution_text(caution: str) -> str:
-    """A caution about the faces in photos; what was counted in them stays English."""
+    """A caution about the faces in photos, or the model; what was counted stays English."""
     if was_looked_for([caution]):
-        return caution
+        return _(caution)
     return _(NOT_LOOKED).format(install=install_command("faces"))

@@ -185,7 +185,8 @@ class EvaluationResult(AuditResult):
     Attributes:
         warnings: what must stand first.
         left_out: people whom the settings leave out.
-        p_values: the method of the p-values, its assumption, and who stands out.
+        p_values: the method of the p-values, its assumption, and who stands out; null where labels
+            alone are known.
         evaluation: rates, curves and checks.
         replay: what a replay needs.
         image_sha256: SHA-256 of each image, by its path.
@@ -193,7 +194,7 @@ class EvaluationResult(AuditResult):
 
     warnings: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
-    p_values: PValueSummary
+    p_values: PValueSummary | None
     evaluation: Analysis
     replay: Replay
     image_sha256: Mapping[str, str]

@@ -50,7 +50,7 @@ def evaluation_text(result: EvaluationResult) -> str:
 
 
 def _notes(result: EvaluationResult) -> list[str]:
-    small = result.p_values.non_members_small
+    small = result.p_values and result.p_values.non_members_small
     said = [small_text(small)] if small else []
     return [*result.notes, *(text for text in said if text not in result.warnings)]
 
@@ -63,8 +63,9 @@ def _rates(result: EvaluationResult) -> str:
     rows = {title: share_text(share) for title, share in known.items() if share.total}
     if roc is not None:
         title, score = ("PMI", roc.pmi) if roc.pmi else ("the margin", roc.margin)
-        for low in score.at_low_fpr:
-            rows[f"TPR at {percent(low.fpr)} FPR"] = _at_low(low, title, score.auc)
+        if score is not None:
+            for low in score.at_low_fpr:
+                rows[f"TPR at {percent(low.fpr)} FPR"] = _at_low(low, title, score.auc)
     return pairs(rows)
 
 
@@ -108,11 +109,13 @@ def _bins(evaluation: Analysis) -> str:
 
 def _checks(result: EvaluationResult) -> str:
     summary, baselines = result.p_values, result.evaluation.baselines
-    rows = {
-        "p-values": f"{stand_out_text(summary)} (control names: {summary.controls.fewest} to "
-        f"{summary.controls.most} a person)",
-        "rule on control names": f"{percent(summary.rule_null.rate, 2)} associated",
-    }
+    rows = {}
+    if summary is not None:
+        rows = {
+            "p-values": f"{stand_out_text(summary)} (control names: {summary.controls.fewest} to "
+            f"{summary.controls.most} a person)",
+            "rule on control names": f"{percent(summary.rule_null.rate, 2)} associated",
+        }
     if baselines is not None:
         rows |= {
             row.title: f"AUC {auc(row.auc)}" + (" ALARM" if row.fires else "")

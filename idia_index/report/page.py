@@ -143,15 +143,16 @@ def _of_evaluation(result: EvaluationResult) -> dict[str, object]:
     evaluation = result.evaluation
     drawn = has_matplotlib()
     curves, rates = rate_curves(evaluation.curves), evaluation.sensitivity.tau_by_images
-    small = result.p_values.non_members_small
+    summary = result.p_values
+    small = summary and summary.non_members_small
     return {
         "tables_only": "" if drawn else install_command("report"),
         "charts": draw_charts(result, drawn=drawn),
         "rate_curves": curves,
         "rate_columns": [(title, "n") for title, _ in curves],
         "size_columns": [(str(size), "n") for size in evaluation.curves.sizes],
-        "p_value_rows": p_value_rows(result.p_values, len(result.subjects)),
-        "score": score_text(result.p_values),
+        "p_value_rows": p_value_rows(summary, len(result.subjects)) if summary else [],
+        "score": score_text(summary) if summary else "",
         "small": small_text(small) if small else "",
         "leak": _leak(result),
         "baseline_text": baseline_text,

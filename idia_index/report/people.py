@@ -68,10 +68,10 @@ def _of_p_values(result: AuditResult) -> list[str]:
     if not isinstance(result, EvaluationResult):
         return said
     summary = result.p_values
-    if len(result.subjects) > 1:
+    if summary is not None and len(result.subjects) > 1:
         by = _("By p-values from matched control names, {people}.")
         said.append(by.format(people=stand_out_text(summary)))
-    if summary.rule_null.rate is not None:
+    if summary is not None and summary.rule_null.rate is not None:
         said.append(
             _(
                 "The plain rule associates a control name with the same images in {rate} of cases: "
@@ -85,14 +85,16 @@ def _of_p_values(result: AuditResult) -> list[str]:
 def about(result: AuditResult, person: SubjectResult) -> list[str]:
     """What is said below the votes of a person."""
     said = []
-    if person.controls is not None and person.smallest_p is not None:
+    if person.controls is not None:
         by = matched_text(person.controls_matched_on or ())
-        text = ngettext(
-            "{n} control name matched on {by}; the smallest p they allow is {p}.",
-            "{n} control names matched on {by}; the smallest p they allow is {p}.",
-            person.controls,
-        )
-        text = text.replace("{by}", by).replace("{p}", p_value(person.smallest_p))
+        text = f"{_('control names a person')}: {person.controls} ({_('matched on')} {by})."
+        if person.smallest_p is not None:
+            text = ngettext(
+                "{n} control name matched on {by}; the smallest p they allow is {p}.",
+                "{n} control names matched on {by}; the smallest p they allow is {p}.",
+                person.controls,
+            )
+            text = text.replace("{by}", by).replace("{p}", p_value(person.smallest_p))
         if person.rule_null is not None:
             rule = _("The plain rule would associate {rate} of them with these images.")
             text = f"{text} {rule.format(rate=percent(person.rule_null, 2))}"

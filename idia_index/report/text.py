@@ -143,14 +143,14 @@ def small_text(small: SmallPValues) -> str:
     ).format(found=found)
 
 
-def small_warnings(summary: PValueSummary) -> list[str]:
+def small_warnings(summary: PValueSummary | None) -> list[str]:
     """What must stand first if too many p-values of non-members are small."""
-    small = summary.non_members_small
+    small = summary and summary.non_members_small
     return [small_text(small)] if small and small.excess_p_value < EXCESS else []
 
 
 def report_warnings(
-    origin: Sequence[str], baselines: Baselines | None, summary: PValueSummary
+    origin: Sequence[str], baselines: Baselines | None, summary: PValueSummary | None
 ) -> tuple[str, ...]:
     """What must stand first in a report, beside what its origin says."""
     return (*origin, *leak_warnings(baselines), *small_warnings(summary))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from idia_index import (
     open_index,
     query,
 )
+from idia_index.backends.http_dialects import Jina
 from idia_index.errors import InputError, ModelError, RefusedError, ServiceError
 from idia_index.plugins import BackendPlugin
 from idia_index.registry import backend_class
@@ -264,6 +266,41 @@ def test_a_run_says_its_price_and_keeps_within_max_calls(service: Service, tmp_p
     with pytest.warns(UserWarning, match=f"in {enough} calls"):
         build_index(tmp_path / "i", load(service, replace(session, max_calls=enough)), NAMES)
     assert len(service.requests) + 1 <= enough  # and one that asked what it is
+
+
+def test_reference_faces_and_a_name_that_is_no_candidate_are_in_the_price(
+    service: Service, tmp_path: Path
+) -> None:
+    session = replace(BOTH, folder=tmp_path / "i")
+    index = build_index(tmp_path / "i", load(service, session), NAMES)
+    for sex in ("female", "male"):
+        make_images(tmp_path / "faces" / sex, 100)
+    stranger = make_subject("Some Stranger", [make_images(tmp_path / "p", 3)])
+    backend = load_backend_for(index, session=replace(session, max_calls=1))
+    before = len(service.requests)
+    with pytest.warns(UserWarning) as told, pytest.raises(ServiceError, match="--max-calls 1 "):
+        query(index, backend, stranger, reference_faces=tmp_path / "faces")
+    asked = [str(each.message) for each in told]
+    assert "at most 21 texts (" in asked[0] and " and 203 images, in " in asked[0], asked
+    assert len(service.requests) <= before + 1
+
+
+def test_a_third_party_adds_a_dialect_by_an_entry_point(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Own(Jina):
+        """A dialect with a path of its own."""
+
+        path = "/own"
+
+    def found(group: str) -> list[SimpleNamespace]:
+        assert group == "idia_index.http_dialects"
+        return [SimpleNamespace(name="own", load=lambda: Own)]
+
+    monkeypatch.setattr("idia_index.backends.http_dialects.entry_points", found)
+    rows = load(service, dialect="own").encode_texts(["Jane Doe"])
+    assert np.abs(rows - Backend(ToyBackend(model="toy")).encode_texts(["Jane Doe"])).max() < 1e-6
+    assert {request.path for request in service.requests} == {"/own"}
 
 
 def test_offline_refuses_and_a_local_backend_takes_no_consent(

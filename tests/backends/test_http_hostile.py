@@ -15,7 +15,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +22,8 @@ from conftest import make_images
 from hosted_server import Fault, Handler, Request, Service, enveloped, serving
 
 from idia_index import Backend, Session, build_index, load_backend, make_subject, query
+from idia_index.backends.http_images import png
+from idia_index.backends.http_probes import drawings
 from idia_index.errors import IdiaIndexError, ServiceError
 from idia_index.registry import backend_class
 
@@ -254,30 +255,36 @@ def test_max_calls_end_a_run_that_the_service_makes_longer(
     assert len(service.requests) <= most
 
 
-BUILD = """
+RUN = """
 import sys
-from idia_index import Session, build_index, load_backend
+from idia_index import Session, build_index, load_backend, make_subject, query
 from pathlib import Path
 spec, path = sys.argv[1], Path(sys.argv[2])
 session = Session(("127.0.0.1",), ("127.0.0.1",), folder=path, concurrency=1)
 backend = load_backend("http", model=spec, session=session)
-build_index(path, backend, [f"First{i % 7} Last{i}" for i in range(10)], resume=True)
+names, templates = [f"First{i % 7} Last{i}" for i in range(10)], ["{0}", "a photo of {0}"]
+index = build_index(path, backend, names, templates, resume=True)
+query(index, backend, make_subject("First1 Last1", [Path(sys.argv[3])]))
 """
 
 
+DRAWN = set(map(png, drawings()))
+
+
 @pytest.mark.process
-@pytest.mark.slow
-def test_a_build_that_is_killed_resumes_without_a_call_twice(
+def test_a_run_that_is_killed_resumes_without_a_call_twice(
     service: Service, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-W", "ignore", "-c", BUILD, service.spec("vllm"), tmp_path / "i"]
+    photos = make_images(tmp_path / "p", 6)
+    command = [sys.executable, "-W", "ignore", "-c", RUN, service.spec("vllm"), tmp_path / "i",
+               photos]  # fmt: skip
 
     def run(limit: int) -> subprocess.Popen[bytes]:
-        """A build that is killed while the request after so many prompts waits."""
+        """A run that is killed while the request after so many prompts and photos waits."""
         process = subprocess.Popen(command)
 
         def fault(handler: Handler, request: Request, number: int) -> bool:
-            if sum(_prompts(service).values()) >= limit:
+            if sum(_paid(service).values()) >= limit:
                 os.kill(process.pid, signal.SIGKILL)
                 return True
             return False
@@ -286,13 +293,14 @@ def test_a_build_that_is_killed_resumes_without_a_call_twice(
         process.wait(60)
         return process
 
-    for limit in (60, 140):
+    for limit in (6, 23):  # among the prompts, and among the photos
         assert run(limit).returncode == -signal.SIGKILL
     assert run(10_000).returncode == 0
-    prompts = _prompts(service)
-    assert len(prompts) == 210 and set(prompts.values()) == {1}
+    paid = _paid(service)
+    assert len(paid) == 20 + 6 and set(paid.values()) == {1}
 
 
-def _prompts(service: Service) -> Any:
-    """How often each prompt was answered."""
-    return {text: n for text, n in service.texts.items() if re.search(r"First\d Last\d", text)}
+def _paid(service: Service) -> dict[str | bytes, int]:
+    """How often each prompt and each photo was answered, but for the fixed probes."""
+    prompts = {text: n for text, n in service.texts.items() if re.search(r"First\d Last\d", text)}
+    return {**prompts, **{image: n for image, n in service.images.items() if image not in DRAWN}}

@@ -12,6 +12,8 @@ from conftest import make_images
 from hosted_server import Service, serving
 
 from idia_index.cli.main import VERBS, run
+from idia_index.errors import RefusedError
+from idia_index.serve.models import Choice, Models
 
 pytest.importorskip("httpx")
 pytestmark = pytest.mark.filterwarnings("ignore:.* will be sent at most")
@@ -124,11 +126,59 @@ def test_consent_to_the_one_is_none_to_the_other(
     assert len(service.images) == len(images)  # the fixed drawings alone were seen again
 
 
-def test_every_verb_is_watched_here_or_loads_no_model_of_a_service() -> None:
-    assert {*_verbs(Path(), "")} | _LOCAL >= set(VERBS) - {
-        "compare",
-        "canary",
-        "persona",
-        "photos",
-        "serve",
+def test_an_index_of_labels_sends_no_byte_without_consent(
+    world: tuple[Path, Service], tried: list[str], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    folder, service = world
+    index, before = tmp_path / "labels", len(service.requests)
+    spec = service.spec("zero-shot")
+    said = ("--labeler", "zero-shot", "--model", spec, "--names", folder / "names.txt")
+    assert _run("build", index, *said) == 2
+    assert _run("build", index, *said, *TEXTS, *IMAGES) == 0  # which asks nothing
+    for verb in ("query", "audit", "evaluate"):
+        asked = _verbs(folder, spec)[verb][1:]
+        for consent in ((), TEXTS, IMAGES, _ELSEWHERE):
+            assert _run(verb, index, *asked, *consent) == 2
+            assert "nothing was sent; to send" in capsys.readouterr().err
+    monkeypatch.setattr("idia_index.registry.is_offline", lambda: True)
+    monkeypatch.setattr("idia_index.registry.go_offline", lambda: None)
+    assert _run("audit", index, folder / "people", *TEXTS, *IMAGES) == 2
+    assert "offline: 'zero-shot' asks a service" in capsys.readouterr().err
+    assert tried == [] and len(service.requests) == before
+
+
+@pytest.mark.parametrize("verb", ["compare", "canary", "persona", "photos"])
+def test_verbs_that_cannot_be_told_a_host_send_no_byte(
+    verb: str, world: tuple[Path, Service], tried: list[str], tmp_path: Path
+) -> None:
+    folder, service = world
+    people, spec, before = folder / "people", service.spec(), len(service.requests)
+    command: dict[str, tuple[object, ...]] = {
+        "compare": ("compare", folder / "i", spec, people),
+        "canary": ("canary", "audit", spec, tmp_path / "made"),
+        "persona": ("persona", "audit", spec, tmp_path / "made"),
+        "photos": ("photos", people, "--model", spec),
     }
+    if verb == "canary":
+        make = ("--people", 2, "--images", 1, "--probes", 1, "--seed", 1)
+        assert _run("canary", "make", tmp_path / "made", *make) == 0
+    elif verb == "persona":
+        assert _run("persona", "make", tmp_path / "made", "--people", 2) == 0
+    assert _run(*command[verb]) == 2
+    assert tried == [] and len(service.requests) == before
+
+
+def test_the_pages_send_no_byte(
+    world: tuple[Path, Service], tried: list[str], tmp_path: Path
+) -> None:
+    folder, service = world
+    before = len(service.requests)
+    with pytest.raises(RefusedError, match="nothing was sent"):
+        Models(tmp_path).load(Choice(folder / "i", None), lambda *_: None)
+    assert tried == [] and len(service.requests) == before
+
+
+def test_every_verb_is_watched_here_or_loads_no_model_of_a_service() -> None:
+    told_no_host = {"compare", "canary", "persona", "photos", "serve"}
+    assert {*_verbs(Path(), "")} | told_no_host | _LOCAL >= set(VERBS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,24 @@ from hosted_server import Handler, Request, Service, serving
 from PIL import Image
 from toy_backend import ToyBackend
 
-from idia_index import Backend, Session, Subject, build_index, open_index, query, read_subjects
+from idia_index import (
+    Backend,
+    Session,
+    Settings,
+    Subject,
+    audit,
+    build_index,
+    evaluate,
+    open_index,
+    query,
+    read_subjects,
+)
 from idia_index.cli.main import run as run_command
 from idia_index.errors import IdiaIndexError, InputError, ModelError, RefusedError, ServiceError
-from idia_index.pipelines.labels import (
-    NOT_AVAILABLE,
-    audit_labels,
-    build_label_index,
-    label_votes,
-)
+from idia_index.evaluation.label_controls import NOT_AVAILABLE
+from idia_index.photos.crops import read_crop
+from idia_index.pipelines.label_votes import ask_labels
+from idia_index.pipelines.labels import build_label_index
 from idia_index.plugins.labeler import LabelerPlugin
 from idia_index.registry import load_labeler
 from idia_index.study import ONNX_DIR
@@ -42,8 +52,8 @@ class ToyLabeler(LabelerPlugin):
     device = "nowhere"
     identity = "toy"
 
-    def __init__(self, most_labels: int | None = None) -> None:
-        self.most_labels = most_labels
+    def __init__(self, most_labels: int | None = None, concurrency: int = 1) -> None:
+        self.most_labels, self.concurrency = most_labels, concurrency
         self.asked: list[tuple[bytes, tuple[str, ...]]] = []
         self.stop_after = 1 << 30
 
@@ -67,7 +77,7 @@ def test_votes_are_those_of_the_embeddings(
 ) -> None:
     labeler = ToyLabeler(most)
     index = build_label_index(tmp_path / "labels", labeler, NAMES, TEMPLATES)
-    found = audit_labels(index, labeler, people)
+    found = audit(index, labeler, people)
     local = build_index(tmp_path / "local", TOY, NAMES, TEMPLATES)
     for mine, person in zip(found.subjects, people, strict=True):
         (theirs,) = query(local, TOY, person).subjects
@@ -80,22 +90,22 @@ def test_votes_are_those_of_the_embeddings(
         assert max(len(labels) for _, labels in labeler.asked) <= most
 
 
-@pytest.mark.parametrize("most", [None, 7])
+@pytest.mark.parametrize(("most", "concurrency"), [(None, 1), (7, 1), (7, 3)])
 def test_an_audit_that_fails_resumes_without_a_question_twice(
-    most: int | None, people: Sequence[Subject], tmp_path: Path
+    most: int | None, concurrency: int, people: Sequence[Subject], tmp_path: Path
 ) -> None:
-    labeler = ToyLabeler(most)
+    labeler = ToyLabeler(most, concurrency)
     index = build_label_index(tmp_path / "labels", labeler, NAMES, TEMPLATES)
     labeler.stop_after = 11
     with pytest.raises(ServiceError):
-        audit_labels(index, labeler, people)
+        audit(index, labeler, people)
     with (tmp_path / "labels" / "labels.cache").open("ab") as file:
         file.write(b'["half a li')  # of a process that was killed
     labeler.stop_after = 1 << 30
-    first = audit_labels(open_index(tmp_path / "labels"), labeler, people)
+    first = audit(open_index(tmp_path / "labels"), labeler, people)
     assert len(set(labeler.asked)) == len(labeler.asked)
     before = len(labeler.asked)
-    assert audit_labels(index, labeler, people).subjects == first.subjects
+    assert audit(index, labeler, people).subjects == first.subjects
     assert len(labeler.asked) == before
 
 
@@ -113,7 +123,7 @@ def test_an_index_of_labels_holds_no_vector_and_answers_to_its_labeler_alone(
         query(index, TOY, people[0])
     labeler.identity = "another"
     with pytest.raises(ModelError, match="not built for the labeler"):
-        audit_labels(index, labeler, people)
+        audit(index, labeler, people)
     with pytest.raises(InputError, match="--labeler"):
         build_index(tmp_path / "wrong", TOY, NAMES, index_type="labels")
 
@@ -147,7 +157,7 @@ def test_a_zero_shot_service_gives_the_same_votes(
     labeler = load_labeler("zero-shot", model=spec, session=Session((HOST,), (HOST,)))
     index = build_label_index(tmp_path / "labels", labeler, NAMES, TEMPLATES)
     assert not service.requests
-    found = audit_labels(index, labeler, people)
+    found = audit(index, labeler, people)
     local = build_index(tmp_path / "local", TOY, NAMES, TEMPLATES)
     for mine, person in zip(found.subjects, people, strict=True):
         assert mine.votes == query(local, TOY, person).subjects[0].votes
@@ -167,7 +177,7 @@ def test_a_service_that_gives_no_label_of_the_list_is_one_line(
     labeler = load_labeler("zero-shot", model=spec, session=Session((HOST,), (HOST,)))
     index = build_label_index(tmp_path / "labels", labeler, NAMES, TEMPLATES)
     with pytest.raises(IdiaIndexError, match="holds no labels with scores") as caught:
-        audit_labels(index, labeler, people)
+        audit(index, labeler, people)
     assert "\n" not in str(caught.value)
 
 
@@ -179,7 +189,7 @@ def test_the_reference_labeler_votes_as_the_backend_it_stands_around(
 
     labeler = load_labeler("reference", model=str(ONNX_DIR))
     index = build_label_index(tmp_path / "labels", labeler, NAMES, TEMPLATES)
-    votes = label_votes(index, labeler, people)
+    votes = ask_labels(index, labeler, people).votes
     backend = load_backend("onnx", model=str(ONNX_DIR))
     local = build_index(tmp_path / "local", backend, NAMES, TEMPLATES)
     for mine, person in zip(votes.subjects, people, strict=True):
@@ -187,30 +197,202 @@ def test_the_reference_labeler_votes_as_the_backend_it_stands_around(
         assert mine.decision.correct_prompts == theirs.correct_prompts
 
 
+def _known(people: Sequence[Subject]) -> list[Subject]:
+    """The same people, the first of them known members."""
+    truth = ("member", "non_member", "non_member")
+    return [replace(each, membership=role) for each, role in zip(people, truth, strict=True)]
+
+
+def test_an_evaluation_has_the_rates_of_the_embeddings_and_says_what_it_lacks(
+    people: Sequence[Subject], tmp_path: Path
+) -> None:
+    labeler, known = ToyLabeler(), _known(people)
+    index = build_label_index(tmp_path / "labels", labeler, NAMES, TEMPLATES)
+    settings = Settings(sizes=(1, 2, 3), min_images=3, draws=4)
+    found = evaluate(index, labeler, known, settings)
+    local = build_index(tmp_path / "local", TOY, NAMES, TEMPLATES)
+    theirs = evaluate(local, TOY, known, settings)
+    assert found.metrics == theirs.metrics
+    assert found.evaluation.curves == theirs.evaluation.curves
+    assert found.evaluation.sensitivity.templates == theirs.evaluation.sensitivity.templates
+    mine, other = found.evaluation.roc, theirs.evaluation.roc
+    assert mine is not None and other is not None
+    assert mine.correct_prompts == other.correct_prompts
+    assert mine.margin is None and mine.pmi is None and found.p_values is None
+    assert found.evaluation.baselines is None
+    assert all(each.margin is None and each.p_value is None for each in found.subjects)
+    assert found.image_sha256 == theirs.image_sha256
+    assert NOT_AVAILABLE in found.notes and "NaN" not in json.dumps(found.to_dict())
+
+
+@pytest.mark.parametrize("most", [None, 7])
+def test_the_rule_under_control_names_is_had_for_questions_of_its_own(
+    most: int | None, people: Sequence[Subject], tmp_path: Path
+) -> None:
+    labeler = ToyLabeler(most)
+    index = build_label_index(tmp_path / "labels", labeler, NAMES, TEMPLATES)
+    votes = ask_labels(index, labeler, people).votes
+    chosen = votes.index.name(int(votes.subjects[0].predictions[0, 0]))
+    people = [replace(people[0], name=chosen), *people[1:]]  # so that a true name is chosen
+    plain = audit(index, labeler, people)
+    assert all(each.rule_null is None and each.controls is None for each in plain.subjects)
+    before = len(labeler.asked)
+    found = audit(index, labeler, people, control_names=True)
+    assert found.metrics == plain.metrics and len(labeler.asked) > before
+    local = audit(build_index(tmp_path / "local", TOY, NAMES, TEMPLATES), TOY, people)
+    for mine, theirs in zip(found.subjects, local.subjects, strict=True):
+        assert (mine.rule_null, mine.controls) == (theirs.rule_null, theirs.controls)
+        assert mine.controls_matched_on == theirs.controls_matched_on and mine.votes == theirs.votes
+    asked = len(labeler.asked)
+    audit(index, labeler, people, control_names=True)
+    assert len(labeler.asked) == asked
+    with pytest.raises(InputError, match="--control-names: of labels alone"):
+        audit(build_index(tmp_path / "again", TOY, NAMES, TEMPLATES), TOY, people,
+              control_names=True)  # fmt: skip
+
+
+def test_a_query_shows_the_names_that_were_chosen_most_often(
+    people: Sequence[Subject], tmp_path: Path
+) -> None:
+    labeler = ToyLabeler()
+    index = build_label_index(tmp_path / "labels", labeler, NAMES, TEMPLATES)
+    local = build_index(tmp_path / "local", TOY, NAMES, TEMPLATES)
+    found = query(index, labeler, people[0], top=3)
+    assert found.top == query(local, TOY, people[0], top=3).top
+    assert NOT_AVAILABLE in found.to_text().replace("\n", " ") or NOT_AVAILABLE in found.notes
+    with pytest.raises(InputError, match="not available from labels alone"):
+        query(index, labeler, people[0], reference_faces=tmp_path)
+
+
+def test_a_crop_is_what_is_asked_about_and_a_copy_counts_once(
+    people: Sequence[Subject], tmp_path: Path
+) -> None:
+    labeler, (first, *_) = ToyLabeler(), people
+    index = build_label_index(tmp_path / "labels", labeler, NAMES, TEMPLATES)
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(Path(first.images[0]).read_bytes())
+    again = replace(first, images=(*first.images, copy))
+    (found,) = audit(index, labeler, [again]).subjects
+    assert found.images == len(first.images)
+    assert "holds the same bytes as" in found.skipped[0].reason
+    whole = {size for size, _ in labeler.asked}
+    labeler.asked.clear()
+    audit(index, labeler, [replace(first, crop=read_crop("centre"))])
+    assert len(labeler.asked) == 9 and not whole & {image for image, _ in labeler.asked}
+
+
+def test_an_image_that_cannot_be_read_is_listed_or_where_strict_an_error(
+    people: Sequence[Subject], tmp_path: Path
+) -> None:
+    labeler, (first, *_) = ToyLabeler(), people
+    index = build_label_index(tmp_path / "labels", labeler, NAMES, TEMPLATES)
+    wrong = tmp_path / "wrong.png"
+    wrong.write_bytes(b"no image")
+    mixed = replace(first, images=(wrong, *first.images))
+    assert audit(index, labeler, [mixed]).subjects[0].skipped[0].file == str(wrong)
+    with pytest.raises(InputError, match=r"wrong\.png"):
+        audit(index, labeler, [mixed], strict=True)
+    with pytest.raises(InputError, match="no image that can be read, of 1"):
+        audit(index, labeler, [replace(first, images=(wrong,))])
+
+
 @pytest.mark.filterwarnings("ignore:.* will be sent")
-def test_the_commands_build_and_audit_from_labels(
+def test_max_calls_refuse_an_audit_before_the_first(
+    service: Service, people: Sequence[Subject], tmp_path: Path
+) -> None:
+    pytest.importorskip("httpx")
+    spec = f"zero-shot+http://{HOST}:{service.port}/#toy"
+    session = Session((HOST,), (HOST,), max_calls=26)
+    labeler = load_labeler("zero-shot", model=spec, session=session)
+    index = build_label_index(tmp_path / "labels", labeler, NAMES, TEMPLATES)
+    with pytest.raises(RefusedError, match="--max-calls 26: this takes up to 27 calls"):
+        audit(index, labeler, people)
+    assert not service.requests
+    enough = load_labeler("zero-shot", model=spec, session=replace(session, max_calls=27))
+    audit(index, enough, people)
+    assert len(service.requests) == 27
+    with pytest.raises(InputError, match="--send-original"):
+        load_labeler("zero-shot", model=spec, session=replace(session, send_original=True))
+
+
+@pytest.mark.filterwarnings("ignore:.* will be sent")
+def test_every_verb_works_from_labels_or_says_in_one_line_what_is_not_to_be_had(
     service: Service, people: Sequence[Subject], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("httpx")
     (tmp_path / "names.txt").write_text("\n".join(NAMES) + "\n")
+    (tmp_path / "templates.txt").write_text("\n".join(TEMPLATES) + "\n")
     index, here = tmp_path / "i", ("--send-texts-to", HOST, "--send-images-to", HOST)
     spec = f"zero-shot+http://{HOST}:{service.port}/#toy"
-    names = ("--names", tmp_path / "names.txt", "--most-labels", 40)
+    said = ("--names", tmp_path / "names.txt", "--templates", tmp_path / "templates.txt",
+            "--labeler", "zero-shot", "--most-labels", 40, "--model", spec)  # fmt: skip
+    one = (tmp_path / "people" / "First3_Last10", "--name", "First3 Last10")
+    few = ("--min-images", 2, "--sample-sizes", "1,2", "--draws", 2)
 
     def run(*arguments: object) -> int:
         return run_command([str(argument) for argument in arguments], False)
 
-    assert run("build", index, "--labeler", "zero-shot", "--model", spec, *names) == 2
-    assert run("build", index, "--labeler", "zero-shot", "--model", spec, *names, *here) == 0
-    assert run("audit", index, tmp_path / "people") == 2
+    assert run("build", index, *said) == 2
+    assert run("build", index, *said, *here) == 0
+    for verb in (("audit", index, tmp_path / "people"), ("query", index, *one),
+                 ("evaluate", index, tmp_path / "people", *few)):  # fmt: skip
+        assert run(*verb) == 2
+        assert "nothing was sent; to send" in capsys.readouterr().err
     assert not service.requests
-    assert (
-        run("query", index, tmp_path / "people" / "First3_Last10", "--name", "First3 Last10") == 2
-    )
-    assert "only audit can ask it" in capsys.readouterr().err
-    assert run("audit", index, tmp_path / "people", "--out", tmp_path / "out", *here) == 2
-    assert "--out: not available from labels alone" in capsys.readouterr().err
-    assert run("audit", index, tmp_path / "people", "--json", *here) == 0
+    assert run("query", index, *one, "--json", *here) == 0
+    assert json.loads(capsys.readouterr().out)["subjects"][0]["margin"] is None
+    out = tmp_path / "out"
+    assert run("audit", index, tmp_path / "people", "--out", out, "--json", *here) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["backend"]["service"]["calls"] == 9 * 21
+    # One name more competes, so that nothing of the query's answers is taken for these.
+    assert document["backend"]["service"]["calls"] == 9 * len(TEMPLATES)
     assert NOT_AVAILABLE in document["notes"]
+    assert NOT_AVAILABLE.split(":")[0] in (out / "index.html").read_text()
+    calls = len(service.requests)
+    assert run("evaluate", index, tmp_path / "people", *few, "--out", out, *here) == 0
+    assert run("evaluate", "--from", out, *few) == 0
+    assert len(service.requests) == calls
+    capsys.readouterr()
+    for wrong in (
+        ("audit", index, tmp_path / "people", *here, "--reference-faces", tmp_path),
+        ("audit", index, tmp_path / "people", *here, "--device", "cpu"),
+        ("replay", out, *here),
+        ("compare", index, index, tmp_path / "people"),
+        ("add", index, "--names", tmp_path / "names.txt"),
+    ):
+        assert run(*wrong) == 2, wrong
+        told = capsys.readouterr().err.strip()
+        assert "labels" in told.splitlines()[-1], told
+    assert len(service.requests) == calls
+
+
+@pytest.mark.filterwarnings("ignore:.* will be sent")
+def test_a_study_runs_from_labels(
+    service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("httpx")
+    (tmp_path / "people.csv").write_text(
+        "name,membership,training_count\nJane Doe,member,3\nJohn Roe,non_member,0\n"
+    )
+    settings = {"sample_sizes": "1,2", "min_images": 2, "draws": 3, "bins": "0,2,4"}
+    (tmp_path / "own.json").write_text(json.dumps(
+        {"format": "idia-index/study/1", "title": "Own", "people": "people.csv",
+         "evaluation": settings, "candidates": {"total": 12, "top": 4}}
+    ))  # fmt: skip
+    for seed, person in enumerate(("Jane_Doe", "John_Roe")):
+        make_images(tmp_path / "photos" / person, 2, seed)
+    spec = f"toy=zero-shot+http://{HOST}:{service.port}/#toy"
+    command = ["study", tmp_path / "own.json", "--images", tmp_path / "photos", "--labeler",
+               "zero-shot", "--model", spec, "--out", tmp_path / "out", "--json"]  # fmt: skip
+
+    def run(*more: object) -> int:
+        return run_command([str(argument) for argument in (*command, *more)], False)
+
+    assert run() == 1 and not service.requests
+    assert "nothing was sent; to send" in capsys.readouterr().err
+    assert run("--send-texts-to", HOST, "--send-images-to", HOST) == 0
+    (model,) = json.loads(capsys.readouterr().out)["models"]
+    assert len(service.requests) == 4 * 21 and model["curves"]["tpr"]["people"] == 1
+    assert all(each["p_value"] is None for each in model["people"])
+    report = (tmp_path / "out" / model["report"]).with_name("index.html").read_text()
+    assert NOT_AVAILABLE.split(":")[0] in report

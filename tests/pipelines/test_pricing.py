@@ -34,10 +34,17 @@ def test_requests_of_labels_are_those_of_a_tournament(labels: int, most: int | N
 
 def test_a_price_is_what_is_asked_for_at_the_most() -> None:
     found = price(Asked(SPEC, candidates=100, subjects=2, images=3, rate=4, most_labels=10))
+    assert found.embeddings is not None
     assert (found.embeddings.texts, found.embeddings.images) == (2100, 6)
     assert found.embeddings.calls >= 2100 + 6 + 4 * 40  # one item a request, and the probes
     assert found.labels.calls == 2 * 3 * 21 * 11 == found.labels.images
     assert found.labels.seconds == found.labels.calls / 4
+
+
+def test_a_service_of_labels_is_priced_by_labels_alone() -> None:
+    found = price(Asked("zero-shot+https://example.org/#m", candidates=100, subjects=2, images=3))
+    assert found.embeddings is None and found.labels.calls == 2 * 3 * 21
+    assert found.labels.texts == found.labels.calls * 100
 
 
 def test_a_model_here_costs_no_calls_and_wrong_numbers_are_one_line() -> None:

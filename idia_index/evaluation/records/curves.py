@@ -111,8 +111,11 @@ class ScoreRoc:
 
 @dataclass(frozen=True)
 class Rocs:
-    """The attack's scores; PMI is null with fewer than 20 other people."""
+    """The attack's scores; PMI is null with fewer than 20 other people.
+
+    Margin and PMI are null where labels alone are known.
+    """
 
     correct_prompts: ScoreRoc
-    margin: ScoreRoc
+    margin: ScoreRoc | None
     pmi: ScoreRoc | None

@@ -174,7 +174,7 @@ def _check_weights(opened: OpenModel, wanted: str | None) -> None:
 
 def scores_of(evidence: Evidence) -> Float64:
     """What canaries are ranked by: PMI, or the margin of too few people for it; float64 [N]."""
-    controls = evidence.controls
+    controls = evidence.tests
     return controls.scores if controls.calibrated else evidence.measured.margins
 
 

@@ -17,6 +17,7 @@ from idia_index.pipelines.studies.photos import find_photos
 from idia_index.pipelines.studies.pool import paper_pool, pool_of_tested
 from idia_index.pipelines.studies.results import study_results
 from idia_index.pipelines.studies.run import DryRun, Run, run_models
+from idia_index.plugins.labeler import LabelerPlugin
 from idia_index.report.studies.documents import StudyResults
 from idia_index.report.studies.page import study_html
 from idia_index.support.documents import to_json
@@ -52,7 +53,7 @@ def plan_run(
 def conduct(
     run: Run,
     models: Sequence[StudyModel],
-    load: Callable[[StudyModel], Backend],
+    load: Callable[[StudyModel], Backend | LabelerPlugin],
     progress: StageProgress,
 ) -> StudyResults:
     """Runs the models that are not finished, and writes the study's report into `run.out`.

@@ -28,12 +28,14 @@ class StudyModel:
         spec: SPEC, as `build` takes it.
         group: what checkpoints of one training have in common; the label where there are none.
         count: training images of each member; None where the study knows them by person.
+        labeler: the labeler that is asked; None: a backend gives embeddings.
     """
 
     label: str
     spec: str
     group: str
     count: int | None = None
+    labeler: str | None = None
 
 
 def parse_models(study: Study, given: Sequence[str], activation: Activation) -> list[StudyModel]:

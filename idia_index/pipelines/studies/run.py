@@ -16,6 +16,7 @@ from idia_index.errors import IdiaIndexError, InputError
 from idia_index.evaluation.evidence import Evidence, Origin, StudiedModel
 from idia_index.pipelines.build import build_index
 from idia_index.pipelines.evaluate import StageProgress, gather
+from idia_index.pipelines.labels import build_label_index
 from idia_index.pipelines.report_files import write_evaluation, write_files
 from idia_index.pipelines.report_folder import check_folder
 from idia_index.pipelines.studies.definition import Study, read_study
@@ -23,6 +24,7 @@ from idia_index.pipelines.studies.dry_run import DEMO_MODEL, DRY_RUN
 from idia_index.pipelines.studies.models import Activation, StudyModel, activation_note
 from idia_index.pipelines.studies.photos import Photos, find_photos
 from idia_index.pipelines.studies.pool import Pool
+from idia_index.plugins.labeler import LabelerPlugin
 from idia_index.prompts.names import make_names
 from idia_index.report.documents import EVALUATION_FORMAT
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
@@ -114,7 +116,7 @@ def tested_people(photos: Photos, model: StudyModel) -> list[Subject]:
 def run_models(
     run: Run,
     models: Sequence[StudyModel],
-    load: Callable[[StudyModel], Backend],
+    load: Callable[[StudyModel], Backend | LabelerPlugin],
     progress: StageProgress,
 ) -> list[ModelRun]:
     """Runs the models one after the other; what fails with one does not end the others.
@@ -140,21 +142,23 @@ def run_models(
     return done
 
 
-def _run_model(run: Run, model: StudyModel, backend: Backend, progress: StageProgress) -> None:
+def _run_model(
+    run: Run, model: StudyModel, backend: Backend | LabelerPlugin, progress: StageProgress
+) -> None:
     folder = run.folder(model)
     check_folder(folder / "report")
 
     def labelled(stage: str, done: int, total: int) -> None:
         progress(f"{model.label}: {stage}", done, total)
 
-    index = build_index(
-        run.index(model),
-        backend,
-        make_names(run.pool.names, "the study's candidates"),
-        pool=run.pool.recipe or None,
-        resume=True,
-        progress=lambda done, total: labelled("encoding prompts", done, total),
-    )
+    names, pool = make_names(run.pool.names, "the study's candidates"), run.pool.recipe or None
+    if isinstance(backend, LabelerPlugin):
+        index = build_label_index(run.index(model), backend, names, pool=pool, resume=True)
+    else:
+        index = build_index(
+            run.index(model), backend, names, pool=pool, resume=True,
+            progress=lambda done, total: labelled("encoding prompts", done, total),
+        )  # fmt: skip
     people = tested_people(run.photos, model)
     evidence: Evidence = gather(
         index, backend, people, run.study.settings, strict=run.strict, progress=labelled

@@ -1,0 +1,182 @@
+"""Who answers? What a hosted model is known by, noted at the build and compared ever after."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from functools import cached_property
+from typing import Any
+
+from PIL import Image
+
+from idia_index.backends.http_asker import Asker
+from idia_index.backends.http_dialects import Dialect
+from idia_index.backends.http_images import png
+from idia_index.backends.http_probes import (
+    FLOOR,
+    ROUNDS,
+    Behaviour,
+    EmbedTexts,
+    observe,
+    size_in_words,
+    tail_counts,
+    words_read,
+)
+from idia_index.backends.http_spec import Endpoint
+from idia_index.encode.preprocessing import Preprocessing
+from idia_index.errors import InputError, ModelError, ServiceError
+from idia_index.support.text import shown
+from idia_index.types import Fingerprint, Float32
+
+
+class Identity:
+    """A hosted model, told by its answers to the fixed probes.
+
+    Args:
+        endpoint: where it is asked.
+        dialect: how.
+        asker: asks.
+        fit: what the model reads of an image; None: images are sent whole.
+        known: what an index's manifest notes of the model; None: asked for when first needed.
+
+    Attributes:
+        checked: when the probes were answered as they must be, UTC.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, dialect: Dialect, asker: Asker, fit: Preprocessing | None,
+        known: Mapping[str, Any] | None,
+    ) -> None:  # fmt: skip
+        self._endpoint, self._dialect, self._asker, self._fit = endpoint, dialect, asker, fit
+        self._known = known
+        self.checked: list[str] = []
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether an index notes it, so that it need only be compared."""
+        return self._known is not None
+
+    @cached_property
+    def behaviour(self) -> Mapping[str, Any]:
+        """What the model is known by, as a manifest keeps it."""
+        seen = self._seen(1 if self.is_noted else ROUNDS)
+        if self._known is not None:
+            self._compare(self._known, seen)
+            return self._known
+        apart = 4 * seen.noise + FLOOR
+        try:
+            words = words_read(self._probe_texts, apart)
+        except ServiceError:  # it refuses texts that are too long, and so cuts none in silence
+            words = None
+        about = (
+            self._asker.client.get(self._dialect.about_path) if self._dialect.about_path else None
+        )
+        self.checked.append(_now())
+        return {
+            "sums": seen.text, "noise": seen.noise, "dim": seen.dim, "words": words,
+            "says": self._about(about), "endpoint": self._endpoint.url,
+            "model": self._endpoint.model, "asked": self.checked[0],
+        }  # fmt: skip
+
+    @property
+    def noise(self) -> float:
+        """How far the same input came out apart."""
+        return float(self.behaviour["noise"])
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What the model is, as far as its behaviour tells."""
+        known = self.behaviour
+        of = [
+            self._endpoint.dialect,
+            *(known[key] for key in ("endpoint", "model", "says", "sums")),
+        ]
+        words = known["words"]
+        return Fingerprint(
+            architecture=f"{self._endpoint.dialect}: {known['model'] or 'its only model'}",
+            weights_sha256=hashlib.sha256(json.dumps(of).encode()).hexdigest(),
+            tokenizer="of the service"
+            + ("" if words is None else f", reads at least {words} short words"),
+            preprocessing="of the service",
+            activation="of the service",
+            dim=int(known["dim"]),
+            precision="float32",
+        )
+
+    def recognise(self, load_options: Mapping[str, Any]) -> None:
+        """Takes the behaviour that an index notes for its own, where both agree."""
+        known = load_options.get("behaviour")
+        if not isinstance(known, Mapping) or known == self.__dict__.get("behaviour", self._known):
+            return
+        if "behaviour" in self.__dict__:  # asked for by itself already
+            self._compare(known, _read(self.behaviour))
+            self.__dict__["behaviour"] = known
+        self._known = known
+
+    def confirm(self) -> None:
+        """Asks for the probes once more; raises ModelError where they are answered otherwise."""
+        self._compare(self.behaviour, self._seen(1))
+
+    def check_whole(self, embed: EmbedTexts, texts: Sequence[str]) -> None:
+        """Tries texts near the length that the service reads with a tail.
+
+        Raises:
+            InputError: the service cuts one of them.
+        """
+        words = self.behaviour["words"]
+        near = [] if words is None else [text for text in texts if size_in_words(text) > words]
+        if not near:
+            return
+        apart = 4 * self.noise + FLOOR
+        for text, whole in zip(near, tail_counts(embed, near, apart), strict=True):
+            if not whole:
+                raise InputError(
+                    f"{shown(text, 200)}: the service cuts it, or reads no word more (it reads "
+                    f"about {words} short words); shorten it, or give --accept-truncation"
+                )
+
+    def _compare(self, known: Mapping[str, Any], seen: Behaviour) -> None:
+        """Raises ModelError unless what was seen is what is known, within the noise."""
+        before = _read(known)
+        apart = before.apart(seen)
+        if apart > before.allowed:
+            since = self.checked[-1] if self.checked else str(known.get("asked"))
+            raise ModelError(
+                f"{self._endpoint.url}: the model changed between {shown(since)} and {_now()}: its "
+                f"answers to the fixed probes differ by {apart:.2g}, where {before.allowed:.2g} is "
+                "noise; take the service that the index was built with, or build again"
+            )
+        self.checked.append(_now())
+
+    def _about(self, answer: Any) -> str:
+        try:
+            return " ".join(self._dialect.about(answer, self._endpoint.model).split())[:300]
+        except (KeyError, TypeError, ValueError, AttributeError, StopIteration):
+            return ""
+
+    def _seen(self, rounds: int) -> Behaviour:
+        return observe(self._probe_texts, self._probe_images, rounds)
+
+    def _probe_texts(self, texts: Sequence[str]) -> Float32:
+        return self._asker.rows("text", [text.encode("utf-8") for text in texts])
+
+    def _probe_images(self, images: Sequence[Image.Image]) -> Float32:
+        fit = self._fit
+        fitted = images if fit is None else [fit.fitted(image) for image in images]
+        return self._asker.rows("image", [png(image) for image in fitted])
+
+
+def _read(known: Mapping[str, Any]) -> Behaviour:
+    """What a manifest notes; raises ModelError where it notes no behaviour."""
+    try:
+        return Behaviour.read(known["sums"], float(known["noise"]), int(known["dim"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"the index's load_options hold no behaviour of a model ({error}); build it again"
+        ) from error
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
