@@ -15,7 +15,7 @@ from idia_index.evaluation.evidence import Evidence, Origin
 from idia_index.evaluation.measure import measure
 from idia_index.evaluation.name_tests import blind_scores, names_against_controls
 from idia_index.evaluation.protocol import PAPER_SIZES
-from idia_index.evaluation.settings import Measurement, Settings, not_tested
+from idia_index.evaluation.settings import LeftOut, Measurement, Settings, not_tested
 from idia_index.pipelines.checks import drawable
 from idia_index.pipelines.labels import check_labels_alone, gather_labels
 from idia_index.pipelines.prepare import announce, cast_votes, confirmed, prepare
@@ -80,18 +80,8 @@ def gather(
             left by the settings.
     """
     check_tau(settings.tau, len(index.templates))
-    left_out = tuple(out for s in subjects if (out := settings.excludes(s)) is not None)
-    kept = [subject for subject in subjects if settings.excludes(subject) is None]
-    if not subjects:
-        raise InputError("there is no subject: give at least one person")
-    if not kept:
-        most = max(len(subject.images) for subject in subjects)
-        raise InputError(
-            f"none of the {len(subjects)} subjects is left: {left_out[0].name!r} has "
-            f"{left_out[0].reason}; the most images of anybody are {most}: choose --min-images, "
-            "--sample-sizes and --max-training-count to suit"
-        )
-    people = SubjectList(tuple(kept), skipped_people(subjects))
+    people, left_out = _kept(subjects, settings)
+    kept = people.subjects
     if isinstance(backend, LabelerPlugin):
         check_labels_alone(reference_faces=reference_faces)
         found = gather_labels(
@@ -131,6 +121,24 @@ def gather(
         origin=Origin(),
         image_sha256=prepared.image_sha256,
     )
+
+
+def _kept(
+    subjects: Sequence[Subject], settings: Measurement
+) -> tuple[SubjectList, tuple[LeftOut, ...]]:
+    """Whom the settings let in, and whom they leave out; raises InputError if nobody is let in."""
+    left_out = tuple(out for s in subjects if (out := settings.excludes(s)) is not None)
+    kept = tuple(subject for subject in subjects if settings.excludes(subject) is None)
+    if not subjects:
+        raise InputError("there is no subject: give at least one person")
+    if not kept:
+        most = max(len(subject.images) for subject in subjects)
+        raise InputError(
+            f"none of the {len(subjects)} subjects is left: {left_out[0].name!r} has "
+            f"{left_out[0].reason}; the most images of anybody are {most}: choose --min-images, "
+            "--sample-sizes and --max-training-count to suit"
+        )
+    return SubjectList(kept, skipped_people(subjects)), left_out
 
 
 def _listed_faces(path: str | os.PathLike[str], subjects: Sequence[Subject]) -> ReferenceFaces:
