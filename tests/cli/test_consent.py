@@ -161,7 +161,7 @@ def test_verbs_that_cannot_be_told_a_host_send_no_byte(
         "photos": ("photos", people, "--model", spec),
     }
     if verb == "canary":
-        make = ("--people", 2, "--images", 1, "--probes", 1, "--seed", 1)
+        make = ("--people", 10, "--images", 1, "--probes", 1, "--seed", 1)
         assert _run("canary", "make", tmp_path / "made", *make) == 0
     elif verb == "persona":
         assert _run("persona", "make", tmp_path / "made", "--people", 2) == 0
