@@ -374,7 +374,7 @@ def test_a_study_runs_from_labels(
     (tmp_path / "people.csv").write_text(
         "name,membership,training_count\nJane Doe,member,3\nJohn Roe,non_member,0\n"
     )
-    settings = {"sample_sizes": "1,2", "min_images": 2, "draws": 3, "bins": "0,2,4"}
+    settings = {"sample_sizes": "2", "min_images": 2, "draws": 1}
     (tmp_path / "own.json").write_text(json.dumps(
         {"format": "idia-index/study/1", "title": "Own", "people": "people.csv",
          "evaluation": settings, "candidates": {"total": 12, "top": 4}}
