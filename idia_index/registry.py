@@ -172,5 +172,15 @@ def load_engine(
 
 
 def engine_of(backend: BackendPlugin) -> Engine:
-    """What runs a model's long jobs: its engine, or this process."""
-    return backend.engine or load_engine()
+    """What runs a model's long jobs: its engine, or this process.
+
+    Raises:
+        InputError: workers elsewhere would ask a service; consent, key and answers are here.
+    """
+    engine = backend.engine or load_engine()
+    if backend.hosted and engine.apart:
+        raise InputError(
+            f"--engine {engine.name}: {backend.model} is asked from here alone, where consent, key "
+            "and answers are; leave out --engine"
+        )
+    return engine

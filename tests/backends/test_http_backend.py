@@ -303,6 +303,14 @@ def test_a_third_party_adds_a_dialect_by_an_entry_point(
     assert {request.path for request in service.requests} == {"/own"}
 
 
+def test_workers_elsewhere_do_not_ask_a_service(service: Service, tmp_path: Path) -> None:
+    backend = load(service)
+    backend.engine = SimpleNamespace(name="ray", apart=True)  # type: ignore[assignment]
+    with pytest.raises(InputError, match=r"--engine ray: infinity.* is asked from here alone"):
+        build_index(tmp_path / "i", backend, NAMES)
+    assert not set(service.texts) & set(NAMES)
+
+
 def test_offline_refuses_and_a_local_backend_takes_no_consent(
     service: Service, monkeypatch: pytest.MonkeyPatch, toy_plugin: None
 ) -> None:
