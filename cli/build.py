@@ -206,7 +206,7 @@ def command(
                                              image_size))  # fmt: skip
         loaded.engine = engine
         tell_model(loaded)
-        if not already:
+        if not already and not loaded.hosted:  # which is asked nothing before its price is told
             check_room(index, loaded, total, len(templates), index_type)
         return loaded
 

@@ -59,9 +59,11 @@ def add_names(
             or the disk cannot be written.
     """
     with changing(path) as change:
-        change.check_model(backend)
         there = change.index.find(names)
         new = [name for name in names if name not in there]
+        if new:
+            announce(backend, [PromptGrid(change.index.templates, new)])
+        change.check_model(backend)
         if new:
             _append(change, backend, PromptGrid(change.index.templates, new), progress)
         else:
@@ -74,7 +76,6 @@ def _append(change: Change, backend: Backend, grid: PromptGrid, progress: BuildP
     plan, number = manifest.plan, manifest.next_number
     for run in grid.runs(plan.shard_names):
         embeddings.check_grid(backend, grid, run.start, run.stop)
-    announce(backend, [grid])
     change.begin("add", names_sha256=names_sha256(grid.names))
     counter = Counter(len(grid), progress)
     shards = new_shards(
@@ -141,9 +142,13 @@ def add_templates(
     """
     make_templates([template.text for template in templates])
     with changing(path) as change:
-        change.check_model(backend)
         known = {template_key(template) for template in change.index.templates}
         new = [template for template in templates if template_key(template) not in known]
+        if new:
+            names = change.index.stored_names
+            shards = range(len(change.manifest.shards))
+            announce(backend, (PromptGrid(new, names.shard(place)) for place in shards))
+        change.check_model(backend)
         if new:
             _append_templates(change, backend, new, progress)
         else:
@@ -159,7 +164,6 @@ def _append_templates(
     places = range(len(manifest.shards))
     for grid in (PromptGrid(templates, names.shard(place)) for place in places):
         embeddings.check_grid(backend, grid, 0, len(grid.names))
-    announce(backend, (PromptGrid(templates, names.shard(place)) for place in places))
     texts = tuple(template.text for template in templates)
     change.begin("templates", templates=texts)
     number, first = manifest.next_number, len(change.index.templates)

@@ -14,12 +14,14 @@ from idia_index.pipelines.shard_writing import (
     BuildProgress,
     Counter,
     Piece,
+    announce,
     confirm,
     new_parts,
     quiet,
     write_lookup,
 )
 from idia_index.pipelines.verify import Finding, verify
+from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.templates import make_templates
 from idia_index.store.manifest_json import ShardEntry
 from idia_index.store.remedies import can_be_repaired
@@ -68,6 +70,7 @@ def repair(
         bad = sorted(
             {(f.shard, f.part) for f in findings if f.shard is not None and f.part is not None}
         )
+        announce(backend, (PromptGrid(piece.templates, piece.names) for piece in _bad(change, bad)))
         change.check_model(backend)
         # What an add has noted is called by the numbers that follow the manifest's, too.
         change.begin("repair", parts=bad)
@@ -83,22 +86,26 @@ def repair(
     return Repaired(tuple(findings), len(bad), lookups)
 
 
+def _bad(change: Change, bad: list[tuple[int, int]]) -> Iterator[Piece]:
+    """What the bad parts hold."""
+    texts, shards = change.manifest.plan.templates, change.manifest.shards
+    for number, (shard, place) in enumerate(bad, change.manifest.next_number):
+        part = shards[shard].parts[place]
+        first = part.first_template
+        templates = make_templates(texts[first : first + part.templates])
+        names = change.index.stored_names.shard(shard)
+        yield Piece(number, names, templates, first_template=first)
+
+
 def _encode(
     change: Change, backend: Backend, bad: list[tuple[int, int]], progress: BuildProgress
 ) -> list[ShardEntry]:
     """The shards, with new files for the bad parts."""
     plan, shards = change.manifest.plan, list(change.manifest.shards)
-
-    def pieces() -> Iterator[Piece]:
-        for number, (shard, place) in enumerate(bad, change.manifest.next_number):
-            part = shards[shard].parts[place]
-            first = part.first_template
-            templates = make_templates(plan.templates[first : first + part.templates])
-            names = change.index.stored_names.shard(shard)
-            yield Piece(number, names, templates, first_template=first)
-
     prompts = sum(shards[s].count * shards[s].parts[p].templates for s, p in bad)
-    written = new_parts(backend, change.store, plan.kind, pieces(), Counter(prompts, progress))
+    written = new_parts(
+        backend, change.store, plan.kind, _bad(change, bad), Counter(prompts, progress)
+    )
     confirm(change.store, backend)
     for (shard, place), part in zip(bad, written, strict=True):
         parts = list(shards[shard].parts)

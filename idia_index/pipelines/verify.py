@@ -202,7 +202,6 @@ def _names(store: Store, manifest: Manifest) -> Iterator[Finding]:
 def _sample(
     index: Index, backend: Backend, seed: int, bad: set[tuple[int | None, int | None]]
 ) -> Iterator[Finding]:
-    index.check_backend(backend)
     manifest, random = index.manifest, np.random.default_rng(seed)
     places = [
         (number, place)
@@ -212,7 +211,7 @@ def _sample(
     ]
     chosen = [places[i] for i in random.permutation(len(places))[:SAMPLE]]
     each = max(1, SAMPLE // max(1, len(chosen)))
-    half = {manifest.plan.fingerprint.precision, backend.fingerprint.precision} != {"float32"}
+    samples = []
     for number, place in sorted(chosen):
         shard = manifest.shards[number]
         part = shard.parts[place]
@@ -223,6 +222,13 @@ def _sample(
             index.templates[part.first_template + t].fill(names[r])
             for t, r in zip(templates.tolist(), rows.tolist(), strict=True)
         ]
+        samples.append((number, place, templates, rows, texts))
+    asked = [text for *_, texts in samples for text in texts]
+    backend.announce(len(asked), 0, sum(len(text.encode("utf-8")) for text in asked))
+    index.check_backend(backend)
+    half = {manifest.plan.fingerprint.precision, backend.fingerprint.precision} != {"float32"}
+    for number, place, templates, rows, texts in samples:
+        shard, part = manifest.shards[number], manifest.shards[number].parts[place]
         wanted = embeddings.encode_texts(backend, texts)
         for t, r, row, text in zip(templates, rows, wanted, texts, strict=True):
             stored = index.stored_rows(int(part.first_template + t), np.array([shard.first + r]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from hosted_server import Service, serving
 
 from idia_index.cli.main import VERBS, run
 from idia_index.errors import RefusedError
+from idia_index.plugins import BackendPlugin
+from idia_index.registry import backend_class
 from idia_index.serve.models import Choice, Models
 
 pytest.importorskip("httpx")
@@ -124,6 +127,35 @@ def test_consent_to_the_one_is_none_to_the_other(
     people = [text for text in service.texts if "Doe" in text or "Moe" in text]
     assert all(service.texts[text] == texts.get(text) for text in people)
     assert len(service.images) == len(images)  # the fixed drawings alone were seen again
+
+
+@pytest.mark.parametrize("verb", ["build", "query", "audit", "evaluate", "add", "verify", "repair"])
+def test_every_verb_says_its_price_before_the_first_call(
+    verb: str, world: tuple[Path, Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, service = world
+    shutil.copytree(folder / "i", tmp_path / "i")
+    new = _verbs(folder, service.spec())["build"][1:]
+    asked = {**_verbs(folder, service.spec()), "build": (tmp_path / "new", *new)}
+    command = [tmp_path / "i" if each == folder / "i" else each for each in asked[verb]]
+    told: list[int] = []
+    announce = backend_class("http").announce
+
+    def noting(self: BackendPlugin, *counts: int) -> None:
+        told.append(len(service.requests))
+        announce(self, *counts)
+
+    monkeypatch.setattr(backend_class("http"), "announce", noting)
+    before = len(service.requests)
+    assert _run(verb, *command, *TEXTS, *IMAGES) == 0
+    assert told[0] == before < len(service.requests)
+    if verb == "build":
+        before = len(service.requests)
+        most = ("--max-calls", 3)
+        assert (
+            _run(verb, tmp_path / "other", *new, *TEXTS, *most) == 2
+            and len(service.requests) == before
+        )
 
 
 def test_an_index_of_labels_sends_no_byte_without_consent(
