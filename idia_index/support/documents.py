@@ -143,7 +143,8 @@ def _read(kind: Any, value: Any, where: str) -> Any:
 
 
 def _is_path(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, os.PathLike)
+    # Python 3.10 takes tuple[str, ...] for a class.
+    return isinstance(kind, type) and not get_args(kind) and issubclass(kind, os.PathLike)
 
 
 def _kinds(arguments: Iterable[Any]) -> KeysView[Any]:

@@ -43,14 +43,19 @@ def test_an_index_that_cannot_fit_is_refused_before_a_prompt_is_looked_at(
 
 
 def test_what_a_build_wrote_before_is_room(tmp_path: Path) -> None:
-    there = free_bytes(tmp_path)
-    (tmp_path / "i").mkdir()
-    empty = free_bytes(tmp_path / "i")
-    (tmp_path / "i" / "000000.faiss").write_bytes(bytes(1 << 26))
-    grown = free_bytes(tmp_path / "i")
-    assert there and empty and grown and free_bytes(tmp_path / "not" / "there")
-    # The disk is others' too, but hardly anybody frees 64 MB just now.
-    assert abs(grown - empty) < 1 << 25 and abs(there - empty) < 1 << 25
+    assert free_bytes(tmp_path / "not" / "there")
+    for attempt in range(20):  # the disk is others' too, who write and free as they please
+        index = tmp_path / f"i{attempt}"
+        there = free_bytes(tmp_path)
+        index.mkdir()
+        empty = free_bytes(index)
+        (index / "000000.faiss").write_bytes(bytes(1 << 26))
+        grown = free_bytes(index)
+        assert there and empty and grown
+        if abs(grown - empty) < 1 << 25 and abs(there - empty) < 1 << 25:
+            break
+    else:
+        pytest.fail("what was written is not counted as room")
     (tmp_path / "file").touch()
     assert free_bytes(tmp_path / "file") is None
 
