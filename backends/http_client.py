@@ -46,6 +46,8 @@ class Client:
         self._client = httpx.Client(
             headers=headers,
             timeout=httpx.Timeout(session.timeout, connect=min(10.0, session.timeout)),
+            # By its own clock the pool closes an idle connection that another thread was given.
+            limits=httpx.Limits(max_connections=session.concurrency, keepalive_expiry=None),
             follow_redirects=False,
             verify=ssl.create_default_context(),
             trust_env=False,  # neither a proxy nor a key from ~/.netrc
