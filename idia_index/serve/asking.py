@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import gather, settings_for_all
@@ -24,14 +25,28 @@ def begin(server: Server, item: Case | Group, subjects: Sequence[Subject]) -> No
     item.answer = None
 
     def work(progress: Progress) -> None:
-        item.answer = ask(server.models, item.choice, subjects, progress)
+        source = item.path if isinstance(item, Group) else None
+        item.answer = ask(server.models, item.choice, subjects, progress, source)
         item.forget_photos()
 
     item.job = server.jobs.add("ask", work)
 
 
-def ask(models: Models, choice: Choice, subjects: Sequence[Subject], progress: Progress) -> Answer:
+def ask(
+    models: Models,
+    choice: Choice,
+    subjects: Sequence[Subject],
+    progress: Progress,
+    source: Path | None = None,
+) -> Answer:
     """Tests the people; nothing of it is written to disk.
+
+    Args:
+        models: what answers.
+        choice: the index.
+        subjects: the people.
+        progress: told how far it is.
+        source: where they were read from; None: they were sent.
 
     Raises:
         IdiaIndexError: as `audit`.
@@ -47,4 +62,5 @@ def ask(models: Models, choice: Choice, subjects: Sequence[Subject], progress: P
         progress=progress,
     )
     progress("writing the answer", 0, 1)
+    evidence = evidence if source is None else evidence.from_subjects(source)
     return Answer(evaluation_result(evidence, settings_for_all(evidence)))

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from idia_index.report.documents import AuditResult
 from idia_index.report.format import p_value
 from idia_index.report.language import _, ngettext
 from idia_index.report.people import p_value_of
 from idia_index.report.subject_result import SubjectResult
-
-_WIDTH = 96
 
 
 def letter(result: AuditResult, *, erasure: bool) -> str:
@@ -31,26 +27,17 @@ def letter(result: AuditResult, *, erasure: bool) -> str:
             _("[date]"),
             _("{subject}: model {model}").format(subject=subject, model=model),
             _("Dear Sir or Madam,"),
-            _wrapped(f"{_found(result, person)} {_says(person.inferred_member)}"),
-            _wrapped(asked),
-            "\n".join(_wrapped(point, f"{n}. ") for n, point in enumerate(points, 1)),
-            _wrapped(
-                _(
-                    "Please answer within one month (Article 12(3)). To establish who I am I offer "
-                    "[what you offer]."
-                )
+            f"{_found(result, person)} {_says(person.inferred_member)}",
+            asked,
+            "\n".join(f"{n}. {point}" for n, point in enumerate(points, 1)),
+            _(
+                "Please answer within one month (Article 12(3)). To establish who I am I offer "
+                "[what you offer]."
             ),
             _("Yours faithfully,"),
             f"{person.name}\n",
         ]
     )
-
-
-def _wrapped(text: str, first: str = "") -> str:
-    return textwrap.fill(
-        text, _WIDTH, initial_indent=first, subsequent_indent=" " * len(first),
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
 
 
 def _found(result: AuditResult, person: SubjectResult) -> str:

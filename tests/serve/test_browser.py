@@ -70,6 +70,11 @@ def fits(page: Page) -> None:
         page.set_viewport_size({"width": width, "height": height})
         wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, (page.url, width)
+        cut = page.evaluate(
+            "[...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth)"
+            ".map(e => e.innerText.slice(0, 80))"
+        )
+        assert cut == [], (page.url, width)
 
 
 def check(page: Page) -> None:
