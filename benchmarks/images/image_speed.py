@@ -1,6 +1,6 @@
 """Photos a second: ours, open_clip as published, transformers' CLIP.
 
-    python benchmarks/images/image_speed.py [--quick] [--rounds 3] > image_speed.json
+    python benchmarks/images/image_speed.py [--quick] [--rounds 3] [--photos 64] > image_speed.json
 
 Photos are drawn: smooth shapes with grain, saved as JPEG (quality 90) and HEIC. Weights are random.
 Every round runs every way once on the same photos, in an order that turns, and the table has the
@@ -164,11 +164,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="ViT-B-32 and 1600 x 1200 JPEG only")
+    parser.add_argument("--photos", type=int, default=64, help="the most of a kind")
     options = parser.parse_args()
     jobs = [("2", "jpg", 64), ("0.2", "jpg", 64), ("12", "jpg", 16), ("2", "heic", 32)]
     plan = {"ViT-B-32": jobs[:1] if options.quick else jobs}
     if not options.quick:
         plan |= {"RN50-quickgelu": [("2", "jpg", 16)], "ViT-L-14": [("2", "jpg", 8)]}
+    plan = {
+        arch: [(size, suffix, min(count, options.photos)) for size, suffix, count in todo]
+        for arch, todo in plan.items()
+    }
     load = os.getloadavg()[0]
     with TemporaryDirectory() as folder:
         found = [

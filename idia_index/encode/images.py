@@ -22,7 +22,7 @@ from idia_index.encode.image_bytes import ImageBytes
 from idia_index.encode.patience import check_patience, metered
 from idia_index.errors import InputError
 from idia_index.support.files import open_regular, sha256_of
-from idia_index.support.text import shown_path
+from idia_index.support.text import printable, shown_path
 
 ImageSource: TypeAlias = str | os.PathLike[str] | Image.Image
 
@@ -120,7 +120,8 @@ def decode_image(
         raise
     # Decoders raise whatever their format's parser ran into; each of it means the same here.
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]  # some decoders give paragraphs
+        # Some decoders give paragraphs, and what they found in the file.
+        reason = printable(" ".join(str(error).split()))[:200]
         raise InputError(f"{name}: cannot be decoded ({reason}); {_REPLACE}") from error
 
 

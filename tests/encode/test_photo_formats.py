@@ -215,3 +215,14 @@ def test_previews_of_raw_files_are_no_photos(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"raw\.tif: a camera's raw file"):
         load_image(tmp_path / "raw.tif")
     assert load_image(tmp_path / "whole.tif").size == image.size
+
+
+def test_what_a_file_makes_its_reader_say_is_no_terminal_command(tmp_path: Path) -> None:
+    data = bytearray(saved(picture(), "HEIF"))
+    associations = data.index(b"ipma") + 14  # of the first item: their number, then each
+    for place in range(associations + 1, associations + 1 + data[associations]):
+        data[place] |= 0x80  # essential
+    (tmp_path / "a.heic").write_bytes(bytes(data).replace(b"ispe", b"c\x1b[l"))
+    with pytest.raises(InputError, match=r"item property 'c\\x1b\[l'") as caught:
+        load_image(tmp_path / "a.heic")
+    assert str(caught.value).isprintable()
