@@ -31,7 +31,7 @@ from idia_index.study import ONNX_DIR, candidates, subjects, write_subjects
 NODE = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
 CLI = (
     "import idia_index.pipelines.build as build\n"
-    "build.SHARD_BYTES = 8 * 21 * 512 * 4\n"
+    "build.SHARD_BYTES = 16 * 21 * 64 * 4\n"
     "import idia_index.subjects.subject_images as images\n"
     "images.PHOTOS = 32\n"
     "from idia_index.cli.main import main; main()"
@@ -81,7 +81,8 @@ class Work:
 
     def prepare(self, names: int, people: int) -> None:
         """Names, people, and the index that is audited."""
-        (self.folder / "names.txt").write_text("\n".join(candidates()[:names]) + "\n")
+        listed = [f"{name} {number}" for number in range(10) for name in candidates()][:names]
+        (self.folder / "names.txt").write_text("\n".join(listed) + "\n")
         write_subjects(self.folder / "people", 40, chosen=subjects()[:people])
 
     def arguments(self, action: str, engine: str) -> list[str]:
@@ -115,13 +116,12 @@ class Work:
         index = self.folder / "index"
         return {p.name: p.read_bytes() for p in index.iterdir() if p.name != "lock"}
 
-    def begun(self, action: str) -> bool:
-        """Whether something is done already, and not all."""
+    def progress(self, action: str) -> int:
+        """How much is done: shards that are noted, bytes of embeddings that are remembered."""
         if action == "build":
-            index = self.folder / "index"
-            return any(index.glob("*.shard.json")) and not (index / "manifest.json").exists()
+            return len(list((self.folder / "index").glob("*.shard.json")))
         cache = self.folder / "index" / "images.cache"
-        return cache.exists() and cache.stat().st_size > 0
+        return cache.stat().st_size if cache.exists() else 0
 
     def kill_worker(self) -> bool:
         """Whether there was one to kill."""
@@ -160,15 +160,17 @@ def attack(work: Work, action: str, kill: Callable[[], bool], kills: int) -> dic
         work.clean(action)
         work.start(action, engine)
         done["runs"] += 1
+        seen = 0
         while work.command is not None and work.command.poll() is None:
-            if work.begun(action):
+            if work.progress(action) > seen:  # since the last kill
                 time.sleep(work.random.uniform(0, 1.0))
+                seen = work.progress(action)
                 if done["kills"] < kills and work.command.poll() is None and kill():
                     done["kills"] += 1
+                    print(".", end="", flush=True)
                     if work.command.poll() == -signal.SIGKILL:
                         work.start(action, engine)
                         done["given again"] += 1
-                        time.sleep(work.random.uniform(2, 6))
             time.sleep(0.05)
         finish(work)
         if work.made(action) != expected:
@@ -190,8 +192,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="build,audit")
-    parser.add_argument("--names", type=int, default=400)
-    parser.add_argument("--people", type=int, default=20)
+    parser.add_argument("--names", type=int, default=4000)
+    parser.add_argument("--people", type=int, default=40)
     options = parser.parse_args()
     cluster = Cluster(initialize_head=True, head_node_args=NODE)
     for _ in range(2):

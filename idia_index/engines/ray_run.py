@@ -32,8 +32,9 @@ class _Piece:
     Attributes:
         place: which it is.
         given: the input itself.
-        reasons: why it failed, each time that it did.
-        failed_on: the worker that it failed on last.
+        reasons: why it failed, each time that it did; not where a worker was lost that had others
+            too, which may be at fault.
+        failed_on: the worker that it failed on last; None: none.
     """
 
     place: int
@@ -143,7 +144,7 @@ class Run:
         for actor in self._actors:
             while actor.ready and (piece := self._next(actor)) is not None:
                 actor.busy += 1
-                actor.alone = bool(piece.reasons)
+                actor.alone = piece.failed_on is not None
                 self._asked[actor.handle.work.remote(piece.given)] = (actor, piece)
         return self._begun > self._collected or bool(self._first) or not self._read_all
 
@@ -218,12 +219,13 @@ class Run:
                     ) from error
             self._hire()
         if isinstance(what, _Piece):
-            self._failed(actor, what, "its worker was lost")
+            self._failed(actor, what, "its worker was lost" if actor.alone else None)
 
-    def _failed(self, actor: _Actor, piece: _Piece, reason: str) -> None:
+    def _failed(self, actor: _Actor, piece: _Piece, reason: str | None) -> None:
         self._freed(actor)
-        piece.reasons.append(reason)
         piece.failed_on = actor
+        if reason is not None:
+            piece.reasons.append(reason)
         if len(piece.reasons) < TRIES:
             self._again.append(piece)
             return
