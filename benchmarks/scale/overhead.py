@@ -7,6 +7,8 @@
 threads that there are, beside workers of one thread each, as many, kept from a round before. Each
 round runs both, in an order that turns. `dispatch`: tasks that do nothing, on two workers, in one
 process, with this process's memory as it goes.
+
+With --processor-time rates are those of a core, for machines that others use.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -40,6 +44,7 @@ from idia_index.subjects.records import Subject
 from idia_index.subjects.subject_images import encode_subjects
 
 PIECES = 10  # shards of a build
+Clock = Callable[[], float]
 
 
 def photos(folder: Path, count: int) -> list[Subject]:
@@ -52,28 +57,50 @@ def photos(folder: Path, count: int) -> list[Subject]:
     return [Subject("Ann Lee", tuple(sorted(folder.iterdir())))]
 
 
-def build_rate(backend: Backend, names: list[str], folder: Path) -> float:
+def build_rate(backend: Backend, names: list[str], folder: Path, clock: Clock) -> float:
     """Prompts a second of a build."""
-    began = time.perf_counter()
+    began = clock()
     index = build_index(folder / f"{time.monotonic_ns()}", backend, make_names(names))
-    taken = time.perf_counter() - began
-    return len(names) * len(index.templates) / taken
+    return len(names) * len(index.templates) / (clock() - began)
 
 
-def photo_rate(backend: Backend, subjects: list[Subject]) -> float:
+def photo_rate(backend: Backend, subjects: list[Subject], clock: Clock) -> float:
     """Photos a second."""
     cache = ImageCache(None, backend.fingerprint, "")
-    began = time.perf_counter()
+    began = clock()
     encode_subjects(backend, subjects, cache, strict=True)
-    return len(subjects[0].images) / (time.perf_counter() - began)
+    return len(subjects[0].images) / (clock() - began)
 
 
-def throughput(rounds: int, count: int, images: int) -> dict[str, object]:
+def processor_time() -> float:
+    """Seconds of a core that this process and all that it started have used, Ray's own too."""
+    parents: dict[int, list[tuple[int, float]]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(") ", 1)[1].split()
+        except OSError:
+            continue
+        ticks = int(fields[11]) + int(fields[12])
+        parents.setdefault(int(fields[1]), []).append((int(stat.parent.name), float(ticks)))
+    used, todo = 0.0, [os.getpid()]
+    while todo:
+        for pid, ticks in parents.get(todo.pop(), []):
+            used += ticks
+            todo.append(pid)
+    return time.process_time() + used / os.sysconf("SC_CLK_TCK")
+
+
+def throughput(
+    rounds: int, count: int, images: int, clock: Clock, model: str | None
+) -> dict[str, object]:
     """Both engines in turn."""
     names = cross_names()[:count]
-    with TemporaryDirectory() as folder, random_checkpoint("ViT-B-32") as spec:
+    made = random_checkpoint("ViT-B-32") if model is None else nullcontext(model)
+    with TemporaryDirectory() as folder, made as spec:
         backend = load_model(spec)
-        idia_index.pipelines.build.SHARD_BYTES = 21 * 512 * 4 * -(-count // PIECES)
+        idia_index.pipelines.build.SHARD_BYTES = (
+            21 * backend.fingerprint.dim * 4 * -(-count // PIECES)
+        )
         (Path(folder) / "photos").mkdir()
         subjects = photos(Path(folder) / "photos", images)
         engines = {"local": load_engine(), "ray": load_engine("ray")}
@@ -82,8 +109,8 @@ def throughput(rounds: int, count: int, images: int) -> dict[str, object]:
             for name in sorted(engines, reverse=bool(number % 2)):
                 backend.engine = engines[name]
                 found = {
-                    "build": build_rate(backend, names, Path(folder)),
-                    "photos": photo_rate(backend, subjects),
+                    "build": build_rate(backend, names, Path(folder), clock),
+                    "photos": photo_rate(backend, subjects, clock),
                 }
                 for what, rate in found.items():
                     key = f"{what} {name}" if number else f"first {what} {name}"
@@ -128,12 +155,15 @@ def main() -> None:
     parser.add_argument("--names", type=int, default=200)
     parser.add_argument("--photos", type=int, default=640)
     parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--model", metavar="SPEC", help="by default ViT-B/32, random weights")
+    parser.add_argument("--processor-time", action="store_true")
     options = parser.parse_args()
+    clock = processor_time if options.processor_time else time.perf_counter
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # workers import empty_task
     found = (
         dispatch(options.tasks)
         if options.what == "dispatch"
-        else throughput(options.rounds, options.names, options.photos)
+        else throughput(options.rounds, options.names, options.photos, clock, options.model)
     )
     print(json.dumps(found, indent=1))
 

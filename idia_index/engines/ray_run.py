@@ -183,8 +183,9 @@ class Run:
                 return
             if done.refused is not None:
                 raise done.refused
+            self._ended_early = 0
             if what == _START:
-                actor.ready, self._ended_early = True, 0
+                actor.ready = True
             elif isinstance(what, _Piece):
                 self._freed(actor)
                 self._tell(done.told)
