@@ -366,6 +366,7 @@ def test_every_verb_works_from_labels_or_says_in_one_line_what_is_not_to_be_had(
     assert len(service.requests) == calls
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.* will be sent")
 def test_a_study_runs_from_labels(
     service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
