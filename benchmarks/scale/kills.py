@@ -1,6 +1,6 @@
 """Kills workers, raylets and the command itself with SIGKILL while a cluster builds and audits.
 
-    python benchmarks/scale/kills.py [--kills 20] [--seed 0] [--only build,audit]
+    python benchmarks/scale/kills.py [--kills 20] [--only build,audit] [--victims worker,...]
 
 Three nodes on this machine, one worker each, the controlled study's model by ONNX Runtime. While a
 command works, something of it is killed at random moments: workers and raylets while it goes on,
@@ -192,6 +192,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="build,audit")
+    parser.add_argument("--victims", default="worker,raylet,command")
     parser.add_argument("--names", type=int, default=4000)
     parser.add_argument("--people", type=int, default=40)
     options = parser.parse_args()
@@ -203,10 +204,11 @@ def main() -> None:
             work = Work(cluster, Path(folder), random.Random(options.seed))
             work.prepare(options.names, options.people)
             for action in options.only.split(","):
-                for kill in (work.kill_worker, work.kill_raylet, work.kill_command):
+                for victim in options.victims.split(","):
+                    kill = getattr(work, f"kill_{victim}")
                     began = time.perf_counter()
                     done = attack(work, action, kill, options.kills)
-                    told = f"{action}, {kill.__name__}: {done}, all as local made it"
+                    told = f"{action}, {victim}: {done}, all as local made it"
                     print(told, f"({time.perf_counter() - began:.0f} s)", flush=True)
     finally:
         cluster.shutdown()
