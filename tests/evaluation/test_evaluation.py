@@ -26,7 +26,6 @@ from toy_world import (
 )
 
 from idia_index import build_index
-from idia_index.cli import options
 from idia_index.cli.evaluate import command as evaluate_command
 from idia_index.cli.main import cli
 from idia_index.encode.backend import Backend
@@ -249,12 +248,9 @@ def _no_constant(text: str) -> None:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Result:
-    def toy_backend(index: Index, *chosen: Any) -> ToyBackend:
-        return ToyBackend(model="toy")
-
-    for verb in ("evaluate", "audit", "replay"):
-        monkeypatch.setattr(f"idia_index.cli.{verb}.backend_of", toy_backend)
-    assert options  # the verbs take it from there
+    monkeypatch.setattr(
+        "idia_index.cli.options.load_backend_for", lambda *_, **__: Backend(ToyBackend(model="toy"))
+    )
     return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 

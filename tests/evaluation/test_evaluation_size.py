@@ -14,6 +14,7 @@ from toy_backend import ToyBackend
 
 from idia_index import build_index
 from idia_index.cli.main import cli
+from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.evaluation import name_tests
 from idia_index.evaluation.baselines import OMITTED
@@ -74,7 +75,9 @@ def test_an_audit_without_a_report_computes_no_baselines(
 ) -> None:
     table = "".join(f"{p.name},{p.images[0].parent},{p.membership}\n" for p in people)
     (tmp_path / "people.csv").write_text(f"name,path,membership\n{table}")
-    monkeypatch.setattr("idia_index.cli.audit.backend_of", lambda *_: ToyBackend(model="toy"))
+    monkeypatch.setattr(
+        "idia_index.cli.options.load_backend_for", lambda *_, **__: Backend(ToyBackend(model="toy"))
+    )
     monkeypatch.setattr("idia_index.pipelines.evaluate.blind_scores", refuse)
     arguments = ["audit", str(index.path), str(tmp_path / "people.csv"), "--json"]
     done = CliRunner().invoke(cli, arguments)

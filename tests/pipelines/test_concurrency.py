@@ -122,7 +122,7 @@ def test_file_times_mean_nothing(moment: int, tmp_path: Path) -> None:
 
 
 # A hosted service tells dates (Retry-After), and a report says when it last answered alike.
-ASKING_OTHERS = {"http.py", "http_client.py"}
+ASKING_OTHERS = {"http_client.py", "http_identity.py"}
 
 
 def test_nothing_reads_the_clock_or_compares_file_times() -> None:

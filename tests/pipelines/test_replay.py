@@ -19,6 +19,7 @@ from toy_world import MEMBERS, NON_MEMBERS, SETTINGS, make_world, name_of
 
 from idia_index import build_index
 from idia_index.cli.main import cli
+from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import ImageCache
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.evaluation.evidence import Evidence
@@ -72,7 +73,9 @@ def write(
 
 
 def run(patch: pytest.MonkeyPatch, *arguments: object) -> Result:
-    patch.setattr("idia_index.cli.replay.backend_of", lambda *_: ToyBackend(model="toy"))
+    patch.setattr(
+        "idia_index.cli.options.load_backend_for", lambda *_, **__: Backend(ToyBackend(model="toy"))
+    )
     return CliRunner().invoke(cli, ["replay", *map(str, arguments)])
 
 

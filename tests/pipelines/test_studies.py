@@ -19,6 +19,7 @@ from toy_backend import ToyBackend
 
 from idia_index.cli.documents import schemas
 from idia_index.cli.main import cli
+from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.pipelines.studies.definition import STUDIES, read_study, with_lists
 from idia_index.pipelines.studies.models import activation_note, parse_models
@@ -371,7 +372,9 @@ def test_reports_of_a_study_keep_its_warnings_and_its_truth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("idia_index.cli.study.study_backend", lambda: ToyBackend(model="toy"))
-    monkeypatch.setattr("idia_index.cli.replay.backend_of", lambda *_: ToyBackend(model="toy"))
+    monkeypatch.setattr(
+        "idia_index.cli.options.load_backend_for", lambda *_, **__: Backend(ToyBackend(model="toy"))
+    )
     people = "".join(f"Ann {n},{MEMBER if n % 2 else NON_MEMBER},{n % 2}\n" for n in range(12))
     file = write_study(tmp_path, caution="Few people.")
     (tmp_path / "people.csv").write_text(f"name,membership,training_count\n{people}")
