@@ -52,7 +52,10 @@ class Endpoint:
 
     def _refuse(self, what: str, *options: str) -> None:
         allow = " or ".join(f"{option} {self.host}" for option in options)
-        raise RefusedError(f"{self.url}: nothing was sent; to send {what} there, give {allow}")
+        raise RefusedError(
+            f"{self.url}: nothing was sent; to send {what} there, give {allow} (of build, add, "
+            "repair, verify, query, audit, evaluate, study and replay; other verbs ask no service)"
+        )
 
 
 def parse_endpoint(spec: str) -> Endpoint:

@@ -53,8 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _refuse(event: str, arguments: tuple[object, ...]) -> None:
-    # matplotlib lists the fonts with fc-list when it is imported without a list of them.
-    if event in _forbidden and "fc-list" not in str(arguments):
+    # When first imported, matplotlib lists fonts with fc-list, and PyTorch libraries with ldconfig.
+    if event in _forbidden and not any(x in str(arguments) for x in ("fc-list", "ldconfig")):
         raise RuntimeError(f"{_forbidden[event]} starts a process; mark it @pytest.mark.process")
 
 
