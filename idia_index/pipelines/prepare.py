@@ -92,7 +92,10 @@ def prepare(
     seen = with_images(usable, encoded)
     check_skipped(seen, strict)
     names = [subject.name for subject in seen]
-    candidates, near = with_candidates(index, backend, names), near_names(index, names)
+    candidates = with_candidates(index, backend, names)
+    # A name that is there in another spelling is not misspelt.
+    lacking = [name for name, there in zip(names, candidates.stored, strict=True) if not there]
+    near = near_names(index, lacking)
     kept = np.unique(encoded.owners)
     return Prepared(
         index=candidates.index,
@@ -101,7 +104,7 @@ def prepare(
         name_ids=candidates.name_ids,
         in_index=candidates.stored,
         spellings=candidates.spellings,
-        near_names=[near[name] for name in names],
+        near_names=[near.get(name, ()) for name in names],
         embeddings=encoded.embeddings,
         owners=np.searchsorted(kept, encoded.owners),
         skipped=[subject.skipped for subject in seen],
