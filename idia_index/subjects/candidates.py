@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -67,6 +68,11 @@ def with_candidates(index: Index, backend: Backend, names: Sequence[str]) -> Can
     return Candidates(view, [once.name_ids[name] for name in names], stored, spellings)
 
 
+# What was found among the candidates of an index, which a verb asks for before a model is loaded,
+# and again for its result: a million candidates take seconds.
+_found_near: WeakKeyDictionary[Sequence[str], dict[str, tuple[str, ...]]] = WeakKeyDictionary()
+
+
 def near_names(index: Index, names: Sequence[str]) -> dict[str, tuple[str, ...] | None]:
     """What each name may be misspelt from: see `misspelt`; nothing for a name of the index.
 
@@ -74,10 +80,25 @@ def near_names(index: Index, names: Sequence[str]) -> dict[str, tuple[str, ...] 
     """
     found = index.find(names)
     missing = [name for name in names if name not in found]
-    near = misspelt(missing, index.names) if missing else {}
+    near = _near_candidates(index.names, missing) if missing else {}
     return dict.fromkeys(found, ()) | {
         name: None if near is None else near.get(name, ()) for name in missing
     }
+
+
+def _near_candidates(
+    candidates: Sequence[str], missing: Sequence[str]
+) -> dict[str, tuple[str, ...]] | None:
+    if isinstance(candidates, list):  # of a view with names of its own
+        return misspelt(missing, candidates)
+    known = _found_near.setdefault(candidates, {})
+    new = [name for name in missing if name not in known]
+    if new:
+        near = misspelt(new, candidates)
+        if near is None:
+            return None
+        known |= {name: near.get(name, ()) for name in new}
+    return known
 
 
 def alike_names(index: Index, backend: Backend, names: Sequence[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from idia_index import build_index
 from idia_index.cli.main import run
 from idia_index.prompts.names import make_names
 from idia_index.prompts.spelling import edits, misspelt
+from idia_index.subjects.candidates import near_names
 
 NAMES = ["Jane Doe", "Jane Roe", "Renée Müller", "Ng Wei", "Conan O'Brien"]
 
@@ -106,3 +107,21 @@ def test_query_audit_and_report_say_what_a_name_may_be_misspelt_from(
     kept = json.loads((again / "report.json").read_text())["subjects"]
     assert {each["name"]: len(each["near_names"]) for each in kept}["Jane Zoe"] == 2
     assert run(["replay", str(out)], debug=False) == 0
+
+
+def test_candidates_are_gone_through_once_for_a_name(
+    tmp_path: Path, toy: ToyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = build_index(tmp_path / "i", toy, make_names(["Jane Doe", "John Roe"]))
+    asked: list[list[str]] = []
+
+    def watched(names: list[str], candidates: list[str]) -> object:
+        asked.append(list(names))
+        return misspelt(names, candidates)
+
+    monkeypatch.setattr("idia_index.subjects.candidates.misspelt", watched)
+    first = near_names(index, ["Jane Dow", "John Roe"])
+    again = near_names(index.deciding_with(toy), ["Jane Dow", "Jon Roe"])
+    assert first == {"Jane Dow": ("Jane Doe",), "John Roe": ()}
+    assert again == {"Jane Dow": ("Jane Doe",), "Jon Roe": ("John Roe",)}
+    assert asked == [["Jane Dow"], ["Jon Roe"]]
