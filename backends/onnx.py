@@ -30,7 +30,7 @@ from idia_index.types import Fingerprint, Float32, Pack
 
 # A GPU wants more work at a time than the pack size of the manifest, which is a CPU's.
 _CUDA_PACK_NODES, _CUDA_PACK_BATCH = 512, 64
-_FEW_IMAGES = 64  # up to here, laying the weights out takes longer than it saves
+_FEW_IMAGES = 32  # up to here, laying the weights out takes longer than it saves
 
 
 class OnnxBackend(Encoder):
@@ -72,6 +72,7 @@ class OnnxBackend(Encoder):
         self.device = str(self._device)
         self.image_workers = self._device.workers
         self.logit_scale = self.manifest.logit_scale
+        self._expected = 0  # images so far
         verify_files(self.folder, self.manifest)
         self.text_tower = OnnxPackTower(self.folder, self.manifest, self._device)
 
@@ -96,7 +97,8 @@ class OnnxBackend(Encoder):
 
     def expect_images(self, count: int) -> None:
         """Loads the image tower while the images are being read."""
-        self.image_graph.load_ahead(prepack=count > _FEW_IMAGES)
+        self._expected += count
+        self.image_graph.load_ahead(prepack=self._expected > _FEW_IMAGES)
 
     def fit_image(self, image: Image.Image) -> Image.Image:
         """What the model sees of an image: open_clip's resizing and cropping, bit for bit.
