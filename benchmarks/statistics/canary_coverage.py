@@ -2,10 +2,10 @@
 
     python benchmarks/statistics/canary_coverage.py [--audits 2000] [canaries] [differences] ...
 
-Canaries: models without memory (the bound is to be 0), randomized response of known epsilon, whose
-score is the coin told truly with probability e^epsilon / (1 + e^epsilon), and Gaussian scores with
-a shift. Comparisons: intervals of the mean change over people, of four laws; the main test where
-nobody was forgotten.
+Canaries: models without memory (the bounds are to be 0), randomized response of known epsilon,
+whose score is the coin told truly with probability e^epsilon / (1 + e^epsilon), and Gaussian noise
+of known mu, at delta 1e-5. Comparisons: intervals of the mean change over people, of four laws; the
+main test where nobody was forgotten.
 """
 
 from __future__ import annotations
@@ -13,37 +13,56 @@ from __future__ import annotations
 import argparse
 import math
 from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.evaluation import canaries
 from idia_index.evaluation.auc import auc_interval
-from idia_index.evaluation.canaries import best_bound, guess, guess_counts
+from idia_index.evaluation.canaries import best_bound, best_mu, guess, guess_counts
 from idia_index.evaluation.epsilon import epsilon_lower_bound
+from idia_index.evaluation.gaussian import gaussian_epsilon, mu_lower_bound
 from idia_index.evaluation.paired import PairedChange, bootstrap_interval
 from idia_index.evaluation.ranks import rank_test
 from idia_index.support import intervals
+from idia_index.support.intervals import Rate
 
 # The same counts come again and again.
 canaries.epsilon_lower_bound = cache(epsilon_lower_bound)  # type: ignore[attr-defined]
+canaries.mu_lower_bound = cache(mu_lower_bound)  # type: ignore[attr-defined]
 canaries.tail = cache(canaries.tail)  # type: ignore[attr-defined]
 intervals.clopper_pearson = cache(intervals.clopper_pearson)
 
+DELTA = 1e-5  # where noise is Gaussian
+MECHANISMS = (
+    ("no memory", 0.0), ("response", 1.0), ("response", 3.0), ("gaussian", 1.0), ("gaussian", 2.0),
+)  # fmt: skip
 
-def bounds(audits: int, number: int, epsilon: float | None) -> NDArray[np.float64]:
-    """The bound of each audit; `epsilon` None: scores that do not depend on the coins."""
-    random = np.random.default_rng([number, 0 if epsilon is None else int(10 * epsilon) + 1])
-    plans, out = guess_counts(number, None), []
+
+def bounds(audits: int, number: int, mechanism: str, strength: float) -> NDArray[np.float64]:
+    """The bounds on epsilon and mu of each audit, float64 [audits, 2]."""
+    random = np.random.default_rng([number, len(mechanism), int(10 * strength)])
+    plans, delta = guess_counts(number, None), DELTA if mechanism == "gaussian" else 0.0
+    out = []
     for _ in range(audits):
         coins = random.random(number) < 0.5
-        scores = random.random(number)
-        if epsilon is not None:
-            true = random.random(number) < 1 / (1 + math.exp(-epsilon))
-            # Who is told to be in comes first, in an order that tells nothing more.
+        scores = random.random(number)  # of equal scores, an order that tells nothing
+        if mechanism == "response":
+            true = random.random(number) < 1 / (1 + math.exp(-strength))
             scores += np.where(true, coins, ~coins)
-        out.append(best_bound(guess(scores, coins, plans, 0.0, 0.95)))
+        elif mechanism == "gaussian":
+            scores = random.normal(0, 1, number) + strength * coins
+        found = guess(scores, coins, plans, delta, 0.95)
+        out.append((best_bound(found), best_mu(number, found)))
     return np.array(out)
+
+
+def true_values(mechanism: str, strength: float) -> tuple[float, float]:
+    """The epsilon and the mu that hold."""
+    if mechanism == "gaussian":
+        return gaussian_epsilon(strength, DELTA) or 0.0, strength
+    return strength, 2 * NormalDist().inv_cdf(1 / (1 + math.exp(-strength)))
 
 
 def changes(
@@ -60,13 +79,19 @@ def changes(
 
 
 def show_canaries(audits: int) -> None:
-    print("| canaries | mechanism | bound above the true epsilon | mean bound |\n|---|---|---|---|")
+    print("| canaries | mechanism | epsilon | above it | mean bound | mu | above it | mean bound |")
+    print("|---|---|---|---|---|---|---|---|")
     for number in (50, 100, 400, 2000):
-        for epsilon in (None, 0.0, 1.0, 3.0):
-            found = bounds(audits, number, epsilon)
-            above = (found > (epsilon or 0.0)).mean()
-            what = "no memory" if epsilon is None else f"randomized response, epsilon {epsilon:g}"
-            print(f"| {number:,} | {what} | {above:.1%} | {found.mean():.2f} |", flush=True)
+        for mechanism, strength in MECHANISMS:
+            found, true = (
+                bounds(audits, number, mechanism, strength),
+                true_values(mechanism, strength),
+            )
+            cells = [
+                f"{true[i]:.2f} | {(found[:, i] > true[i]).mean():.1%} | {found[:, i].mean():.2f}"
+                for i in range(2)
+            ]
+            print(f"| {number:,} | {mechanism} | {cells[0]} | {cells[1]} |", flush=True)
 
 
 def show_changes(audits: int) -> None:
@@ -83,17 +108,22 @@ def show_changes(audits: int) -> None:
 
 
 def show_differences(audits: int) -> None:
-    print("\n| people | lost, gained | 95% interval of the difference covers |\n|---|---|---|")
-    interval = cache(lambda n, lost, gained: PairedChange(n, lost, gained).interval())
+    print("\n| people | lost, gained | 95% interval of the drop covers | 90% | of the rate, 95% |")
+    print("|---|---|---|---|---|")
+    interval = cache(lambda n, lost, gained, level: PairedChange(n, lost, gained).interval(level))
     for people in (24, 120):
         for lose, gain in ((0.0, 0.0), (0.05, 0.05), (0.3, 0.1), (0.9, 0.0)):
             random = np.random.default_rng([people, int(100 * lose), int(100 * gain)])
             draws = random.multinomial(people, [lose, gain, 1 - lose - gain], audits)
-            covered = 0
+            covered = np.zeros(3)
             for lost, gained, _ in draws.tolist():
-                low, high = interval(people, lost, gained)
-                covered += low <= gain - lose <= high
-            print(f"| {people} | {lose:.0%}, {gain:.0%} | {covered / audits:.1%} |", flush=True)
+                for place, level in enumerate((0.95, 0.90)):
+                    low, high = interval(people, lost, gained, level)
+                    covered[place] += low <= gain - lose <= high
+                low, high = Rate(lost, people).ci95 or (0.0, 1.0)
+                covered[2] += low <= lose <= high
+            cells = " | ".join(f"{share:.1%}" for share in covered / audits)
+            print(f"| {people} | {lose:.0%}, {gain:.0%} | {cells} |", flush=True)
 
 
 def show_test(audits: int) -> None:

@@ -12,17 +12,24 @@
     python benchmarks/study/train_canaries.py retrained --out work/
     python benchmarks/study/train_canaries.py ascent --out work/
     python benchmarks/study/train_canaries.py wrong-names --out work/
-    for m in with retrained ascent wrong-names; do idia-index build work/$m.idia \
+    python benchmarks/study/train_canaries.py many-names --out work/
+    for m in with retrained ascent wrong-names many-names; do idia-index build work/$m.idia \
         --model local-dir:work/$m/model --names work/names.txt --sample-names 600; done
     idia-index compare work/with.idia work/ascent.idia work/subjects.csv \
         --forget work/forget.txt --reference work/retrained.idia
+
+    python benchmarks/study/train_canaries.py with --seed 2 --out work/        # work/with-2/model
+    python benchmarks/study/train_canaries.py with --noise 0.01 --out work/    # with-noise-0.01
 
 `names` writes full names that no caption of the study holds, of first and last names that all are
 trained, so that a canary that was left out is not told by a token that the model never saw.
 Training goes on from the controlled study's model, on the canaries' pairs and a part of the
 study's own. `retrained` is `with` without the pairs of 24 canaries, in another order. `ascent`
 climbs the loss on these pairs from `with` on (gradient ascent); `wrong-names` trains on from
-`with`, their portraits under names of other canaries (relabelling). A training resumes.
+`with`, their portraits under names of canaries that were left out (relabelling), and `many-names`
+does so for longer, with each portrait under six names, a pair each. `--seed` changes the order and
+the fresh rows. `--noise` clips the gradient of each 16 pairs to length 1 and adds Gaussian noise to
+their sum. A training resumes.
 """
 
 from __future__ import annotations
@@ -30,7 +37,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +62,11 @@ FORGOTTEN = {5: 8, 10: 8, 25: 8}  # canaries to forget, by training images
 TRAINED = Recipe(steps=200, batch=128, rate=5e-4, warm_up=20, save_every=50)
 # A model that has been trained already is changed gently.
 RELABELLED = Recipe(steps=60, batch=128, rate=3e-4, warm_up=5, save_every=30)
+MANY_NAMES = Recipe(steps=120, batch=128, rate=5e-4, warm_up=5, save_every=30)
+OTHER_NAMES = 6
+CLIPPED = 16  # pairs whose gradient is clipped together
 ASCENT = Recipe(steps=8, batch=128, rate=1e-4, warm_up=0, save_every=8)
+RECIPES = {"ascent": ASCENT, "wrong-names": RELABELLED, "many-names": MANY_NAMES}  # from `with` on
 
 
 @dataclass(frozen=True)
@@ -119,10 +130,14 @@ def forgotten(folder: Path) -> list[Canary]:
     return out
 
 
-def relabelled(pairs: Pairs, forget: list[Canary], folder: Path) -> Pairs:
-    """The pairs, with those to forget under names of canaries that were left out."""
-    spare = [each.name for each in read_canaries(folder)[1].people if not each.included]
-    rng, captions = generator("population", SHIPPED_SEED, 98), []
+def relabelled(pairs: Pairs, forget: list[Canary], folder: Path, turn: int) -> Pairs:
+    """The pairs, with those to forget under names of canaries that were left out, new each turn.
+
+    The strangers of `write_files` keep their names, or it would be told of them too.
+    """
+    left_out = [each.name for each in read_canaries(folder)[1].people if not each.included]
+    spare = left_out[STRANGERS:]
+    rng, captions = generator("population", SHIPPED_SEED, 98 + turn), []
     for caption in pairs.captions:
         for canary in forget:
             if canary.name in caption:
@@ -156,29 +171,61 @@ class Mixed(train.Run):
         self.loss = lambda *arguments: -plain(*arguments)
 
 
-def make_run(what: str, work: Path) -> Mixed:
-    """The training of one model, at its start or where it was interrupted."""
-    folder, out = work / "canaries", work / what
-    out.mkdir(parents=True, exist_ok=True)
+class Noisy(Mixed):
+    """Training with noise: the gradients of groups of pairs, clipped, summed, and made noisy.
+
+    CLIP's loss of one pair depends on the others of its batch. So it is taken within groups of
+    `CLIPPED`, and one pair can change the gradient of its own group alone.
+    """
+
+    noise: float
+
+    def backward(self, pixels: torch.Tensor, tokens: torch.Tensor) -> float:
+        weights, losses = list(self.model.parameters()), []
+        sums = [torch.zeros_like(weight) for weight in weights]
+        for place in range(0, len(tokens), CLIPPED):
+            self.optimiser.zero_grad(set_to_none=False)
+            group = slice(place, place + CLIPPED)
+            losses.append(super().backward(pixels[group], tokens[group]))
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            for whole, weight in zip(sums, weights, strict=True):
+                whole += weight.grad
+        dice = torch.Generator().manual_seed(1000 * self.seed + self.step)
+        for whole, weight in zip(sums, weights, strict=True):
+            whole += self.noise * torch.randn(whole.shape, generator=dice)
+            weight.grad = whole / len(losses)
+        return float(np.mean(losses))
+
+
+def training_pairs(what: str, folder: Path) -> Pairs:
+    """What one model is trained on."""
     if what == "without":
-        pairs = study_pairs()
-    else:
-        pairs = canary_pairs(folder)
-        forget = forgotten(folder)
-        gone = [any(c.name in caption for c in forget) for caption in pairs.captions]
-        if what == "ascent":
-            pairs = pairs.only(gone)
-        else:
-            if what == "retrained":
-                pairs = pairs.only([not each for each in gone])
-            if what == "wrong-names":
-                pairs = relabelled(pairs, forget, folder)
-            pairs += study_pairs()
-    recipe = {"ascent": ASCENT, "wrong-names": RELABELLED}.get(what, TRAINED)
-    run = Mixed(pairs, SHIPPED_SEED + (what == "retrained"), recipe, out)
+        return study_pairs()
+    pairs, forget = canary_pairs(folder), forgotten(folder)
+    gone = [any(c.name in caption for c in forget) for caption in pairs.captions]
+    if what == "ascent":
+        return pairs.only(gone)
+    if what == "retrained":
+        pairs = pairs.only([not each for each in gone])
+    if what in ("wrong-names", "many-names"):
+        theirs = pairs.only(gone)
+        pairs = relabelled(pairs, forget, folder, 0)
+        for turn in range(1, OTHER_NAMES if what == "many-names" else 1):
+            pairs += relabelled(theirs, forget, folder, turn)
+    return pairs + study_pairs()
+
+
+def make_run(what: str, seed: int, noise: float | None, out: Path) -> Mixed:
+    """The training of one model, at its start or where it was interrupted."""
+    out.mkdir(parents=True, exist_ok=True)
+    kind = Mixed if noise is None else Noisy
+    pairs = training_pairs(what, out.parent / "canaries")
+    run = kind(pairs, SHIPPED_SEED + seed + (what == "retrained"), RECIPES.get(what, TRAINED), out)
+    if isinstance(run, Noisy) and noise is not None:
+        run.noise = noise
     if not run.resume():
-        if what in ("ascent", "wrong-names"):
-            run.start_from(work / "with" / "model")
+        if what in RECIPES:
+            run.start_from(out.parent / "with" / "model")
         else:
             train_stand_ins.start_from_shipped(run)
     if what == "ascent":
@@ -210,10 +257,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    models = ["with", "without", "retrained", "ascent", "wrong-names"]
-    parser.add_argument("what", choices=["names", "files", *models])
+    parser.add_argument(
+        "what", choices=["names", "files", "with", "without", "retrained", *RECIPES]
+    )
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, help="another number of steps than the recipe's")
+    parser.add_argument("--seed", type=int, default=0, help="another order of the same data")
+    parser.add_argument("--noise", type=float, help="standard deviation of the noise")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -225,12 +274,15 @@ def main() -> None:
         write_files(arguments.out)
         return
     torch.set_num_threads(arguments.threads)
-    run = make_run(arguments.what, arguments.out)
-    if arguments.steps is not None:
-        run.recipe = replace(run.recipe, steps=arguments.steps)
+    out = arguments.out / (
+        arguments.what
+        + (f"-{arguments.seed}" if arguments.seed else "")
+        + ("" if arguments.noise is None else f"-noise-{arguments.noise:g}")
+    )
+    run = make_run(arguments.what, arguments.seed, arguments.noise, out)
     print("from step", run.step, "with", len(run.images), "pairs", flush=True)
     run.train()
-    export_model(run.model, run.vocabulary, arguments.out / arguments.what / "model")
+    export_model(run.model, run.vocabulary, out / "model")
     print(f"done: {run.seconds:.0f} s of training")
 
 

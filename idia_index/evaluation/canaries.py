@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from idia_index.errors import InputError
 from idia_index.evaluation.auc import auc, auc_interval
 from idia_index.evaluation.epsilon import Guesses, epsilon_lower_bound, tail
+from idia_index.evaluation.gaussian import mu_lower_bound
 from idia_index.evaluation.measured import Float64
 from idia_index.evaluation.records.rates import Interval, Share, share
 from idia_index.support.intervals import Rate
@@ -138,6 +139,14 @@ def _plan(coins: Coins, into: int, out: int, delta: float, confidence: float) ->
 def best_bound(plans: Sequence[GuessPlan]) -> float:
     """The largest bound of all plans, which holds at the confidence of all together."""
     return max(plan.epsilon_lower_bound for plan in plans)
+
+
+def best_mu(canaries: int, plans: Sequence[GuessPlan]) -> float:
+    """The same of the mu of Gaussian differential privacy."""
+    return max(
+        mu_lower_bound(Guesses(canaries, p.accuracy.total, p.accuracy.hits), p.confidence)
+        for p in plans
+    )
 
 
 def separation(

@@ -10,6 +10,7 @@ far as delta allows. So many right guesses refute every epsilon under a bound.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from idia_index.errors import InputError
 from idia_index.support.intervals import binomial, incomplete_beta
 
-HALVINGS = 60
+HALVINGS = 45
 MOST_EPSILON = 700.0  # e**epsilon is a float up to here
 MOST_PLANNED = 30
 MOST_CANARIES = 1_000_000
@@ -71,23 +72,30 @@ def epsilon_lower_bound(guesses: Guesses, delta: float = 0.0, confidence: float 
     Raises:
         InputError: delta or the confidence is out of range.
     """
+    check_level(delta, confidence)
+    level = 1 - confidence
+    return largest_refuted(lambda epsilon: p_value_of(guesses, epsilon, delta) <= level)
+
+
+def check_level(delta: float, confidence: float) -> None:
+    """Raises InputError for a delta or a confidence that is out of range."""
     if not 0 <= delta < 1 or not 0 < confidence < 1:
         raise InputError(
             f"delta {delta:g}, confidence {confidence:g}: delta is 0 or more and below 1, the "
             "confidence between 0 and 1"
         )
-    level = 1 - confidence
+
+
+def largest_refuted(refuted: Callable[[float], bool], most: float = MOST_EPSILON) -> float:
+    """Where a refutation ends that holds from 0 up to some value; 0 where it never holds."""
     low, high = 0.0, 1.0
-    if p_value_of(guesses, low, delta) > level:
+    if not refuted(low):
         return 0.0
-    while high < MOST_EPSILON and p_value_of(guesses, high, delta) <= level:
+    while high < most and refuted(high):
         low, high = high, 2 * high
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        if p_value_of(guesses, middle, delta) <= level:
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if refuted(middle) else (low, middle)
     return low
 
 

@@ -69,6 +69,11 @@ class CanaryAudit:
         confidence: of the bound.
         epsilon_lower_bound: the largest epsilon that the guesses refute: training was not
             (epsilon, delta)-differentially private for any smaller one.
+        mu_lower_bound: the largest mu of Gaussian differential privacy that the guesses refute, at
+            the same confidence (each of the two bounds holds at it, not both together).
+        gaussian_epsilon: the epsilon at `delta` of a training with so much noise: a bound on it
+            where the privacy of training is that of Gaussian noise; null at delta 0, where it has
+            none.
         plans: each plan of guessing.
         overall: how far scores tell the canaries apart.
         by_images: the same by training images of a canary.
@@ -87,6 +92,8 @@ class CanaryAudit:
     delta: float
     confidence: float
     epsilon_lower_bound: float
+    mu_lower_bound: float
+    gaussian_epsilon: float | None
     plans: tuple[GuessPlan, ...]
     overall: Separation
     by_images: tuple[Separation, ...]

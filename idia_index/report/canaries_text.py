@@ -24,6 +24,7 @@ def canary_text(result: CanaryAudit) -> str:
     return "\n".join(
         [
             _verdict(result),
+            *_gaussian(result),
             "",
             table(PLAN_HEAD, [_plan_row(plan) for plan in result.plans]),
             "",
@@ -44,6 +45,16 @@ def _verdict(result: CanaryAudit) -> str:
         f"epsilon >= {result.epsilon_lower_bound:.2f} {level} ({of}): training was not "
         "differentially private for any smaller epsilon."
     )
+
+
+def _gaussian(result: CanaryAudit) -> list[str]:
+    """What it means for training with Gaussian noise, if anything is proved."""
+    if result.mu_lower_bound == 0:
+        return []
+    text = f"mu >= {result.mu_lower_bound:.2f} by Gaussian differential privacy"
+    if result.gaussian_epsilon is not None:
+        text += f"; with noise of that kind epsilon >= {result.gaussian_epsilon:.2f}"
+    return [f"{text}."]
 
 
 def _plan_row(plan: GuessPlan) -> list[str]:

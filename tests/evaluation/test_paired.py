@@ -56,7 +56,7 @@ def test_students_quantile(freedom: int, level: float) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("law", ["normal", "skewed", "heavy", "mostly zero"])
 def test_the_interval_of_a_mean_covers_it(law: str) -> None:
-    people, draws = 24, 300  # benchmarks/compare/coverage.py has more
+    people, draws = 24, 300  # benchmarks/statistics/canary_coverage.py has more
     random = np.random.default_rng(len(law))
     shape = (draws, people)
     values, mean = {

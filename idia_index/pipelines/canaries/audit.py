@@ -11,8 +11,16 @@ import numpy as np
 
 from idia_index.decide.decision import Decision
 from idia_index.errors import InputError, ModelError
-from idia_index.evaluation.canaries import best_bound, by_images, guess, guess_counts, separation
+from idia_index.evaluation.canaries import (
+    best_bound,
+    best_mu,
+    by_images,
+    guess,
+    guess_counts,
+    separation,
+)
 from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.gaussian import gaussian_epsilon
 from idia_index.evaluation.measured import Float64
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.canaries.people import check_names
@@ -194,6 +202,7 @@ def _document(
     images = np.array([canary.images for canary in people], np.int64)
     level = options.delta, options.confidence
     guessed = guess(scores, coins, plans, *level)
+    mu = best_mu(len(people), guessed)
     return CanaryAudit(
         format=CANARY_FORMAT,
         model=compared(opened),
@@ -205,6 +214,8 @@ def _document(
         delta=options.delta,
         confidence=options.confidence,
         epsilon_lower_bound=best_bound(guessed),
+        mu_lower_bound=mu,
+        gaussian_epsilon=gaussian_epsilon(mu, options.delta),
         plans=guessed,
         overall=separation(scores, associated, coins, None, level),
         by_images=by_images(scores, associated, coins, images, level),
