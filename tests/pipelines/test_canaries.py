@@ -23,6 +23,8 @@ from toy_backend import ToyBackend
 import idia_index.registry
 from idia_index.cli.main import run as run_command
 from idia_index.errors import InputError
+from idia_index.evaluation.epsilon import Guesses
+from idia_index.evaluation.gaussian import mu_lower_bound
 from idia_index.pipelines.canaries.audit import AuditOptions, audit_canaries
 from idia_index.pipelines.canaries.make import MakeOptions, make_canaries
 from idia_index.pipelines.canaries.records import read_canaries
@@ -161,15 +163,19 @@ def test_a_model_that_remembers_is_bounded_and_one_that_does_not_is_not(made: Pa
     assert first.accuracy.hits == first.guessed_in
     chance = 0.01 ** (1 / first.guessed_in)
     assert first.epsilon_lower_bound == pytest.approx(np.log(chance / (1 - chance)))
-    assert blank.epsilon_lower_bound == 0 and blank.plans[-1].chance_p > 0.01
+    assert blank.epsilon_lower_bound == blank.mu_lower_bound == 0
+    assert blank.plans[-1].chance_p > 0.01
     assert [each.images for each in known.by_images] == [1, 3]
 
 
 def test_one_plan_chosen_beforehand_has_all_of_the_error(made: Path) -> None:
-    options = AuditOptions(guesses=(10, 0))
-    (plan,) = audit_canaries(str(made / "with.json"), made / "c", options, quiet).plans
-    chance = 0.05 ** (1 / 10)
-    assert plan.epsilon_lower_bound == pytest.approx(np.log(chance / (1 - chance)))
+    options = AuditOptions(guesses=(10, 0), delta=1e-9)
+    known = audit_canaries(str(made / "with.json"), made / "c", options, quiet)
+    (plan,), chance = known.plans, 0.05 ** (1 / 10)
+    assert plan.epsilon_lower_bound == pytest.approx(np.log(chance / (1 - chance)), abs=1e-5)
+    assert known.mu_lower_bound == mu_lower_bound(Guesses(PEOPLE, 10, 10)) > 0.1
+    assert known.gaussian_epsilon is not None and known.gaussian_epsilon > plan.epsilon_lower_bound
+    assert f"mu >= {known.mu_lower_bound:.2f} by Gaussian" in known.to_text()
 
 
 def line(folder: Path, made: Path, **options: object) -> str:
