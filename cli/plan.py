@@ -9,6 +9,7 @@ from idia_index.cli.terminal import say
 from idia_index.pipelines.planning import (
     MOST_CONTROLS,
     MOST_IMAGES,
+    LeakPower,
     Plan,
     Wanted,
     known_needed,
@@ -95,6 +96,24 @@ _DEFAULT = Wanted()
     default=_DEFAULT.group,
     show_default=True,
     help="People from one source who are tested together (audit --group).",
+)
+@click.option(
+    "--personas",
+    default=_DEFAULT.personas,
+    show_default=True,
+    help="Personas that are planted (persona make).",
+)
+@click.option(
+    "--persona-names",
+    default=_DEFAULT.persona_names,
+    show_default=True,
+    help="Names of each beside the drawn one.",
+)
+@click.option(
+    "--leak",
+    default=_DEFAULT.leak,
+    show_default=True,
+    help="AUC of a leak between members and non-members that shall raise the alarm.",
 )
 @click.option(
     "--confidence",
@@ -185,6 +204,8 @@ def command(
                 f"{counted(wanted.rivals, 'rival')} ({wanted.rival_rate:.0%} each) in a prompt in "
                 f"{wanted.confidence:.0%} of cases",
                 "group": _groups(wanted, needed),
+                "personas": _personas(wanted, needed),
+                "leak": _leak(wanted, needed.leak),
                 **_canaries(wanted, needed.canaries),
             }
         )
@@ -220,6 +241,27 @@ def _groups(wanted: Wanted, needed: Plan) -> str:
     )
     people = counted(wanted.group, "person", "people")
     return f"of {people} from one source, chance to be found at 1% in the study's model ({curve})"
+
+
+def _personas(wanted: Wanted, needed: Plan) -> str:
+    curve = "; ".join(
+        f"{counted(each.training_images, 'photo')} of each: {each.power:.0%}"
+        for each in needed.personas
+    )
+    return (
+        f"of {counted(wanted.personas, 'persona')} with {wanted.persona_names + 1} names, chance "
+        f"to be found at 1% in the study's model ({curve})"
+    )
+
+
+def _leak(wanted: Wanted, needed: LeakPower) -> str:
+    if needed.people is None or needed.excluded is None:
+        return f"no number will do for a leak of AUC {wanted.leak:g}"
+    return (
+        f"{needed.people:,} members and as many non-members  for an alarm in {wanted.power:.0%} of "
+        f"cases where one score tells them apart with AUC {wanted.leak:g}; where it sees nothing, "
+        f"they exclude no leak of less than AUC {needed.excluded:.2f}"
+    )
 
 
 def _tell_price(plan: CallPlan, as_json: bool) -> None:

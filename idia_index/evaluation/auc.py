@@ -48,6 +48,20 @@ def auc_interval(
     return 1 - _upper(1 - auc, members, others, z), _upper(auc, members, others, z)
 
 
+def above_half_power(auc: float, members: int, others: int, confidence: float) -> float:
+    """The chance that the lower limit of an AUC that is in fact this large lies above one half.
+
+    The estimate is taken for normal, with the variance that `auc_interval` takes.
+
+    Args:
+        auc: inside (0, 1).
+        members, others: sizes of the groups, at least one each.
+        confidence: of the two-sided interval.
+    """
+    least = 0.5 + NormalDist().inv_cdf((1 + confidence) / 2) * _standard_error(0.5, members, others)
+    return NormalDist(auc, _standard_error(auc, members, others)).cdf(2 * auc - least)
+
+
 def _upper(auc: float, members: int, others: int, z: float) -> float:
     """The largest theta that lies at most z standard errors, taken at theta, above the estimate."""
     low, high = auc, 1.0

@@ -15,7 +15,7 @@ from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import ImageCache
 from idia_index.errors import InputError
 from idia_index.evaluation.measured import Float64
-from idia_index.evaluation.personas import p_of_ranks, rank_of
+from idia_index.evaluation.personas import MOST_NAMES, MOST_PERSONAS, p_of_ranks, rank_of
 from idia_index.evaluation.pmi import NameScores, Photos, Trial, photos_of
 from idia_index.evaluation.references import LogitScale
 from idia_index.prompts.sampling import sample_names
@@ -31,7 +31,6 @@ from idia_index.support.text import json_text, shown_path
 from idia_index.types import Float32
 
 MANIFEST, KEY, DRAWN = "personas.json", "personas.key", "drawn-names.csv"
-MOST_PEOPLE, MOST_NAMES = 1000, 999
 _MOST_BYTES = 64 << 20
 
 Progress = Callable[[str, int, int], None]
@@ -157,9 +156,9 @@ def make_personas(out: Path, people: int, names: int) -> PersonaManifest:
     Raises:
         InputError: the folder holds something, or a number is out of range.
     """
-    if not 1 <= people <= MOST_PEOPLE or not 1 <= names <= MOST_NAMES:
+    if not 1 <= people <= MOST_PERSONAS or not 1 <= names <= MOST_NAMES:
         raise InputError(
-            f"people {people}, names {names}: give 1 to {MOST_PEOPLE:,} people and 1 to "
+            f"people {people}, names {names}: give 1 to {MOST_PERSONAS:,} people and 1 to "
             f"{MOST_NAMES} names"
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -9,11 +9,19 @@ from typing import Literal
 from idia_index.errors import InputError
 from idia_index.evaluation.controls import MOST_CONTROLS as MOST_CONTROLS
 from idia_index.evaluation.epsilon import canaries_needed, check_canaries
-from idia_index.evaluation.groups import group_power
+from idia_index.evaluation.personas import MOST_NAMES, MOST_PERSONAS
+from idia_index.pipelines.powers import (
+    MOST_PEOPLE,
+    GroupPower,
+    PersonaPower,
+    group_powers,
+    leak_power,
+    persona_powers,
+)
+from idia_index.pipelines.powers import LeakPower as LeakPower
 from idia_index.support.intervals import incomplete_beta, people_needed
 
 MOST_IMAGES = 1000
-MOST_PEOPLE = 1_000_000
 MOST_ERRORS = 1_000_000  # the search for a bound takes as long as there are errors
 LEAST_MARGIN = 0.0001  # fifty million members and more; below it, rounding decides
 
@@ -36,6 +44,9 @@ class Wanted:
         true_fpr: the rate that the model in fact has, for the power of the claim.
         power: chance of seeing few enough false positives to make the claim.
         group: people from one source who are tested together.
+        personas: personas that are planted.
+        persona_names: names of each beside the drawn one.
+        leak: AUC of a leak that shall raise the alarm.
         confidence: of all of it.
         epsilon: lower bound on epsilon that canaries shall prove; null: no canaries are planned.
         delta: of that bound.
@@ -56,6 +67,9 @@ class Wanted:
     true_fpr: float = 0.002
     power: float = 0.9
     group: int = 20
+    personas: int = 20
+    persona_names: int = 99
+    leak: float = 0.7
     confidence: float = 0.95
     epsilon: float | None = None
     delta: float = 0.0
@@ -77,6 +91,13 @@ class Wanted:
             )
         if not 0 <= self.true_fpr < 1:
             raise InputError(f"--true-fpr {self.true_fpr}: give a share from 0 to below 1")
+        if not 0.5 < self.leak < 1:
+            raise InputError(f"--leak {self.leak}: give an AUC between 0.5 and 1")
+        for name, most in (("personas", MOST_PERSONAS), ("persona_names", MOST_NAMES)):
+            if not 1 <= getattr(self, name) <= most:
+                raise InputError(
+                    f"{_option(name)} {getattr(self, name)}: give an integer from 1 to {most:,}"
+                )
         if min(self.rivals, self.group) < 1:
             raise InputError(
                 f"rivals {self.rivals}, group {self.group}: give an integer of 1 or more"
@@ -216,38 +237,6 @@ def non_members_for_power(
     return None
 
 
-# Mean and standard deviation of a person's normal score in the controlled study, by training
-# images of the person; docs/statistics.md says how they were measured.
-STUDY_SCORES = {1: (0.76, 0.96), 2: (1.47, 0.82), 5: (2.42, 0.27)}
-
-
-@dataclass(frozen=True)
-class GroupPower:
-    """How likely a group of members is found at 1 %, at the study's strength of memory.
-
-    Attributes:
-        training_images: of each person, in the study's model.
-        power: the chance.
-        people_needed: fewest people with a chance of `power` as wanted.
-    """
-
-    training_images: int
-    power: float
-    people_needed: int | None
-
-
-def group_powers(people: int, power: float) -> tuple[GroupPower, ...]:
-    """The power of a group of so many by training images."""
-    return tuple(
-        GroupPower(
-            images,
-            group_power(people, *score),
-            next((n for n in range(1, 1001) if group_power(n, *score) >= power), None),
-        )
-        for images, score in STUDY_SCORES.items()
-    )
-
-
 @dataclass(frozen=True)
 class Plan:
     """What a claim needs.
@@ -262,6 +251,8 @@ class Plan:
         control_names: control names of a person; null where more than an audit uses are needed.
         images: images of a person; null where they are too many to count.
         groups: how likely a group of people from one source is found.
+        personas: how likely planted personas are found, by photos of each.
+        leak: how many people it takes to see a leak.
         canaries: canaries that give the bound in 80% of audits; null where none is wanted, or no
             number does.
     """
@@ -274,6 +265,8 @@ class Plan:
     control_names: int | None
     images: int | None
     groups: tuple[GroupPower, ...]
+    personas: tuple[PersonaPower, ...]
+    leak: LeakPower
     canaries: int | None
 
 
@@ -292,6 +285,8 @@ def plan(wanted: Wanted) -> Plan:
             wanted.hit_rate, wanted.rival_rate, wanted.rivals, wanted.confidence
         ),
         groups=group_powers(wanted.group, wanted.power),
+        personas=persona_powers(wanted.personas, wanted.persona_names),
+        leak=leak_power(wanted.leak, wanted.power),
         canaries=None
         if wanted.epsilon is None
         else canaries_needed(

@@ -15,7 +15,8 @@ from idia_index import build_index
 from idia_index.cli.main import run as run_command
 from idia_index.errors import InputError
 from idia_index.evaluation.groups import combined_p, group_power, group_tests, normal_scores
-from idia_index.pipelines.planning import Wanted, group_powers, non_members_for_power, plan
+from idia_index.pipelines.planning import Wanted, non_members_for_power, plan
+from idia_index.pipelines.powers import group_powers
 from idia_index.prompts.names import make_names
 from idia_index.subjects.groups import read_groups
 
