@@ -56,6 +56,13 @@ from idia_index.registry import Engine
     "from one source, all of it in the training data or none.",
 )
 @click.option(
+    "--study",
+    type=DIRECTORY,
+    metavar="REPORT",
+    help="The report of an evaluation of people whose membership is known, on this index: a "
+    "likelihood ratio for each person, calibrated on it.",
+)
+@click.option(
     "--control-names",
     is_flag=True,
     help="An index of labels: where the true name was chosen, ask again without it, for how often "
@@ -80,6 +87,7 @@ def command(
     language: str,
     about: About | None,
     group: str | None,
+    study: Path | None,
     control_names: bool,
     strict: bool,
     reference_faces: Path | None,
@@ -118,12 +126,14 @@ def command(
         if out is None:
             result = audit(opened, loaded, people, tau=tau, strict=strict,
                            reference_faces=reference_faces, groups=groups,
-                           control_names=control_names, progress=progress)  # fmt: skip
+                           control_names=control_names, study=study,
+                           progress=progress)  # fmt: skip
         else:
             result, report = audit_into(
                 out, opened, loaded, people, subjects, tau=tau, strict=strict,
                 include_images=include_images, reference_faces=reference_faces, groups=groups,
-                control_names=control_names, language=language, about=about, progress=progress,
+                control_names=control_names, study=study, language=language, about=about,
+                progress=progress,
             )  # fmt: skip
             warnings = report.warnings
     tell_skipped(result.left_out_files)

@@ -153,7 +153,7 @@ def command(
             loaded = model_of(opened, backend, model, device, session, engine)
             evidence = gather(
                 opened, loaded, people, settings, strict=strict,
-                reference_faces=reference_faces, progress=progress,
+                reference_faces=reference_faces, out=out, progress=progress,
             ).from_subjects(subjects)  # fmt: skip
         tell_people([(each.name, each.reason) for each in evidence.audit.skipped])
     result = evaluate_evidence(

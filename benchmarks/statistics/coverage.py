@@ -125,6 +125,9 @@ def _row(figure: str, what: str, hits: int, repeats: int) -> Row:
     return row
 
 
+PARTS = (of_auc, of_warnings, of_pairs, of_low_fpr)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -132,10 +135,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--only", type=int, choices=range(len(PARTS)), help="one of the parts")
     arguments = parser.parse_args()
     rows = []
-    for number, part in enumerate((of_auc, of_warnings, of_pairs, of_low_fpr)):
-        rows += part(arguments.repeats, np.random.default_rng([arguments.seed, number]))
+    for number, part in enumerate(PARTS):
+        if arguments.only in (None, number):
+            rows += part(arguments.repeats, np.random.default_rng([arguments.seed, number]))
     if arguments.out:
         arguments.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 

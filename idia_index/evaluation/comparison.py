@@ -11,7 +11,7 @@ import numpy as np
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.measured import Float64
 from idia_index.evaluation.paired import PairedChange, bootstrap_interval
-from idia_index.evaluation.pvalues import adjusted, passing
+from idia_index.evaluation.pvalues import FDR, adjusted, passing
 from idia_index.evaluation.ranks import RankTest, rank_test
 from idia_index.evaluation.records.rates import Interval, Share, share
 from idia_index.subjects.records import Subject
@@ -27,7 +27,6 @@ STATUS: dict[tuple[bool, bool], Status] = {
     (False, True): "newly",
     (False, False): "never",
 }
-FDR = 0.05
 LEVEL = 0.05
 
 

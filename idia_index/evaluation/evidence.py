@@ -16,7 +16,9 @@ from idia_index.decide.results import AuditVotes, SubjectVotes
 from idia_index.errors import InputError
 from idia_index.evaluation.about import About
 from idia_index.evaluation.baselines import BlindScores
+from idia_index.evaluation.choices import Choices
 from idia_index.evaluation.label_controls import LabelControls
+from idia_index.evaluation.likelihood import OwnStudy
 from idia_index.evaluation.measured import Measured
 from idia_index.evaluation.name_tests import ControlTests
 from idia_index.evaluation.settings import LeftOut
@@ -50,6 +52,7 @@ class Origin:
         groups: the group of each subject by name, with a `person_id` in parentheses, where people
             are tested in groups too; null where nobody asked.
         about: what the auditor states of the audit; null where nothing was.
+        calibration: the study that likelihood ratios are calibrated on; null where none is given.
     """
 
     subjects: str | None = None
@@ -63,6 +66,7 @@ class Origin:
     warnings: tuple[str, ...] = ()
     groups: Mapping[str, str] | None = None
     about: About | None = None
+    calibration: OwnStudy | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class Evidence:
         controls: each true name against its control names; None where labels alone are known.
         label_controls: control names of each subject under the rule, where labels alone are known
             and they were asked for.
+        choices: what was to be done, before any photo was encoded; None in results of before.
         blind: what can be told without faces; None where no members and non-members are known,
             or nobody will ask.
         left_out: people who were not measured, and why.
@@ -92,6 +97,7 @@ class Evidence:
     origin: Origin
     image_sha256: Mapping[str, str]
     label_controls: tuple[LabelControls, ...] | None = None
+    choices: Choices | None = None
 
     @property
     def tests(self) -> ControlTests:

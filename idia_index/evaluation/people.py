@@ -12,6 +12,7 @@ from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.measured import Float64
 from idia_index.evaluation.name_tests import ControlTests
 from idia_index.evaluation.pvalues import (
+    FDR,
     SMALL,
     adjusted,
     e_bh,
@@ -30,8 +31,6 @@ from idia_index.evaluation.records.p_values import (
 from idia_index.evaluation.references import LogitScale
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER
 from idia_index.types import Int64
-
-FDR = 0.05
 
 METHOD = (
     "the larger of two ranks, p = (1 + those scoring at least as high) / (K + 1): of the true name "

@@ -20,6 +20,9 @@ from idia_index.evaluation.measured import Float64
 from idia_index.support.intervals import binomial
 from idia_index.types import Int64
 
+FDR = 0.05
+"""False discovery rate of who stands out."""
+
 SMALL = 0.05
 
 

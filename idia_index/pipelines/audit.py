@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from idia_index.encode.backend import Backend
 from idia_index.evaluation.about import About
-from idia_index.evaluation.evidence import Evidence
+from idia_index.evaluation.evidence import Origin
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import StageProgress, gather, quiet, settings_for_all
 from idia_index.pipelines.labels import check_labels_alone
+from idia_index.pipelines.own_study import read_own_study
 from idia_index.pipelines.report_files import write_evaluation
 from idia_index.plugins.labeler import LabelerPlugin
 from idia_index.report.data import tested_result
@@ -32,6 +32,7 @@ def audit(
     reference_faces: str | os.PathLike[str] | None = None,
     groups: Mapping[str, str] | None = None,
     control_names: bool = False,
+    study: str | os.PathLike[str] | None = None,
     progress: StageProgress = quiet,
 ) -> AuditResult:
     """Tests by protocol `jair2024` whether the model associates each subject's face and name.
@@ -48,18 +49,21 @@ def audit(
             source together.
         control_names: whether a labeler is asked, where it chose the true name, without it too:
             how often would the rule associate control names?
+        study: the report of an evaluation of people whose membership is known, on the same index,
+            on which each subject's likelihood ratio is calibrated.
         progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
         InputError: tau is out of range, the index is of another model, or nobody can be tested.
     """
     settings = Measurement(tau=tau)
-    _check_groups(backend, groups)
+    origin = _origin(backend, subjects, groups, study)
     evidence = gather(
         index, backend, subjects, settings, strict=strict, baselines=False,
-        reference_faces=reference_faces, control_names=control_names, progress=progress,
+        reference_faces=reference_faces, control_names=control_names, origin=origin,
+        progress=progress,
     )  # fmt: skip
-    return tested_result(_in_groups(evidence, groups))
+    return tested_result(evidence)
 
 
 def audit_into(
@@ -74,6 +78,7 @@ def audit_into(
     reference_faces: str | os.PathLike[str] | None = None,
     groups: Mapping[str, str] | None = None,
     control_names: bool = False,
+    study: str | os.PathLike[str] | None = None,
     include_images: bool = False,
     language: str = "en",
     about: About | None = None,
@@ -92,22 +97,28 @@ def audit_into(
         the result, and the content of report.json.
     """
     settings = Measurement(tau=tau)
-    _check_groups(backend, groups)
+    origin = _origin(backend, subjects, groups, study)
     found = gather(
         index, backend, subjects, settings, strict=strict, reference_faces=reference_faces,
-        control_names=control_names, progress=progress,
+        control_names=control_names, origin=origin, out=out, progress=progress,
     )  # fmt: skip
-    evidence = _in_groups(found.from_subjects(source).with_about(about), groups)
+    evidence = found.from_subjects(source).with_about(about)
     report = write_evaluation(
         evidence, settings_for_all(evidence), out, include_images=include_images, language=language
     )
     return tested_result(evidence), report
 
 
-def _check_groups(backend: Backend | LabelerPlugin, groups: Mapping[str, str] | None) -> None:
+def _origin(
+    backend: Backend | LabelerPlugin,
+    subjects: Sequence[Subject],
+    groups: Mapping[str, str] | None,
+    study: str | os.PathLike[str] | None,
+) -> Origin:
+    """What is told of the subjects beside themselves, read before anything is measured."""
     if isinstance(backend, LabelerPlugin):
-        check_labels_alone(group=groups)
-
-
-def _in_groups(evidence: Evidence, groups: Mapping[str, str] | None) -> Evidence:
-    return evidence.with_origin(replace(evidence.origin, groups=groups))
+        check_labels_alone(group=groups, study=study)
+    names = (subject.name for subject in subjects)
+    return Origin(
+        groups=groups, calibration=None if study is None else read_own_study(study, names)
+    )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from idia_index.decide.decision import check_tau
 from idia_index.decide.results import Prepared
 from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
+from idia_index.evaluation.choices import choose
 from idia_index.evaluation.controls import name_traits
 from idia_index.evaluation.evidence import Evidence, Origin
 from idia_index.evaluation.measure import measure
@@ -19,6 +21,8 @@ from idia_index.evaluation.settings import LeftOut, Measurement, Settings, not_t
 from idia_index.pipelines.checks import drawable
 from idia_index.pipelines.labels import check_labels_alone, gather_labels
 from idia_index.pipelines.prepare import announce, cast_votes, confirmed, prepare
+from idia_index.pipelines.report_files import write_files
+from idia_index.pipelines.report_folder import CHOICES
 from idia_index.plugins.labeler import LabelerPlugin
 from idia_index.report.data import evaluation_result
 from idia_index.report.documents import EvaluationResult
@@ -58,6 +62,8 @@ def gather(
     cached: bool = True,
     reference_faces: str | os.PathLike[str] | None = None,
     control_names: bool = False,
+    origin: Origin | None = None,
+    out: Path | None = None,
     progress: StageProgress = quiet,
 ) -> Evidence:
     """Encodes and searches once, and keeps what an evaluation is computed from.
@@ -73,6 +79,8 @@ def gather(
         reference_faces: a folder or table of portraits on which each name is tried: see
             `idia_index.subjects.reference_faces`; None: other subjects serve, if they are enough.
         control_names: whether a labeler is asked about control names, too.
+        origin: what is told of the subjects beside themselves.
+        out: the report's folder, into which the choices go before any photo is encoded.
         progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
@@ -81,19 +89,26 @@ def gather(
     """
     check_tau(settings.tau, len(index.templates))
     people, left_out = _kept(subjects, settings)
-    kept = people.subjects
+    kept, origin = people.subjects, origin or Origin()
     if isinstance(backend, LabelerPlugin):
         check_labels_alone(reference_faces=reference_faces)
-        found = gather_labels(
-            index, backend, people, settings, strict=strict, control_names=control_names,
-            progress=progress,
-        )  # fmt: skip
-        return replace(found, left_out=(*left_out, *found.left_out))
-    if control_names:
+    elif control_names:
         raise InputError(
             "--control-names: of labels alone; where similarities are known, p-values and the "
             "rule's chance of a false positive rest on control names anyway: leave it out"
         )
+    choices = choose(
+        index.manifest, kept, settings, reference_faces, origin.groups, origin.calibration
+    )
+    if out is not None:
+        write_files(out, {CHOICES: choices.to_text()})
+    if isinstance(backend, LabelerPlugin):
+        found = gather_labels(
+            index, backend, people, settings, strict=strict, control_names=control_names,
+            progress=progress,
+        )  # fmt: skip
+        left_out = (*left_out, *found.left_out)
+        return replace(found, left_out=left_out, origin=origin, choices=choices)
     listed = None if reference_faces is None else _listed_faces(reference_faces, kept)
     announce(index, backend, kept, listed.people if listed else ())
     prepared = prepare(
@@ -118,8 +133,9 @@ def gather(
         blind=blind,
         left_out=(*left_out, *map(not_tested, prepared.skipped_people)),
         seed=settings.seed,
-        origin=Origin(),
+        origin=origin,
         image_sha256=prepared.image_sha256,
+        choices=choices,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from idia_index.errors import InputError
+from idia_index.evaluation.choices import StatedChoices
 from idia_index.evaluation.evidence import Origin
 from idia_index.evaluation.records.rates import Membership
 from idia_index.evaluation.settings import LeftOut, Settings
@@ -99,6 +100,7 @@ class RecordedReport:
     replay: RecordedReplay
     image_sha256: Mapping[str, str]
     p_values: RecordedPValues | None = None
+    choices: StatedChoices | None = None
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,8 @@ def read_report(path: Path) -> Recorded:
         data = json.loads(text, parse_float=_finite, parse_constant=_finite)
         if data["format"] != EVALUATION_FORMAT:
             raise InputError(
-                f"{file}: format {shown(data['format'])}; a replay takes {EVALUATION_FORMAT!r}, "
-                "as evaluate --out and audit --out write it"
+                f"{file}: format {shown(data['format'])}; what is read here is "
+                f"{EVALUATION_FORMAT!r}, as evaluate --out and audit --out write it"
             )
         return Recorded(file, data, from_json(RecordedReport, data))
     except OSError as error:
@@ -146,7 +148,7 @@ def read_report(path: Path) -> Recorded:
             f"{file}: cannot be read ({error.strerror}); give a report.json"
         ) from error
     except DAMAGED as error:
-        raise _damaged(file, error) from error
+        raise damaged(file, error) from error
 
 
 def _finite(text: str) -> float:
@@ -156,7 +158,8 @@ def _finite(text: str) -> float:
     return value
 
 
-def _damaged(file: Path, error: Exception) -> InputError:
+def damaged(file: Path, error: Exception) -> InputError:
+    """What is said of a report that cannot be understood."""
     return InputError(
         f"{file}: damaged report ({type(error).__name__}: {shown(error)}); evaluate again"
     )
@@ -168,4 +171,4 @@ def reading(recorded: Recorded) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise _damaged(recorded.path, error) from error
+        raise damaged(recorded.path, error) from error

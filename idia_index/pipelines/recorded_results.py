@@ -22,6 +22,7 @@ from idia_index.decide.results import AuditVotes, BackendSummary, SubjectVotes
 from idia_index.decide.votes import count_votes
 from idia_index.errors import InputError
 from idia_index.evaluation.baselines import BlindScores
+from idia_index.evaluation.choices import Choices
 from idia_index.evaluation.evidence import Evidence, Origin
 from idia_index.evaluation.measured import Measured
 from idia_index.evaluation.name_tests import ControlTests
@@ -149,6 +150,7 @@ class _Meta:
     logit_scale_assumed: bool | None
     matched_on: tuple[tuple[str, ...], ...]
     subjects: tuple[_SubjectMeta, ...]
+    choices: Choices | None = None
 
 
 def _meta(evidence: Evidence) -> _Meta:
@@ -176,6 +178,7 @@ def _meta(evidence: Evidence) -> _Meta:
         logit_scale_assumed=controls.scale.assumed if controls else None,
         matched_on=controls.by if controls else (),
         subjects=tuple(_subject_meta(result) for result in audit.subjects),
+        choices=evidence.choices,
     )
 
 
@@ -273,6 +276,7 @@ def _evidence(arrays: Arrays, meta: _Meta, file: Path) -> Evidence:
         seed=meta.seed,
         origin=meta.origin,
         image_sha256=meta.image_sha256,
+        choices=meta.choices,
     )
 
 

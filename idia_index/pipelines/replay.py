@@ -138,7 +138,8 @@ def replay(
     origin = report.replay if source is None else source.origin
     known = dict.fromkeys(people.left_out)  # beside whom this run could not test
     left_out = tuple(known | dict.fromkeys(evidence.left_out))
-    evidence = replace(evidence, left_out=left_out, origin=origin)
+    chosen = report.choices.choices if report.choices else None
+    evidence = replace(evidence, left_out=left_out, origin=origin, choices=chosen)
     results = recorded.path.parent / FILE
     before = read_results(results) if results.exists() else None
     found = compare(recorded, evidence, before, None if source is None else source.place)

@@ -1,4 +1,4 @@
-"""The files of a report: report.json, index.html, tables, Markdown and results.npz."""
+"""The files of a report: report.json, index.html, tables, Markdown, choices.json, results.npz."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from idia_index.errors import InputError
 from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.recorded_results import write_results
+from idia_index.pipelines.report_folder import CHOICES
 from idia_index.report.data import evaluation_result
 from idia_index.report.documents import EvaluationResult
 from idia_index.report.language import LANGUAGES as LANGUAGES
@@ -51,9 +52,16 @@ def write_evaluation(
         "summary.md": summary_markdown(result),
         "model_card.md": model_card_markdown(result),
     }
+    if evidence.choices is not None and not _lies(folder / CHOICES, evidence.choices.to_text()):
+        files[CHOICES] = evidence.choices.to_text()
     write_files(folder, files)
     write_results(evidence, folder)
     return result
+
+
+def _lies(file: Path, text: str) -> bool:
+    """Whether a file holds a text: it then keeps the date at which it was written."""
+    return file.is_file() and file.read_bytes() == text.encode("utf-8")
 
 
 def evaluate_evidence(

@@ -11,14 +11,17 @@ from idia_index.errors import InputError, RefusedError
 from idia_index.subjects.subjects import Subject
 from idia_index.support.text import shown, shown_path
 
+CHOICES = "choices.json"
+"""Written before the search, so that it may lie there alone."""
+
 FILES = (
     "report.json", "subjects.csv", "curves.csv", "people.csv", "index.html", "results.npz",
-    "summary.md", "model_card.md",
+    "summary.md", "model_card.md", CHOICES,
 )  # fmt: skip
 
 _OURS = re.compile(
     rb'\s*\{\s*"format": "idia-index/'
-    rb"(evaluation|audit|study-results|photos|comparison|canary-audit)/"
+    rb"(choices|evaluation|audit|study-results|photos|comparison|canary-audit)/"
 )
 _INDEX = re.compile(rb'\s*\{\s*"format": "idia-index/')
 _HEAD = 100  # bytes that tell whose a file is
@@ -83,7 +86,7 @@ def _check_content(folder: Path, where: str) -> bool:
     if _begins(folder / FILES[0], _OURS):
         return True
     for file in FILES:
-        if (folder / file).exists():
+        if (folder / file).exists() and not _begins(folder / file, _OURS):
             raise RefusedError(
                 f"{where}: holds {shown(file)}, which is of no report of this program; "
                 "give --out a new folder, or move it away"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from idia_index.evaluation.likelihood import StudyCalibration
 from idia_index.evaluation.records.rates import Metrics
 from idia_index.report.format import percent, share_text
 from idia_index.report.groups import groups_text
+from idia_index.report.likelihood import calibration_rows, ratio_cell, ratio_text, ratios_mean
 from idia_index.report.statistics import by_training_count
 from idia_index.report.strength import comparison, strength_reason
 from idia_index.report.subject_result import SubjectResult
@@ -77,18 +79,34 @@ def audit_text(result: AuditResult) -> str:
             f"{s.correct_prompts}/{len(result.templates)}",
             "yes" if s.inferred_member else "no",
             s.strength or "",
+            *([ratio_cell(s.likelihood_ratio)] if result.calibration else []),
             s.membership or "?",
         ]
         for s in people[:SUBJECTS_SHOWN]
     ]
-    lines = [table(["subject", "images", "prompts", "associated", "evidence", "truth"], rows)]
+    columns = ["subject", "images", "prompts", "associated", "evidence", "truth"]
+    if result.calibration:
+        columns.insert(-1, "likelihood ratio")
+    lines = [table(columns, rows)]
     if len(people) > SUBJECTS_SHOWN:
         lines.append(f"... and {len(people) - SUBJECTS_SHOWN} more (--json or --out has all)")
     if result.metrics is not None:
         lines += ["", metrics_text(result.metrics)]
     if result.groups:
         lines += ["", groups_text(result.groups)]
+    if result.calibration:
+        lines += ["", *_ratios(result, result.calibration)]
     return "\n".join([*lines, "", bullets(result.notes)])
+
+
+def _ratios(result: AuditResult, calibration: StudyCalibration) -> list[str]:
+    """What ratios were calibrated on, and of whom they are withheld."""
+    lines = [pairs(dict(calibration_rows(calibration))), ratios_mean()]
+    if calibration.withheld is not None:
+        return lines
+    withheld = [s for s in result.subjects if s.likelihood_ratio and s.likelihood_ratio.withheld]
+    lines += [f"{s.label}: {ratio_text(s, calibration)}" for s in withheld[:SUBJECTS_SHOWN]]
+    return lines
 
 
 def metrics_text(metrics: Metrics) -> str:

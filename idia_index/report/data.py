@@ -19,6 +19,7 @@ from idia_index.evaluation.decisions import evaluate_decisions
 from idia_index.evaluation.draws import ALGORITHM
 from idia_index.evaluation.evidence import Evidence, Origin
 from idia_index.evaluation.groups import GroupTest, group_tests
+from idia_index.evaluation.likelihood import likelihood_ratios
 from idia_index.evaluation.people import p_value_summary, subject_tests
 from idia_index.evaluation.records.p_values import NameTest
 from idia_index.evaluation.records.rates import Membership
@@ -33,7 +34,7 @@ from idia_index.report.documents import (
     QueryResult,
     Replay,
 )
-from idia_index.report.notes import notes
+from idia_index.report.notes import changed_since, notes
 from idia_index.report.subject_result import SkippedFile, SkippedPerson, SubjectResult, Vote
 from idia_index.report.text import missed_members, report_warnings, verdict
 from idia_index.store.summary import summarize
@@ -73,14 +74,25 @@ def audit_result(
         skipped=tuple(SkippedPerson(each.name, each.reason) for each in votes.skipped),
         metrics=metrics,
         groups=groups,
+        calibration=None,
+        choices=None,
         notes=(),
     )
     return replace(found, notes=tuple(notes(found)))
 
 
-def tested_result(evidence: Evidence) -> AuditResult:
-    """The document of an audit with p-values, or with what labels alone give."""
+def tested_result(evidence: Evidence, settings: Settings | None = None) -> AuditResult:
+    """The document of an audit with p-values, or with what labels alone give.
+
+    Args:
+        evidence: what was measured.
+        settings: of curves; None where there are none.
+    """
     found = audit_result(evidence.audit, subject_tests(evidence), _groups(evidence))
+    found = _with_likelihood_ratios(found, evidence)
+    if evidence.choices is not None:
+        found = replace(found, choices=evidence.choices.stated(found.tau, settings))
+        found = replace(found, notes=(*found.notes, *changed_since(found)))
     if evidence.label_controls is None:
         return found
     pairs = zip(found.subjects, evidence.label_controls, strict=True)
@@ -92,6 +104,21 @@ def tested_result(evidence: Evidence) -> AuditResult:
             for subject, each in pairs
         ),
     )  # fmt: skip
+
+
+def _with_likelihood_ratios(found: AuditResult, evidence: Evidence) -> AuditResult:
+    study, controls = evidence.origin.calibration, evidence.controls
+    if study is None or controls is None:
+        return found
+    calibration, ratios = likelihood_ratios(
+        study, evidence.audit, controls, evidence.measured.margins, evidence.seed
+    )
+    pairs = zip(found.subjects, ratios, strict=True)
+    return replace(
+        found,
+        calibration=calibration,
+        subjects=tuple(replace(subject, likelihood_ratio=ratio) for subject, ratio in pairs),
+    )
 
 
 def _groups(evidence: Evidence) -> tuple[GroupTest, ...] | None:
@@ -204,7 +231,7 @@ def evaluation_result(evidence: Evidence, settings: Settings) -> EvaluationResul
     chosen, left_out = select(evidence, settings)
     analysis, firmness = analyse(chosen, settings)
     chosen = replace(chosen, audit=replace(chosen.audit, skipped=()))  # they are in `left_out`
-    found, summary = tested_result(chosen), p_value_summary(chosen)
+    found, summary = tested_result(chosen, settings), p_value_summary(chosen)
     subjects = zip(found.subjects, firmness, strict=True)
     found = replace(
         found,

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Literal
 from idia_index.decide.results import BackendSummary
 from idia_index.errors import MissingExtraError
 from idia_index.evaluation.analysis import Analysis
+from idia_index.evaluation.choices import StatedChoices
 from idia_index.evaluation.evidence import Origin
 from idia_index.evaluation.groups import GroupTest
+from idia_index.evaluation.likelihood import StudyCalibration
 from idia_index.evaluation.records.p_values import PValueSummary
 from idia_index.evaluation.records.rates import Membership, Metrics
 from idia_index.evaluation.settings import LeftOut
@@ -53,6 +55,8 @@ class AuditResult:
         skipped: people who could not be tested; of an evaluation they are among `left_out`.
         metrics: rates where membership is known; null where it is of nobody.
         groups: tests of groups of people, the smallest p-value first; null where nobody asked.
+        calibration: the study that likelihood ratios were calibrated on; null where none is given.
+        choices: what was to be done, before any photo was encoded; null where it is not known.
         notes: what everybody who reads the result must know.
     """
 
@@ -67,6 +71,8 @@ class AuditResult:
     skipped: tuple[SkippedPerson, ...]
     metrics: Metrics | None
     groups: tuple[GroupTest, ...] | None
+    calibration: StudyCalibration | None
+    choices: StatedChoices | None
     notes: tuple[str, ...]
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from idia_index.evaluation.likelihood import CountCalibration, CountRatio
 from idia_index.evaluation.records.curves import BinRates, RateCurve
 from idia_index.evaluation.records.rates import Share
 from idia_index.report.language import _, ngettext
@@ -31,7 +32,7 @@ def spread(low: str, high: str) -> str:
     return _("{low} to {high}").format(low=low, high=high)
 
 
-def bin_label(entry: BinRates) -> str:
+def bin_label(entry: BinRates | CountCalibration | CountRatio) -> str:
     """A range of training counts."""
     if entry.high is None:
         return _("{low} or more").format(low=f"{entry.low:,}")

@@ -35,8 +35,17 @@ def notes(result: AuditResult) -> list[str]:
         *_left_out(result),
         *_people_left_out(result),
         *_one_candidate(result),
+        *changed_since(result),
         *_rival_spellings(result),
     ]
+
+
+def changed_since(result: AuditResult) -> list[str]:
+    """What was chosen otherwise before the photos were encoded, a sentence or none."""
+    if result.choices is None or not result.choices.changed:
+        return []
+    said = _("Changed after the search, with the answers in sight: {settings}.")
+    return [said.format(settings=", ".join(result.choices.changed))]
 
 
 def _not_for_the_name(result: AuditResult) -> list[str]:

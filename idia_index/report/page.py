@@ -13,6 +13,7 @@ from idia_index.report.glossary import glossary
 from idia_index.report.groups import group_rows, groups_mean
 from idia_index.report.html import render
 from idia_index.report.language import _, speaking
+from idia_index.report.likelihood import calibration_rows, ratios_mean
 from idia_index.report.notes import notes
 from idia_index.report.officer import (
     about_rows,
@@ -73,6 +74,8 @@ def report_html(result: AuditResult, *, include_images: bool = False, language: 
             tested_rows=tested_rows(result),
             groups_mean=groups_mean(),
             group_rows=group_rows(result.groups or ()),
+            ratios_mean=ratios_mean(),
+            calibration_rows=calibration_rows(result.calibration) if result.calibration else (),
             counts=by_training_count(result.metrics),
             left_out=left_out(result),
             **_first_page(result, language),

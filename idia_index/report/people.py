@@ -14,6 +14,7 @@ from idia_index.report.documented import matched_text
 from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.report.format import interval, p_value, percent
 from idia_index.report.language import _, ngettext
+from idia_index.report.likelihood import ratio_text
 from idia_index.report.subject_result import SubjectResult
 from idia_index.report.text import stand_out_text
 from idia_index.support.files import sha256_of
@@ -101,6 +102,8 @@ def about(result: AuditResult, person: SubjectResult) -> list[str]:
         said.append(text)
     if person.control_p_value is not None:
         said.append(_two_p_values(person))
+    if result.calibration is not None:
+        said.append(ratio_text(person, result.calibration))
     if isinstance(result, EvaluationResult) and person.firmness is not None:
         said.append(_depends_on(result, person, person.firmness))
     return said

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from idia_index.decide.decision import Decision
+from idia_index.evaluation.likelihood import LikelihoodRatio
 from idia_index.evaluation.records.p_values import PValueOf
 from idia_index.evaluation.records.rates import Membership
 from idia_index.evaluation.records.sensitivity import Firmness
@@ -16,7 +17,7 @@ from idia_index.support.text import labelled
 COLUMNS = (
     "name", "person_id", "images", "correct_prompts", "inferred_member", "strength", "membership",
     "training_count", "p_value", "p_value_of", "control_p_value", "name_fixed_p_value", "q_value",
-    "controls", "references", "reference_photos", "rule_null", "margin", "pmi",
+    "controls", "references", "reference_photos", "rule_null", "margin", "pmi", "likelihood_ratio",
 )  # fmt: skip
 Cell = str | int | float | bool | None
 
@@ -93,6 +94,7 @@ class SubjectResult:
         controls_matched_on: what the control names share with the name.
         rule_null: share of the control names that the rule would associate with the images.
         strength: how strong the evidence is; null where there are no p-values.
+        likelihood_ratio: what the score is worth by a study; null where none is given.
         margin: mean similarity of the images to the name minus that to the best other.
         firmness: how far the verdict depends on settings; of an evaluation only.
         person_id: what tells people of the same name apart; null where nothing was given.
@@ -129,6 +131,7 @@ class SubjectResult:
     controls_matched_on: tuple[str, ...] | None = None
     rule_null: float | None = None
     strength: Grade | None = None
+    likelihood_ratio: LikelihoodRatio | None = None
     margin: float | None = None
     firmness: Firmness | None = None
     person_id: str | None = None
@@ -162,4 +165,5 @@ class SubjectResult:
 
 def subject_row(subject: SubjectResult) -> list[Cell]:
     """What stands of a person in each of the columns."""
-    return [getattr(subject, column) for column in COLUMNS]
+    values = (getattr(subject, column) for column in COLUMNS)
+    return [value.ratio if isinstance(value, LikelihoodRatio) else value for value in values]

@@ -33,6 +33,8 @@ def tested_rows(result: AuditResult) -> list[tuple[str, str]]:
         (_("names from"), names_origin(index.pool)),
         (_("index built with"), versions_text(index.versions)),
     ]
+    if result.choices is not None:
+        rows.append((_("chosen before the search"), f"SHA-256 {result.choices.sha256}"))
     return rows + (_replay_rows(result) if isinstance(result, EvaluationResult) else [])
 
 

@@ -230,7 +230,7 @@ def test_a_replay_needs_the_same_images_and_names(
 def test_the_files_of_a_report(report: Path) -> None:
     assert {path.name for path in report.iterdir()} == {
         "report.json", "subjects.csv", "curves.csv", "index.html", "results.npz", "summary.md",
-        "model_card.md",
+        "model_card.md", "choices.json",
     }  # fmt: skip
     assert all(path.stat().st_mode & 0o077 == 0 for path in report.iterdir())
     curves = list(csv.DictReader((report / "curves.csv").read_text().splitlines()))

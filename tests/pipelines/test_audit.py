@@ -233,7 +233,7 @@ def test_the_report_on_disk_is_the_owners(index: Index, toy: ToyBackend, tmp_pat
     assert len(data["image_sha256"]) == 3
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         "report.json", "subjects.csv", "curves.csv", "index.html", "results.npz", "summary.md",
-        "model_card.md",
+        "model_card.md", "choices.json",
     }  # fmt: skip
     assert all(p.stat().st_mode & 0o077 == 0 for p in (tmp_path / "out").iterdir())
 

@@ -17,6 +17,12 @@ from toy_world import SETTINGS, make_people, name_of
 
 from idia_index import build_index
 from idia_index.evaluation.groups import GroupTest
+from idia_index.evaluation.likelihood import (
+    CountCalibration,
+    CountRatio,
+    LikelihoodRatio,
+    StudyCalibration,
+)
 from idia_index.pipelines.evaluate import gather
 from idia_index.prompts.names import make_names
 from idia_index.report.data import evaluation_result
@@ -68,7 +74,7 @@ def test_every_language_has_a_catalogue_and_no_other_is_shipped() -> None:
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
-    """An evaluation with every section: a leak, groups, a service, a misspelt name."""
+    """An evaluation with every section: a leak, groups, a service, a misspelt name, a study."""
     folder = tmp_path_factory.mktemp("people")
     names = make_names([name_of(i) for i in range(60)] + ["Jane Doe"])
     index = build_index(folder / "i", ToyBackend(model="toy"), names)
@@ -84,8 +90,34 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
     record = ServiceRecord(
         "https://example.org/v1", "m", "", ("now",), *noise, 2, 0, 0, sent, undecided=3
     )
+    ratios = (
+        LikelihoodRatio(12.0, "moderate", (CountRatio(1, None, 3.0),), None),
+        LikelihoodRatio(0.3, "weak", (), None),
+        LikelihoodRatio(None, None, (), "photos"),
+    )
+    told = zip(found.subjects, ratios, strict=False)
+    assert found.choices is not None
     changed = replace(
         found,
+        subjects=(
+            *(replace(subject, likelihood_ratio=ratio) for subject, ratio in told),
+            *found.subjects[len(ratios) :],
+        ),
+        calibration=StudyCalibration(
+            "r.json",
+            "0" * 64,
+            "margin",
+            24,
+            36,
+            (5, 5),
+            (-1.0, 1.0),
+            0.5,
+            0.4,
+            (0.05, 30.0),
+            (CountCalibration(1, 2, 20, 0.9, 0.8),),
+            None,
+        ),
+        choices=replace(found.choices, changed=("tau",)),
         backend=replace(found.backend, service=record, crop="face"),
         groups=(GroupTest("g", 3, 0.01, 0.02),),
     )

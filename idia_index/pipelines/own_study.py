@@ -1,0 +1,111 @@
+"""Reads a study of people whose membership is known from its report, to calibrate an audit on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from idia_index.errors import InputError
+from idia_index.evaluation.likelihood import OwnStudy, StudyPerson
+from idia_index.evaluation.records.rates import Membership
+from idia_index.evaluation.settings import Settings
+from idia_index.pipelines.recorded_report import (
+    RecordedBackend,
+    RecordedIndex,
+    RecordedPValues,
+    damaged,
+    read_report,
+)
+from idia_index.store.manifest_json import DAMAGED
+from idia_index.support.documents import from_json
+from idia_index.support.files import sha256_file
+from idia_index.support.text import shown_path
+
+
+@dataclass(frozen=True)
+class _Person:
+    name: str
+    membership: Membership | None
+    training_count: int | None
+    images: int
+    margin: float | None
+    pmi: float | None
+
+
+@dataclass(frozen=True)
+class _PValues(RecordedPValues):
+    logit_scale: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Baselines:
+    gate: bool
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    settings: Settings
+    baselines: _Baselines | None
+
+
+@dataclass(frozen=True)
+class _Report:
+    index: RecordedIndex
+    backend: RecordedBackend
+    templates: tuple[str, ...]
+    subjects: tuple[_Person, ...]
+    p_values: _PValues | None
+    evaluation: _Evaluation
+
+
+def read_own_study(path: str | os.PathLike[str], names: Iterable[str]) -> OwnStudy:
+    """The study of a report.json, or of a report's folder.
+
+    Args:
+        path: what `evaluate --out` wrote, of people whose membership is known.
+        names: the subjects of the audit.
+
+    Raises:
+        InputError: it cannot be read, or nothing can be calibrated on it.
+    """
+    recorded = read_report(Path(path))
+    where = shown_path(recorded.path)
+    try:
+        report = from_json(_Report, recorded.data)
+    except DAMAGED as error:
+        raise damaged(recorded.path, error) from error
+    if report.p_values is None:
+        raise InputError(
+            f"{where}: its study was made of labels alone, which have no score to calibrate; give "
+            "--study a report of the model's embeddings"
+        )
+    known = [each for each in report.subjects if each.membership is not None]
+    people = tuple(
+        StudyPerson(each.membership == "member", each.training_count, each.images, each.margin,
+                    each.pmi)
+        for each in known if each.margin is not None
+    )  # fmt: skip
+    if len({each.member for each in people}) < 2:
+        raise InputError(
+            f"{where}: does not hold both members and non-members; give --study the report of an "
+            "evaluation of people whose membership is known"
+        )
+    faces, baselines = report.p_values.reference_faces, report.evaluation.baselines
+    return OwnStudy(
+        report=os.fsdecode(recorded.path.resolve()),
+        report_sha256=sha256_file(recorded.path),
+        fingerprint=report.index.fingerprint,
+        names_sha256=report.index.names_sha256,
+        candidates=report.index.candidates,
+        kind=report.index.kind,
+        templates=report.templates,
+        crop=report.backend.crop,
+        reference_faces_sha256=None if faces is None else faces.sha256,
+        logit_scale=report.p_values.logit_scale,
+        leak=baselines is not None and baselines.gate,
+        bins=report.evaluation.settings.bins,
+        people=people,
+        shared=tuple(sorted({each.name for each in known} & set(names))),
+    )
