@@ -146,7 +146,7 @@ def _head(source: Source, wanted: Columns) -> _Head:
     if not names_separator and (len(cells) > 1 or names_columns(cells, wanted)):
         return _Head(cells, usual, blank, encoding)
     known = {column_key(name): () for name in (*KNOWN, *wanted.captions)}
-    dialect = sniff(lines[blank : blank + 2], known, source.place)
+    dialect = sniff(lines[blank : blank + 1 + names_separator], known, source.place)
     before = blank + dialect.before - 1
     text = lines[before] if before < len(lines) else ""
     separator = dialect.separator

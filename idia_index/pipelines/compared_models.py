@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.pipelines.build import build_index
+from idia_index.pipelines.change import remove_names
 from idia_index.pipelines.load import is_index, load_backend_for, load_model
+from idia_index.pipelines.readable_names import with_readable_names
 from idia_index.prompts.names import make_names
 from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import JAIR2024, Template
@@ -30,11 +32,13 @@ class OpenModel:
         given: the index or SPEC as it was given.
         index: the index.
         backend: the model.
+        unread: names that the model cannot read, which an index that was built lacks, and why.
     """
 
     given: str
     index: Index
     backend: Backend
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,11 +91,34 @@ def open_model(
         index = open_index(given)
         return OpenModel(given, index, load_backend_for(index, device=device))
     backend = load_model(given, device=device)
-    index = build_index(
-        folder, backend, grid.names, grid.templates,
-        progress=lambda done, total: progress("encoding prompts", done, total),
-    )  # fmt: skip
-    return OpenModel(given, index, backend)
+
+    def build(names: NameList) -> Index:
+        return build_index(
+            folder, backend, names, grid.templates,
+            progress=lambda done, total: progress("encoding prompts", done, total),
+        )  # fmt: skip
+
+    index, unread = with_readable_names(build, backend, grid.names, grid.templates)
+    return OpenModel(given, index, backend, {grid.names[i]: told for i, told in unread.items()})
+
+
+def with_same_names(models: Sequence[OpenModel]) -> tuple[list[OpenModel], tuple[str, ...]]:
+    """The models with those candidates that all can read, and why the others are left out.
+
+    Raises:
+        InputError: a model cannot read a name of an index that was given.
+    """
+    unread = {name: told for model in models for name, told in model.unread.items()}
+    found = []
+    for model in models:
+        gone = [name for name in unread if name not in model.unread]
+        if gone and is_index(model.given):
+            raise InputError(f"{unread[gone[0]]}; or remove it from {shown(model.given)}")
+        if gone:
+            model.index.close()
+            model = replace(model, index=remove_names(model.index.path, make_names(gone)).index)
+        found.append(model)
+    return found, tuple(f"left out: {told}" for told in unread.values())
 
 
 def check_different(models: Sequence[OpenModel]) -> None:

@@ -30,6 +30,7 @@ from idia_index.pipelines.compared_models import (
     compared,
     grid_of,
     open_model,
+    with_same_names,
 )
 from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.report_files import write_files
@@ -159,10 +160,12 @@ def compare(
             place = Path(folder) / str(number)
             models.append(open_model(given, grid, place, asked.device, progress))
             check_different(models)
+        models, left_out = with_same_names(models)
         evidence = [_measured(model, subjects, asked, progress) for model in models]
         for model in models:
             model.index.close()
-    return _document(asked, models, evidence, (subjects, groups), grid)
+    made = _document(asked, models, evidence, (subjects, groups), grid)
+    return replace(made, notes=(*made.notes, *left_out))
 
 
 def write_comparison(result: Comparison, folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from idia_index.prompts.name_order import SUFFIX
 from idia_index.prompts.names import name_key
 from idia_index.prompts.packed_names import NameList, repeats
 from idia_index.support.text import shown
@@ -26,6 +27,7 @@ T = TypeVar("T")
 
 # Left out of a `loose_key`: what people write in more than one way, or leave out.
 _LOOSE = dict.fromkeys(map(ord, " _-.,'`\u00b4\u2018\u2019\u02bc\u2010\u2011\u2013\u200c\u200d"))
+_LATIN = "[A-Za-z\u00c0-\u024f]"
 # Accents of Latin, Greek and Cyrillic only: the marks of other scripts are vowels.
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 
@@ -35,8 +37,7 @@ class Finding:
     """Something about a name that a person should look at.
 
     Attributes:
-        kind: "duplicate", "collision", "lookalike", "title", "bracket", "underscore", "brace",
-            "markup" or "stray".
+        kind: "duplicate", "collision", "lookalike", or one of `_ODDITIES`.
         value: the name.
         place: where it stands.
         message: what is the matter and what to do, in one line.
@@ -115,16 +116,62 @@ TITLE = re.compile(
 )
 _ODDITIES = (
     ("title", TITLE, "begins with a title: write the name alone"),
+    (
+        "degree",
+        re.compile(r",? (?:ph\.?d|m\.?d|mba|esq)\.?$", re.I | re.MULTILINE),
+        "ends in a degree: write the name alone",
+    ),
+    (
+        "several",
+        re.compile(r" (?:and|und|AND|/) |^[^&;\n]+; ", re.MULTILINE),
+        "seems to be several people: give each alone",
+    ),
+    (
+        "comma",
+        re.compile(rf"[,\uff0c\u060c](?! {SUFFIX}$)(?!$)", re.I | re.MULTILINE),
+        "has a comma in it: write First Last",
+    ),
+    (
+        "quote",
+        re.compile("^[\"`'\u2018\u201c\u201e\xab].*[\"`'\u2019\u201c\u201d\xbb]$", re.MULTILINE),
+        "is in quotes: remove them",
+    ),
+    (
+        "joiner",
+        re.compile(f"{_LATIN} ?[\u200c\u200d]|[\u200c\u200d] ?{_LATIN}"),
+        "has an invisible joiner in it: remove it",
+    ),
+    (
+        "encoding",
+        re.compile("\xc3[\x80-\xbf\u0152-\u017e\u0192\u02c6\u02dc\u2013-\u2122]|\xc2[\xa0-\xbf]"),
+        "was read as another encoding than it was saved in: save it as UTF-8 anew",
+    ),
+    (
+        "number",
+        re.compile(r"\d{3}|\.(?:jpe?g|png|webp|heic)\b"),
+        "has a number in it: write the name alone",
+    ),
     ("bracket", re.compile(r"[()\[\]]"), "has brackets in it: write the name alone"),
     ("underscore", re.compile("_"), "has an underscore in it: write a space if that is meant"),
     ("brace", re.compile("[{}]"), "has a brace in it: it goes into prompts as it is"),
     ("markup", re.compile("[&<>]"), "has markup in it, which CLIP may rewrite: write plain text"),
     (
         "stray",
-        re.compile(r"^[#/]|[,;]$|^[-=*. ]+$", re.MULTILINE),
-        "is a comment, a line across, or ends in a comma: remove what is no part of a name",
+        re.compile(
+            r"^[#/]|[,;=]$|[a-z]{4}\.$|^[-=*. ]+$|^[-*\u2022\u2013] |[=|\\]|%[0-9A-Fa-f]{2}|"
+            r"^(?:nan|none|null|n/a|total|unknown)$",
+            re.I | re.MULTILINE,
+        ),
+        "is a comment, a mark, a missing value, or ends in a stop: write the name alone",
     ),
 )
+
+
+def oddities(names: Iterable[str]) -> Iterator[str]:
+    """The first that is odd about each of some names, in a line."""
+    for name in names:
+        told = (message for _, pattern, message in _ODDITIES if pattern.search(name))
+        yield from (f"{shown(name)} {message}" for message in islice(told, 1))
 
 
 def _counted(items: Iterable[T]) -> tuple[list[T], int]:

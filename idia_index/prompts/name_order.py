@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 # What may follow a name after a comma without being a first name.
-_SUFFIX = re.compile(
+SUFFIX = (
     r"(?:jr|sr|junior|senior|i{1,3}|iv|vi{0,3}|phd|ph\.d|md|m\.d|dds|esq|mba|msc|bsc|dr|obe|cbe|mbe"
-    r"|kbe|frs|rn|cpa|llm|jd)\.?",
-    re.I,
+    r"|kbe|frs|rn|cpa|llm|jd)\.?"
 )
+_SUFFIX = re.compile(SUFFIX, re.I)
 _LETTER = r"[^\W\d_]"
 # Words of letters, initials, hyphens and apostrophes; with a capital, or of a script without any.
 _PART = "[\\w\u200c\u200d\u0300-\u036f.'\u2019\u02bc\u2010\u2011-]+"
@@ -32,7 +32,7 @@ def given_first(name: str) -> str:
         return name
     if not _is_name(last) or not _is_name(first) or _SUFFIX.fullmatch(first):
         return name
-    if first[0].islower():  # a profession, a remark
+    if first[0].islower() and (" " in last or not last.islower()):  # a profession, a remark
         return name
     return " ".join([first, last, *rest])
 

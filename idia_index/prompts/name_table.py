@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from idia_index.errors import InputError
-from idia_index.support.tables import Dialect, Table, read_table, sniff
+from idia_index.support.tables import MOST_BEFORE, Dialect, Table, read_table, sniff
 from idia_index.support.text import shown_path
 from idia_index.support.text_lines import Refuse, iter_blocks, read_lines
 
@@ -37,8 +37,6 @@ PERSONS = (
 """Columns that tell people of one name apart."""
 NAME_COLUMNS = {"name": NAMES, "first_name": FIRST_NAMES, "last_name": LAST_NAMES}
 
-# What lists of names rarely hold; a list without any of it is not looked at further.
-_ODD = re.compile(r"[;\t|,\"\d\[\]{*\u2022<@/:]|^['-]")
 _QUOTED = re.compile(r'"(?:[^"]|"")+"')
 _JSON = re.compile(r"""[\[{]\s*(?:["'\[{]|$)""")
 _YAML = re.compile(r"[^:]+:")
@@ -59,7 +57,17 @@ _NO_NAMES: Sequence[tuple[str, re.Pattern[str]]] = (
     ("e-mail addresses", re.compile(r".*\S@\S.*")),
     ("addresses of pages", re.compile(r"(?:https?://|www\.).*")),
     ("markup", re.compile(r"<.*>.*")),
-    ("quotes around the names", re.compile(r"'.*'")),
+    ("entities of HTML", re.compile(r".*&#?\w+;.*")),
+    (
+        "names of files",
+        re.compile(r".*\.(?:jpe?g|png|gif|webp|heic|avif|bmp|tiff?|txt|csv)\b.*", re.I),
+    ),
+    ("paths", re.compile(r"\S*[/\\]\S.*")),
+    ("settings", re.compile(r"\w+\s*=.*")),
+    (
+        "quotes around the names",
+        re.compile(r"(['`\u2018\u201c\u201e\xab]).*['`\u2019\u201c\u201d\xbb]"),
+    ),
     ("numbers in place of names", re.compile(r"[A-Za-z]{0,3}\d{2,}")),
 )
 
@@ -91,9 +99,9 @@ def name_table(path: str | os.PathLike[str], refuse: Refuse) -> tuple[Table, str
     """
     source = shown_path(path)
     head = _head(path)
-    if not any(map(_ODD.search, head)) and _column_of(head[:1], source) is None:
+    if not head:
         return None
-    if (dialect := _column_of(head[:2], source)) is not None:
+    if (dialect := _column_of(head[:MOST_BEFORE], source)) is not None:
         table = read_table(path, NAME_COLUMNS, refuse)
         columns = sorted(dialect.columns & set(NAME_COLUMNS))
         return table, f"{table.note()}; names from {' and '.join(columns)}"
@@ -104,12 +112,15 @@ def name_table(path: str | os.PathLike[str], refuse: Refuse) -> tuple[Table, str
     for told, pattern in _NO_NAMES:
         if len(head) > 1 and all(map(pattern.fullmatch, head)):
             raise InputError(f"{source}: has {told}; write one name a line, and nothing else")
+    plain = [line for line in head if not line.startswith("#")]  # without headings
     for told, pattern in _LOOKS:
-        if len(head) > 1 and all(map(pattern.fullmatch, head)):
+        if len(plain) > 1 and all(map(pattern.fullmatch, plain)):
             raise InputError(
                 f"{source}: looks like a table ({told}), not like names; write one name a line, or "
                 "name the columns in the first line, one of them: name"
             )
+    if head[0].upper().startswith("BEGIN:VCARD"):
+        raise InputError(f"{source}: holds contact cards (vCard); write one name a line")
     if _JSON.match(head[0]):
         raise InputError(f"{source}: looks like JSON; write one name a line, without quotes")
     listed = len(head) > 1 and all(line.startswith("-") for line in head[1:])

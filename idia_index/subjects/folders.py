@@ -12,7 +12,11 @@ from idia_index.errors import InputError
 from idia_index.prompts.names import as_utf8, clean_name, folder_to_name
 from idia_index.subjects.one_person import GENERIC, check_one_person, sorts_photos
 from idia_index.subjects.person import Person
-from idia_index.subjects.photo_files import is_system_folder
+from idia_index.subjects.photo_files import (
+    check_no_library,
+    crops_and_photos,
+    is_system_folder,
+)
 from idia_index.subjects.records import SkippedSubject, Subject, SubjectList
 from idia_index.support.text import counted, shown, shown_path
 
@@ -24,6 +28,7 @@ _UNNAMED = re.compile(
 )
 _TRUTHS = frozenset({"member", "members", "non_member", "non_members", "nonmembers", "non-members"})
 _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".photoslibrary")
+_PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".avif")
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019.-][^\W\d_]*)*")
 
 
@@ -33,6 +38,7 @@ class _Seen:
     skipped: list[SkippedSubject] = field(default_factory=list)
     sorting: list[str] = field(default_factory=list)
     turned: list[str] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)
 
 
 def people_of_folder(folder: Path) -> SubjectList:
@@ -43,6 +49,7 @@ def people_of_folder(folder: Path) -> SubjectList:
     Raises:
         InputError: there is nobody in it.
     """
+    check_no_library(folder)
     seen = _Seen()
     _look(folder, folder, seen, 0)
     if not seen.subjects and not seen.skipped:
@@ -54,7 +61,7 @@ def people_of_folder(folder: Path) -> SubjectList:
 
 
 def _notes(folder: Path, seen: _Seen) -> tuple[str, ...]:
-    notes = []
+    notes = list(seen.aside)
     if seen.sorting:
         named = ", ".join(seen.sorting[:3])
         notes.append(f"{shown_path(folder)}: people are in the folders of {named}")
@@ -75,8 +82,14 @@ def _notes(folder: Path, seen: _Seen) -> tuple[str, ...]:
             "name,path,membership"
         )
     with os.scandir(folder) as beside:
-        packed = sorted(e.name for e in beside if e.name.lower().endswith(_ARCHIVES))
-    if packed:
+        names = sorted(each.name for each in beside)
+    if alone := [name for name in names if name.lower().endswith(_PHOTOS)]:
+        notes.append(
+            f"{shown_path(folder)}: {counted(len(alone), 'photo')} beside the folders of people "
+            f"({shown(alone[0])}): nobody's; if all show one person, put the folder into another "
+            "called First_Last"
+        )
+    if packed := [name for name in names if name.lower().endswith(_ARCHIVES)]:
         notes.append(
             f"{shown_path(folder)}: not looked into: {', '.join(map(shown, packed[:3]))}"
             f"{', ...' if len(packed) > 3 else ''}; unpack it, or export its photos"
@@ -89,8 +102,13 @@ def _unnamed(name: str) -> bool:
 
 
 def _look(root: Path, folder: Path, seen: _Seen, level: int) -> None:
-    for entry in _folders(folder):
-        if entry.is_symlink() and root.resolve().is_relative_to(entry.resolve()):
+    folders = _folders(folder)
+    crops, whole = crops_and_photos([entry.name for entry in folders])
+    for entry in folders:
+        if whole and entry.name == whole and _sorts_people(entry):
+            told = f"holds the photos that {shown(crops)} has the faces of, which are taken"
+            seen.aside.append(f"{shown_path(entry)}: {told}")
+        elif entry.is_symlink() and root.resolve().is_relative_to(entry.resolve()):
             reason = f"{shown_path(entry)}: a link to a folder that it lies in; remove it"
             seen.skipped.append(SkippedSubject(as_utf8(entry.name), reason))
         elif level < _MOST_LEVELS and _sorts_people(entry):

@@ -8,12 +8,23 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from idia_index.prompts.names import name_key
+
 _HINTS = (
-    (re.compile(r"(?:^|/)https?:/"), "it is an address: download it, and give the file"),
     (re.compile(r"(?:^|/)file:/"), "write the path without file://"),
+    (
+        re.compile(r"(?:^|/)(?:[a-z][a-z0-9+.-]+:/|data:)"),
+        "it is an address: download it, and give the file",
+    ),
     (re.compile(r"(?:^|/)~"), "write the path in full, without ~"),
     (re.compile(r"[*?]"), "name the folder, or each file"),
-    (re.compile(r"(?:^|/)[A-Za-z]:\\"), "it is a path of Windows: write where it lies here"),
+    (re.compile(r"\$\w|\$\{|%\w+%"), "write the path in full, without variables"),
+    (re.compile(r"%[0-9A-Fa-f]{2}"), "write the characters that %20 and the like stand for"),
+    (
+        re.compile(r"(?:^|/)[A-Za-z]:[\\/]|\\\\"),
+        "it is a path of Windows: write where it lies here",
+    ),
+    (re.compile(r"(?:^|/)['\"`].*['\"`]$"), "write it without quotes"),
     (re.compile(r"[;|]"), "write a line for each file"),
 )
 
@@ -27,8 +38,8 @@ def what_to_do(path: Path) -> str:
 def find_path(base: Path, text: str) -> Path:
     """The file or folder that a table's text means, relative to `base`.
 
-    As it is where that exists; else with either slash, and in either Unicode composition, which
-    macOS and other systems write differently. What is not there comes back as it was written.
+    As it is where that exists; else with either slash, and in either Unicode composition or case,
+    which other systems write differently. What is not there comes back as it was written.
     """
     written = base / text
     for candidate in _candidates(base, text):
@@ -54,16 +65,15 @@ def _candidates(base: Path, text: str) -> Iterator[Path]:
 
 
 def _walked(base: Path, text: str) -> Path | None:
-    """The one path whose every part is equal in composed form."""
+    """The one path whose every part is equal but for composition and case."""
     parts = Path(text).parts
     here = Path(parts[0]) if parts and Path(text).is_absolute() else base
     for part in parts[1:] if Path(text).is_absolute() else parts:
         if os.path.lexists(here / part):
             here = here / part
             continue
-        wanted = unicodedata.normalize("NFC", part)
         try:
-            names = [n for n in os.listdir(here) if unicodedata.normalize("NFC", n) == wanted]  # noqa: PTH208
+            names = [n for n in os.listdir(here) if name_key(n) == name_key(part)]  # noqa: PTH208
         except OSError:
             return None
         if len(names) != 1:

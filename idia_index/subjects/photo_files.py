@@ -6,6 +6,7 @@ folders is passed over by name; everything else that is no photo is listed with 
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from idia_index.encode.formats import HEAD, RAW, Kind, kind_of
-from idia_index.errors import IdiaIndexError
+from idia_index.errors import IdiaIndexError, InputError
 from idia_index.subjects.records import Skipped
 from idia_index.support.files import open_regular
 from idia_index.support.text import counted, shown_path
@@ -25,7 +26,8 @@ _SYSTEM_FOLDERS = frozenset(
         "__macosx", "@eadir", "#recycle", "@recycle", "#snapshot", "@tmp", "@sharebin",
         "@recently-snapshot", "lost+found", "$recycle.bin", "recycler", "recycled",
         "system volume information", "network trash folder", "temporary items",
-        "thevolumesettingsfolder", "$extend", "found.000", "@__thumb", "__pycache__",
+        "thevolumesettingsfolder", "$extend", "found.000", "@__thumb", "__pycache__", "trash",
+        "papierkorb", "corbeille", "papelera", "cestino", "recently deleted", "failed videos",
     }
 )  # fmt: skip
 _THUMBNAIL_FOLDERS = frozenset(
@@ -33,6 +35,7 @@ _THUMBNAIL_FOLDERS = frozenset(
         "thumbs", "thumbnails", "thumbnail", "_thumbs", "thumb", "previews",
     }
 )  # fmt: skip
+_FACES = ("face", "faces")
 _PACKAGES = (".lrdata", ".lrcat-data", ".photoslibrary", ".aplibrary", ".cocatalog")
 _SYSTEM_FILES = frozenset(
     {
@@ -42,6 +45,7 @@ _SYSTEM_FILES = frozenset(
     }
 )  # fmt: skip
 _SYSTEM_STARTS = ("~$", "synoindex_", "synophoto_", "synofile_", "albumart_{")
+_SYSTEM_ENDS = ("@synoeastream", "@synoresource")
 # What stands beside a photo and describes or edits it, and what programs have not finished.
 _SIDECARS = frozenset(
     {
@@ -64,10 +68,17 @@ _RAW = frozenset(
         ".mrw", ".erf", ".mef", ".mos", ".rwl", ".gpr", ".raw",
     }
 )  # fmt: skip
-# Also the sizes that WordPress makes, such as `name-150x150.jpg`.
-_THUMBNAIL = re.compile(
-    r"^(?:thumb|tn|small)[_-]|[_.-](?:thumb|thumbnail|small|tn|\d{2,4}x\d{2,4})(?=\.|$)"
+_THUMBNAIL = re.compile(r"^(?:thumb|tn|small)[_-]|[_.-](?:thumb|thumbnail|small|tn)(?=\.|$)")
+_SIZE = re.compile(r"-(\d{2,4})x(\d{2,4})(?=\.|$)")  # that WordPress makes of a photo
+# What phones, Google, exiftool and Shotwell call a photo that was edited, or was before.
+_EDITED = re.compile(
+    r"-(?:edited|bearbeitet|modifi.{1,2}|edita[dt]o|editada|modificato|bewerkt|edytowane)(?=\.|$)|"
+    r"(?<=^img_)e(?=\d)|_original$|_shotwell(?=\.)"
 )
+_CAMERAS = re.compile(r"\d{4}")  # in names that cameras and programs give once
+
+# By the names without suffixes of photos: their format, and the first of them.
+_Shots = dict[str, tuple[str | None, Path]]
 
 
 @dataclass
@@ -99,11 +110,24 @@ def is_system_folder(name: str) -> bool:
     return name.startswith(".") or folded in _SYSTEM_FOLDERS or folded.endswith(_PACKAGES)
 
 
+def check_no_library(folder: Path) -> None:
+    """Raises InputError for a photo program's library, which holds each photo several times."""
+    if folder.name.casefold().endswith(_PACKAGES):
+        raise InputError(
+            f"{shown_path(folder)}: a photo program's library, with previews and edited copies of "
+            "its photos; export them from the program"
+        )
+
+
 def photos_below(folder: Path) -> Found:
     """The photos of a folder and the folders below it.
 
     Links to folders are not followed, so that none leads in a circle.
+
+    Raises:
+        InputError: the folder is a photo program's library.
     """
+    check_no_library(folder)
     found = Found()
     waiting = [folder]
     while waiting:  # not os.walk: folders within folders would use up Python's stack
@@ -117,7 +141,7 @@ def photos_below(folder: Path) -> Found:
         folders = [entry for entry in entries if _is_dir(entry)]
         files = [here / entry.name for entry in entries if not _is_dir(entry)]
         waiting += reversed(list(_folders_to_enter(here, folders, found)))
-        _sort_out(files, found)
+        _sort_out(files, found, _stems_of_faces(here, [entry.name for entry in folders]))
     return found
 
 
@@ -132,7 +156,7 @@ def describe_nothing(found: Iterable[Skipped]) -> str:
 
 
 def _folders_to_enter(here: Path, folders: list[os.DirEntry[str]], found: Found) -> Iterator[Path]:
-    crops, whole = _crops_and_photos([entry.name for entry in folders])
+    crops, whole = crops_and_photos([entry.name for entry in folders])
     for entry in folders:
         path = here / entry.name
         if is_system_folder(entry.name):
@@ -148,24 +172,35 @@ def _folders_to_enter(here: Path, folders: list[os.DirEntry[str]], found: Found)
             yield path
 
 
-def _crops_and_photos(names: list[str]) -> tuple[str, str]:
+def _stems_of_faces(here: Path, folders: list[str]) -> set[str]:
+    """What the faces are called that lie in a folder of their own."""
+    faces = [name for name in folders if name.casefold() in _FACES]
+    return {path.stem.casefold() for name in faces for path in (here / name).glob("*")}
+
+
+def crops_and_photos(names: list[str]) -> tuple[str, str]:
     """The folders of faces and of the photos that they were cut from, as FaceScrub has them."""
     by_name = {name.casefold(): name for name in names}
-    for crops in ("face", "faces"):
+    for crops in _FACES:
         for whole in ("images", "image"):
             if crops in by_name and whole in by_name:
                 return by_name[crops], by_name[whole]
     return "", ""
 
 
-def _sort_out(files: list[Path], found: Found) -> None:
+def _sort_out(files: list[Path], found: Found, faces: set[str]) -> None:
     stems = {path.stem.casefold() for path in files if path.suffix.lower() not in _FILMS}
     names = {path.name.casefold() for path in files}
+    smaller, shots = _smaller(names), _Shots()
     for path in files:
         name, suffix = path.name.casefold(), path.suffix.lower()
         if name.endswith(".icloud"):
             found.skip(path, "a photo that is still in iCloud; download it")
-        elif name.startswith((".", *_SYSTEM_STARTS)) or name in _SYSTEM_FILES:
+        elif (
+            name.startswith((".", *_SYSTEM_STARTS))
+            or name.endswith(_SYSTEM_ENDS)
+            or name in _SYSTEM_FILES
+        ):
             found.pass_over(path, "a file of the system")
         elif suffix in _SIDECARS:
             found.pass_over(path, "describes a photo and is none")
@@ -175,10 +210,14 @@ def _sort_out(files: list[Path], found: Found) -> None:
             found.skip(path, "a film; save a picture of it as JPEG or PNG")
         elif suffix in _RAW:
             found.skip(path, RAW)
-        elif _is_thumbnail(name, names):
+        elif name in smaller or _is_other(_THUMBNAIL, name, names):
             found.skip(path, "a thumbnail of a photo beside it")
+        elif _is_other(_EDITED, name, names):
+            found.skip(path, "the photo beside it before or after it was edited, a vote twice")
+        elif path.stem.casefold() in faces:
+            found.skip(path, "the photo that a face in the folder beside it was cut from")
         else:
-            _by_content(path, found)
+            _by_content(path, found, shots)
 
 
 def _is_live(path: Path, stems: set[str]) -> bool:
@@ -187,14 +226,33 @@ def _is_live(path: Path, stems: set[str]) -> bool:
     return stem in stems or stem.rsplit(".", 1)[0] in stems or path.name.casefold() in stems
 
 
-def _is_thumbnail(name: str, names: set[str]) -> bool:
-    whole = _THUMBNAIL.sub("", name)
+def _smaller(names: set[str]) -> set[str]:
+    """Of a photo that lies there in several sizes, such as `a-150x150.jpg`, all but the largest."""
+    sizes: dict[str, list[tuple[float, str]]] = {}
+    for name in names:
+        if found := _SIZE.search(name):
+            area = int(found[1]) * int(found[2])
+            whole = _SIZE.sub("", name)
+            sizes.setdefault(whole, [(math.inf, whole)] if whole in names else []).append(
+                (area, name)
+            )
+    return {name for each in sizes.values() for _, name in sorted(each)[:-1]}
+
+
+def _is_other(pattern: re.Pattern[str], name: str, names: set[str]) -> bool:
+    """Whether a name is another's with what `pattern` takes out of it."""
+    whole = pattern.sub("", name)
     return whole != name and whole in names
 
 
-def _by_content(path: Path, found: Found) -> None:
+def _by_content(path: Path, found: Found, shots: _Shots) -> None:
     kind = _kind(path)
     if kind is None or kind.format is not None:
+        stem, form = path.stem.casefold(), kind.format if kind else None
+        other, first = shots.setdefault(stem, (form, path))
+        if form and other and form != other and _CAMERAS.search(stem):
+            found.skip(path, f"the same shot as {shown_path(first.name)} in another format")
+            return
         found.photos.append(path)  # what cannot be opened is said by who decodes it
     elif kind.is_film:
         found.skip(path, "a film; save a picture of it as JPEG or PNG")

@@ -29,7 +29,9 @@ COLUMNS = {
     "name": NAMES,
     "path": (
         "paths", "file", "files", "filename", "file_name", "filepath", "file_path", "image",
-        "images", "image_path", "photo", "photos", "picture", "folder", "directory", "dir",
+        "images", "image_path", "image_file", "image_folder", "imagepath", "img", "img_path",
+        "photo", "photos", "photo_path", "photo_file", "photo_folder", "picture", "folder",
+        "directory", "dir",
         "datei", "pfad", "bild", "ordner", "fichier", "chemin", "dossier", "ruta", "archivo",
     ),
     "membership": ("member", "is_member", "truth", "status"),
@@ -40,6 +42,8 @@ COLUMNS = {
     "last_name": LAST_NAMES,
 }  # fmt: skip
 _TOLD = "the first line names the columns: name,path[,membership][,training_count]"
+# What programs write where nothing stands.
+_NOTHING = re.compile(r"nan|none|null|n/a|#[a-z/0]+[!?]?", re.I)
 
 # (name, what tells people of one name apart)
 _Key = tuple[str, str | None]
@@ -71,8 +75,16 @@ def people_of_table(file: Path) -> SubjectList:
 def _check_columns(table: Table, where: str) -> None:
     missing = [] if has_names(table.columns) else ["name"]
     missing += [] if "path" in table.columns else ["path"]
+    first = next(iter(table.lines.texts), "")
+    if first.startswith(("[", "{", "<")):
+        raise InputError(
+            f"{where}: is {'HTML or XML' if first[0] == '<' else 'JSON'}; give a CSV: {_TOLD}"
+        )
     if missing:
-        raise InputError(f"{where}: has no column {' and no column '.join(missing)}; {_TOLD}")
+        raise InputError(
+            f"{where}: has no column {' and no column '.join(missing)}, its first line is "
+            f"{shown(first)}; {_TOLD}"
+        )
 
 
 class _Reader:
@@ -90,11 +102,16 @@ class _Reader:
     def read(self, row: Row) -> None:
         """Reads a row; what is wrong with it is its person's problem, not the table's."""
         written = clean_name(full_name(row.cells, self._table.columns))
+        if _NOTHING.fullmatch(written):
+            written = ""
         name = given_first(written)
         if name != written:
             self._turned.append(f"{written!r} is {name!r}")
         if row.problem or not name:
-            problem = row.problem or f"{row.place}: a person needs a name and a path"
+            problem = row.problem or (
+                f"{row.place}: a person needs a name and a path, on every line where cells were "
+                "merged too"
+            )
             self._lost.append(SkippedSubject(name or f"line {row.line}", problem))
             return
         key = (name, row.get(self._by) or None)
@@ -119,7 +136,10 @@ class _Reader:
             new = known.add(path, row.place)
         except InputError as error:
             # One photo of several may be gone; whoever has none left is told.
-            known.skipped.append(Skipped(path.absolute(), str(error)))
+            here = os.path.lexists(row.get("path"))
+            known.skipped.append(
+                Skipped(path.absolute(), f"{error}{'; paths are relative to the table' * here}")
+            )
             return
         if len(new) > 1:
             check_one_person(path, new)
@@ -167,7 +187,7 @@ def tells_people(rows: Sequence[Row], columns: frozenset[str], base: Path) -> st
 
 
 def _membership(row: Row) -> str | None:
-    value = re.sub(r"[\s_-]+", "_", row.get("membership").casefold())
+    value = re.sub(r"non[\s_-]*member", NON_MEMBER, row.get("membership").casefold())
     if value not in ("", MEMBER, NON_MEMBER):
         raise InputError(
             f"{row.place}: membership is {shown(row.get('membership'))}; write {MEMBER}, "

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from idia_index.errors import InputError
+from idia_index.prompts.lint import oddities
 from idia_index.prompts.name_order import given_first
 from idia_index.prompts.names import as_utf8, clean_name, name_key
 from idia_index.subjects.folders import people_of_folder
@@ -37,6 +38,8 @@ __all__ = [
     "skipped_people",
 ]
 
+_SHOWN = 10  # notes on names
+
 
 def read_subjects(path: str | os.PathLike[str]) -> SubjectList:
     """Subjects of a folder with one folder of images per person, or of a table.
@@ -60,6 +63,10 @@ def read_subjects(path: str | os.PathLike[str]) -> SubjectList:
             f"{shown_path(place)}: cannot be read ({error.strerror}); check the path and its rights"
         ) from error
     people = _distinct(found, place)
+    odd = list(oddities(subject.name for subject in people))
+    more = (f"{shown_path(place)}: {len(odd) - _SHOWN:,} more names like these",)
+    told = tuple(f"{shown_path(place)}: {each}" for each in odd[:_SHOWN])
+    people = replace(people, notes=(*people.notes, *told, *more[: len(odd) > _SHOWN]))
     if not people.subjects:
         more = f" (and {len(people.skipped) - 1:,} more)" if len(people.skipped) > 1 else ""
         raise InputError(f"{people.skipped[0].reason}{more}")

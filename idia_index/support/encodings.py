@@ -26,6 +26,9 @@ _NO_TEXT = (
     (b"{\\rtf", "an RTF document"),
     (b"SQLite format 3", "a database"),
     (b"PAR1", "a Parquet file"),
+    (b"\x1f\x8b", "a compressed file"),
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
     *((start, "an image") for start in (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")),
 )
 
@@ -84,7 +87,7 @@ class Encoding:
     def _begin(self, chunk: bytes, name: str) -> bytes:
         for start, what in _NO_TEXT:
             if chunk.startswith(start):
-                raise InputError(f"{name}: {what}, not a text; {_fix(name)}")
+                raise InputError(f"{name}: {what}, not a text in UTF-8; {_fix(name)}")
         if chunk.startswith(_BOM):
             self.skipped = len(_BOM)
             return chunk[len(_BOM) :]
@@ -127,6 +130,8 @@ def _fix(name: str) -> str:
         return "save it as plain text, one entry a line"
     if lower.endswith((".jpg", ".jpeg", ".png", ".gif", ".webp")):
         return "give a folder with a folder of photos for each person, or a table of them"
-    if lower.endswith(".zip"):
+    if lower.endswith((".zip", ".gz")):
         return "unpack it, and name the folder or the table in it"
+    if lower.endswith(".txt"):
+        return "save it as UTF-8 in an editor"
     return "open it in a spreadsheet and save the sheet as CSV UTF-8"

@@ -12,14 +12,15 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 
 from idia_index.errors import InputError
 from idia_index.support.encodings import Encoding
-from idia_index.support.text import shown, shown_path
+from idia_index.support.text import counted, shown, shown_path
 from idia_index.support.text_lines import Lines, Refuse, read_lines
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+MOST_BEFORE = 6  # lines in which the columns are looked for: titles may stand above them
 _SEP = re.compile(r"\"?sep=(.)\"?", re.I)
 
 # A column's name here, and what else people call it.
@@ -55,12 +56,14 @@ class Dialect:
         separator: what stands between cells.
         header: its columns by their known names, "" for any other.
         before: lines before the rows.
+        above: lines before that of the columns, but for one that names the separator.
         renamed: known columns that it calls otherwise: what it says, and which column that is.
     """
 
     separator: str
     header: tuple[str, ...]
     before: int
+    above: int = 0
     renamed: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -94,9 +97,11 @@ class Table:
         example = f" ({encoding.example})" if encoding.example else ""
         mark = " with a byte order mark" if encoding.skipped else ""
         columns = "".join(f"; {shown(told)} is {known}" for told, known in self.dialect.renamed)
+        above = self.dialect.above
+        titles = f"; {counted(above, 'line')} above the columns passed over" if above else ""
         return (
             f"{self.source}: read as a table with {SEPARATORS[self.dialect.separator]} between "
-            f"columns, in {encoding.name}{mark}{example}{columns}"
+            f"columns, in {encoding.name}{mark}{example}{columns}{titles}"
         )
 
     @property
@@ -104,7 +109,8 @@ class Table:
         """Whether it is written as CSV is: commas, UTF-8, columns by their names."""
         encoding = self.lines.encoding
         plain = encoding.name == "UTF-8" and not encoding.skipped
-        return plain and self.dialect.separator == "," and not self.dialect.renamed
+        dialect = self.dialect
+        return plain and dialect.separator == "," and not dialect.renamed and not dialect.above
 
     def rows(self) -> Iterator[Row]:
         """The rows that are not blank, in order."""
@@ -113,13 +119,15 @@ class Table:
         ):
             place = f"{self.source}, line {number}"
             try:
+                if text.count('"') % 2:
+                    raise csv.Error("one of them is alone")
                 cells = cells_of(text, self.dialect.separator)
             except csv.Error as error:
                 # No cell runs over lines: a stray quote would make one of all lines up to the next.
                 problem = f"{place}: its quotes do not close on it ({error}); check them"
                 yield Row(place, number, {}, problem)
                 continue
-            if any(cells):
+            if any(cell.strip("-:") for cell in cells):  # Markdown rules a line below its columns
                 yield self._row(place, number, cells)
 
     def _row(self, place: str, number: int, cells: list[str]) -> Row:
@@ -143,11 +151,11 @@ def read_table(path: str | os.PathLike[str], known: Columns, refuse: Refuse | No
     """
     lines = read_lines(path, tabs=True, refuse=refuse)
     source = shown_path(path)
-    return Table(source, sniff(lines.texts[:2], known, source), lines)
+    return Table(source, sniff(lines.texts[:MOST_BEFORE], known, source), lines)
 
 
 def sniff(head: Sequence[str], known: Columns, source: str) -> Dialect:
-    """The dialect whose header has the most of the known columns.
+    """The dialect whose header, one of the lines, has the most of the known columns.
 
     Args:
         head: the first lines of the file that are not blank.
@@ -159,10 +167,9 @@ def sniff(head: Sequence[str], known: Columns, source: str) -> Dialect:
     """
     told = _SEP.fullmatch(head[0].strip()) if head else None
     before = 1 if told else 0
-    text = head[before] if len(head) > before else ""
     separators = [told.group(1)] if told and told.group(1) in SEPARATORS else list(SEPARATORS)
     best, written = Dialect(separators[0], (), before + 1), list[str]()
-    for separator in separators:
+    for (above, text), separator in product(enumerate(head[before:]), separators):
         try:
             cells = cells_of(text, separator)
         except csv.Error:
@@ -170,7 +177,7 @@ def sniff(head: Sequence[str], known: Columns, source: str) -> Dialect:
         header = tuple(_column(cell, known) for cell in cells)
         renamed = tuple((cell, known) for cell, known in zip(cells, header, strict=True)
                         if known and cell not in (known, f"{known}_id", "id"))  # fmt: skip
-        found = Dialect(separator, header, before + 1, renamed)
+        found = Dialect(separator, header, before + above + 1, above, renamed)
         if len(found.columns) > len(best.columns):
             best, written = found, cells
     if double := {column for column in best.header if column and best.header.count(column) > 1}:

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("open_clip")
 import open_clip_helper as helper
+from conftest import make_images
 
 from idia_index import open_index
 from idia_index.cli.main import run as run_command
@@ -88,3 +89,34 @@ def test_a_list_of_nothing_else_is_an_error(
     (tmp_path / "names.txt").write_text(f"{LONG}\n")
     assert run("build", tmp_path / "i", "--model", model, "--names", tmp_path / "names.txt") == 2
     assert "shorten the name" in capsys.readouterr().err
+
+
+def test_a_comparison_goes_on_without_a_name_that_one_of_two_models_cannot_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = []
+    for number, length in enumerate((77, 24)):
+        cfg = helper.config({"context_length": length})
+        helper.save_folder(tmp_path / str(number), cfg, helper.build(cfg, number))
+        models.append(f"local-dir:{tmp_path / str(number)}")
+    (tmp_path / "t.txt").write_text("a photo of {0}\n")
+    between = "Ann " + "Bo " * 20 + "Lee"  # which the first model can read
+    names = [*NAMES[:3], between, "Eve Low"]
+    (tmp_path / "n.txt").write_text("\n".join(names))
+    for name in ("Jane_Doe", "John_Roe", between.replace(" ", "_")):
+        make_images(tmp_path / "p" / name, 1)
+    arguments = ("compare", *models, tmp_path / "p", "--names", tmp_path / "n.txt", "--json")
+    assert run(*arguments) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["candidates"] == 3
+    assert {"line 2", "line 4"} <= {
+        note.partition(": '")[0].rpartition(", ")[2]
+        for note in result["notes"]
+        if note.startswith("left out")
+    }
+    assert [each["name"] for each in result["people"]] == ["Jane Doe", "John Roe"]
+    assert [each["name"] for each in result["skipped"]] == [between]
+    for arguments in (
+        ("compare", *models, tmp_path / "p", "--names", tmp_path / "n.txt", "--strict"),
+    ):
+        assert run(*arguments) == 2

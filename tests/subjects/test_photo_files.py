@@ -34,6 +34,7 @@ NOISE: dict[str, dict[str, bytes]] = {
         "~$list.docx": b"x",
     },
     "Synology": {
+        "a.jpg@SynoEAStream": b"x",
         "@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg": encoded(photo(7), "JPEG"),
         "#recycle/a.jpg": encoded(photo(7), "JPEG"),
         "SYNOINDEX_x.jpg": encoded(photo(7), "JPEG"),
@@ -42,7 +43,10 @@ NOISE: dict[str, dict[str, bytes]] = {
     "Google Takeout": {
         "a.jpg.json": b"{}",
         "a.jpg.supplemental-metadata.json": b"{}",
+        "a.jpg.supplemental-me.json": b"{}",
+        "a.jpg.supplemental-metadata(1).json": b"{}",
         "metadata.json": b"{}",
+        "Trash/b.jpg": encoded(photo(7), "JPEG"),
         "a.MP4": b"\0\0\0\x18ftypmp42",
     },
     "cameras": {"a.xmp": b"<x", "a.THM": encoded(photo(7), "JPEG"), "a.MOV": b"\0\0\0\x14ftypqt  "},
@@ -195,3 +199,97 @@ def test_a_folder_of_thumbnails_given_for_a_person_is_told(tmp_path: Path) -> No
     Image.new("RGB", (3, 3)).save(tmp_path / "a.bmp")
     with pytest.raises(InputError, match="no photo among 1 file"):
         read_subjects(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "judged", "told"),
+    [
+        (("a.jpg", "a-edited.jpg"), {"a.jpg"}, "before or after it was edited"),
+        (("a.jpg", "a-bearbeitet.jpg"), {"a.jpg"}, "before or after it was edited"),
+        (("IMG_0001.jpg", "IMG_E0001.jpg"), {"IMG_0001.jpg"}, "before or after it was edited"),
+        (("a.jpg", "a.jpg_original"), {"a.jpg"}, "before or after it was edited"),
+        (("a-150x150.jpg", "a-1024x683.jpg"), {"a-1024x683.jpg"}, "a thumbnail"),
+        (("a.jpg", "a-1024x683.jpg"), {"a.jpg"}, "a thumbnail"),
+        (("face/a.png", "a.jpg"), {"a.png"}, "that a face in the folder beside it was cut from"),
+        (("IMG_0001.HEIC", "IMG_0001.png"), {"IMG_0001.HEIC"}, "the same shot as IMG_0001.HEIC"),
+        (("a.jpg", "a(1).jpg"), {"a.jpg", "a(1).jpg"}, ""),
+        (("1.jpg", "1.png"), {"1.jpg", "1.png"}, ""),
+        (("-edited.jpg", "b-150x150.jpg"), {"-edited.jpg", "b-150x150.jpg"}, ""),
+    ],
+)
+def test_a_photo_that_lies_there_twice_is_one_vote(
+    tmp_path: Path, names: tuple[str, ...], judged: set[str], told: str
+) -> None:
+    for number, name in enumerate(names):
+        form = "PNG" if name.endswith("png") else "JPEG"
+        leave(tmp_path / "Jane_Doe", {name: encoded(photo(number), form)})
+    (subject,) = read_subjects(tmp_path)
+    assert {path.name for path in subject.images} == judged
+    assert len(subject.skipped) == len(names) - len(judged)
+    assert all(told in each.reason for each in subject.skipped)
+
+
+JPEG = b"\xff\xd8\xff\xe0"  # what a photo begins with; nothing here decodes one
+PEOPLE = st.dictionaries(
+    st.sampled_from(["Jane Doe", "Ren\u00e9e M\u00fcller", "Conan O'Brien", "Ng Wei"]),
+    st.sets(st.sampled_from(["IMG_0001", "PXL_2020", "x", "a (1)", "Mai"]), min_size=1),
+    min_size=1,
+)
+
+
+def judged_of(folder: Path) -> dict[str, set[str]]:
+    found = read_subjects(folder)
+    assert not found.skipped
+    return {s.name: {str(path.relative_to(folder)) for path in s.images} for s in found}
+
+
+@settings(max_examples=25, deadline=None)
+@given(PEOPLE, st.sampled_from(["", "actors/", "actresses/"]), st.integers(0, 2))
+def test_folders_as_face_scrub_makes_them(
+    tmp_path_factory: pytest.TempPathFactory, people: dict[str, set[str]], group: str, way: int
+) -> None:
+    """Faces beside the photos that they were cut from, in the three orders that are about."""
+    root = tmp_path_factory.mktemp("f")
+    expected: dict[str, set[str]] = {}
+    for name, shots in people.items():
+        folder = name.replace(" ", "_")
+        for shot in shots:
+            face = (
+                f"{folder}/face/{shot}.png",
+                f"{folder}/face/{shot}.png",
+                f"faces/{folder}/{shot}.png",
+            )
+            whole = (
+                f"{folder}/images/{shot}.jpg",
+                f"{folder}/{shot}.jpg",
+                f"images/{folder}/{shot}.jpg",
+            )
+            leave(root, {group + face[way]: JPEG, group + whole[way]: JPEG})
+            expected.setdefault(name, set()).add(group + face[way])
+    assert judged_of(root) == expected
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    PEOPLE,
+    st.sampled_from(["", "Takeout/Google Photos/", "Takeout/Google Fotos/"]),
+    st.sets(st.sampled_from(range(9))),
+)
+def test_folders_as_google_takeout_makes_them(
+    tmp_path_factory: pytest.TempPathFactory, people: dict[str, set[str]], top: str, ways: set[int]
+) -> None:
+    """Sidecars in their spellings, edited copies, films of live photos, albums' own files."""
+    root = tmp_path_factory.mktemp("t")
+    expected: dict[str, set[str]] = {}
+    for name, shots in people.items():
+        for shot in shots:
+            beside = (
+                "{}.jpg.json", "{}.jpg.supplemental-metadata.json", "{}.jpg.supplemental-me.json",
+                "{}.jpg.supplemental-metadata(1).json", "{}.json", "{}-edited.jpg", "{}.MP4",
+                "{}.jpg.MP4", "{}-bearbeitet.jpg",
+            )  # fmt: skip
+            leave(root, {f"{top}{name}/{beside[way].format(shot)}": JPEG for way in ways})
+            leave(root, {f"{top}{name}/{shot}.jpg": JPEG, f"{top}{name}/metadata.json": b"{}"})
+            expected.setdefault(name, set()).add(f"{top}{name}/{shot}.jpg")
+    leave(root, {f"{top}Trash/x.jpg": JPEG, f"{top}print-subscriptions.json": b"{}"})
+    assert judged_of(root) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from hostile_files import encoded, photo
 
 from idia_index.errors import InputError, ModelError
 from idia_index.plugins.specs import parse_spec
-from idia_index.prompts.lint import lint_names
-from idia_index.prompts.names import read_names
+from idia_index.prompts.lint import lint_names, oddities
+from idia_index.prompts.names import make_names, read_names
 from idia_index.prompts.spelling import misspelt
 from idia_index.subjects.subjects import make_subject, read_subjects
 
@@ -29,12 +30,86 @@ from idia_index.subjects.subjects import make_subject, read_subjects
         ("0000045\n0000099\n", "has numbers in place of names"),
         ("names:\n  - Jane Doe\n  - John Roe\n", "looks like YAML"),
         ("['Jane Doe', 'John Roe']\n", "looks like JSON"),
+        ("BEGIN:VCARD\nVERSION:3.0\nFN:Jane Doe\nEND:VCARD\n", "holds contact cards"),
+        ("name=Jane Doe\nname = John Roe\n", "has settings"),
+        ("J&uuml;rgen Doe\n&Eacute;mile Roe\n", "has entities of HTML"),
+        ("000001.jpg 2880\n000002.jpg 2937\n", "has names of files"),
+        ("Jane_Doe_0001.jpg\nJohn_Roe_0001.PNG\n", "has names of files"),
+        ("people/Jane_Doe\npeople/John_Roe\n", "has paths"),
+        ("people\\Jane Doe\npeople\\John Roe\n", "has paths"),
+        ("\u201cJane Doe\u201d\n\u201cJohn Roe\u201d\n", "has quotes around the names"),
+        ("`Jane Doe`\n`John Roe`\n", "has quotes around the names"),
+        ("# People\n\n- Jane Doe\n- John Roe\n", "dashes before the names"),
     ],
 )
 def test_what_is_no_list_of_names_is_refused(tmp_path: Path, text: str, told: str) -> None:
-    (tmp_path / "n.txt").write_text(text)
+    (tmp_path / "n.txt").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=told):
         read_names(tmp_path / "n.txt")
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ("Jane Doe\nJohn Roe\n".encode("utf-32"), "UTF-32.*save it as UTF-8"),
+        (gzip.compress(b"Jane Doe\n"), "a compressed file"),
+    ],
+)
+def test_what_is_no_text_is_named(tmp_path: Path, data: bytes, told: str) -> None:
+    (tmp_path / "n.txt").write_bytes(data)
+    with pytest.raises(InputError, match=told):
+        read_names(tmp_path / "n.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("Table 1\nname\nJane Doe\nJohn Roe\n", "1 line above the columns passed over"),
+        ("Table 1,,\nname,,\nJane Doe,,\nJohn Roe,,\n", "1 line above the columns passed over"),
+        ("| name | year |\n|---|:---:|\n| Jane Doe | 1980 |\n| John Roe | 1981 |\n", "bars"),
+        ("doe, jane\nroe, john\n", "'doe, jane' is 'jane doe'"),
+        ("Jane\xa0Doe\r\nJohn\u202fRoe\r\n", ""),
+    ],
+)
+def test_lists_in_other_forms_are_read_and_told(tmp_path: Path, text: str, note: str) -> None:
+    (tmp_path / "n.txt").write_bytes(text.encode())
+    names = read_names(tmp_path / "n.txt")
+    assert [name.title() for name in names] == ["Jane Doe", "John Roe"]
+    assert note in "".join(names.notes) and bool(names.notes) == bool(note)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("Jane Doe and John Roe", "several"),
+        ("Jane Doe / John Roe", "several"),
+        ("Jane Doe; John Roe", "several"),
+        ("Doe, Jane (1980)", "comma"),
+        ("Doe\uff0cJane", "comma"),
+        ("van dyke, dick", "comma"),
+        ("Jane\u200dDoe", "joiner"),
+        ("J\xc3\xbcrgen Doe", "encoding"),
+        ("J\xc3\u0153rgen Doe", "encoding"),
+        ("Participants of 2024", "number"),
+        ("Jane Doe PhD", "degree"),
+        ("Jane Doe, M.D.", "degree"),
+        ("\xabJane Doe\xbb", "quote"),
+        ("- Jane Doe", "stray"),
+        ("Jane Doeson.", "stray"),
+        ("#REF!", "stray"),
+        ("NaN", "stray"),
+        ("J%C3%BCrgen Doe", "stray"),
+        ("name=Jane Doe", "stray"),
+    ],
+)
+def test_names_that_are_no_names_are_told_of_candidates_and_subjects(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    plain = ["Conan O'Brien", "Sammy Davis, Jr.", "\u0645\u06cc\u200c\u0622", "50 Cent"]
+    found = lint_names(make_names([*plain, name]))
+    assert {each.value for each in found} == {name} and kind in {each.kind for each in found}
+    (told,) = oddities([*plain, name])
+    assert told.startswith(repr(name))
 
 
 @pytest.mark.parametrize(
@@ -85,12 +160,21 @@ def test_a_candidate_in_other_clothes_is_near(name: str) -> None:
         ("~/photos", "write the path in full"),
         ("photos/*.jpg", "name the folder, or each file"),
         (r"C:\Users\me\photos", "a path of Windows"),
+        (r"\\server\photos\a.jpg", "a path of Windows"),
+        ("D:/photos/a.jpg", "a path of Windows"),
+        ("$HOME/a.jpg", "in full, without variables"),
+        ("${PHOTOS}/a.jpg", "in full, without variables"),
+        ("%USERPROFILE%/a.jpg", "in full, without variables"),
+        ("my%20photo.jpg", "the characters that %20"),
+        ("s3://bucket/a.jpg", "it is an address"),
+        ("data:image/png;base64,iVBO", "it is an address"),
+        ("'a.jpg'", "without quotes"),
         ("a.jpg;b.jpg", "write a line for each file"),
         ("nowhere", "check the path"),
     ],
 )
 def test_a_path_of_nothing_is_told_with_the_fix(tmp_path: Path, path: str, told: str) -> None:
-    (tmp_path / "t.csv").write_text(f"name,path\nJane Doe,{path}\n")
+    (tmp_path / "t.csv").write_text(f'name,path\nJane Doe,"{path}"\n')
     with pytest.raises(InputError, match=told):
         read_subjects(tmp_path / "t.csv")
     with pytest.raises(InputError, match=told):
@@ -102,7 +186,7 @@ def test_a_path_of_nothing_is_told_with_the_fix(tmp_path: Path, path: str, told:
     [
         (b"name,path\rJane Doe,A\r", "lone CR"),
         (b"name,image,path\nJane Doe,a.jpg,A\n", "'image' and 'path' both mean path"),
-        (encoded(photo(), "JPEG"), "an image, not a text; give a folder with a folder of photos"),
+        (encoded(photo(), "JPEG"), "an image, not a text in UTF-8; give a folder with a folder of"),
     ],
 )
 def test_tables_that_are_none(tmp_path: Path, data: bytes, told: str) -> None:
@@ -120,6 +204,9 @@ def test_tables_that_are_none(tmp_path: Path, data: bytes, told: str) -> None:
         (["members/Jane_Doe", "non_members/John_Roe"], "who is a member is not read from folders"),
         (["Jane_Doe", "John_Roe.zip"], "not looked into: 'John_Roe.zip'"),
         (["Jane_Doe", "Photos Library.photoslibrary"], "not looked into: 'Photos Library"),
+        (["Jane_Doe", "Dr. John Roe"], "'Dr. John Roe' begins with a title"),
+        (["Jane_Doe", "John Roe and Max Moe"], "'John Roe and Max Moe' seems to be several"),
+        (["Jane_Doe", "."], r"1 photo beside the folders of people \('00.png'\): nobody's"),
         (["Jane_Doe", "John_Roe"], ""),
     ],
 )
@@ -134,6 +221,15 @@ def test_folders_that_are_no_persons_are_told(
         return
     with pytest.raises(AssertionError, match=told):
         raise AssertionError(said)
+
+
+def test_a_photo_programs_library_is_no_folder_of_photos(tmp_path: Path) -> None:
+    library = tmp_path / "Photos Library.photoslibrary"
+    make_images(library / "originals" / "0", 1)
+    make_images(library / "resources" / "derivatives", 1)
+    for read in (read_subjects, lambda path: make_subject("Jane Doe", [path])):
+        with pytest.raises(InputError, match=r"photo program's library.*export them"):
+            read(library)
 
 
 def test_a_photo_that_is_still_in_the_cloud_is_told(tmp_path: Path) -> None:

@@ -57,6 +57,11 @@ WRITERS: dict[str, Callable[[Rows], bytes]] = {
     "LibreOffice, all quoted": lambda rows: by_csv(rows, ",", csv.QUOTE_ALL).encode(),
     "LibreOffice, bars": lambda rows: by_csv(rows, "|", csv.QUOTE_NONNUMERIC).encode(),
     "LibreOffice, UTF-16": lambda rows: by_csv(rows, ";").encode("utf-16-le"),
+    "Numbers, with the table's title": lambda rows: b"Table 1\r\n" + by_csv(rows).encode(),
+    "titles above": lambda rows: ("# made in 2024\n\nPeople,,,\n" + by_csv(rows)).encode(),
+    "Markdown": lambda rows: "\n".join(
+        f"| {' | '.join(row)} |" for row in [rows[0], ["---"] * 4, *rows[1:]]
+    ).encode(),
     "capitals": lambda rows: by_csv([[c.upper() for c in rows[0]], *rows[1:]]).encode(),
     "spaces": lambda rows: by_csv(rows).replace(",", " , ").replace("_", " ", 1).encode(),
     "blank columns and rows": lambda rows: by_csv(
@@ -199,10 +204,14 @@ def test_one_bad_row_costs_only_its_person(tmp_path: Path) -> None:
         '"Open Quote,00.png,\n'
         "Too,00.png,member,Many\n"
         ",00.png,\n"
+        '"Two\n'
+        'Lines",00.png,\n'
+        "NaN,00.png,\n"
+        "#REF!,00.png,\n"
         "Jane Doe,gone.png,member\n"
         "Odd\u200bSpace,00.png,\n"
         "jane DOE,01.png,member\n"
-        "John Roe,01.png,Non Member\n",
+        "John Roe,01.png,Nonmember\n",
     )
     assert [(s.name, s.membership) for s in found] == [
         ("Jane Doe", "member"),
@@ -217,10 +226,40 @@ def test_one_bad_row_costs_only_its_person(tmp_path: Path) -> None:
         "Bad Truth": "line 4: membership is 'perhaps'",
         "line 5": "line 5: its quotes do not close",
         "Too": "line 6: has more cells",
-        "line 7": "line 7: a person needs a name and a path",
-        "line 9": "line 9: .*U\\+200B",
+        "line 7": "line 7: a person needs a name and a path, on every line where cells were merged",
+        "line 8": "line 8: its quotes do not close",
+        "line 9": "line 9: its quotes do not close",
+        "line 10": "line 10: a person needs a name",
+        "line 11": "line 11: a person needs a name",
+        "line 13": "line 13: .*U\\+200B",
         "jane DOE": "'jane DOE' and 'Jane Doe' are the same name",
     }.items():
         with pytest.raises(AssertionError, match=told):
             raise AssertionError(reasons.pop(name))
     assert not reasons
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Name of person,Path to photo\nJane Doe,00.png\n", "first line is 'Name of person,Path"),
+        ('[{"name": "Jane Doe", "path": "00.png"}]\n', "is JSON; give a CSV"),
+        ("<html><table><tr><td>name</td></tr></table>\n", "is HTML or XML; give a CSV"),
+    ],
+)
+def test_what_is_no_table_of_subjects_is_shown(tmp_path: Path, text: str, told: str) -> None:
+    make_images(tmp_path, 1)
+    with pytest.raises(InputError, match=told):
+        table(tmp_path, text)
+
+
+def test_paths_of_systems_without_case_and_of_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_images(tmp_path / "Photos", 1)
+    (subject,) = table(tmp_path, "name,path\nJane Doe,photos/00.PNG\n")
+    assert subject.images == (tmp_path / "Photos" / "00.png",)
+    make_images(tmp_path / "here", 1)
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(InputError, match="paths are relative to the table"):
+        table(tmp_path, "name,path\nJane Doe,00.png\n")
