@@ -173,6 +173,11 @@ def _from_transformers(folder: Path) -> Source:
     path = folder / TRANSFORMERS_CONFIG
     data = read_json(path)
     kind = data.get("model_type")
+    if data.get("quantization_config") or data.get("quantization"):
+        raise ModelError(
+            f"{path}: its weights are quantized, which are not read; name the folder of the "
+            "original model"
+        )
     if kind == "siglip":
         return _from_siglip(folder, data)
     if kind != "clip":

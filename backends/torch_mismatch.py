@@ -14,8 +14,13 @@ from idia_index.support.text import shown, shown_path
 _ADAPTER = re.compile(r"(^|\.)lora_|\.base_layer\.|\.modules_to_save\.|(^|\.)(hada|oft|ia3)_")
 _TRANSFORMERS = re.compile(r"(^|\.)(text_model|vision_model)\.(encoder|embeddings)\.")
 _QUANTIZED = re.compile(
-    r"\.(SCB|qweight|qzeros|weight_format|weight_scale|_packed_params|absmax)\b"
+    r"\.(SCB|qweight|qzeros|g_idx|weight_format|weight_scale(_inv)?|_packed_params|absmax|W_q)\b|"
+    r"\._(data|scale)$|_scale_inv$|\.weight_packed$"
 )
+_APPLE = re.compile(
+    r"(^|\.)(image_encoder\.model|text_encoder\.(embedding_layer|transformer\.0))\."
+)
+_EVA = re.compile(r"(^|\.)visual\.blocks\.\d+\.")
 _DIFFUSION = (
     "cond_stage_model.",
     "conditioner.embedders.",
@@ -93,6 +98,16 @@ def _another_kind(
         return f"holds a LoRA adapter (PEFT), no model; {merge_command(str(path.parent))}"
     if some(_QUANTIZED):
         return "holds quantized weights, which are not read; name the file of the original ones"
+    if any(name.endswith("_flat_param") for name in names):
+        return (
+            "holds weights that FSDP put into one row; save them again as a full state_dict "
+            "(StateDictType.FULL_STATE_DICT)"
+        )
+    if any(not weights[name].numel() for name in names if name in expected):
+        return (
+            "holds one process's part of a DeepSpeed run (ZeRO 3); put the parts together with the "
+            "zero_to_fp32.py beside them: python zero_to_fp32.py . OUT"
+        )
     if _SHARD.search(path.name):
         return f"is one of several files of a checkpoint; {_index_beside(path)}"
     if any(name.startswith(_DIFFUSION) for name in names):
@@ -100,6 +115,12 @@ def _another_kind(
             "holds an image generator (Stable Diffusion), of whose CLIP it has the text tower "
             "alone; name the checkpoint of the CLIP model"
         )
+    for pattern, whose in ((_APPLE, "Apple's MobileCLIP"), (_EVA, "EVA-CLIP's own code")):
+        if some(pattern) and not any(map(pattern.search, expected)):
+            return (
+                f"has the names of {whose}, not open_clip's; name the published model, ARCH/TAG, "
+                "or convert it"
+            )
     if some(_TRANSFORMERS) and not any(map(_TRANSFORMERS.search, expected)):
         return f"has the names of Hugging Face transformers; {_folder_of(path)}"
     return None

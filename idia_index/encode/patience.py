@@ -6,6 +6,7 @@ part of a file, and some of it grows with the square of the parts.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
@@ -22,16 +23,21 @@ MAX_TEXT = 16 << 20  # a third of a second each MiB
 
 _REMEDY = "remove it, or save it anew as PNG or JPEG"
 _BLOCK = 1 << 20
+_MARKER = re.compile(rb"\xff+[\x02-\xcf\xd8-\xfe]")  # neither data nor where to begin again
+_SCAN, _END = 0xDA, 0xD9
 _STRIPS = (273, 324)  # tags of TIFF: offsets of strips, of tiles
 
 
 def check_patience(file: BinaryIO, kind: Kind, name: str) -> None:
     """Raises RefusedError for a file of many parts, made to keep a reader busy."""
     if kind.format == "JPEG":
-        # Inside a scan 0xFF is always followed by something else, so these bytes start one.
+        # Inside a scan 0xFF is always followed by something else, so these bytes start one. They
+        # may also stand by chance in a film behind the picture, which only its parts tell.
         scans, exif = _counted(file, b"\xff\xda", b"Exif\0\0")
-        _refuse(scans > MAX_SCANS, f"{name}: a JPEG of {scans:,} scans")
-        _refuse(exif > MAX_EXIF, f"{name}: a JPEG of {exif:,} blocks of EXIF")
+        if scans > MAX_SCANS or exif > MAX_EXIF:
+            scans, exif = _jpeg_parts(file)
+        _refuse(scans > MAX_SCANS, f"{name}: a JPEG of more than {MAX_SCANS} scans")
+        _refuse(exif > MAX_EXIF, f"{name}: a JPEG of more than {MAX_EXIF} blocks of EXIF")
     elif kind.format == "TIFF":
         strips = _tiff_strips(file)
         _refuse(strips > MAX_STRIPS, f"{name}: a TIFF of {strips:,} strips")
@@ -74,6 +80,21 @@ def _counted(file: BinaryIO, *words: bytes) -> list[int]:
     while block := file.read(_BLOCK):
         counts = [count + block.count(word) for count, word in zip(counts, words, strict=True)]
     return counts
+
+
+def _jpeg_parts(file: BinaryIO) -> tuple[int, int]:
+    """Scans and blocks of EXIF of a JPEG's first picture, as its decoder finds them."""
+    file.seek(0)
+    data = file.read()
+    place, scans, exif = 2, 0, 0
+    while (found := _MARKER.search(data, place)) and scans <= MAX_SCANS and exif <= MAX_EXIF:
+        marker, place = data[found.end() - 1], found.end()
+        if marker == _END:
+            break
+        scans += marker == _SCAN
+        exif += data.startswith(b"Exif\0\0", place + 2)
+        place += int.from_bytes(data[place : place + 2], "big")
+    return scans, exif
 
 
 def _tiff_strips(file: BinaryIO) -> int:

@@ -6,8 +6,9 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hostile_files import chunk, encoded, photo, with_chunk
+from hostile_files import chunk, encoded, endless_jpeg, photo, with_chunk
 from PIL import Image
 
 from idia_index.encode.images import load_image
@@ -48,7 +49,7 @@ def runs(count: int) -> bytes:
 
 
 SLOW: dict[str, tuple[Callable[[], bytes], str]] = {
-    "blocks of EXIF": (lambda: segments(b"Exif\0\0", 101), "a JPEG of 101 blocks of EXIF"),
+    "blocks of EXIF": (lambda: segments(b"Exif\0\0", 101), "a JPEG of more than 100 blocks of EXIF"),
     "strips": (lambda: tiff(100_001, "<", False), "a TIFF of 100,001 strips"),
     "strips, the other order": (lambda: tiff(100_001, ">", False), "a TIFF of 100,001 strips"),
     "strips of a BigTIFF": (lambda: tiff(1 << 40, "<", True), "strips"),
@@ -88,3 +89,17 @@ def test_ordinary_files_take_few_reads(
     assert load_image(tmp_path / "a").size == (900, 700)
     (tmp_path / "text").write_bytes(b"P3\n# one\n2 1\n# two\n255\n1 2 3 4 5 6\n")
     assert load_image(tmp_path / "text").size == (2, 1)
+
+
+def test_a_film_behind_a_picture_is_none_of_its_scans(tmp_path: Path) -> None:
+    film = np.random.default_rng(0).bytes(1 << 20).replace(b"\xff", b"\xff\xda")
+    for progressive in (False, True):
+        whole = encoded(photo(), "JPEG", progressive=progressive)
+        (tmp_path / "a.jpg").write_bytes(whole + b"\0\0\0\x18ftypmp42" + film)
+        assert load_image(tmp_path / "a.jpg").size == photo().size
+    # Bytes between the scans are passed over, by the decoder as well.
+    whole = endless_jpeg(1_000)
+    scan = whole[: whole.rindex(b"\xff\xda")]
+    (tmp_path / "b.jpg").write_bytes(scan + b"junk\xff\xff\xd0" + whole[len(scan) :])
+    with pytest.raises(RefusedError, match="a JPEG of more than 100 scans"):
+        load_image(tmp_path / "b.jpg")

@@ -229,7 +229,7 @@ def test_a_jpeg_of_many_scans_is_refused_before_they_are_read(tmp_path: Path) ->
     (tmp_path / "few.jpg").write_bytes(endless_jpeg(90))
     assert load_image(tmp_path / "few.jpg").size == (64, 64)
     (tmp_path / "many.jpg").write_bytes(endless_jpeg(200_000))
-    with pytest.raises(InputError, match=r"many\.jpg: a JPEG of 200,006 scans"):
+    with pytest.raises(InputError, match=r"many\.jpg: a JPEG of more than 100 scans"):
         load_image(tmp_path / "many.jpg")
 
 
