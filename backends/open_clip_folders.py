@@ -47,6 +47,8 @@ _FOLDER_WEIGHTS = (
     "model.pth",
 )
 _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.pth", "*.pt", "*.ckpt")
+# What trainers and converters put beside them under the same suffixes.
+_BESIDE = ("openvino_", "optimizer", "scheduler", "scaler", "rng_state", "training_args")
 _CONVERT = (
     "take the model's PyTorch or safetensors file, or convert it with transformers 4: "
     "from_pretrained(FOLDER, {}=True).save_pretrained(OUT)"
@@ -57,10 +59,17 @@ _FOREIGN = {
     "*.distcp": "put its parts together: python -m torch.distributed.checkpoint.format_utils "
     "dcp_to_torch FOLDER OUT.pt",
     **dict.fromkeys(
-        ("*.onnx", "*.gguf", "*.tflite", "*.ot"), "take the model's PyTorch or safetensors file"
+        ("*.onnx", "*.gguf", "*.tflite", "*.ot", "openvino_*"),
+        "take the model's PyTorch or safetensors file",
     ),
 }
 _NOT_READ: Mapping[str, str] = {
+    "metaclip_2": "take the same model from open_clip, ARCH/TAG "
+    "(ViT-H-14-worldwide-quickgelu/metaclip2_worldwide)",
+    **dict.fromkeys(
+        ("clip_text_model", "clip_vision_model", "siglip_text_model", "siglip_vision_model"),
+        "it is one tower alone; name the folder of the whole model",
+    ),
     "siglip2": "it is SigLIP 2 of the NaFlex kind, whose images keep their shape; take one of "
     "SigLIP 2's models with a fixed size (their model_type is siglip)",
 }
@@ -152,6 +161,11 @@ def _no_model(folder: Path) -> str:
     run = folder if (folder / PARAMS).is_file() else folder.parent
     params = trainer_params(run / "any") if (run / PARAMS).is_file() else None
     files = [*_weights(folder), *_weights(folder / "checkpoints")]
+    if (folder / "zero_to_fp32.py").is_file():
+        return (
+            "holds a DeepSpeed run in parts; put them together with its zero_to_fp32.py, and name "
+            "the file: ARCH/FILE"
+        )
     if params is not None and files:
         newest = max(files, key=lambda path: path.stat().st_mtime)
         return (
@@ -227,6 +241,10 @@ def _from_siglip(folder: Path, data: Mapping[str, Any]) -> Source:
 def configured(path: Path, weights: Path) -> Source:
     """The source that an open_clip_config.json describes."""
     data = read_json(path)
+    if "model_cfg" not in data and "embed_dim" in data:
+        raise ModelError(
+            f"{path}: is a model_cfg alone; put it under that key, and its preprocess_cfg beside it"
+        )
     config, preprocessing = data.get("model_cfg"), data.get("preprocess_cfg") or {}
     config = config if isinstance(config, dict) else {}
     check_config(config, path)
@@ -295,5 +313,8 @@ def weights_in(folder: Path, preferred: tuple[str, ...]) -> Path:
 
 def _weights(folder: Path) -> list[Path]:
     return sorted(
-        path for pattern in _WEIGHT_PATTERNS for path in folder.glob(pattern) if path.is_file()
+        path
+        for pattern in _WEIGHT_PATTERNS
+        for path in folder.glob(pattern)
+        if path.is_file() and not path.name.startswith(_BESIDE)
     )

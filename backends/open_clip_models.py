@@ -18,6 +18,7 @@ from idia_index.backends.torch_checkpoints import Checkpoint
 from idia_index.backends.torch_fit import check_fit, load_weights
 from idia_index.backends.torch_unwrap import WeightsChoice
 from idia_index.errors import ModelError, RefusedError
+from idia_index.support.text import shown
 
 MAX_LAYERS = 512
 _RANDOM_FILLS = {
@@ -92,6 +93,10 @@ def check_config(config: Mapping[str, Any], path: Path) -> None:
         counts = layers if isinstance(layers, list) else [layers]
         if not all(isinstance(count, int) and count <= MAX_LAYERS for count in counts):
             raise RefusedError(f"{path}: a tower has {layers!r} layers; refused")
+    if not isinstance(config.get("quick_gelu", False), bool):
+        raise ModelError(
+            f"{path}: quick_gelu is {shown(config['quick_gelu'])}; write true or false"
+        )
     # timm would fetch a model of that name from elsewhere.
     name = str(config["vision_cfg"].get("timm_model_name") or "")
     if ":" in name or "/" in name:

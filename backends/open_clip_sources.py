@@ -143,6 +143,11 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def _built_in(architecture: str, source: str) -> dict[str, Any]:
     names = open_clip.list_models()
     if architecture not in names:
+        if f"{architecture}-{source}" in names:  # as OpenAI's package calls it
+            raise ModelError(
+                f"{architecture}/{source} is called {architecture}-{source} here; write "
+                f"{architecture}-{source}-quickgelu/openai for OpenAI's weights, or its TAG or FILE"
+            )
         lower = {name.lower(): name for name in names}
         close = difflib.get_close_matches(architecture.lower(), lower, n=5, cutoff=0.5)
         hint = ", ".join(lower[name] for name in close)

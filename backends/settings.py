@@ -50,7 +50,7 @@ def read_json(path: Path) -> dict[str, Any]:
             raise ValueError("no file")
         if path.stat().st_size > _MAX_JSON:
             raise ValueError(f"{path.stat().st_size} bytes")
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{path}: cannot be read as JSON ({error}); take an intact copy"

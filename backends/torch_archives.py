@@ -26,7 +26,7 @@ from idia_index.errors import InputError, ModelError, RefusedError
 from idia_index.support.text import printable, shown
 
 # What OpenAI's archives carry beside weights: numbers, and the causal mask.
-_NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
+NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 MAX_NAME = 1000
 _ACTIVATIONS = {"QuickGELU": "quick_gelu", "GELU": "gelu"}
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -262,7 +262,7 @@ def _tensors(module: Any) -> dict[str, Tensor]:
             continue
         seen.add(id(current))
         for name, value in getattr(current, "attributes", {}).items():
-            if isinstance(value, Tensor) and name not in _NOT_WEIGHTS:
+            if isinstance(value, Tensor) and name not in NOT_WEIGHTS:
                 found[f"{prefix}{name}"] = value
             waiting.append((f"{prefix}{name}.", value))
     return found

@@ -77,6 +77,11 @@ def read_checkpoint(path: Path, choice: WeightsChoice | None = None) -> Checkpoi
         return _read_shards(path, choice)
     if path.suffix.lower() in (".npz", ".npy"):
         raise ModelError(f"{path}: NumPy checkpoints are not read; convert it to safetensors")
+    if path.suffix.lower() == ".onnx":
+        raise ModelError(
+            f"{path}: an ONNX graph; name the PyTorch or safetensors file of the model, or the "
+            "folder of an export of idia-index"
+        )
     try:
         mapped = MappedFile(path)
     except OSError as error:

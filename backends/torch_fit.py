@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from idia_index.backends.torch_archives import NOT_WEIGHTS
 from idia_index.backends.torch_checkpoints import Checkpoint
 from idia_index.backends.torch_mismatch import why_not_fitting
 from idia_index.backends.torch_unwrap import WeightsChoice, is_averaged
@@ -151,11 +152,11 @@ def _renamed(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict
         }
     elif "positional_embedding" in expected and "text.positional_embedding" in weights:
         weights = {name.removeprefix("text."): value for name, value in weights.items()}
-    # A constant 0, 1, 2, ... that older versions of transformers stored.
+    # A constant 0, 1, 2, ... that older versions of transformers stored, OpenAI's numbers.
     return {
         name: value
         for name, value in weights.items()
-        if name in expected or not name.endswith("embeddings.position_ids")
+        if name in expected or not (name.endswith("embeddings.position_ids") or name in NOT_WEIGHTS)
     }
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from idia_index.backends.torch_architectures import fitting_architectures, image_side
 from idia_index.support.text import shown, shown_path
 
-_ADAPTER = re.compile(r"(^|\.)lora_|\.base_layer\.|\.modules_to_save\.|(^|\.)(hada|oft|ia3)_")
+_PEFT = re.compile(r"\.lora_[AB]\.|\.base_layer\.|\.modules_to_save\.|(^|\.)(hada|oft|ia3)_")
+_ADAPTER = re.compile(r"(^|[._])lora_")
 _TRANSFORMERS = re.compile(r"(^|\.)(text_model|vision_model)\.(encoder|embeddings)\.")
 _QUANTIZED = re.compile(
     r"\.(SCB|qweight|qzeros|g_idx|weight_format|weight_scale(_inv)?|_packed_params|absmax|W_q)\b|"
@@ -94,8 +95,13 @@ def _another_kind(
     def some(pattern: re.Pattern[str]) -> bool:
         return any(pattern.search(name) for name in names)
 
-    if some(_ADAPTER):
+    if some(_PEFT):
         return f"holds a LoRA adapter (PEFT), no model; {merge_command(str(path.parent))}"
+    if some(_ADAPTER):
+        return (
+            "holds a LoRA adapter, no model; merge it into its base model with the code that made "
+            "it, and save the state_dict"
+        )
     if some(_QUANTIZED):
         return "holds quantized weights, which are not read; name the file of the original ones"
     if any(name.endswith("_flat_param") for name in names):
@@ -150,6 +156,8 @@ def _remedy(
     missing, unknown, wrong = differences
     if len(missing) * 20 <= len(expected) and not unknown and not wrong:
         return "the file is not whole; take an intact copy, or save the model's whole state_dict"
+    if (path.parent / "config.json").is_file() and not (path.parent / CONFIG).is_file():
+        return "the config.json beside it describes another model; take both from one place"
     if unknown and not missing and not wrong:
         return (
             f"it computes more than that; name the architecture that has these parts, or write "

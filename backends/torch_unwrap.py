@@ -218,6 +218,10 @@ def _taken(found: _Set | None, sets: list[_Set], path: Path) -> Iterator[str]:
 
 def _tensors_of(found: _Set | None, data: object, path: Path) -> dict[str, Tensor]:
     content = found.content if found is not None else data
+    if found is None and isinstance(data, Mapping) and any("optim" in str(key) for key in data):
+        raise ModelError(
+            f"{path}: holds an optimizer's state, no weights; name the file of the model's weights"
+        )
     if not isinstance(content, Mapping) or not content:
         raise ModelError(f"{path}: holds no weights by name; save the model's state_dict")
     weights: dict[str, Tensor] = {}
@@ -238,6 +242,7 @@ def _no_tensor(name: object, value: object, path: Path) -> str:
             "float32 or half precision"
         )
     what = value.name if isinstance(value, Inert) else type(value).__name__
+    what = "NumPy array" if what.startswith("numpy.") else what
     return f"{path}: {shown(name)} is a {what}, not a tensor; save the model's state_dict"
 
 
@@ -249,6 +254,11 @@ def _is_note(value: object) -> bool:
 
 
 def _check_plain(name: str, value: Tensor, path: Path) -> None:
+    if value.itemsize == 1 and value.dtype not in _DTYPES:
+        raise ModelError(
+            f"{path}: {shown(name)} is a tensor of {value.dtype}: quantized weights are not read; "
+            "name the file of the original ones"
+        )
     if value.dtype not in _DTYPES or value.layout != torch.strided or value.is_meta:
         what = "without numbers" if value.is_meta else f"of {value.dtype}, {value.layout}"
         raise ModelError(

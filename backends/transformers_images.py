@@ -29,6 +29,8 @@ _READ = {
     "rescale_factor",
     "size",
 }
+_SWITCHES = ("do_", "use_", "default_")  # steps of other processors, turned off
+_OUTPUT = {"data_format": "channels_first"}  # how its pixels lie, which changes none
 # Say who wrote the file, and change no pixel.
 _NAMES = {
     "_processor_class",
@@ -113,7 +115,8 @@ def image_preprocessing(
     elif kind:
         refuse(f"its image processor is {shown(kind)}")
     for key, value in data.items():
-        if key not in _READ | _NAMES and value is not None and value is not False:
+        off = value is False and key.startswith(_SWITCHES)
+        if key not in _READ | _NAMES and not off and value not in (None, _OUTPUT.get(key)):
             refuse(f"{shown(key)} is {shown(value)}")
     for step in _STEPS:
         if data.get(step) not in (None, True):

@@ -13,6 +13,7 @@ import argparse
 import io
 import multiprocessing
 import multiprocessing.queues
+import re
 import resource
 import struct
 import time
@@ -105,10 +106,75 @@ def with_scans(count: int) -> bytes:
     return whole[:-2] + scan * (count - whole.count(b"\xff\xda")) + whole[-2:]
 
 
+def with_dc_scans(count: int) -> bytes:
+    """In colour, each further scan of which passes over all three planes."""
+    whole = saved("JPEG", SIDE, grain=False, progressive=True, subsampling=0)
+    starts = [place.start() for place in re.finditer(b"\xff\xda", whole)]
+    first = whole[starts[0] : whole.index(b"\xff\xc4", starts[0])]
+    refining = first.replace(b"\0\0\x01", b"\0\0\x10", 1)
+    return whole[: starts[1]] + refining * (count - len(starts)) + whole[starts[1] :]
+
+
+def box(kind: bytes, *content: bytes) -> bytes:
+    inner = b"".join(content)
+    return struct.pack(">I", 8 + len(inner)) + kind + inner
+
+
+def full_box(kind: bytes, version: int, *content: bytes) -> bytes:
+    return box(kind, bytes([version, 0, 0, 0]), *content)
+
+
+def one_tile(side: int, times: int) -> bytes:
+    """An AVIF that is a grid of one tile, named again and again."""
+    tile = saved("AVIF", side, quality=90, speed=10)
+    data = tile[tile.index(b"mdat") + 4 :]
+    at = tile.index(b"av1C") - 4
+    coded = tile[at : at + int.from_bytes(tile[at : at + 4], "big")]
+    sizes = [full_box(b"ispe", 0, struct.pack(">II", s, s)) for s in (side, side * times)]
+    depth = full_box(b"pixi", 0, b"\3\x08\x08\x08")
+    kinds = [full_box(b"infe", 2, struct.pack(">HH", n, 0), kind, b"\0")
+             for n, kind in ((1, b"av01"), (2, b"grid"))]  # fmt: skip
+    parts = struct.pack(">HH", 2, times**2) + struct.pack(">H", 1) * times**2
+    grid = struct.pack(">BBBBHH", 0, 0, times - 1, times - 1, side * times, side * times)
+    use = (
+        struct.pack(">I", 2)
+        + struct.pack(">HB", 1, 3)
+        + b"\x81\2\4"
+        + struct.pack(">HB", 2, 2)
+        + b"\3\4"
+    )
+
+    def file(offset: int) -> bytes:
+        places = struct.pack(
+            ">HHHHIIHHHHII", 1, 0, 0, 1, offset, len(data), 2, 1, 0, 1, 0, len(grid)
+        )
+        meta = full_box(
+            b"meta", 0,
+            full_box(b"hdlr", 0, bytes(4), b"pict", bytes(13)),
+            full_box(b"pitm", 0, struct.pack(">H", 2)),
+            full_box(b"iloc", 1, b"\x44\0", struct.pack(">H", 2), places),
+            full_box(b"iinf", 0, struct.pack(">H", 2), *kinds),
+            full_box(b"iref", 0, box(b"dimg", parts)),
+            box(b"iprp", box(b"ipco", coded, *sizes, depth), full_box(b"ipma", 0, use)),
+            box(b"idat", grid),
+        )  # fmt: skip
+        head = box(b"ftyp", b"avif", bytes(4), b"avifmif1miaf") + meta
+        return head + box(b"mdat", data) if offset else bytes(len(head) + 8)
+
+    return file(len(file(0)))
+
+
+def states_less(side: int) -> bytes:
+    """An AVIF whose stream codes a larger picture than its container says."""
+    whole = saved("AVIF", side, grain=False, quality=60, speed=10)
+    return whole.replace(struct.pack(">II", side, side), struct.pack(">II", 64, 64))
+
+
 CASES: dict[str, Callable[[], bytes]] = {
     "JPEG, grain": lambda: saved("JPEG", quality=98),
     "JPEG, progressive, grain": lambda: saved("JPEG", quality=98, progressive=True),
     "JPEG, 90 scans": lambda: with_scans(90),
+    "JPEG, colour, 90 scans": lambda: with_dc_scans(90),
     "JPEG, 20 MB of empty segments": lambda: jpeg_segments(segment(0xEB, b""), 20 * MB),
     "JPEG, 5 MB of small EXIF": lambda: jpeg_segments(segment(0xE1, b"Exif\0\0"), 5 * MB),
     "JPEG, 200 MB of EXIF": lambda: jpeg_segments(
@@ -131,6 +197,8 @@ CASES: dict[str, Callable[[], bytes]] = {
     "WebP, lossless, grain": lambda: saved("WEBP", lossless=True, quality=0, method=0),
     "HEIC, 9 MP, grain": lambda: saved("HEIF", 3_000, quality=90),
     "AVIF, 9 MP, grain": lambda: saved("AVIF", 3_000, quality=90, speed=10),
+    "AVIF, a tile 361 times": lambda: one_tile(512, 19),
+    "AVIF, 100 MP where 64 x 64 are stated": lambda: states_less(SIDE),
     "JPEG XL, 9 MP, grain": lambda: saved("JXL", 3_000, quality=90, effort=1),
     "JPEG XL, 9 MP, lossless": lambda: saved("JXL", 3_000, lossless=True, effort=1),
 }

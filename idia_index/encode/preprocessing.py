@@ -87,7 +87,10 @@ class Preprocessing:
         size = config["size"]
         height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[-1]))
         # open_clip takes "random" for training and bicubic in its place for inference.
-        bilinear = config.get("interpolation") == "bilinear"
+        interpolation = config.get("interpolation") or "bicubic"
+        if interpolation not in (*_FILTERS, "random"):
+            raise ValueError(f"interpolation {interpolation!r}")
+        bilinear = interpolation == "bilinear"
         return cls(
             height=height,
             width=width,

@@ -5,6 +5,7 @@ Pure: looks at the file system to tell paths from tags, and at nothing else.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -17,6 +18,8 @@ FOLDER_PREFIX = "local-dir:"
 CHECKPOINT_SUFFIXES = frozenset(
     {".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".npz", ".npy", ".onnx", ".pkl"}
 )
+# How other programs say that a model is on a hub.
+_OTHER_HUB = re.compile(r"(?:hf|hf_hub|hfhub|hub|huggingface|timm|open_clip)(?::/*)(?=\w)", re.I)
 FORMS = (
     "ARCH/PRETRAINED (ViT-B-32-quickgelu/laion400m_e32), ARCH/CHECKPOINT-FILE, "
     f"{HUB_PREFIX}ORG/NAME, {FOLDER_PREFIX}FOLDER or the folder of an export"
@@ -73,8 +76,11 @@ def parse_spec(text: str) -> ModelSpec:
     Raises:
         InputError: no SPEC, or a checkpoint or folder that does not exist.
     """
-    if not text.strip() or "\0" in text:
+    text = text.strip()
+    if not text or "\0" in text:
         raise ModelError(f"model {shown(text, 300)} is not a model; write {FORMS}")
+    if found := _OTHER_HUB.match(text):
+        raise ModelError(f"{shown(text, 300)}: write {HUB_PREFIX}{text[found.end() :]}")
     if text.startswith(HUB_PREFIX):
         return _hub(text)
     if text.startswith(FOLDER_PREFIX):
@@ -115,10 +121,15 @@ def is_export(path: Path) -> bool:
 
 
 def _hub(text: str) -> ModelSpec:
-    source = text.removeprefix(HUB_PREFIX)
+    source = text.removeprefix(HUB_PREFIX).rstrip("/")
     organisation, _, name = source.partition("/")
     if not organisation or not name or "/" in name or ".." in source:
         raise ModelError(f"{shown(text, 300)} names no repository; write {HUB_PREFIX}ORG/NAME")
+    if "@" in name:
+        raise ModelError(
+            f"{shown(text, 300)}: revisions are not read; download that one, and write "
+            f"{FOLDER_PREFIX}FOLDER"
+        )
     return ModelSpec(SpecKind.HUB, "", source)
 
 

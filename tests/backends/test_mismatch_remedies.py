@@ -60,6 +60,42 @@ CAUSES: dict[str, tuple[Callable[[State], State], str]] = {
         lambda s: {**s, "visual.proj.lora_A.weight": torch.zeros(2, 2)},
         "merge_and_unload()",
     ),
+    "an adapter by other code": (
+        lambda s: {**s, "transformer.resblocks.0.attn.q_proj.w_lora_A": torch.zeros(2, 2)},
+        "merge it into its base model with the code that made it",
+    ),
+    "a part of a DeepSpeed run": (
+        lambda s: {"module": dict.fromkeys(s, torch.zeros(0))},
+        "put the parts together with the zero_to_fp32.py beside them",
+    ),
+    "an optimizer's part": (
+        lambda s: {"optimizer_state_dict": {"fp32_flat_groups": [torch.zeros(9)]}},
+        "name the file of the model's weights",
+    ),
+    "FSDP's row": (
+        lambda s: {"_fsdp_wrapped_module._flat_param": torch.zeros(9)},
+        "save them again as a full state_dict",
+    ),
+    "MobileCLIP's own names": (
+        lambda s: {"image_encoder.model.patch_embed.0.rbr_conv.0.conv.weight": torch.zeros(2)},
+        "has the names of Apple's MobileCLIP, not open_clip's; name the published model",
+    ),
+    "EVA's own names": (
+        lambda s: {**s, "visual.blocks.0.attn.q_proj.weight": torch.zeros(2)},
+        "has the names of EVA-CLIP's own code, not open_clip's",
+    ),
+    "quantized to 8 bits": (
+        lambda s: {**s, "visual.proj": s["visual.proj"].to(torch.int8)},
+        "quantized weights are not read; name the file of the original ones",
+    ),
+    "quantized by HQQ": (
+        lambda s: {**s, "visual.W_q": torch.zeros(2)},
+        "name the file of the original ones",
+    ),
+    "NumPy's arrays": (
+        lambda s: {name: value.numpy() for name, value in s.items()},
+        "is a NumPy array, not a tensor; save the model's state_dict",
+    ),
     "transformers' names": (
         lambda s: {"text_model.embeddings.position_embedding.weight": torch.zeros(2, 2)},
         "put its config.json beside it and write local-dir:FOLDER",
@@ -134,6 +170,20 @@ def test_one_file_of_several(model: Any, tmp_path: Path) -> None:
             (tmp_path / "model.safetensors.index.json").write_text("{}")
         with pytest.raises(InputError, match=words):
             check_fit(model, read_checkpoint(path), "tiny")
+
+
+def test_a_configuration_of_another_model_beside_the_weights(model: Any, tmp_path: Path) -> None:
+    state = {**model.state_dict(), "token_embedding.weight": torch.zeros(50, 32)}
+    save_file(state, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"config\.json beside it describes another model"):
+        check_fit(model, read_checkpoint(tmp_path / "model.safetensors"), "tiny")
+
+
+def test_an_onnx_graph_is_no_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"\x08\x07\x12\x04")
+    with pytest.raises(InputError, match="an ONNX graph; name the PyTorch or safetensors file"):
+        read_checkpoint(tmp_path / "m.onnx")
 
 
 NO_CHECKPOINTS: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -268,6 +318,20 @@ def _folder(kind: str, folder: Path) -> None:
             (folder / name / "config.json").write_text("{}")
     elif kind == "NaFlex":
         (folder / "config.json").write_text('{"model_type": "siglip2"}')
+    elif kind in ("quantized", "one tower", "MetaCLIP 2"):
+        data = {
+            "quantized": {"model_type": "clip", "quantization_config": {"bits": 4}},
+            "one tower": {"model_type": "clip_vision_model"},
+            "MetaCLIP 2": {"model_type": "metaclip_2"},
+        }[kind]
+        (folder / "config.json").write_text(json.dumps(data))
+    elif kind == "DeepSpeed":
+        (folder / "zero_to_fp32.py").touch()
+    elif kind in ("bare configuration", "a word for a switch"):
+        made = helper.config(quick_gelu="false")
+        data = made if kind == "bare configuration" else {"model_cfg": made}
+        (folder / "open_clip_config.json").write_text(json.dumps(data))
+        (folder / "open_clip_model.safetensors").touch()
     elif kind == "shards without index":
         (folder / "open_clip_config.json").write_text(
             json.dumps({"model_cfg": helper.config(), "preprocess_cfg": {}})
@@ -279,11 +343,18 @@ def _folder(kind: str, folder: Path) -> None:
             json.dumps({"model_cfg": helper.config(), "preprocess_cfg": {}})
         )
         (folder / "tf_model.h5").touch()
-    elif kind in ("Flax", "parts"):
+    elif kind in ("Flax", "parts", "OpenVINO"):
         (folder / "config.json").write_text(
             '{"model_type": "clip", "text_config": {}, "vision_config": {}, "projection_dim": 8}'
         )
-        (folder / {"Flax": "flax_model.msgpack", "parts": "__0_0.distcp"}[kind]).touch()
+        (
+            folder
+            / {
+                "Flax": "flax_model.msgpack",
+                "parts": "__0_0.distcp",
+                "OpenVINO": "openvino_model.bin",
+            }[kind]
+        ).touch()
 
 
 @pytest.mark.parametrize(
@@ -301,6 +372,13 @@ def _folder(kind: str, folder: Path) -> None:
         ),
         ("Flax", "from_pretrained(FOLDER, from_flax=True).save_pretrained(OUT)"),
         ("parts", "dcp_to_torch FOLDER OUT.pt"),
+        ("OpenVINO", "only openvino_model.bin; take the model's PyTorch or safetensors file"),
+        ("quantized", "its weights are quantized, which are not read; name the folder of the"),
+        ("one tower", "it is one tower alone; name the folder of the whole model"),
+        ("MetaCLIP 2", "take the same model from open_clip, ARCH/TAG"),
+        ("DeepSpeed", "put them together with its zero_to_fp32.py"),
+        ("bare configuration", "is a model_cfg alone; put it under that key"),
+        ("a word for a switch", "quick_gelu is 'false'; write true or false"),
         ("empty", "name the folder of a model"),
     ],
 )
@@ -320,6 +398,7 @@ def test_folders_without_a_model_that_is_read(kind: str, words: str, tmp_path: P
         ("hf-hub:acme/none", "not in the local cache"),
         ("ViT-B-32/laion2b_s34b_b79k", "not in the local cache"),
         ("ViT-B-33/laion2b_s34b_b79k", "close to it: ViT-B-32"),
+        ("ViT-B/32", "write ViT-B-32-quickgelu/openai for OpenAI's weights"),
         ("ViT-B-32-quickgelu/laion2b_s34b_b79k", "ViT-B-32 has it"),
     ],
 )

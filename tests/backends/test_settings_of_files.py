@@ -130,6 +130,10 @@ def test_what_is_stated_is_computed_and_no_longer_assumed(run: Path) -> None:
         ({"preprocess": "none"}, "there are: openai, inception, imagenet"),
         ({"preprocess": {"mean": [1, 2, 3]}}, "does not state std"),
         ({"preprocess": {**NAMED["openai"], "crop": 3}}, "'crop' is not understood"),
+        (
+            {"preprocess": {**NAMED["openai"], "interpolation": "lanczos"}},
+            "interpolation 'lanczos'",
+        ),
         ({"activation": "relu"}, "there are: gelu, quick_gelu"),
         ({"weights": "best"}, "there are: raw, ema"),
         ({"weights": "ema"}, "holds no moving average"),

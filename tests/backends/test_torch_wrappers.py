@@ -239,6 +239,14 @@ def test_any_one_prefix_is_taken_off(prefix: str, model: Any, tmp_path: Path) ->
     assert all(torch.equal(fitting.weights[name], own[name]) for name in own)
 
 
+def test_the_numbers_that_openai_keeps_beside_weights_are_none(model: Any, tmp_path: Path) -> None:
+    own = dict(model.state_dict())
+    numbers = {"input_resolution": 32, "context_length": 77, "vocab_size": 49408}
+    beside = {name: torch.tensor(value) for name, value in numbers.items()}
+    fitting = _fit({**own, **beside, "attn_mask": torch.ones(77, 77)}, model, tmp_path)
+    assert fitting.weights.keys() == own.keys()
+
+
 @pytest.mark.parametrize(
     "head", ["classifier.weight", "head.0.bias", "fc.weight", "image_queue", "loss.logits.w"]
 )

@@ -122,6 +122,22 @@ def test_what_is_plain_is_read(change: dict[str, Any], tmp_path: Path) -> None:
         assert _mine(tmp_path, family) is not None
 
 
+@pytest.mark.parametrize(
+    ("change", "read"),
+    [
+        ({"data_format": "channels_first", "device": None, "disable_grouping": None}, True),
+        ({"do_thumbnail": False, "use_square_size": False}, True),
+        ({"antialias": False}, False),
+        ({"data_format": "channels_last"}, False),
+    ],
+)
+def test_what_the_fast_processors_save(change: dict[str, Any], read: bool, tmp_path: Path) -> None:
+    _processor("clip", {}).save_pretrained(tmp_path)
+    path = tmp_path / "preprocessor_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}), encoding="utf-8-sig")
+    assert (_mine(tmp_path, "clip") is not None) == read
+
+
 def test_two_files_that_differ_are_refused(tmp_path: Path) -> None:
     _processor("clip", {}).save_pretrained(tmp_path)
     data = json.loads((tmp_path / "preprocessor_config.json").read_text())

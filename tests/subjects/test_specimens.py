@@ -247,6 +247,9 @@ def test_a_photo_that_is_still_in_the_cloud_is_told(tmp_path: Path) -> None:
             "write hf-hub:openai/clip",
         ),
         ("https://example.org/w.pt", "is an address; download the weights"),
+        ("hf:openai/clip-vit-base-patch32", "write hf-hub:openai/clip-vit-base-patch32"),
+        ("hf://openai/clip-vit-base-patch32", "write hf-hub:openai/clip-vit-base-patch32"),
+        ("hf-hub:openai/clip-vit-base-patch32@main", "revisions are not read; download that one"),
         ("/nowhere/model.pt", "no such file or folder"),
         ("~/nowhere.pt", "no such file or folder"),
         ("./nowhere.pt", "no such file or folder"),
@@ -255,6 +258,11 @@ def test_a_photo_that_is_still_in_the_cloud_is_told(tmp_path: Path) -> None:
 def test_models_that_are_none(spec: str, told: str) -> None:
     with pytest.raises(ModelError, match=told):
         parse_spec(spec)
+
+
+def test_spaces_and_slashes_around_a_model_are_none_of_it() -> None:
+    assert parse_spec(" ViT-B-32/openai ") == parse_spec("ViT-B-32/openai")
+    assert parse_spec("hf-hub:openai/clip/") == parse_spec("hf-hub:openai/clip")
 
 
 def test_an_index_is_no_model(tmp_path: Path) -> None:
