@@ -141,14 +141,11 @@ def check_reader(kind: Kind, name: str) -> None:
 def open_plain(file: BinaryIO, kind: Kind) -> Image.Image:
     """The image of a file of a kind that has a reader, its pixels not decoded yet.
 
-    JPEG XL is the exception: its reader decodes as it opens.
+    Not of JPEG XL, whose reader decodes as it opens: see `jxl_process`.
     """
     if kind.format == "HEIF":
         # Not registered with Pillow: what else the program opens is none of our business.
         plugin = import_module("pillow_heif.as_plugin")
         opened: Image.Image = plugin.HeifImageFile(file)
         return opened
-    if kind.format == "JXL":
-        import_module("pillow_jxl")
-        return Image.open(file, formats=("JXL",))
     return Image.open(file, formats=FORMATS)

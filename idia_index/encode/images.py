@@ -17,8 +17,9 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from idia_index.encode.containers import heif_pixels, jxl_header
-from idia_index.encode.formats import HEAD, PREVIEW, RAW, Kind, check_reader, kind_of, open_plain
+from idia_index.encode.formats import HEAD, PREVIEW, RAW, check_reader, kind_of, open_plain
 from idia_index.encode.image_bytes import ImageBytes
+from idia_index.encode.jxl_process import decoded
 from idia_index.encode.patience import check_patience, metered
 from idia_index.errors import InputError
 from idia_index.support.files import open_regular, sha256_of
@@ -147,7 +148,7 @@ def _opened(file: BinaryIO, name: str, admit: Callable[[int], None] | None) -> I
     check_patience(file, kind, name)
     file = metered(file, name)
     if kind.format == "JXL":  # decoded as it is opened
-        return _opened_jxl(file, name, admit, kind)
+        return _opened_jxl(file, name, admit)
     if kind.format in ("HEIF", "AVIF"):
         _check_pixels(heif_pixels(file.read()), name)
         file.seek(0)
@@ -160,21 +161,19 @@ def _opened(file: BinaryIO, name: str, admit: Callable[[int], None] | None) -> I
     return opened
 
 
-def _opened_jxl(
-    file: BinaryIO, name: str, admit: Callable[[int], None] | None, kind: Kind
-) -> Image.Image:
-    header = jxl_header(file.read())
-    file.seek(0)
+def _opened_jxl(file: BinaryIO, name: str, admit: Callable[[int], None] | None) -> Image.Image:
+    data = file.read()
+    header = jxl_header(data)
     if header is None:
         raise InputError(f"{name}: cannot be decoded (a JPEG XL without a picture); {_REPLACE}")
     pixels = header.width * header.height
     _check_pixels(pixels, name, f" ({header.width} x {header.height})")
     if admit is not None:
         admit(8 * pixels)
-    opened = open_plain(file, kind)
+    opened, is_jpeg = decoded(data, name)
     if opened.width * opened.height > pixels:
         raise InputError(f"{name}: cannot be decoded (its sizes contradict each other); {_REPLACE}")
-    if header.orientation != 1 and not getattr(opened, "jpeg", False):
+    if header.orientation != 1 and not is_jpeg:
         opened.info.pop("exif", None)  # says the same again, and the reader has turned it
     return opened
 

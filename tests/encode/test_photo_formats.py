@@ -25,6 +25,8 @@ FORMATS: dict[str, dict[str, Any]] = {
     "AVIF": {"quality": 100, "subsampling": "4:4:4"},
     "JXL": {"lossless": True},
 }
+# JPEG XL is decoded in a process.
+KINDS = [pytest.param(kind, marks=[pytest.mark.process] * (kind == "JXL")) for kind in FORMATS]
 NEEDED = {"HEIF": "pillow_heif", "JXL": "pillow_jxl", "AVIF": None}
 LOSSLESS = {"HEIF": 0, "JXL": 0, "AVIF": 4}  # levels that a decoder may differ by
 
@@ -51,7 +53,7 @@ def picture(width: int = 64, height: int = 48) -> Image.Image:
     return Image.fromarray(pixels.astype(np.uint8))
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_known_pixels_give_the_embedding_of_the_png(tmp_path: Path, kind: str) -> None:
     image = picture()
     image.save(tmp_path / "a.png")
@@ -67,7 +69,7 @@ def test_known_pixels_give_the_embedding_of_the_png(tmp_path: Path, kind: str) -
     assert ours @ png > (0.9999 if LOSSLESS[kind] else 1 - 1e-6)
 
 
-@pytest.mark.parametrize("kind", [*FORMATS, "JPEG", "PNG", "WEBP", "TIFF", "MPO"])
+@pytest.mark.parametrize("kind", [*KINDS, "JPEG", "PNG", "WEBP", "TIFF", "MPO"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_format_is_turned_upright_once(tmp_path: Path, kind: str, orientation: int) -> None:
     exif = Image.Exif()
@@ -82,6 +84,7 @@ def test_every_format_is_turned_upright_once(tmp_path: Path, kind: str, orientat
     assert np.abs(found - expected).mean() < 6  # a wrong turn is off by 60 and more
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_jpeg_repacked_as_jpeg_xl_is_turned_once(tmp_path: Path, orientation: int) -> None:
     """Its codestream states the orientation, and its EXIF states it again."""
@@ -97,7 +100,7 @@ def test_a_jpeg_repacked_as_jpeg_xl_is_turned_once(tmp_path: Path, orientation: 
     assert ours.shape == jpeg.shape and np.abs(ours - jpeg).max() <= 4
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_sizes_are_refused_before_pixels_are_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -153,6 +156,20 @@ def test_a_jpeg_xl_states_its_size_first(size: tuple[int, int]) -> None:
     assert header is not None and (header.width, header.height) == size
     for cut in range(0, 40):
         jxl_header(data[:cut])
+
+
+@pytest.mark.process
+def test_a_jpeg_xl_that_takes_too_long_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jxl").write_bytes(saved(picture(), "JXL"))
+    with monkeypatch.context() as changed:
+        changed.setattr("idia_index.encode.jxl_process.PATIENCE", 1e-5)
+        with pytest.raises(InputError, match=r"a\.jxl: a JPEG XL that takes more than 60 s"):
+            load_image(tmp_path / "a.jxl")
+    (tmp_path / "b.jxl").write_bytes((tmp_path / "a.jxl").read_bytes()[:60])
+    with pytest.raises(InputError, match=r"b\.jxl: cannot be decoded \("):
+        load_image(tmp_path / "b.jxl")
 
 
 @pytest.mark.parametrize(("kind", "told"), [("HEIF", "HEIC"), ("JXL", "JPEG XL")])
