@@ -102,7 +102,7 @@ def open_model(
     return OpenModel(given, index, backend, {grid.names[i]: told for i, told in unread.items()})
 
 
-def with_same_names(models: Sequence[OpenModel]) -> tuple[list[OpenModel], tuple[str, ...]]:
+def with_same_names(models: Sequence[OpenModel]) -> tuple[list[OpenModel], dict[str, str]]:
     """The models with those candidates that all can read, and why the others are left out.
 
     Raises:
@@ -118,7 +118,7 @@ def with_same_names(models: Sequence[OpenModel]) -> tuple[list[OpenModel], tuple
             model.index.close()
             model = replace(model, index=remove_names(model.index.path, make_names(gone)).index)
         found.append(model)
-    return found, tuple(f"left out: {told}" for told in unread.values())
+    return found, unread
 
 
 def check_different(models: Sequence[OpenModel]) -> None:

@@ -48,7 +48,14 @@ from idia_index.report.comparison_page import comparison_html
 from idia_index.report.comparison_text import comparison_notes
 from idia_index.report.subject_result import SkippedPerson
 from idia_index.subjects.listed import listed_people
-from idia_index.subjects.records import NON_MEMBER, Identity, Subject, skipped_people
+from idia_index.subjects.records import (
+    NON_MEMBER,
+    Identity,
+    SkippedSubject,
+    Subject,
+    SubjectList,
+    skipped_people,
+)
 from idia_index.support.text import json_text, shown, shown_path
 from idia_index.types import Int64
 
@@ -160,12 +167,21 @@ def compare(
             place = Path(folder) / str(number)
             models.append(open_model(given, grid, place, asked.device, progress))
             check_different(models)
-        models, left_out = with_same_names(models)
+        models, unread = with_same_names(models)
+        groups = [g for g, who in zip(groups, subjects, strict=True) if who.name not in unread]
+        subjects = _without(subjects, unread)
         evidence = [_measured(model, subjects, asked, progress) for model in models]
         for model in models:
             model.index.close()
     made = _document(asked, models, evidence, (subjects, groups), grid)
-    return replace(made, notes=(*made.notes, *left_out))
+    return replace(made, notes=(*made.notes, *(f"left out: {told}" for told in unread.values())))
+
+
+def _without(subjects: Sequence[Subject], unread: Mapping[str, str]) -> SubjectList:
+    """The subjects without those whose name a model cannot read, who are listed."""
+    gone = [SkippedSubject(s.name, unread[s.name]) for s in subjects if s.name in unread]
+    kept = tuple(s for s in subjects if s.name not in unread)
+    return SubjectList(kept, (*skipped_people(subjects), *gone))
 
 
 def write_comparison(result: Comparison, folder: Path) -> None:

@@ -91,6 +91,7 @@ def test_a_list_of_nothing_else_is_an_error(
     assert "shorten the name" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_comparison_goes_on_without_a_name_that_one_of_two_models_cannot_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,7 +100,6 @@ def test_a_comparison_goes_on_without_a_name_that_one_of_two_models_cannot_read(
         cfg = helper.config({"context_length": length})
         helper.save_folder(tmp_path / str(number), cfg, helper.build(cfg, number))
         models.append(f"local-dir:{tmp_path / str(number)}")
-    (tmp_path / "t.txt").write_text("a photo of {0}\n")
     between = "Ann " + "Bo " * 20 + "Lee"  # which the first model can read
     names = [*NAMES[:3], between, "Eve Low"]
     (tmp_path / "n.txt").write_text("\n".join(names))
@@ -109,14 +109,8 @@ def test_a_comparison_goes_on_without_a_name_that_one_of_two_models_cannot_read(
     assert run(*arguments) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["candidates"] == 3
-    assert {"line 2", "line 4"} <= {
-        note.partition(": '")[0].rpartition(", ")[2]
-        for note in result["notes"]
-        if note.startswith("left out")
-    }
+    told = " ".join(note for note in result["notes"] if note.startswith("left out"))
+    assert "line 2: " in told and "line 4: " in told
     assert [each["name"] for each in result["people"]] == ["Jane Doe", "John Roe"]
     assert [each["name"] for each in result["skipped"]] == [between]
-    for arguments in (
-        ("compare", *models, tmp_path / "p", "--names", tmp_path / "n.txt", "--strict"),
-    ):
-        assert run(*arguments) == 2
+    assert run(*arguments, "--strict") == 2
