@@ -79,19 +79,18 @@ def changes(
 
 
 def show_canaries(audits: int) -> None:
-    print("| canaries | mechanism | epsilon | above it | mean bound | mu | above it | mean bound |")
-    print("|---|---|---|---|---|---|---|---|")
+    """A bound of mu is shown as the epsilon of noise at `DELTA` too, where noise is Gaussian."""
+    print("| canaries | mechanism | epsilon | above | mean bound | mu | above | mean bound | its |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for number in (50, 100, 400, 2000):
         for mechanism, strength in MECHANISMS:
-            found, true = (
-                bounds(audits, number, mechanism, strength),
-                true_values(mechanism, strength),
-            )
-            cells = [
-                f"{true[i]:.2f} | {(found[:, i] > true[i]).mean():.1%} | {found[:, i].mean():.2f}"
-                for i in range(2)
-            ]
-            print(f"| {number:,} | {mechanism} | {cells[0]} | {cells[1]} |", flush=True)
+            found = bounds(audits, number, mechanism, strength)
+            true, mean = true_values(mechanism, strength), found.mean(axis=0)
+            above = (found > true).mean(axis=0)
+            cells = [f"{true[i]:.2f} | {above[i]:.1%} | {mean[i]:.2f}" for i in range(2)]
+            noise = gaussian_epsilon(mean[1], DELTA) if mechanism == "gaussian" else None
+            its = "-" if noise is None else f"{noise:.2f}"
+            print(f"| {number:,} | {mechanism} {strength:g} | {' | '.join(cells)} | {its} |")
 
 
 def show_changes(audits: int) -> None:
