@@ -12,8 +12,8 @@
     python benchmarks/study/train_canaries.py retrained --out work/
     python benchmarks/study/train_canaries.py ascent --out work/
     python benchmarks/study/train_canaries.py wrong-names --out work/
-    python benchmarks/study/train_canaries.py many-names --out work/
-    for m in with retrained ascent wrong-names many-names; do idia-index build work/$m.idia \
+    python benchmarks/study/train_canaries.py both-ways --out work/
+    for m in with retrained ascent wrong-names both-ways; do idia-index build work/$m.idia \
         --model local-dir:work/$m/model --names work/names.txt --sample-names 600; done
     idia-index compare work/with.idia work/ascent.idia work/subjects.csv \
         --forget work/forget.txt --reference work/retrained.idia
@@ -26,10 +26,11 @@ trained, so that a canary that was left out is not told by a token that the mode
 Training goes on from the controlled study's model, on the canaries' pairs and a part of the
 study's own. `retrained` is `with` without the pairs of 24 canaries, in another order. `ascent`
 climbs the loss on these pairs from `with` on (gradient ascent); `wrong-names` trains on from
-`with`, their portraits under names of canaries that were left out (relabelling), and `many-names`
-does so for longer, with each portrait under six names, a pair each. `--seed` changes the order and
-the fresh rows. `--noise` clips the gradient of each 16 pairs to length 1 and adds Gaussian noise to
-their sum. A training resumes.
+`with`, their portraits under names of canaries that were left out (relabelling). `both-ways` does
+so for longer, each portrait under five such names, and gives each caption to four portraits of the
+study, so that the names have other faces. `--seed` changes the order and the fresh rows. `--noise`
+clips the gradient of each 16 pairs to length 1 and adds Gaussian noise to their sum. A training
+resumes.
 """
 
 from __future__ import annotations
@@ -62,11 +63,11 @@ FORGOTTEN = {5: 8, 10: 8, 25: 8}  # canaries to forget, by training images
 TRAINED = Recipe(steps=200, batch=128, rate=5e-4, warm_up=20, save_every=50)
 # A model that has been trained already is changed gently.
 RELABELLED = Recipe(steps=60, batch=128, rate=3e-4, warm_up=5, save_every=30)
-MANY_NAMES = Recipe(steps=120, batch=128, rate=5e-4, warm_up=5, save_every=30)
-OTHER_NAMES = 6
+BOTH_WAYS = Recipe(steps=120, batch=128, rate=5e-4, warm_up=5, save_every=30)
+TURNS = 4  # more wrong names of a portrait, and wrong portraits of a caption
 CLIPPED = 16  # pairs whose gradient is clipped together
 ASCENT = Recipe(steps=8, batch=128, rate=1e-4, warm_up=0, save_every=8)
-RECIPES = {"ascent": ASCENT, "wrong-names": RELABELLED, "many-names": MANY_NAMES}  # from `with` on
+RECIPES = {"ascent": ASCENT, "wrong-names": RELABELLED, "both-ways": BOTH_WAYS}  # from `with` on
 
 
 @dataclass(frozen=True)
@@ -203,16 +204,19 @@ def training_pairs(what: str, folder: Path) -> Pairs:
         return study_pairs()
     pairs, forget = canary_pairs(folder), forgotten(folder)
     gone = [any(c.name in caption for c in forget) for caption in pairs.captions]
+    theirs = pairs.only(gone)
     if what == "ascent":
-        return pairs.only(gone)
+        return theirs
     if what == "retrained":
         pairs = pairs.only([not each for each in gone])
-    if what in ("wrong-names", "many-names"):
-        theirs = pairs.only(gone)
+    if what in ("wrong-names", "both-ways"):
         pairs = relabelled(pairs, forget, folder, 0)
-        for turn in range(1, OTHER_NAMES if what == "many-names" else 1):
-            pairs += relabelled(theirs, forget, folder, turn)
-    return pairs + study_pairs()
+    others = study_pairs()
+    for turn in range(TURNS if what == "both-ways" else 0):
+        pairs += relabelled(theirs, forget, folder, turn + 1)
+        strangers = shuffled(generator("population", SHIPPED_SEED, 90 + turn), OTHERS)
+        pairs += Pairs(others.images[strangers[: len(theirs.captions)]], theirs.captions)
+    return pairs + others
 
 
 def make_run(what: str, seed: int, noise: float | None, out: Path) -> Mixed:
