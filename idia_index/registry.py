@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
 from typing import Any
 
 from idia_index.encode.backend import Backend
@@ -21,9 +24,17 @@ FACES = "idia_index.faces"
 ENGINES = "idia_index.engines"
 
 
-def available(group: str) -> dict[str, EntryPoint]:
-    """The plugins of a group by name, sorted; none of them is imported."""
-    return {point.name: point for point in sorted(entry_points(group=group), key=lambda p: p.name)}
+_installed = cache(entry_points)  # read from disk, a file of every installed package
+
+
+@cache
+def available(group: str) -> Mapping[str, EntryPoint]:
+    """The plugins of a group by name, sorted; none of them is imported.
+
+    What is installed while the process runs is not seen.
+    """
+    points = sorted(_installed().select(group=group), key=lambda point: point.name)
+    return MappingProxyType({point.name: point for point in points})
 
 
 _WHAT = {

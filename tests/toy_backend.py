@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -15,6 +16,7 @@ from idia_index.types import Fingerprint, Float32
 DIM = 16
 
 
+@cache
 def word_vector(word: str) -> Float32:
     seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little")
     return np.random.default_rng(seed).standard_normal(DIM).astype(np.float32)
