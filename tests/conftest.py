@@ -80,6 +80,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
+@pytest.fixture(autouse=True)
+def _unrendered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rendering is what a page takes longest for; it is left to the tests of pages."""
+    matplotlib = sys.modules.get("matplotlib.figure")
+    if matplotlib and request.path.parent.name not in ("report", "serve"):
+        monkeypatch.setattr(matplotlib.Figure, "savefig", lambda _, out, **__: out.write("<svg/>"))
+
+
 @pytest.fixture
 def toy() -> ToyBackend:
     return ToyBackend(model="toy")

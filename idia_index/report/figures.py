@@ -48,7 +48,8 @@ def check_matplotlib() -> None:
 
 
 @contextmanager
-def _axes(width: float, height: float, panels: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
+def new_axes(width: float, height: float, panels: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure of a size in inches and its panels, side by side, in the style of all figures."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure as NewFigure
 
@@ -58,14 +59,16 @@ def _axes(width: float, height: float, panels: int = 1) -> Iterator[tuple[Figure
         yield figure, axes
 
 
-def _uri(figure: Figure) -> str:
+def as_uri(figure: Figure) -> str:
+    """The figure, rendered, as a data URI of an SVG."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     encoded = base64.b64encode(out.getvalue().encode("utf-8")).decode("ascii")
     return f"data:image/svg+xml;base64,{encoded}"
 
 
-def _percent_axis(axes: Axes, which: str = "y") -> None:
+def percent_axis(axes: Axes, which: str = "y") -> None:
+    """Labels an axis in percent."""
     from matplotlib.ticker import PercentFormatter
 
     axis = axes.yaxis if which == "y" else axes.xaxis
@@ -76,7 +79,7 @@ def rates_by_images(curves: Curves) -> str:
     """Figure 4: TPR, FPR and accuracy against the number of attack images, mean and band."""
     from matplotlib.ticker import MaxNLocator
 
-    with _axes(4.8, 3.4) as (figure, (axes,)):
+    with new_axes(4.8, 3.4) as (figure, (axes,)):
         lines = (
             (curves.tpr, _("true positives"), BLUE, "-", "o"),
             (curves.accuracy, _("accuracy"), GREEN, "--", "^"),
@@ -96,14 +99,14 @@ def rates_by_images(curves: Curves) -> str:
             xlabel=_("attack images per person"), ylabel=_("share of people"), ylim=(-0.02, 1.02)
         )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _percent_axis(axes)
+        percent_axis(axes)
         figure.legend(loc="outside upper center", ncols=3, fontsize=9)
-        return _uri(figure)
+        return as_uri(figure)
 
 
 def rates_by_bin(bins: Sequence[BinRates]) -> str:
     """Figure 5: TPR by training frequency with all attack images."""
-    with _axes(4.8, 3.4) as (figure, (axes,)):
+    with new_axes(4.8, 3.4) as (figure, (axes,)):
         places = list(range(len(bins)))
         means = [entry.tpr.mean[-1] for entry in bins]
         low = [m - min(m, e.tpr.ci95_low[-1]) for m, e in zip(means, bins, strict=True)]
@@ -117,8 +120,8 @@ def rates_by_bin(bins: Sequence[BinRates]) -> str:
             xlabel=_("training images with the name"), ylabel=_("members found"), ylim=(0, 1.02)
         )
         axes.grid(visible=False, axis="x")
-        _percent_axis(axes)
-        return _uri(figure)
+        percent_axis(axes)
+        return as_uri(figure)
 
 
 def _map(axes: Axes, rows: Sequence[Sequence[float]], columns: Sequence[object],
@@ -136,17 +139,17 @@ def heat_map(bins: Sequence[BinRates], sizes: Sequence[int]) -> str:
     """The heat map: TPR by training frequency and number of attack images."""
     from matplotlib.ticker import PercentFormatter
 
-    with _axes(4.8, 3.4) as (figure, (axes,)):
+    with new_axes(4.8, 3.4) as (figure, (axes,)):
         rows = [entry.tpr.mean for entry in bins]
         image = _map(axes, rows, sizes, [bin_label(entry) for entry in bins], 1.0)
         axes.set(xlabel=_("attack images per person"), ylabel=_("training images with the name"))
         figure.colorbar(image, ax=axes, format=PercentFormatter(1.0), label=_("members found"))
-        return _uri(figure)
+        return as_uri(figure)
 
 
 def roc_curves(roc: Rocs, non_members: int) -> str:
     """ROC on a log scale of FPR, down to what one non-member is worth."""
-    with _axes(4.8, 3.4) as (figure, (axes,)):
+    with new_axes(4.8, 3.4) as (figure, (axes,)):
         least = 0.5 / non_members
         for score, label, colour, dash in (
             (roc.margin, _("margin"), BLUE, "-"),
@@ -162,10 +165,10 @@ def roc_curves(roc: Rocs, non_members: int) -> str:
         axes.plot(grid, grid, ":", color=GREY, label=_("chance"))
         axes.set(xscale="log", xlim=(least, 1), ylim=(0, 1.02))
         axes.set(xlabel=_("false positive rate (log scale)"), ylabel=_("true positive rate"))
-        _percent_axis(axes, "x")
-        _percent_axis(axes)
+        percent_axis(axes, "x")
+        percent_axis(axes)
         figure.legend(loc="outside upper center", ncols=2, fontsize=9)
-        return _uri(figure)
+        return as_uri(figure)
 
 
 def sensitivity_surface(
@@ -175,17 +178,17 @@ def sensitivity_surface(
     from matplotlib.ticker import PercentFormatter
 
     top = max(max(row) for row in rows) or 1.0
-    with _axes(4.8, 3.2) as (figure, (axes,)):
+    with new_axes(4.8, 3.2) as (figure, (axes,)):
         image = _map(axes, rows, sensitivity.sizes, sensitivity.taus, top)
         axes.set(xlabel=_("attack images per person"), ylabel=_("tau"))
         digits = 0 if top > 0.2 else 1
         figure.colorbar(image, ax=axes, format=PercentFormatter(1.0, digits), label=label)
-        return _uri(figure)
+        return as_uri(figure)
 
 
 def templates_and_pools(sensitivity: Sensitivity) -> str:
     """Rates with fewer templates, and with a smaller pool of candidates."""
-    with _axes(6.4, 3.2, panels=2) as (figure, (left, right)):
+    with new_axes(6.4, 3.2, panels=2) as (figure, (left, right)):
         templates, pools = sensitivity.templates, sensitivity.pools
         for axes, part, places, label in (
             (left, templates, templates.counts, _("templates")),
@@ -199,20 +202,20 @@ def templates_and_pools(sensitivity: Sensitivity) -> str:
                     axes.plot(places, rates, dash, color=colour, marker=marker,
                               markersize=4, label=text)  # fmt: skip
             axes.set(xlabel=label, ylim=(-0.02, 1.02))
-            _percent_axis(axes)
+            percent_axis(axes)
         if len(pools.sizes) > 1:
             right.set_xscale("log")
             right.set_xticks(pools.sizes, [f"{size:,}" for size in pools.sizes])
             right.minorticks_off()
         handles, labels = left.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=9)
-        return _uri(figure)
+        return as_uri(figure)
 
 
 def p_values(groups: Mapping[str, Sequence[float]]) -> str:
     """Histogram of p-values by group; dotted: where all bars are if names mean nothing."""
     colours = (BLUE, "#f2b48a", "white")
-    with _axes(4.8, 3.4) as (figure, (axes,)):
+    with new_axes(4.8, 3.4) as (figure, (axes,)):
         axes.hist(
             list(groups.values()),
             bins=10,
@@ -225,6 +228,6 @@ def p_values(groups: Mapping[str, Sequence[float]]) -> str:
         )
         axes.set(xlabel=_("p-value"), ylabel=_("share of each group"), xlim=(0, 1))
         axes.axhline(0.1, color="black", linestyle=":", linewidth=1)
-        _percent_axis(axes)
+        percent_axis(axes)
         figure.legend(loc="outside upper center", ncols=3, fontsize=9)
-        return _uri(figure)
+        return as_uri(figure)

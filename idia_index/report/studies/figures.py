@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from idia_index.report.figures import BLUE, GREEN, GREY, ORANGE, _axes, _percent_axis, _uri
+from idia_index.report.figures import BLUE, GREEN, GREY, ORANGE, as_uri, new_axes, percent_axis
 from idia_index.report.studies.documents import HistogramBin, ModelResult
 
 FEWEST = 3  # attack images from which the paper's figure 4 shows rates
@@ -25,7 +25,7 @@ def rates_by_images(model: ModelResult) -> str:
     shown = [i for i, size in enumerate(curves.sizes) if size >= FEWEST]
     shown = shown or list(range(len(curves.sizes)))
     sizes = [curves.sizes[i] for i in shown]
-    with _axes(3.6, 3.3) as (figure, (axes,)):
+    with new_axes(3.6, 3.3) as (figure, (axes,)):
         for key, label, colour, dash, marker in _RATES:
             if (curve := getattr(curves, key)) is None:
                 continue
@@ -36,10 +36,10 @@ def rates_by_images(model: ModelResult) -> str:
             axes.fill_between(sizes, low, high, color=colour, alpha=0.25, linewidth=0)
         axes.set(xlabel="attack images per person", ylabel="share of people", ylim=(-0.02, 1.02))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _percent_axis(axes)
+        percent_axis(axes)
         figure.legend(loc="outside upper center", ncols=5, fontsize=7, columnspacing=0.9,
                       handlelength=1.6)  # fmt: skip
-        return _uri(figure)
+        return as_uri(figure)
 
 
 Point = tuple[float, float, float]
@@ -56,7 +56,7 @@ def members_found(
         labels: of the points, in order: bins, or training counts.
         what: the axis of the labels.
     """
-    with _axes(5.4, 3.6) as (figure, (axes,)):
+    with new_axes(5.4, 3.6) as (figure, (axes,)):
         for number, (name, points) in enumerate(lines.items()):
             colour, dash, marker = _LINES[number % len(_LINES)]
             shift = 0.07 * (number - (len(lines) - 1) / 2)
@@ -70,10 +70,10 @@ def members_found(
         if len(labels) > 7:
             axes.tick_params(axis="x", rotation=45)
         axes.set(xlabel=what, ylabel="members found", ylim=(-0.02, 1.02))
-        _percent_axis(axes)
+        percent_axis(axes)
         if any(lines):
             figure.legend(loc="outside upper center", ncols=3, fontsize=9)
-        return _uri(figure)
+        return as_uri(figure)
 
 
 def heat_map(
@@ -82,7 +82,7 @@ def heat_map(
     """TPR by training images, a row, and number of attack images, a column."""
     from matplotlib.ticker import PercentFormatter
 
-    with _axes(3.9, 3.3) as (figure, (axes,)):
+    with new_axes(3.9, 3.3) as (figure, (axes,)):
         image = axes.imshow(rows, aspect="auto", origin="lower", cmap="cividis", vmin=0, vmax=1)
         step = max(1, len(sizes) // 6)
         axes.set_xticks(range(0, len(sizes), step), [str(size) for size in sizes[::step]])
@@ -90,12 +90,12 @@ def heat_map(
         axes.grid(visible=False)
         axes.set(xlabel="attack images per person", ylabel=what)
         figure.colorbar(image, ax=axes, format=PercentFormatter(1.0), label="members found")
-        return _uri(figure)
+        return as_uri(figure)
 
 
 def training_counts(bins: Sequence[HistogramBin]) -> str:
     """How many people have how many training images: in the study, and evaluated here."""
-    with _axes(5.4, 3.2) as (figure, (axes,)):
+    with new_axes(5.4, 3.2) as (figure, (axes,)):
         places: list[Any] = list(range(len(bins)))
         axes.bar(places, [b.people for b in bins], color="white", edgecolor="black",
                  label="in the study")  # fmt: skip
@@ -106,4 +106,4 @@ def training_counts(bins: Sequence[HistogramBin]) -> str:
         axes.set(xlabel="training images", ylabel="people")
         axes.grid(visible=False, axis="x")
         figure.legend(loc="outside upper center", ncols=2, fontsize=9)
-        return _uri(figure)
+        return as_uri(figure)
