@@ -12,16 +12,16 @@ from dataclasses import dataclass
 import pandas as pd
 
 
-def majority(predicted: pd.Series) -> str | None:
-    """The most frequent name; None where several are."""
-    counts = predicted.value_counts()
-    best = counts[counts == counts.max()]
-    return str(best.index[0]) if len(best) == 1 else None
-
-
 def winners(shots: pd.DataFrame, prompts: Sequence[str]) -> pd.DataFrame:
-    """Each person's winner under each prompt: a row a person."""
-    return shots.groupby("person", sort=False)[list(prompts)].agg(majority)
+    """Each person's most frequent name by prompt, a row a person; None where several are."""
+    long = shots.melt("person", list(prompts), "prompt", "name")
+    counts = long.groupby(["person", "prompt", "name"], sort=False).size()
+    both = counts.groupby(level=["person", "prompt"], sort=False)
+    best = counts[counts == both.transform("max")].reset_index("name").name
+    best = best.mask(best.index.duplicated(keep=False)).astype(object)
+    table = best[~best.index.duplicated()].unstack("prompt")
+    table = table.astype(object).where(table.notna(), None)
+    return table.loc[shots.person.unique(), list(prompts)]
 
 
 def correct(table: pd.DataFrame) -> pd.Series:
