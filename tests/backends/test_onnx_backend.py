@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,9 @@ def load(folder: Path, **options: Any) -> OnnxBackend:
     return OnnxBackend(model=str(folder), **{"device": "cpu", **options})
 
 
+loaded = cache(load)  # for examples by the dozen
+
+
 @pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(texts=PROMPTS, nodes=st.integers(1, 200), batch=st.integers(1, 5), threads=st.integers(1, 3))
@@ -64,7 +68,7 @@ def test_any_texts_in_any_packs(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     base = tmp_path_factory.getbasetemp()
-    export = load(tiny_export(base), threads=threads)
+    export = loaded(tiny_export(base), threads=threads)
     export.text_tower.pack_nodes, export.text_tower.pack_batch = nodes, batch
     rows = Backend(export).encode_texts(texts)
     assert rows.shape == (len(texts), DIM) and rows.dtype == np.float32
