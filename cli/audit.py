@@ -107,7 +107,8 @@ def command(
     """Test every person of SUBJECTS, and report.
 
     SUBJECTS is a folder with one folder of images per person (First_Last), or a CSV with the
-    columns name,path[,membership][,training_count][,person_id]; docs/inputs.md has what is read.
+    columns name,path[,membership][,training_count][,person_id], or the s3:// or gs:// address
+    of either; docs/inputs.md has what is read.
 
     Embeddings of the images are kept in INDEX (images.cache) and spare the next run the work; set
     IDIA_INDEX_IMAGE_CACHE=off to keep none.

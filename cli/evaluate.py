@@ -119,8 +119,8 @@ def command(
     """Measure the attack on people whose membership is known, as the paper does, and check it.
 
     SUBJECTS is a folder with one folder of images per person (First_Last), or a CSV with the
-    columns name,path,membership[,training_count]. Without known membership there are p-values
-    and no rates.
+    columns name,path,membership[,training_count], or the s3:// or gs:// address of either. Without
+    known membership there are p-values and no rates.
 
     Embeddings of the images are kept in INDEX (images.cache) and spare the next run the work; set
     IDIA_INDEX_IMAGE_CACHE=off to keep none.

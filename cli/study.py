@@ -37,7 +37,7 @@ from idia_index.pipelines.studies.definition import STUDIES, Study, read_study, 
 from idia_index.pipelines.studies.dry_run import fit_to, write_dry_images
 from idia_index.pipelines.studies.models import ACTIVATIONS, Activation, StudyModel, parse_models
 from idia_index.pipelines.studies.run import Run
-from idia_index.registry import Engine, LabelerPlugin
+from idia_index.registry import Engine, LabelerPlugin, check_here
 from idia_index.support.text import counted
 
 DEMO = StudyModel("demo", "demo", "demo")
@@ -142,16 +142,17 @@ def command(
             dry_run=("models" if models else "demo") if dry_run else None,
             tested_only=tested_only_candidates, strict=strict,
         )  # fmt: skip
-        load: Callable[[StudyModel], Backend | LabelerPlugin] = partial(_with, engine, _demo)
+        load: Callable[[StudyModel], Backend | LabelerPlugin] = _demo
         if labeler is not None:
             check_labels_alone(engine=engine.name if engine.apart else None)
             load = partial(_labeler, most_labels, session)
         elif models:
+            if session != Session():
+                check_here(engine, "a service")
             options = source_options(None, None, None, image_size)
             folders_of = partial(_session_in, session, run)
-            loading = partial(_load, backend, device, activation, options, folders_of)
-            load = partial(_with, engine, loading)
-        results = conduct(run, parsed or [DEMO], load, progress)
+            load = partial(_load, backend, device, activation, options, folders_of)
+        results = conduct(run, parsed or [DEMO], load, progress, engine)
     tell_skipped(each.reason for each in results.skipped)
     if as_json:
         write_json(results)
@@ -184,12 +185,6 @@ def _load(
     return load_model(
         model.spec, backend, device=device, session=session_of(model), **allowed, **options
     )
-
-
-def _with(engine: Engine, load: Callable[[StudyModel], Backend], model: StudyModel) -> Backend:
-    loaded = load(model)
-    loaded.engine = engine
-    return loaded
 
 
 def _labeler(most_labels: int | None, session: Session, model: StudyModel) -> LabelerPlugin:

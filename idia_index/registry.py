@@ -16,6 +16,7 @@ from idia_index.plugins import BackendPlugin, IndexType, Session
 from idia_index.plugins import Engine as Engine
 from idia_index.plugins.labeler import LabelerPlugin as LabelerPlugin
 from idia_index.support.offline import go_offline, is_offline, send_nothing
+from idia_index.support.remote import fetched_spec, url_of_spec
 
 BACKENDS = "idia_index.backends"
 INDEXES = "idia_index.indexes"
@@ -85,7 +86,7 @@ def load_backend(
 
     Args:
         name: "open_clip", "onnx", or a plugin's name.
-        model: SPEC, as the command line takes it.
+        model: SPEC, as the command line takes it; a URL's files are fetched and kept.
         device: "cpu", "cuda", ...; None takes the best that works.
         dtype: what the towers compute in: "float32", "float16" or "bfloat16".
         session: what a hosted backend may send where; None: nothing.
@@ -98,7 +99,11 @@ def load_backend(
     loaded = backend_class(name)
     construct: Any = loaded
     allowed = {"session": session or Session()} if _is_hosted(loaded, name, session) else {}
-    plugin: BackendPlugin = construct(model=model, device=device, dtype=dtype, **options, **allowed)
+    plugin: BackendPlugin = construct(
+        model=fetched_spec(model), device=device, dtype=dtype, **options, **allowed
+    )
+    if url_of_spec(model):
+        plugin.model = model  # which means the same on every machine
     plugin.load_options = {"dtype": dtype, **options}
     plugin.asked_device = device
     return Backend(plugin)
@@ -189,9 +194,15 @@ def engine_of(backend: BackendPlugin) -> Engine:
         InputError: workers elsewhere would ask a service; consent, key and answers are here.
     """
     engine = backend.engine or load_engine()
-    if backend.hosted and engine.apart:
-        raise InputError(
-            f"--engine {engine.name}: {backend.model} is asked from here alone, where consent, key "
-            "and answers are; leave out --engine"
-        )
+    if backend.hosted:
+        check_here(engine, backend.model)
     return engine
+
+
+def check_here(engine: Engine, asked: str) -> None:
+    """Raises InputError where workers elsewhere would ask the service that is named."""
+    if engine.apart:
+        raise InputError(
+            f"--engine {engine.name}: {asked} is asked from here alone, where consent, key and "
+            "answers are; leave out --engine"
+        )

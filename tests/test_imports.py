@@ -33,7 +33,11 @@ FOUNDATION = {
 READERS = ("pyarrow", "hyperscan", "ahocorasick_rs", "zstandard", "fsspec")  # of captions
 SERVER = ("starlette", "uvicorn", "platformdirs", "markupsafe")
 LIGHT = {"numpy", "PIL", "threadpoolctl", "tomllib", "tomli", "idia_index"}  # tomli: Python 3.10
-EXTRAS = {"figures.py": "matplotlib", "documents.py": "pandas"}  # imported when they are used
+EXTRAS = {
+    "figures.py": "matplotlib",
+    "documents.py": "pandas",
+    "remote.py": "fsspec",
+}  # imported when they are used
 
 
 def files(folder: str) -> list[Path]:

@@ -2,9 +2,10 @@
 
     python benchmarks/scale/cost.py
 
-Prints the tables of docs/scale.md. Every figure below says where it was measured; what was not is
-called assumed. The model: workers share the work evenly; the command checks each shard once, alone;
-a search looks at every row for every photo.
+Prints the tables of docs/scale.md; `check_cost.py` compares the model with a measured run. Every
+figure below says where it was measured; what was not is called assumed. The model: workers share
+the work evenly; the command checks each shard once, alone; a search looks at every row for every
+photo.
 """
 
 from __future__ import annotations
@@ -29,22 +30,24 @@ GFLOP_PHOTO = 8.8
 
 @dataclass(frozen=True)
 class Machine:
-    """Some workers: cores, or GPUs with cores beside them."""
+    """Some workers: cores, or GPUs with cores beside them, and what a core does."""
 
     name: str
     cores: int
     gpus: int = 0
+    prompt_rate: float = PROMPTS
+    photo_core: float = PHOTO_CORE
 
     @property
     def prompts(self) -> float:
         """Encoded in a second."""
-        return self.gpus * GPU_GFLOPS / GFLOP_PROMPT if self.gpus else self.cores * PROMPTS
+        return self.gpus * GPU_GFLOPS / GFLOP_PROMPT if self.gpus else self.cores * self.prompt_rate
 
     @property
     def photos(self) -> float:
         """Loaded and encoded in a second."""
         if not self.gpus:
-            return self.cores / PHOTO_CORE
+            return self.cores / self.photo_core
         return min(self.gpus * GPU_GFLOPS / GFLOP_PHOTO, self.cores / LOADING)
 
     @property

@@ -84,6 +84,8 @@ class Work:
         listed = [f"{name} {number}" for number in range(10) for name in candidates()][:names]
         (self.folder / "names.txt").write_text("\n".join(listed) + "\n")
         write_subjects(self.folder / "people", 40, chosen=subjects()[:people])
+        self.start("build", "local")
+        finish(self)
 
     def arguments(self, action: str, engine: str) -> list[str]:
         """The command of an action."""

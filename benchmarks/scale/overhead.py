@@ -1,14 +1,17 @@
-"""What the engine `ray` costs: shards and photos a second beside `local`, empty tasks, memory.
+"""What engines cost: `ray` beside `local`, `local` beside what there was before, empty tasks.
 
-    python benchmarks/scale/overhead.py throughput [--rounds 3] [--names 200]
+    python benchmarks/scale/overhead.py throughput [--rounds 3] [--names 500] [--photos 64]
+    python benchmarks/scale/overhead.py before PYTHON [--rounds 3] [--names 500] [--photos 64]
     python benchmarks/scale/overhead.py dispatch [--tasks 10000]
 
-`throughput`: ViT-B/32 with random weights, 21 templates, photos of 0.2 megapixels; `local` with the
+`throughput`: ViT-B/32 with random weights, 21 templates, photos of 1600 x 1200; `local` with the
 threads that there are, beside workers of one thread each, as many, kept from a round before. Each
-round runs both, in an order that turns. `dispatch`: tasks that do nothing, on two workers, in one
-process, with this process's memory as it goes.
+round runs both, in an order that turns. `before`: the same work of `local` in processes of their
+own, in turn by this Python and by another that has an earlier version, also one without engines.
+`dispatch`: tasks that do nothing, on two workers, with this process's memory as it goes.
 
-With --processor-time rates are those of a core, for machines that others use.
+Of each pair the ratio is told and of all pairs the median, by the clock, which other work on the
+machine disturbs, and by processor time, of all processes of Ray too.
 """
 
 from __future__ import annotations
@@ -18,58 +21,40 @@ import json
 import os
 import resource
 import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from empty_task import Empty
+from one_run import Spent, both
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from build_names import cross_names
 from onnx_common import random_checkpoint
 
-import idia_index.pipelines.build
-from idia_index import build_index
-from idia_index.encode.backend import Backend
-from idia_index.encode.image_cache import ImageCache
 from idia_index.pipelines.load import load_model
-from idia_index.prompts.names import make_names
 from idia_index.registry import load_engine
-from idia_index.subjects.records import Subject
-from idia_index.subjects.subject_images import encode_subjects
 
-PIECES = 10  # shards of a build
-Clock = Callable[[], float]
+SIZE = (1600, 1200)
+Found = dict[str, Spent]
 
 
-def photos(folder: Path, count: int) -> list[Subject]:
-    """One person's photos, JPEGs of smooth shapes."""
+@contextmanager
+def material(model: str | None, count: int) -> Iterator[tuple[str, Path]]:
+    """A SPEC, and a folder of photos: JPEGs of smooth shapes."""
     random = np.random.default_rng(0)
-    for number in range(count):
-        pixels = random.integers(0, 256, (7, 9, 3), dtype=np.uint8)
-        image = Image.fromarray(pixels).resize((512, 384), Image.Resampling.BICUBIC)
-        image.save(folder / f"{number:04d}.jpg", quality=90)
-    return [Subject("Ann Lee", tuple(sorted(folder.iterdir())))]
-
-
-def build_rate(backend: Backend, names: list[str], folder: Path, clock: Clock) -> float:
-    """Prompts a second of a build."""
-    began = clock()
-    index = build_index(folder / f"{time.monotonic_ns()}", backend, make_names(names))
-    return len(names) * len(index.templates) / (clock() - began)
-
-
-def photo_rate(backend: Backend, subjects: list[Subject], clock: Clock) -> float:
-    """Photos a second."""
-    cache = ImageCache(None, backend.fingerprint, "")
-    began = clock()
-    encode_subjects(backend, subjects, cache, strict=True)
-    return len(subjects[0].images) / (clock() - began)
+    made = random_checkpoint("ViT-B-32") if model is None else nullcontext(model)
+    with TemporaryDirectory() as folder, made as spec:
+        for number in range(count):
+            pixels = random.integers(0, 256, (7, 9, 3), dtype=np.uint8)
+            image = Image.fromarray(pixels).resize(SIZE, Image.Resampling.BICUBIC)
+            image.save(Path(folder) / f"{number:04d}.jpg", quality=90)
+        yield spec, Path(folder)
 
 
 def processor_time() -> float:
@@ -90,39 +75,53 @@ def processor_time() -> float:
     return time.process_time() + used / os.sysconf("SC_CLK_TCK")
 
 
-def throughput(
-    rounds: int, count: int, images: int, clock: Clock, model: str | None
-) -> dict[str, object]:
-    """Both engines in turn."""
-    names = cross_names()[:count]
-    made = random_checkpoint("ViT-B-32") if model is None else nullcontext(model)
-    with TemporaryDirectory() as folder, made as spec:
+def in_turn(rounds: int, runs: dict[str, Callable[[], Found]]) -> dict[str, object]:
+    """Runs two things in turn; the ratio of the first's seconds to the second's."""
+    first, second = runs
+    pairs: list[dict[str, Found]] = []
+    for number in range(rounds):
+        order = sorted(runs, reverse=bool(number % 2))
+        pairs.append({name: runs[name]() for name in order})
+        print(number, pairs[-1], file=sys.stderr, flush=True)
+    told: dict[str, object] = {"seconds (clock, core)": pairs}
+    for place, clock in enumerate(("clock", "core")):
+        for what in pairs[0][first]:
+            ratios = [pair[first][what][place] / pair[second][what][place] for pair in pairs]
+            told[f"{what}, {clock}: {first} / {second}"] = {
+                "median": round(statistics.median(ratios), 3),
+                "pairs": [round(ratio, 3) for ratio in ratios],
+            }
+    return told
+
+
+def throughput(rounds: int, count: int, images: int, model: str | None) -> dict[str, object]:
+    """Seconds of `local` / those of `ray`: the throughput of `ray`, with `local`'s as 1."""
+    with material(model, images) as (spec, folder):
         backend = load_model(spec)
-        idia_index.pipelines.build.SHARD_BYTES = (
-            21 * backend.fingerprint.dim * 4 * -(-count // PIECES)
-        )
-        (Path(folder) / "photos").mkdir()
-        subjects = photos(Path(folder) / "photos", images)
         engines = {"local": load_engine(), "ray": load_engine("ray")}
-        rates: dict[str, list[float]] = {}
-        for number in range(rounds + 1):
-            for name in sorted(engines, reverse=bool(number % 2)):
-                backend.engine = engines[name]
-                found = {
-                    "build": build_rate(backend, names, Path(folder), clock),
-                    "photos": photo_rate(backend, subjects, clock),
-                }
-                for what, rate in found.items():
-                    key = f"{what} {name}" if number else f"first {what} {name}"
-                    rates.setdefault(key, []).append(round(rate, 1))
-                print(number, name, found, file=sys.stderr, flush=True)
-    shares = {
-        what: round(
-            statistics.median(rates[f"{what} ray"]) / statistics.median(rates[f"{what} local"]), 3
-        )
-        for what in ("build", "photos")
-    }
-    return {"device": backend.device, "rates": rates, "ray / local": shares}
+
+        def run(name: str) -> Found:
+            backend.engine = engines[name]
+            return both(backend, count, folder, processor_time)
+
+        print("first", run("ray"), file=sys.stderr, flush=True)  # workers start
+        return in_turn(rounds, {"local": lambda: run("local"), "ray": lambda: run("ray")})
+
+
+def before(
+    python: str, rounds: int, count: int, images: int, model: str | None
+) -> dict[str, object]:
+    """Seconds of `local` now / those of the earlier version."""
+    with material(model, images) as (spec, folder):
+
+        def run(program: str) -> Found:
+            script = str(Path(__file__).with_name("one_run.py"))
+            command = [program, script, spec, str(count), str(folder)]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+            found: Found = json.loads(done.stdout)
+            return found
+
+        return in_turn(rounds, {"now": lambda: run(sys.executable), "then": lambda: run(python)})
 
 
 def dispatch(tasks: int) -> dict[str, object]:
@@ -150,21 +149,22 @@ def _resident() -> int:
 def main() -> None:
     """Prints a JSON document."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("throughput", "dispatch"))
+    parser.add_argument("what", choices=("throughput", "before", "dispatch"))
+    parser.add_argument("python", nargs="?", help="of `before`")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--names", type=int, default=200)
-    parser.add_argument("--photos", type=int, default=640)
+    parser.add_argument("--names", type=int, default=500)
+    parser.add_argument("--photos", type=int, default=64)
     parser.add_argument("--tasks", type=int, default=10_000)
     parser.add_argument("--model", metavar="SPEC", help="by default ViT-B/32, random weights")
-    parser.add_argument("--processor-time", action="store_true")
     options = parser.parse_args()
-    clock = processor_time if options.processor_time else time.perf_counter
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # workers import empty_task
-    found = (
-        dispatch(options.tasks)
-        if options.what == "dispatch"
-        else throughput(options.rounds, options.names, options.photos, clock, options.model)
-    )
+    size = options.rounds, options.names, options.photos, options.model
+    if options.what == "dispatch":
+        found = dispatch(options.tasks)
+    elif options.what == "before":
+        found = before(options.python, *size)
+    else:
+        found = throughput(*size)
     print(json.dumps(found, indent=1))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from idia_index.captions.columns import arrow, table_batch
 from idia_index.captions.layouts import detect
 from idia_index.captions.records import Batch, Columns, Layout, Source
-from idia_index.captions.sources import fsspec
+from idia_index.support.remote import fsspec
 
 _ROWS = 32_768
 PART_BYTES = 256 << 20  # of the file, whatever part of it are captions

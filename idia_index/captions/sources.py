@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from idia_index.captions.records import Source
 from idia_index.errors import InputError, MissingExtraError
 from idia_index.support.files import open_regular
+from idia_index.support.remote import fsspec
 from idia_index.support.text import shown, shown_path
 
 FORMATS = ("parquet", "tar", "samples", "tsv", "csv", "json", "jsonl", "text")
@@ -77,15 +78,6 @@ def open_source(place: str) -> BinaryIO:
         )
         return unpacked
     return file  # type: ignore[no-any-return]
-
-
-def fsspec() -> Any:
-    """The package that opens URLs; raises MissingExtraError."""
-    try:
-        import fsspec as package
-    except ImportError as error:
-        raise MissingExtraError("reading from URLs", "fsspec", "members") from error
-    return package
 
 
 def _local(argument: str, form: str | None) -> Iterator[Source]:

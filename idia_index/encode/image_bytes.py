@@ -1,4 +1,4 @@
-"""An image file that lies in memory, such as one that was sent and must touch no disk."""
+"""What stands for an image file: a path, a URL, or bytes that must touch no disk."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
+
+from idia_index.support.remote import RemotePath
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,9 @@ class ImageBytes(os.PathLike[str]):
         return self.name
 
 
-ImageFile: TypeAlias = Path | ImageBytes
+ImageFile: TypeAlias = Path | ImageBytes | RemotePath
 
 
 def on_disk(images: Iterable[ImageFile]) -> list[Path]:
-    """Those of the images that are files."""
+    """Those of the images that are files here."""
     return [image for image in images if isinstance(image, Path)]

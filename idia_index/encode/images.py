@@ -23,6 +23,7 @@ from idia_index.encode.jxl_process import decoded
 from idia_index.encode.patience import check_patience, metered
 from idia_index.errors import InputError
 from idia_index.support.files import open_regular, sha256_of
+from idia_index.support.remote import RemotePath, open_remote
 from idia_index.support.text import printable, shown_path
 
 ImageSource: TypeAlias = str | os.PathLike[str] | Image.Image
@@ -66,9 +67,7 @@ def open_image(path: str | os.PathLike[str]) -> BinaryIO:
     """
     name = shown_path(path)
     try:
-        file: BinaryIO = (
-            io.BytesIO(path.data) if isinstance(path, ImageBytes) else open_regular(Path(path))
-        )
+        file = _opened_file(path)
     except FileNotFoundError as error:
         raise InputError(f"{name}: no such image; check the path") from error
     except (OSError, ValueError) as error:
@@ -82,6 +81,14 @@ def open_image(path: str | os.PathLike[str]) -> BinaryIO:
             f"{name}: {size:,} bytes, images of up to {MAX_FILE_BYTES:,} are read; {_REPLACE}"
         )
     return file
+
+
+def _opened_file(path: str | os.PathLike[str]) -> BinaryIO:
+    if isinstance(path, ImageBytes):
+        return io.BytesIO(path.data)
+    if isinstance(path, RemotePath):
+        return open_remote(path, MAX_FILE_BYTES)
+    return open_regular(Path(path))
 
 
 def hash_image(file: BinaryIO, path: str | os.PathLike[str]) -> str:

@@ -37,6 +37,11 @@ class RayEngine(Engine):
             ray_cluster.ray.kill(worker.handle)
         self._idle = []
 
+    def is_filled_by(self, count: int) -> bool:
+        """Where there are no more workers than that."""
+        ray_cluster.join(self._address)
+        return ray_cluster.size(self._workers, self._gpus).workers <= count
+
     def run(
         self,
         task: Task[Given, Made, Result],

@@ -1,7 +1,8 @@
 """One run of a task on a Ray cluster: who does what, what failed and is tried again, and the order.
 
-Each worker has two inputs, so that it never waits for the next. At most a few results for each
-worker wait for one before them, so that memory stays bounded however many inputs there are.
+Each worker has two inputs, so that it never waits for the next, where the task does not say
+otherwise. At most a few results for each worker wait for one before them, so that memory stays
+bounded however many inputs there are.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ class Run:
     ) -> None:  # fmt: skip
         self._idle = idle
         self._task, self._collect, self._tell, self._size = task, collect, tell, size
+        self._each = IN_FLIGHT if task.queued else 1
         self._new: Iterator[_Piece] = (_Piece(n, given) for n, given in enumerate(inputs))
         self._first: deque[_Piece] = deque()  # read to know how many workers there is work for
         self._again: deque[_Piece] = deque()
@@ -155,7 +157,7 @@ class Run:
             if actor.busy or (self._again[0].failed_on is actor and len(self._actors) > 1):
                 return None
             return self._again.popleft()
-        if actor.alone or actor.busy == IN_FLIGHT:
+        if actor.alone or actor.busy == self._each:
             return None
         if self._begun - self._collected >= AHEAD * self._size.workers:
             return None

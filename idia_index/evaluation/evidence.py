@@ -22,6 +22,7 @@ from idia_index.evaluation.likelihood import OwnStudy
 from idia_index.evaluation.measured import Measured
 from idia_index.evaluation.name_tests import ControlTests
 from idia_index.evaluation.settings import LeftOut
+from idia_index.support.remote import as_place
 from idia_index.types import Int64
 
 _Number = TypeVar("_Number", bound=np.generic)
@@ -119,7 +120,9 @@ class Evidence:
 
     def from_subjects(self, path: Path) -> Evidence:
         """The same, with the folder or CSV that the subjects were read from."""
-        origin = replace(self.origin, subjects=os.fsdecode(path.resolve()))
+        place = as_place(path)
+        place = place.resolve() if isinstance(place, Path) else place
+        origin = replace(self.origin, subjects=os.fsdecode(place))
         return replace(self, origin=origin)
 
     def with_tau(self, tau: int) -> Evidence:

@@ -15,6 +15,7 @@ from idia_index.registry import load_backend
 from idia_index.search.index import Index
 from idia_index.store.directory import MANIFEST, Store
 from idia_index.store.manifest_json import FORMAT, BuildPlan
+from idia_index.support.remote import url_of_spec
 from idia_index.support.text import shown
 
 _BUILT_IN = ("open_clip", "onnx", "http")
@@ -25,12 +26,14 @@ def backend_for(model: str) -> str:
     """The built-in backend that a SPEC is for: onnx runs the directory of an export."""
     if _HOSTED.match(model):
         return "http"
+    if (found := url_of_spec(model)) is not None:
+        return "open_clip" if found[0] else "onnx"
     return "onnx" if is_export(Path(model).expanduser()) else "open_clip"
 
 
 def check_spec(model: str, backend: str) -> None:
     """Raises ModelError for what cannot be a SPEC of a backend; nothing is loaded."""
-    if backend == "open_clip":
+    if backend == "open_clip" and url_of_spec(model) is None:
         pytorch_spec(model)
 
 

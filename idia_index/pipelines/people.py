@@ -13,6 +13,7 @@ from idia_index.subjects.candidates import near_names
 from idia_index.subjects.from_captions import with_members
 from idia_index.subjects.records import cropped
 from idia_index.subjects.subjects import Subject, SubjectList, make_subject, read_subjects
+from idia_index.support.remote import as_place
 
 
 def read_people(
@@ -26,7 +27,7 @@ def read_people(
         InputError: as `read_subjects` and `with_members`.
     """
     how = None if crop is None else read_crop(crop)
-    people = with_members(read_subjects(subjects), members)
+    people = with_members(read_subjects(as_place(subjects)), members)
     return people if how is None else cropped(people, how)
 
 
@@ -36,7 +37,7 @@ def make_person(name: str, images: Sequence[Path], crop: str) -> Subject:
     Raises:
         InputError: as `make_subject`, or there is no such crop.
     """
-    return replace(make_subject(name, images), crop=read_crop(crop))
+    return replace(make_subject(name, map(as_place, images)), crop=read_crop(crop))
 
 
 def spelling_warnings(index: Index, names: Sequence[str]) -> list[str]:

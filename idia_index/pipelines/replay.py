@@ -21,7 +21,7 @@ from idia_index.pipelines.recorded_people import as_at_source, as_recorded, chec
 from idia_index.pipelines.recorded_report import Recorded, reading
 from idia_index.pipelines.recorded_results import FILE, read_results
 from idia_index.pipelines.rounding import SIMILARITY, settle
-from idia_index.pipelines.studies.run import read_study_source
+from idia_index.pipelines.studies.source import read_study_source
 from idia_index.report.data import evaluation_result
 from idia_index.report.documents import EvaluationResult
 from idia_index.report.text import ANOTHER

@@ -22,7 +22,13 @@ class Task(ABC, Generic[Given, Made, Result]):
     A task travels to workers pickled, so that its fields are plain; what is large or bound to a
     machine, such as a model, `setup` makes there. An input is plain too, and `str` of it names
     what it holds for people: names, photos, a file.
+
+    Attributes:
+        queued: whether a worker is given its next input before it is done with one; not where few
+            inputs take long, and another worker would be left with none.
     """
+
+    queued: ClassVar[bool] = True
 
     def setup(self) -> None:
         """Called once in each worker, before its first input.
@@ -83,6 +89,10 @@ class Engine(ABC):
             IdiaIndexError: what the task, `inputs` or `collect` raised; what is not begun then
                 never is.
         """
+
+    def is_filled_by(self, count: int) -> bool:
+        """Whether `count` tasks, each done by one worker alone, keep all its workers busy."""
+        return self.apart
 
     def runs(self, count: int, most: int) -> list[range]:
         """Cuts `count` small things into the runs that are an input each, of `most` at the most.

@@ -18,6 +18,7 @@ from idia_index.subjects.photo_files import (
     is_system_folder,
 )
 from idia_index.subjects.records import SkippedSubject, Subject, SubjectList
+from idia_index.support.remote import Place, RemotePath, walk
 from idia_index.support.text import counted, shown, shown_path
 
 _MOST_LEVELS = 4  # Takeout/Google Photos/First_Last and one more
@@ -58,6 +59,25 @@ def people_of_folder(folder: Path) -> SubjectList:
             "make one folder of images per person, First_Last"
         )
     return SubjectList(tuple(seen.subjects), tuple(seen.skipped), _notes(folder, seen))
+
+
+def people_of_url(folder: RemotePath) -> SubjectList:
+    """As `people_of_folder`, of a folder of a store; each folder in it is a person.
+
+    Raises:
+        OSError: the store does not say what it holds.
+        InputError: there is nobody in it.
+    """
+    seen = _Seen()
+    for entry in walk(folder).get(folder, ()):
+        if entry.folder and not is_system_folder(entry.name):
+            _add(folder / entry.name, seen)
+    if not seen.subjects and not seen.skipped:
+        raise InputError(
+            f"{folder}: holds no folders; give a table, or make one folder of images per person, "
+            "First_Last"
+        )
+    return SubjectList(tuple(seen.subjects), tuple(seen.skipped))
 
 
 def _notes(folder: Path, seen: _Seen) -> tuple[str, ...]:
@@ -118,7 +138,7 @@ def _look(root: Path, folder: Path, seen: _Seen, level: int) -> None:
             _add(entry, seen)
 
 
-def _add(entry: Path, seen: _Seen) -> None:
+def _add(entry: Place, seen: _Seen) -> None:
     where = shown_path(entry)
     try:
         name = folder_to_name(entry.name)

@@ -10,6 +10,7 @@ from idia_index.prompts.name_order import given_first
 from idia_index.prompts.name_table import full_name
 from idia_index.prompts.names import clean_name
 from idia_index.subjects.subject_table import COLUMNS, tells_people
+from idia_index.support.remote import as_place
 from idia_index.support.tables import read_table
 from idia_index.support.text import labelled, shown, shown_path
 
@@ -28,12 +29,13 @@ def read_groups(path: Path, column: str) -> Mapping[str, str]:
     # A column that has a use of its own, such as `membership`, may be one of groups as well.
     known = {name: others for name, others in COLUMNS.items() if name != column}
     known = {name: tuple(o for o in others if o != column) for name, others in known.items()}
-    table = read_table(path, {**known, _COLUMN: (column.casefold().replace(" ", "_"),)})
+    place = as_place(path)
+    table = read_table(place, {**known, _COLUMN: (column.casefold().replace(" ", "_"),)})
     if _COLUMN not in table.columns:
         raise InputError(f"{where}: has no column {shown(column)}; name one for --group")
     groups: dict[str, str] = {}
     rows = list(table.rows())
-    by = tells_people(rows, table.columns, path.parent)
+    by = tells_people(rows, table.columns, place.parent)
     for row in rows:
         name = given_first(clean_name(full_name(row.cells, table.columns)))
         group = row.get(_COLUMN)

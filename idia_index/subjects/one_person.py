@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from idia_index.errors import RefusedError
 from idia_index.prompts.names import name_key
+from idia_index.support.remote import Place, as_place
 from idia_index.support.text import shown, shown_path
 
 _SHOWN = 3
@@ -104,7 +104,7 @@ def sorts_photos(name: str) -> bool:
     return not words or numbered or set(words) <= GENERIC | _JOINING
 
 
-def check_one_person(folder: Path, images: Iterable[Path], known: str = "") -> None:
+def check_one_person(folder: Place, images: Iterable[Place], known: str = "") -> None:
     """Raises RefusedError if images lie in several folders side by side below `folder`.
 
     That is what a folder of many people looks like, whose photos would be judged as one
@@ -114,7 +114,7 @@ def check_one_person(folder: Path, images: Iterable[Path], known: str = "") -> N
     places = {image.parent for image in images}
     if not places:
         return
-    common = Path(os.path.commonpath(places))
+    common = as_place(os.path.commonpath(places))
     beside = {place.relative_to(common).parts[0] for place in places if place != common}
     mine = name_key(known)
     doubtful = sorted(

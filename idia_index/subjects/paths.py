@@ -8,9 +8,16 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from idia_index.errors import InputError
 from idia_index.prompts.names import name_key
+from idia_index.support.remote import Place, RemotePath
+from idia_index.support.text import shown
 
 _HINTS = (
+    (
+        re.compile(r"(?:^|/)(?:s3|gs|az):/"),
+        "it lies in a store: put the table beside the photos, and give its address as SUBJECTS",
+    ),
     (re.compile(r"(?:^|/)file:/"), "write the path without file://"),
     (
         re.compile(r"(?:^|/)(?:[a-z][a-z0-9+.-]+:/|data:)"),
@@ -29,18 +36,22 @@ _HINTS = (
 )
 
 
-def what_to_do(path: Path) -> str:
+def what_to_do(path: Place) -> str:
     """What to do about a path of nothing."""
     text = os.fspath(path)
     return next((hint for sign, hint in _HINTS if sign.search(text)), "check the path")
 
 
-def find_path(base: Path, text: str) -> Path:
+def find_path(base: Place, text: str) -> Place:
     """The file or folder that a table's text means, relative to `base`.
+
+    A table in a store means what lies in the same bucket, by its URL or relative to the table.
 
     As it is where that exists; else with either slash, and in either Unicode composition or case,
     which other systems write differently. What is not there comes back as it was written.
     """
+    if isinstance(base, RemotePath):
+        return _at_url(base, text)
     written = base / text
     for candidate in _candidates(base, text):
         try:
@@ -49,6 +60,16 @@ def find_path(base: Path, text: str) -> Path:
         except (OSError, ValueError):
             continue
     return written
+
+
+def _at_url(base: RemotePath, text: str) -> RemotePath:
+    place = RemotePath(text) if "://" in text else base / text
+    if place.parts[:2] != base.parts[:2]:
+        raise InputError(
+            f"{shown(text)} lies in another bucket than the table; put it there, or give a table "
+            "beside the photos"
+        )
+    return place
 
 
 def _candidates(base: Path, text: str) -> Iterator[Path]:

@@ -11,7 +11,15 @@ from idia_index.errors import InputError
 from idia_index.subjects.paths import what_to_do
 from idia_index.subjects.photo_files import describe_nothing, photos_below
 from idia_index.subjects.records import Skipped, Subject
+from idia_index.support.remote import Place, RemotePath, files_at
 from idia_index.support.text import shown, shown_path
+
+_IMAGES = frozenset(
+    {
+        ".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic",
+        ".heif", ".avif", ".jxl",
+    }
+)  # fmt: skip
 
 
 @dataclass
@@ -29,11 +37,11 @@ class Person:
     membership: str | None = None
     training_count: int | None = None
     person: str | None = None
-    images: dict[str, Path] = field(default_factory=dict)
+    images: dict[str, Place] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     passed: list[Skipped] = field(default_factory=list)
 
-    def add(self, path: Path, place: str) -> list[Path]:
+    def add(self, path: Place, place: str) -> list[Place]:
         """Adds an image or the images of a folder; `place` says where it is named.
 
         Returns the photos that are new.
@@ -41,7 +49,8 @@ class Person:
         Raises:
             InputError: there is no such thing, or it cannot be looked at.
         """
-        path = path.absolute()  # reports are replayed from other folders, too
+        if isinstance(path, Path):
+            path = path.absolute()  # reports are replayed from other folders, too
         known = len(self.images)
         if _is_folder(path, place):
             found = photos_below(path)
@@ -67,7 +76,7 @@ class Person:
             self.person,
         )
 
-    def _add_image(self, path: Path) -> None:
+    def _add_image(self, path: Place) -> None:
         first = self.images.setdefault(os.path.realpath(path), path)
         if first is path:
             return
@@ -76,12 +85,15 @@ class Person:
         else:
             self._skip(path, f"is {shown_path(first)} by another path and counts once")
 
-    def _skip(self, path: Path, reason: str) -> None:
+    def _skip(self, path: Place, reason: str) -> None:
         self.skipped.append(Skipped(path, f"{shown_path(path)}: {reason}"))
 
 
-def _is_folder(path: Path, place: str) -> bool:
+def _is_folder(path: Place, place: str) -> bool:
     try:
+        if isinstance(path, RemotePath):
+            # What a table calls an image is not asked for one by one.
+            return path.suffix.lower() not in _IMAGES and _lists_more(path)
         return stat.S_ISDIR(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
@@ -92,3 +104,10 @@ def _is_folder(path: Path, place: str) -> bool:
         raise InputError(
             f"{place}: {shown_path(path)}: cannot be read ({reason}); check the path and its rights"
         ) from error
+
+
+def _lists_more(path: RemotePath) -> bool:
+    files = files_at(path)
+    if not files:
+        raise FileNotFoundError
+    return files != [path]

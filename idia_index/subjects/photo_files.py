@@ -10,15 +10,19 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from idia_index.encode.formats import HEAD, RAW, Kind, kind_of
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.subjects.records import Skipped
 from idia_index.support.files import open_regular
+from idia_index.support.remote import Entry, Place, RemotePath, walk
 from idia_index.support.text import counted, shown_path
+
+Listed: TypeAlias = os.DirEntry[str] | Entry
 
 # Folders of systems, of network storage and of photo programs: copies, indexes, waste.
 _SYSTEM_FOLDERS = frozenset(
@@ -78,7 +82,7 @@ _EDITED = re.compile(
 _CAMERAS = re.compile(r"\d{4}")  # in names that cameras and programs give once
 
 # By the names without suffixes of photos: their format, and the first of them.
-_Shots = dict[str, tuple[str | None, Path]]
+_Shots = dict[str, tuple[str | None, Place]]
 
 
 @dataclass
@@ -91,15 +95,15 @@ class Found:
         passed: files and folders that were passed over by name, for who is left with nothing.
     """
 
-    photos: list[Path] = field(default_factory=list)
+    photos: list[Place] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     passed: list[Skipped] = field(default_factory=list)
 
-    def skip(self, path: Path, reason: str) -> None:
+    def skip(self, path: Place, reason: str) -> None:
         """Leaves a file out, and says so."""
         self.skipped.append(Skipped(path, f"{shown_path(path)}: {reason}"))
 
-    def pass_over(self, path: Path, reason: str) -> None:
+    def pass_over(self, path: Place, reason: str) -> None:
         """Leaves a file out that nobody would take for a photo."""
         self.passed.append(Skipped(path, f"{shown_path(path)}: {reason}"))
 
@@ -110,7 +114,7 @@ def is_system_folder(name: str) -> bool:
     return name.startswith(".") or folded in _SYSTEM_FOLDERS or folded.endswith(_PACKAGES)
 
 
-def check_no_library(folder: Path) -> None:
+def check_no_library(folder: Place) -> None:
     """Raises InputError for a photo program's library, which holds each photo several times."""
     if folder.name.casefold().endswith(_PACKAGES):
         raise InputError(
@@ -119,30 +123,38 @@ def check_no_library(folder: Path) -> None:
         )
 
 
-def photos_below(folder: Path) -> Found:
+def photos_below(folder: Place) -> Found:
     """The photos of a folder and the folders below it.
 
     Links to folders are not followed, so that none leads in a circle.
 
     Raises:
         InputError: the folder is a photo program's library.
+        OSError: a store does not say what it holds.
     """
     check_no_library(folder)
     found = Found()
     waiting = [folder]
+    inside = walk(folder) if isinstance(folder, RemotePath) else {}
     while waiting:  # not os.walk: folders within folders would use up Python's stack
         here = waiting.pop()
         try:
-            with os.scandir(here) as listed:
-                entries = sorted(listed, key=lambda entry: entry.name)
+            entries = inside[here] if isinstance(here, RemotePath) else _listed(here)
         except OSError as error:
             found.skip(here, f"the folder cannot be read ({error.strerror})")
             continue
         folders = [entry for entry in entries if _is_dir(entry)]
         files = [here / entry.name for entry in entries if not _is_dir(entry)]
         waiting += reversed(list(_folders_to_enter(here, folders, found)))
-        _sort_out(files, found, _stems_of_faces(here, [entry.name for entry in folders]))
+        faces = [here / each.name for each in folders if each.name.casefold() in _FACES]
+        stems = {path.stem.casefold() for each in faces for path in _files_in(each, inside)}
+        _sort_out(files, found, stems)
     return found
+
+
+def _listed(folder: Path) -> Sequence[Listed]:
+    with os.scandir(folder) as listed:
+        return sorted(listed, key=lambda entry: entry.name)
 
 
 def describe_nothing(found: Iterable[Skipped]) -> str:
@@ -155,7 +167,7 @@ def describe_nothing(found: Iterable[Skipped]) -> str:
     return f"has no photo among {counted(len(reasons), 'file')} left out: {told}"
 
 
-def _folders_to_enter(here: Path, folders: list[os.DirEntry[str]], found: Found) -> Iterator[Path]:
+def _folders_to_enter(here: Place, folders: Sequence[Listed], found: Found) -> Iterator[Place]:
     crops, whole = crops_and_photos([entry.name for entry in folders])
     for entry in folders:
         path = here / entry.name
@@ -172,10 +184,10 @@ def _folders_to_enter(here: Path, folders: list[os.DirEntry[str]], found: Found)
             yield path
 
 
-def _stems_of_faces(here: Path, folders: list[str]) -> set[str]:
-    """What the faces are called that lie in a folder of their own."""
-    faces = [name for name in folders if name.casefold() in _FACES]
-    return {path.stem.casefold() for name in faces for path in (here / name).glob("*")}
+def _files_in(folder: Place, inside: Mapping[RemotePath, Sequence[Entry]]) -> Iterable[Place]:
+    if isinstance(folder, RemotePath):
+        return [folder / entry.name for entry in inside[folder]]
+    return folder.glob("*")
 
 
 def crops_and_photos(names: list[str]) -> tuple[str, str]:
@@ -188,7 +200,7 @@ def crops_and_photos(names: list[str]) -> tuple[str, str]:
     return "", ""
 
 
-def _sort_out(files: list[Path], found: Found, faces: set[str]) -> None:
+def _sort_out(files: list[Place], found: Found, faces: set[str]) -> None:
     stems = {path.stem.casefold() for path in files if path.suffix.lower() not in _FILMS}
     names = {path.name.casefold() for path in files}
     smaller, shots = _smaller(names), _Shots()
@@ -220,7 +232,7 @@ def _sort_out(files: list[Path], found: Found, faces: set[str]) -> None:
             _by_content(path, found, shots)
 
 
-def _is_live(path: Path, stems: set[str]) -> bool:
+def _is_live(path: Place, stems: set[str]) -> bool:
     stem = path.stem.casefold()
     # Takeout writes IMG_1.HEIC.MP4 as well, and Pixel phones PXL_1.MP beside PXL_1.MP.jpg.
     return stem in stems or stem.rsplit(".", 1)[0] in stems or path.name.casefold() in stems
@@ -245,10 +257,13 @@ def _is_other(pattern: re.Pattern[str], name: str, names: set[str]) -> bool:
     return whole != name and whole in names
 
 
-def _by_content(path: Path, found: Found, shots: _Shots) -> None:
-    kind = _kind(path)
+def _by_content(path: Place, found: Found, shots: _Shots) -> None:
+    # A file of a store is looked into when it is fetched to be decoded.
+    kind = None if isinstance(path, RemotePath) else _kind(path)
     if kind is None or kind.format is not None:
         stem, form = path.stem.casefold(), kind.format if kind else None
+        if isinstance(path, RemotePath):
+            form = path.suffix.casefold()
         other, first = shots.setdefault(stem, (form, path))
         if form and other and form != other and _CAMERAS.search(stem):
             found.skip(path, f"the same shot as {shown_path(first.name)} in another format")
@@ -271,7 +286,7 @@ def _kind(path: Path) -> Kind | None:
         return None
 
 
-def _is_dir(entry: os.DirEntry[str]) -> bool:
+def _is_dir(entry: Listed) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link in a circle; opening it says so

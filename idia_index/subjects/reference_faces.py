@@ -23,6 +23,7 @@ from idia_index.subjects.person import Person
 from idia_index.subjects.photo_files import photos_below
 from idia_index.subjects.records import Subject
 from idia_index.subjects.subject_images import encode_subjects
+from idia_index.support.remote import Place
 from idia_index.support.tables import read_table
 from idia_index.support.text import shown, shown_path
 from idia_index.types import Float32, Int64
@@ -141,7 +142,7 @@ def _of_table(place: Path) -> list[tuple[Subject, str]]:
     return found
 
 
-def _person(path: Path, where: str) -> Subject:
+def _person(path: Place, where: str) -> Subject:
     person = Person(path.name)
     person.add(path, where)
     return person.subject(where)

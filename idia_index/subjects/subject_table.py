@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from idia_index.errors import InputError
 from idia_index.prompts.name_order import given_first
@@ -22,6 +21,7 @@ from idia_index.subjects.one_person import check_one_person
 from idia_index.subjects.paths import find_path
 from idia_index.subjects.person import Person
 from idia_index.subjects.records import MEMBER, NON_MEMBER, Skipped, SkippedSubject, SubjectList
+from idia_index.support.remote import Place, RemotePath
 from idia_index.support.tables import Row, Table, read_table
 from idia_index.support.text import counted, shown, shown_path
 
@@ -49,7 +49,7 @@ _NOTHING = re.compile(r"nan|none|null|n/a|#[a-z/0]+[!?]?", re.I)
 _Key = tuple[str, str | None]
 
 
-def people_of_table(file: Path) -> SubjectList:
+def people_of_table(file: Place) -> SubjectList:
     """The people of a table; who cannot be used is listed with the reason.
 
     Raises:
@@ -90,7 +90,7 @@ def _check_columns(table: Table, where: str) -> None:
 class _Reader:
     """Rows -> people."""
 
-    def __init__(self, base: Path, table: Table, by: str) -> None:
+    def __init__(self, base: Place, table: Table, by: str) -> None:
         self._base = base
         self._table = table
         self._by = by  # the column that tells people of one name apart, "" for none
@@ -137,9 +137,8 @@ class _Reader:
         except InputError as error:
             # One photo of several may be gone; whoever has none left is told.
             here = os.path.lexists(row.get("path"))
-            known.skipped.append(
-                Skipped(path.absolute(), f"{error}{'; paths are relative to the table' * here}")
-            )
+            told = f"{error}{'; paths are relative to the table' * here}"
+            known.skipped.append(Skipped(_absolute(path), told))
             return
         if len(new) > 1:
             check_one_person(path, new)
@@ -169,7 +168,11 @@ class _Reader:
         return tuple(notes)
 
 
-def tells_people(rows: Sequence[Row], columns: frozenset[str], base: Path) -> str:
+def _absolute(path: Place) -> Place:
+    return path if isinstance(path, RemotePath) else path.absolute()
+
+
+def tells_people(rows: Sequence[Row], columns: frozenset[str], base: Place) -> str:
     """The column that tells people of one name apart.
 
     `id` alone may number the rows: it tells people apart where it repeats for a person, or where

@@ -11,7 +11,7 @@ from idia_index.errors import InputError
 from idia_index.prompts.lint import oddities
 from idia_index.prompts.name_order import given_first
 from idia_index.prompts.names import as_utf8, clean_name, name_key
-from idia_index.subjects.folders import people_of_folder
+from idia_index.subjects.folders import people_of_folder, people_of_url
 from idia_index.subjects.one_person import check_one_person
 from idia_index.subjects.person import Person
 from idia_index.subjects.records import (
@@ -24,6 +24,7 @@ from idia_index.subjects.records import (
     skipped_people,
 )
 from idia_index.subjects.subject_table import people_of_table
+from idia_index.support.remote import Place, RemotePath, files_at
 from idia_index.support.text import check_text, shown, shown_path
 
 __all__ = [
@@ -48,16 +49,19 @@ def read_subjects(path: str | os.PathLike[str]) -> SubjectList:
     table), may have `membership` ("member", "non_member" or empty), `training_count` and
     `person_id`, and may name a person on several lines. It may name files anywhere, `..` and
     links included: they are only read, and only as images. Who cannot be used is listed in the
-    result and does not end the others.
+    result and does not end the others. A `RemotePath` is a folder or a table in an object store.
 
     Raises:
         InputError: nothing there, or nobody who can be used.
     """
-    place = Path(path)
+    place = path if isinstance(path, RemotePath) else Path(path)
     try:
-        if not place.exists():
+        if isinstance(place, RemotePath):
+            found = people_of_table(place) if files_at(place) == [place] else people_of_url(place)
+        elif not place.exists():
             raise InputError(f"{shown_path(place)}: no such folder or CSV file of subjects")
-        found = people_of_folder(place) if place.is_dir() else people_of_table(place)
+        else:
+            found = people_of_folder(place) if place.is_dir() else people_of_table(place)
     except OSError as error:
         raise InputError(
             f"{shown_path(place)}: cannot be read ({error.strerror}); check the path and its rights"
@@ -88,13 +92,14 @@ def make_subject(
         raise InputError("the name of the subject is empty: give the name to test")
     person = Person(given_first(clean_name(name)))
     for image in [images] if isinstance(images, str | os.PathLike) else images:
-        new = person.add(Path(image), "the command line")
+        place = image if isinstance(image, RemotePath) else Path(image)
+        new = person.add(place, "the command line")
         if len(new) > 1:
-            check_one_person(Path(image), new)
+            check_one_person(place, new)
     return person.subject("the command line")
 
 
-def _distinct(people: SubjectList, place: Path) -> SubjectList:
+def _distinct(people: SubjectList, place: Place) -> SubjectList:
     """Leaves out whose name is an earlier one's, unless a table tells the two apart."""
     kept: list[Subject] = []
     skipped = list(people.skipped)

@@ -12,10 +12,11 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from idia_index.errors import InputError
 from idia_index.support.encodings import Encoding
+from idia_index.support.remote import RemotePath, open_remote
 from idia_index.support.text import FORBIDDEN, check_text, shown_path
 
 MAX_LINE_BYTES = 4096
@@ -152,12 +153,18 @@ class _Block:
     offset: int
 
 
+_MOST_REMOTE = 1 << 30  # bytes of a file of a store, which is fetched whole
+
+
 class _Opened:
-    """A regular file, opened for reading; errors of the system become `InputError`."""
+    """A regular file, or one of a store, opened for reading; OSErrors become `InputError`."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = path
         try:
+            if isinstance(path, RemotePath):
+                self._file: BinaryIO = open_remote(path, _MOST_REMOTE)
+                return
             # Asked before opening: opening a pipe that nobody writes to would wait for ever.
             mode = Path(path).stat().st_mode
             if stat.S_ISDIR(mode):

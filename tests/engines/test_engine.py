@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from conftest import make_images
 from pickled_engine import PickledEngine, again
-from small_index import SHARD, files
+from small_index import SHARD, damage, files
 from toy_backend import DIM, ToyBackend
 
 import idia_index.pipelines.build
@@ -125,10 +125,7 @@ def change(path: Path, backend: Backend) -> None:
     build_index(path, backend, names).close()
     add_names(path, backend, make_names([f"New Name{i}" for i in range(10)])).index.close()
     add_templates(path, backend, as_templates(["{0} at sea", "{0} on a hill"])).index.close()
-    damaged = path / sorted(p.name for p in path.glob("*.faiss"))[2]
-    with damaged.open("r+b") as file:
-        file.seek(-4, 2)
-        file.write(b"\0\0\0\0")
+    damage(path, 2)
     assert repair(path, backend).encoded == 1
 
 

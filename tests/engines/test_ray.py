@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import make_images
 from ray_tasks import Fragile
-from small_index import files
+from small_index import damage, files
 
 pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 pytest.importorskip("torch")
@@ -34,8 +35,12 @@ from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.change import add_names, add_templates
 from idia_index.pipelines.load import load_model
 from idia_index.pipelines.members import Options, find_members
+from idia_index.pipelines.query import query
+from idia_index.pipelines.repair import repair
+from idia_index.plugins import Task
 from idia_index.prompts.names import make_names
 from idia_index.prompts.templates import as_templates
+from idia_index.store.directory import Store
 from idia_index.study import MODEL_DIR, ONNX_DIR
 from idia_index.subjects.records import Subject
 
@@ -46,12 +51,24 @@ NAMES = [f"First{i % 7} Last{i}" for i in range(48)]
 TEMPLATES = as_templates(["{0}", "a photo of {0}", "{0} at the beach"])
 
 
+class Noting(RayEngine):
+    """Notes which tasks it ran."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address=address)
+        self.tasks: list[str] = []
+
+    def run(self, task: Task[Any, Any, Any], *rest: Any) -> None:
+        self.tasks.append(type(task).__name__)
+        super().run(task, *rest)
+
+
 @dataclass(frozen=True)
 class Nodes:
     """A cluster of three nodes, and an engine whose workers are kept from test to test."""
 
     cluster: Any
-    engine: RayEngine
+    engine: Noting
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +80,7 @@ def nodes() -> Iterator[Nodes]:
         for _ in range(2):
             cluster.add_node(**node)
         cluster.wait_for_nodes()
-        yield Nodes(cluster, RayEngine(address=cluster.address))
+        yield Nodes(cluster, Noting(cluster.address))
         ray.shutdown()
         cluster.shutdown()
 
@@ -87,16 +104,20 @@ def documents(folder: Path, backend: Backend, subjects: list[Subject]) -> list[A
     build_index(path, backend, make_names(NAMES), TEMPLATES).close()
     add_names(path, backend, make_names(f"New Name{i}" for i in range(30))).index.close()
     add_templates(path, backend, as_templates(["{0} on a hill"])).index.close()
+    damage(path, 2)
+    assert repair(path, backend).encoded == 1
     index = open_index(path)
     audited = audit(index, backend, subjects).to_dict()
     settings = Settings(min_images=2, sizes=(1, 2), draws=2)
     evaluated = evaluate(index, backend, subjects, settings)
-    return [audited, evaluated.to_dict(), files(path)]
+    asked = query(index, backend, subjects[1], top=3, p_values=False)
+    return [audited, evaluated.to_dict(), asked, files(path)]
 
 
 def test_three_nodes_give_the_bytes_of_one_process(
-    tmp_path: Path, both: dict[str, Backend]
+    tmp_path: Path, nodes: Nodes, both: dict[str, Backend]
 ) -> None:
+    nodes.engine.tasks.clear()
     subjects = []
     for number, membership in enumerate(("member", "non_member")):
         images = sorted(make_images(tmp_path / str(number), 70, number).iterdir())
@@ -106,6 +127,65 @@ def test_three_nodes_give_the_bytes_of_one_process(
     found = {name: documents(tmp_path, backend, subjects) for name, backend in both.items()}
     for away, here in zip(found["away"], found["here"], strict=True):
         assert away == here
+    ran = nodes.engine.tasks
+    # Build, names, templates and repair; the photos of two verbs, the query's are remembered.
+    assert (ran.count("EncodeRows"), ran.count("EncodePhotos")) == (4, 3)
+    # Of evaluation and query; an audit's p-values want more than a thirty-second of so few names.
+    assert ran.count("SearchShards") == 2
+
+
+@pytest.mark.parametrize("both", ["onnx"], indirect=True)
+@pytest.mark.parametrize("index_type", ["flat", "float16"])
+def test_shards_are_searched_on_three_nodes_as_in_one_process(
+    tmp_path: Path, nodes: Nodes, both: dict[str, Backend], index_type: str
+) -> None:
+    here, away = both["here"], both["away"]
+    names = make_names([*NAMES, *(f"New Name{i}" for i in range(32))])
+    build_index(tmp_path / "i", here, names, TEMPLATES, index_type=index_type).close()
+    opened = open_index(tmp_path / "i")
+    more = random_rows(len(TEMPLATES), 3, here.fingerprint.dim)
+    more[:, 1] = [opened.text_embeddings(t, [41])[0] for t in range(len(TEMPLATES))]  # a tie
+    view = opened.without([0, 17, 18]).with_names(["A A", "B B", "C C"], more)
+    queries = np.concatenate(
+        [random_rows(1, 50, here.fingerprint.dim)[0], opened.text_embeddings(2, [41, 17])]
+    )
+    nodes.engine.tasks.clear()
+    for index in (opened, view):
+        for k in (1, 2):
+            found = index.deciding_with(away).search(queries, k)
+            wanted = index.deciding_with(here).search(queries, k)
+            assert [each.tobytes() for each in found] == [each.tobytes() for each in wanted]
+        spread = index.deciding_with(away).certified_search(queries, backend=away)
+        certified = index.certified_search(queries, backend=here)
+        np.testing.assert_array_equal(spread.name_ids, certified.name_ids)
+        np.testing.assert_array_equal(spread.certified, certified.certified)
+    assert set(nodes.engine.tasks) == {"SearchShards"} and len(nodes.engine.tasks) >= 6
+
+
+def random_rows(templates: int, count: int, dim: int) -> Any:
+    """Unit rows float32 [templates, count, dim]."""
+    rows = np.random.default_rng(count).standard_normal((templates, count, dim))
+    return (rows / np.linalg.norm(rows, axis=2, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("both", ["onnx"], indirect=True)
+def test_shards_come_back_through_the_object_store_where_no_folder_is_shared(
+    tmp_path: Path, both: dict[str, Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_index(tmp_path / "here", both["here"], make_names(NAMES), TEMPLATES).close()
+    # What a worker finds at the path is no part of this build.
+    elsewhere, keep, sent = (Store, (tmp_path / "elsewhere",)), Store.keep_shard, list[int]()
+
+    def noting(store: Store, number: int, first: int, names: Any, written: Any) -> Any:
+        sent.append(len(written.data or b""))
+        return keep(store, number, first, names, written)
+
+    monkeypatch.setattr(Store, "__reduce__", lambda _: elsewhere)
+    monkeypatch.setattr(Store, "keep_shard", noting)
+    build_index(tmp_path / "away", both["away"], make_names(NAMES), TEMPLATES).close()
+    assert len(sent) == 6 and all(sent)
+    assert files(tmp_path / "away") == files(tmp_path / "here")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_captions_are_searched_on_three_nodes(tmp_path: Path, nodes: Nodes) -> None:

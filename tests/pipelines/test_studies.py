@@ -15,6 +15,9 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 from conftest import make_images
+from own_study import write_study
+from pickled_engine import PickledEngine
+from small_index import below
 from toy_backend import ToyBackend
 
 from idia_index.cli.documents import schemas
@@ -98,17 +101,6 @@ def test_photos_are_found_in_several_folders_and_by_corrected_names(tmp_path: Pa
         InputError, match=r"'Karolina Lodyga' has photos in .*a/karolina_lodyga too"
     ):
         find_photos(study, [tmp_path / "a", tmp_path / "b"])
-
-
-def write_study(folder: Path, **changes: Any) -> Path:
-    (folder / "people.csv").write_text(
-        "name,membership,training_count\nJane Doe,member,3\nJohn Roe,non_member,0\n"
-    )
-    data = {"format": "idia-index/study/1", "title": "Own", "people": "people.csv",
-            "evaluation": {"sample_sizes": "1,2", "min_images": 2, "draws": 3, "bins": "0,2,4"},
-            "candidates": {"total": 12, "top": 4}, **changes}  # fmt: skip
-    (folder / "own.json").write_text(json.dumps({k: v for k, v in data.items() if v is not None}))
-    return folder / "own.json"
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
@@ -231,6 +223,32 @@ def test_several_models_make_one_report(tmp_path: Path, study: Study) -> None:
     assert drawn == 6 and "\u00b1" in page
     bins = [(b["low"], b["high"], b["people"], b["evaluated"]) for b in data["training_counts"]]
     assert bins == [(0, 2, 1, 1), (2, 4, 1, 1), (4, None, 0, 0)]
+
+
+def test_models_done_by_workers_make_the_same_files(
+    tmp_path: Path, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = ("--model", "one=toy", "--model", "bad=toy3", "--model", "two=toy2")
+
+    def load(model: str, backend: str, **options: Any) -> Any:
+        if model == "toy3":
+            raise InputError("model toy3: no such model")
+        return load_backend(backend, model=model, **options)
+
+    monkeypatch.setattr("idia_index.cli.study.load_model", load)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # drawing takes longer than all else
+    assert study(*models).exit_code == 1
+    (tmp_path / "o").rename(tmp_path / "here")
+    engine = PickledEngine()
+    monkeypatch.setattr("idia_index.cli.options.load_engine", lambda *_, **__: engine)
+    assert study(*models).exit_code == 1
+    assert engine.inputs == 3  # a model each, and nothing else went to the engine
+    assert below(tmp_path / "o") == below(tmp_path / "here")
+    again = study("--model", "one=toy", "--model", "two=toy2", "--json")
+    assert [m["again"] for m in json.loads(again.stdout)["models"]] == [True, True]
+    assert engine.inputs == 3
+    refused = study(*models, "--send-texts-to", "localhost")
+    assert "a service is asked from here alone" in str(refused.exception)
 
 
 def people_of(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from csv import writer
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from idia_index.encode.backend import Backend
 from idia_index.pipelines.evaluate import StageProgress
 from idia_index.pipelines.report_files import write_files
 from idia_index.pipelines.studies.definition import Study
@@ -16,8 +15,8 @@ from idia_index.pipelines.studies.models import Activation, StudyModel
 from idia_index.pipelines.studies.photos import find_photos
 from idia_index.pipelines.studies.pool import paper_pool, pool_of_tested
 from idia_index.pipelines.studies.results import study_results
-from idia_index.pipelines.studies.run import DryRun, Run, run_models
-from idia_index.plugins.labeler import LabelerPlugin
+from idia_index.pipelines.studies.run import DryRun, Load, Run, run_models
+from idia_index.plugins import Engine
 from idia_index.report.studies.documents import StudyResults
 from idia_index.report.studies.page import study_html
 from idia_index.support.documents import to_json
@@ -51,23 +50,21 @@ def plan_run(
 
 
 def conduct(
-    run: Run,
-    models: Sequence[StudyModel],
-    load: Callable[[StudyModel], Backend | LabelerPlugin],
-    progress: StageProgress,
+    run: Run, models: Sequence[StudyModel], load: Load, progress: StageProgress, engine: Engine
 ) -> StudyResults:
     """Runs the models that are not finished, and writes the study's report into `run.out`.
 
     Args:
         run: the study.
         models: its models.
-        load: loads one, when its turn has come.
+        load: loads one.
         progress: called with what is being done, how much of it is, and how much there is.
+        engine: runs them.
 
     Raises:
         IdiaIndexError: no model could be run; or `run.out` holds another study.
     """
-    results = study_results(run, run_models(run, models, load, progress))
+    results = study_results(run, run_models(run, models, load, progress, engine))
     text = json_text(to_json(results), indent=1) + "\n"
     write_files(run.out / REPORT, {"index.html": study_html(results), "report.json": text})
     write_files(run.out, {"subjects.csv": _subjects_csv(run)})

@@ -37,6 +37,9 @@ class StudyModel:
     count: int | None = None
     labeler: str | None = None
 
+    def __str__(self) -> str:
+        return f"model {self.label}"
+
 
 def parse_models(study: Study, given: Sequence[str], activation: Activation) -> list[StudyModel]:
     """Models from LABEL=SPEC or SPEC.

@@ -6,29 +6,36 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from idia_index.encode.backend import Backend
 from idia_index.encode.image_bytes import on_disk
-from idia_index.errors import IdiaIndexError, InputError
+from idia_index.errors import IdiaIndexError, InputError, LostWorkError
 from idia_index.evaluation.evidence import Evidence, Origin, StudiedModel
 from idia_index.pipelines.build import build_index
 from idia_index.pipelines.evaluate import StageProgress, gather
 from idia_index.pipelines.labels import build_label_index
 from idia_index.pipelines.report_files import write_evaluation, write_files
 from idia_index.pipelines.report_folder import check_folder
-from idia_index.pipelines.studies.definition import Study, read_study
+from idia_index.pipelines.shard_writing import Counter
+from idia_index.pipelines.studies.definition import Study
 from idia_index.pipelines.studies.dry_run import DEMO_MODEL, DRY_RUN
 from idia_index.pipelines.studies.models import Activation, StudyModel, activation_note
-from idia_index.pipelines.studies.photos import Photos, find_photos
+from idia_index.pipelines.studies.photos import Photos
 from idia_index.pipelines.studies.pool import Pool
+from idia_index.plugins import Engine, Task
+from idia_index.plugins.engine import Tell
 from idia_index.plugins.labeler import LabelerPlugin
 from idia_index.prompts.names import make_names
+from idia_index.registry import load_engine
 from idia_index.report.documents import EVALUATION_FORMAT
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
 from idia_index.support.files import read_regular
+from idia_index.support.remote import state_of, url_of_spec
 from idia_index.support.text import json_text, shown_path
 
 DryRun = Literal["demo", "models"]
@@ -36,6 +43,10 @@ DryRun = Literal["demo", "models"]
 
 MODELS = "models"
 DONE = "done.json"
+CANDIDATES = "candidates.txt"
+
+Load: TypeAlias = Callable[[StudyModel], Backend | LabelerPlugin]
+"""Loads a model when its turn has come; it may be called in another process."""
 
 
 @dataclass(frozen=True)
@@ -114,39 +125,98 @@ def tested_people(photos: Photos, model: StudyModel) -> list[Subject]:
 
 
 def run_models(
-    run: Run,
-    models: Sequence[StudyModel],
-    load: Callable[[StudyModel], Backend | LabelerPlugin],
-    progress: StageProgress,
+    run: Run, models: Sequence[StudyModel], load: Load, progress: StageProgress, engine: Engine
 ) -> list[ModelRun]:
-    """Runs the models one after the other; what fails with one does not end the others.
+    """Runs the models that are not finished; what fails with one does not end the others.
+
+    Where they keep all workers of the engine busy, each is done by one of them from its weights to
+    its report; else one after the other, its prompts, photos and searches by all workers.
 
     Raises:
         InputError: `run.out` holds the candidates of another study.
     """
     _write_candidates(run.out, run.pool.lines)
-    done = []
-    for model in models:
-        report = run.folder(model) / "report" / "report.json"
-        identity = _identity(run, model)
-        if report.is_file() and _read_identity(run.folder(model) / DONE) == identity:
-            done.append(ModelRun(model, report, again=True))
-            continue
+    identities = {model.label: _identity(run, model) for model in models}
+    todo = [m for m in models if not _is_finished(run, m, identities[m.label])]
+    errors: dict[str, str | None] = {}
+
+    def ended(model: StudyModel, error: str | None) -> None:
+        errors[model.label] = error
+        if error is None:
+            identity = json_text(identities[model.label], indent=2) + "\n"
+            write_files(run.folder(model), {DONE: identity})
+
+    if len(todo) > 1 and engine.is_filled_by(len(todo)):
+        told = Counter(len(todo), partial(progress, "models"))
         try:
-            _run_model(run, model, load(model), progress)
+            engine.run(RunModels(run, load), todo, ended, told)
+        except LostWorkError as error:
+            errors = {model.label: errors.get(model.label, str(error)) for model in todo}
+    else:
+        load_engine().run(RunModels(run, load, progress, engine), todo, ended, lambda _: None)
+    return [ModelRun(m, _report(run, m), m not in todo, errors.get(m.label)) for m in models]
+
+
+@dataclass
+class RunModels(Task[StudyModel, str | None, str | None]):
+    """Runs models; what comes of one is why it has no report, None where it has one.
+
+    Attributes:
+        run: the study.
+        load: loads a model.
+        progress: told of each model's stages; a worker elsewhere tells nobody.
+        engine: of a model's own long work; None: the worker does it.
+        here: in a worker elsewhere, the folder where relative paths begin.
+    """
+
+    run: Run
+    load: Load
+    progress: StageProgress | None = None
+    engine: Engine | None = None
+    here: Path | None = field(default=None, init=False)
+    queued: ClassVar[bool] = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "here": Path.cwd()}
+
+    def setup(self) -> None:
+        """Raises InputError in a worker that does not see the study's folder."""
+        if self.here is None:
+            return
+        if self.here.is_dir():
+            os.chdir(self.here)
+        if not _holds(self.run.out / CANDIDATES, self.run.pool.lines):
+            raise InputError(
+                f"{shown_path(self.run.out.absolute())}: a worker sees another folder there than "
+                "the command; give --out where all machines see it under the same path"
+            )
+
+    def compute(self, given: StudyModel, tell: Tell) -> str | None:
+        """Loads, builds, measures and writes."""
+        try:
+            loaded = self.load(given)
+            if self.engine is not None and isinstance(loaded, Backend):
+                loaded.engine = self.engine
+            _run_model(self.run, given, loaded, self.progress or _quiet)
         except IdiaIndexError as error:
-            done.append(ModelRun(model, report, again=False, error=str(error)))
-            continue
-        write_files(run.folder(model), {DONE: json_text(identity, indent=2) + "\n"})
-        done.append(ModelRun(model, report, again=False))
-    return done
+            return str(error)
+        tell(1)
+        return None
+
+    def finish(self, given: StudyModel, made: str | None) -> str | None:
+        """Nothing is left to do."""
+        return made
+
+
+def _quiet(stage: str, done: int, total: int) -> None:
+    """Progress of a worker elsewhere."""
 
 
 def _run_model(
     run: Run, model: StudyModel, backend: Backend | LabelerPlugin, progress: StageProgress
 ) -> None:
-    folder = run.folder(model)
-    check_folder(folder / "report")
+    report = _report(run, model).parent
+    check_folder(report)
 
     def labelled(stage: str, done: int, total: int) -> None:
         progress(f"{model.label}: {stage}", done, total)
@@ -164,7 +234,7 @@ def _run_model(
         index, backend, people, run.study.settings, strict=run.strict, progress=labelled
     )
     evidence = evidence.with_origin(_origin(run, model))
-    write_evaluation(evidence, run.study.settings, folder / "report")
+    write_evaluation(evidence, run.study.settings, report)
 
 
 def _origin(run: Run, model: StudyModel) -> Origin:
@@ -178,49 +248,6 @@ def _origin(run: Run, model: StudyModel) -> Origin:
         without_images=tuple(each.person.name for each in run.photos.missing),
         warnings=tuple(run.warnings),
     )
-
-
-@dataclass(frozen=True)
-class StudySource:
-    """The subjects of a report's model, found again.
-
-    Attributes:
-        place: the study and its folders, in words.
-        subjects: the people as the report's model saw them.
-        origin: what a report states of them.
-    """
-
-    place: str
-    subjects: list[Subject]
-    origin: Origin
-
-
-def read_study_source(told: Origin) -> StudySource | None:
-    """The people of a study's report as they are now; None where their folders are gone.
-
-    Args:
-        told: what the report states of its origin.
-
-    Raises:
-        InputError: study or folders are there and cannot be read, or the report names none.
-    """
-    folders = [Path(folder) for folder in told.folders]
-    if told.recipe is None or told.model is None or told.activation is None:
-        raise InputError("the report does not say what study it is of; evaluate again")
-    if not all(folder.exists() for folder in folders):
-        return None
-    study = read_study(told.recipe)
-    photos = find_photos(study, folders)
-    label, count = told.model.label, told.model.training_count
-    subjects = tested_people(photos, StudyModel(label, "", "", count))
-    place = ", ".join([study.source, *map(os.fsdecode, folders)])
-    origin = replace(
-        told,
-        study=study.title,
-        without_images=tuple(each.person.name for each in photos.missing),
-        warnings=tuple(study_warnings(study, told.activation, told.dry_run)),
-    )
-    return StudySource(place, subjects, origin)
 
 
 def _identity(run: Run, model: StudyModel) -> dict[str, Any]:
@@ -246,8 +273,12 @@ def _identity(run: Run, model: StudyModel) -> dict[str, Any]:
     }
 
 
-def _state(spec: str) -> list[int]:
+def _state(spec: str) -> list[int | str]:
     """Size and time of the files of a SPEC that is a path or ends in one."""
+    if (found := url_of_spec(spec)) is not None:
+        with suppress(OSError):  # what cannot be fetched is said by who loads it
+            return [state_of(found[1])]
+        return []
     for text in (spec, spec.partition("/")[2], spec.partition(":")[2]):
         place = Path(text).expanduser()
         if text and place.exists():
@@ -255,6 +286,15 @@ def _state(spec: str) -> list[int]:
             states = [file.stat() for file in files]
             return [part for state in states for part in (state.st_size, state.st_mtime_ns)]
     return []
+
+
+def _report(run: Run, model: StudyModel) -> Path:
+    return run.folder(model) / "report" / "report.json"
+
+
+def _is_finished(run: Run, model: StudyModel, identity: dict[str, Any]) -> bool:
+    there = _report(run, model).is_file()
+    return there and _read_identity(run.folder(model) / DONE) == identity
 
 
 def _read_identity(file: Path) -> object:
@@ -265,7 +305,7 @@ def _read_identity(file: Path) -> object:
 
 
 def _write_candidates(out: Path, data: bytes) -> None:
-    file = out / "candidates.txt"
+    file = out / CANDIDATES
     if file.exists() and not _holds(file, data):
         raise InputError(
             f"{shown_path(file)}: holds other names than this study's candidates; give --out a new "
