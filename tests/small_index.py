@@ -17,8 +17,12 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def below(folder: Path) -> dict[str, bytes]:
-    """All files below a folder, but for locks of indexes."""
-    found = (path for path in folder.rglob("*") if path.is_file() and path.name != "lock")
+    """All files below a folder, but for indexes' locks and what they remember of photos.
+
+    The latter stands in the order in which threads were done.
+    """
+    unlike = ("lock", "images.cache")
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name not in unlike)
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
