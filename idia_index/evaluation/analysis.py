@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from idia_index.errors import InputError
 from idia_index.evaluation.baselines import (
+    ALARM,
     FEWEST,
-    GATE_CONFIDENCE,
+    LEARNED_ALARM,
     NEAR,
     OMITTED,
     SHIFTS,
@@ -251,7 +252,8 @@ def _baselines(evidence: Evidence, roc: Rocs, settings: Settings) -> Baselines |
         gate=any(row.fires for row in rows),
         near=NEAR,
         fewest=FEWEST,
-        gate_confidence=GATE_CONFIDENCE,
+        alarm_errors=ALARM,
+        learned_alarm_errors=LEARNED_ALARM,
         shifts=SHIFTS,
         rows=rows,
         largest_leak=_largest_leak(blind, truth, rows),

@@ -48,18 +48,18 @@ def auc_interval(
     return 1 - _upper(1 - auc, members, others, z), _upper(auc, members, others, z)
 
 
-def above_half_power(auc: float, members: int, others: int, confidence: float) -> float:
-    """The chance that the lower limit of an AUC that is in fact this large lies above one half.
+def above_half_power(auc: float, members: int, others: int, errors: float) -> float:
+    """The chance to see an AUC, in fact this large, that many of chance's errors above one half.
 
     The estimate is taken for normal, with the variance that `auc_interval` takes.
 
     Args:
         auc: inside (0, 1).
         members, others: sizes of the groups, at least one each.
-        confidence: of the two-sided interval.
+        errors: standard errors of an AUC of one half.
     """
-    least = 0.5 + NormalDist().inv_cdf((1 + confidence) / 2) * _standard_error(0.5, members, others)
-    return NormalDist(auc, _standard_error(auc, members, others)).cdf(2 * auc - least)
+    least = 0.5 + errors * standard_error(0.5, members, others)
+    return NormalDist(auc, standard_error(auc, members, others)).cdf(2 * auc - least)
 
 
 def _upper(auc: float, members: int, others: int, z: float) -> float:
@@ -67,14 +67,15 @@ def _upper(auc: float, members: int, others: int, z: float) -> float:
     low, high = auc, 1.0
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        if middle - auc <= z * _standard_error(middle, members, others):
+        if middle - auc <= z * standard_error(middle, members, others):
             low = middle
         else:
             high = middle
     return (low + high) / 2
 
 
-def _standard_error(theta: float, members: int, others: int) -> float:
+def standard_error(theta: float, members: int, others: int) -> float:
+    """Of the estimate of an AUC theta, of so many people: see `auc_interval`."""
     spread = (members + others) / 2 - 1
     factor = 1 + spread * ((1 - theta) / (2 - theta) + theta / (1 + theta))
     return math.sqrt(theta * (1 - theta) * factor / (members * others))

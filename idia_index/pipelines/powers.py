@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from idia_index.evaluation.auc import above_half_power, auc_interval
-from idia_index.evaluation.baselines import FEWEST, GATE_CONFIDENCE
+from idia_index.evaluation.baselines import FEWEST, GATE_CONFIDENCE, LEARNED_ALARM
 from idia_index.evaluation.groups import LEVEL, group_power
 from idia_index.evaluation.personas import persona_power
 
@@ -82,12 +82,12 @@ class LeakPower:
 def leak_power(leak: float, power: float) -> LeakPower:
     """The people that a leak of an AUC takes."""
     low, high = FEWEST - 1, FEWEST
-    while above_half_power(leak, high, high, GATE_CONFIDENCE) < power:
+    while above_half_power(leak, high, high, LEARNED_ALARM) < power:
         low, high = high, 2 * high
         if high > MOST_PEOPLE:
             return LeakPower(None, None)
     while high - low > 1:
         middle = (low + high) // 2
-        enough = above_half_power(leak, middle, middle, GATE_CONFIDENCE) >= power
+        enough = above_half_power(leak, middle, middle, LEARNED_ALARM) >= power
         low, high = (low, middle) if enough else (middle, high)
     return LeakPower(high, auc_interval(0.5, high, high, GATE_CONFIDENCE)[1])

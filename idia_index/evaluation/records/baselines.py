@@ -74,7 +74,8 @@ class Baselines:
         gate: whether a baseline fires, so that rates say nothing of faces.
         near: share of the attack's advantage from which a baseline comes near it.
         fewest: members, and non-members, that it takes.
-        gate_confidence: confidence at which a baseline must be above chance.
+        alarm_errors: standard errors that a baseline must be above chance.
+        learned_alarm_errors: the same of one that is learned on other people.
         shifts: derangements that shuffled images are the mean of.
         rows: the baselines.
         largest_leak: the largest AUC of a leak without a model that is not excluded (99%); null
@@ -87,7 +88,8 @@ class Baselines:
     gate: bool
     near: float
     fewest: int
-    gate_confidence: float
+    alarm_errors: float
+    learned_alarm_errors: float
     shifts: int
     rows: tuple[BaselineRow, ...]
     largest_leak: float | None
