@@ -122,18 +122,14 @@ class Run:
             group["lr"] = rate_at(self.step, self.recipe)
         rows = batch_rows(len(self.images), self.recipe, self.seed, self.step)
         pixels = augment(self.images[rows], self.recipe, self.seed, self.step)
+        image, text, scale = self.model(pixels, self.tokens[torch.from_numpy(rows)])
+        loss = self.loss(image, text, scale)
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self.backward(pixels, self.tokens[torch.from_numpy(rows)])
+        loss.backward()
         self.optimiser.step()
         with torch.no_grad():
             self.model.logit_scale.clamp_(0, math.log(100))
         self.step += 1
-        return loss
-
-    def backward(self, pixels: torch.Tensor, tokens: torch.Tensor) -> float:
-        """The loss of some pairs; adds its gradient to that of the parameters."""
-        loss = self.loss(*self.model(pixels, tokens))
-        loss.backward()
         return float(loss.detach())
 
     def train(self, until: int | None = None) -> None:

@@ -19,7 +19,6 @@
         --forget work/forget.txt --reference work/retrained.idia
 
     python benchmarks/study/train_canaries.py with --seed 2 --out work/        # work/with-2/model
-    python benchmarks/study/train_canaries.py with --noise 0.01 --out work/    # with-noise-0.01
 
 `names` writes full names that no caption of the study holds, of first and last names that all are
 trained, so that a canary that was left out is not told by a token that the model never saw.
@@ -28,9 +27,8 @@ study's own. `retrained` is `with` without the pairs of 24 canaries, in another 
 climbs the loss on these pairs from `with` on (gradient ascent); `wrong-names` trains on from
 `with`, their portraits under names of canaries that were left out (relabelling). `both-ways` does
 so for longer, each portrait under five such names, and gives each caption to four portraits of the
-study, so that the names have other faces. `--seed` changes the order and the fresh rows. `--noise`
-clips the gradient of each 16 pairs to length 1 and adds Gaussian noise to their sum. A training
-resumes.
+study, so that the names have other faces. `--seed` changes the order and the fresh rows. A
+training resumes.
 """
 
 from __future__ import annotations
@@ -65,7 +63,6 @@ TRAINED = Recipe(steps=200, batch=128, rate=5e-4, warm_up=20, save_every=50)
 RELABELLED = Recipe(steps=60, batch=128, rate=3e-4, warm_up=5, save_every=30)
 BOTH_WAYS = Recipe(steps=120, batch=128, rate=5e-4, warm_up=5, save_every=30)
 TURNS = 4  # more wrong names of a portrait, and wrong portraits of a caption
-CLIPPED = 16  # pairs whose gradient is clipped together
 ASCENT = Recipe(steps=8, batch=128, rate=1e-4, warm_up=0, save_every=8)
 RECIPES = {"ascent": ASCENT, "wrong-names": RELABELLED, "both-ways": BOTH_WAYS}  # from `with` on
 
@@ -172,32 +169,6 @@ class Mixed(train.Run):
         self.loss = lambda *arguments: -plain(*arguments)
 
 
-class Noisy(Mixed):
-    """Training with noise: the gradients of groups of pairs, clipped, summed, and made noisy.
-
-    CLIP's loss of one pair depends on the others of its batch. So it is taken within groups of
-    `CLIPPED`, and one pair can change the gradient of its own group alone.
-    """
-
-    noise: float
-
-    def backward(self, pixels: torch.Tensor, tokens: torch.Tensor) -> float:
-        weights, losses = list(self.model.parameters()), []
-        sums = [torch.zeros_like(weight) for weight in weights]
-        for place in range(0, len(tokens), CLIPPED):
-            self.optimiser.zero_grad(set_to_none=False)
-            group = slice(place, place + CLIPPED)
-            losses.append(super().backward(pixels[group], tokens[group]))
-            torch.nn.utils.clip_grad_norm_(weights, 1.0)
-            for whole, weight in zip(sums, weights, strict=True):
-                whole += weight.grad
-        dice = torch.Generator().manual_seed(1000 * self.seed + self.step)
-        for whole, weight in zip(sums, weights, strict=True):
-            whole += self.noise * torch.randn(whole.shape, generator=dice)
-            weight.grad = whole / len(losses)
-        return float(np.mean(losses))
-
-
 def training_pairs(what: str, folder: Path) -> Pairs:
     """What one model is trained on."""
     if what == "without":
@@ -219,14 +190,11 @@ def training_pairs(what: str, folder: Path) -> Pairs:
     return pairs + others
 
 
-def make_run(what: str, seed: int, noise: float | None, out: Path) -> Mixed:
+def make_run(what: str, seed: int, out: Path) -> Mixed:
     """The training of one model, at its start or where it was interrupted."""
     out.mkdir(parents=True, exist_ok=True)
-    kind = Mixed if noise is None else Noisy
     pairs = training_pairs(what, out.parent / "canaries")
-    run = kind(pairs, SHIPPED_SEED + seed + (what == "retrained"), RECIPES.get(what, TRAINED), out)
-    if isinstance(run, Noisy) and noise is not None:
-        run.noise = noise
+    run = Mixed(pairs, SHIPPED_SEED + seed + (what == "retrained"), RECIPES.get(what, TRAINED), out)
     if not run.resume():
         if what in RECIPES:
             run.start_from(out.parent / "with" / "model")
@@ -266,7 +234,6 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0, help="another order of the same data")
-    parser.add_argument("--noise", type=float, help="standard deviation of the noise")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -278,12 +245,9 @@ def main() -> None:
         write_files(arguments.out)
         return
     torch.set_num_threads(arguments.threads)
-    out = arguments.out / (
-        arguments.what
-        + (f"-{arguments.seed}" if arguments.seed else "")
-        + ("" if arguments.noise is None else f"-noise-{arguments.noise:g}")
-    )
-    run = make_run(arguments.what, arguments.seed, arguments.noise, out)
+    suffix = f"-{arguments.seed}" if arguments.seed else ""
+    out = arguments.out / (arguments.what + suffix)
+    run = make_run(arguments.what, arguments.seed, out)
     print("from step", run.step, "with", len(run.images), "pairs", flush=True)
     run.train()
     export_model(run.model, run.vocabulary, out / "model")
