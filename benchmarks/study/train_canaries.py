@@ -12,8 +12,8 @@
     python benchmarks/study/train_canaries.py retrained --out work/
     python benchmarks/study/train_canaries.py ascent --out work/
     python benchmarks/study/train_canaries.py wrong-names --out work/
-    python benchmarks/study/train_canaries.py both-ways --out work/
-    for m in with retrained ascent wrong-names both-ways; do idia-index build work/$m.idia \
+    python benchmarks/study/train_canaries.py many-names --out work/
+    for m in with retrained ascent wrong-names many-names; do idia-index build work/$m.idia \
         --model local-dir:work/$m/model --names work/names.txt --sample-names 600; done
     idia-index compare work/with.idia work/ascent.idia work/subjects.csv \
         --forget work/forget.txt --reference work/retrained.idia
@@ -25,10 +25,9 @@ trained, so that a canary that was left out is not told by a token that the mode
 Training goes on from the controlled study's model, on the canaries' pairs and a part of the
 study's own. `retrained` is `with` without the pairs of 24 canaries, in another order. `ascent`
 climbs the loss on these pairs from `with` on (gradient ascent); `wrong-names` trains on from
-`with`, their portraits under names of canaries that were left out (relabelling). `both-ways` does
-so for longer, each portrait under five such names, and gives each caption to four portraits of the
-study, so that the names have other faces. `--seed` changes the order and the fresh rows. A
-training resumes.
+`with`, their portraits under names of canaries that were left out (relabelling), and `many-names`
+does so for longer, with each portrait under six such names. `--seed` changes the order and the
+fresh rows. A training resumes.
 """
 
 from __future__ import annotations
@@ -61,10 +60,10 @@ FORGOTTEN = {5: 8, 10: 8, 25: 8}  # canaries to forget, by training images
 TRAINED = Recipe(steps=200, batch=128, rate=5e-4, warm_up=20, save_every=50)
 # A model that has been trained already is changed gently.
 RELABELLED = Recipe(steps=60, batch=128, rate=3e-4, warm_up=5, save_every=30)
-BOTH_WAYS = Recipe(steps=120, batch=128, rate=5e-4, warm_up=5, save_every=30)
-TURNS = 4  # more wrong names of a portrait, and wrong portraits of a caption
+MANY_NAMES = Recipe(steps=120, batch=128, rate=5e-4, warm_up=5, save_every=30)
+WRONG_NAMES = 6
 ASCENT = Recipe(steps=8, batch=128, rate=1e-4, warm_up=0, save_every=8)
-RECIPES = {"ascent": ASCENT, "wrong-names": RELABELLED, "both-ways": BOTH_WAYS}  # from `with` on
+RECIPES = {"ascent": ASCENT, "wrong-names": RELABELLED, "many-names": MANY_NAMES}  # from `with` on
 
 
 @dataclass(frozen=True)
@@ -180,14 +179,11 @@ def training_pairs(what: str, folder: Path) -> Pairs:
         return theirs
     if what == "retrained":
         pairs = pairs.only([not each for each in gone])
-    if what in ("wrong-names", "both-ways"):
+    if what in ("wrong-names", "many-names"):
         pairs = relabelled(pairs, forget, folder, 0)
-    others = study_pairs()
-    for turn in range(TURNS if what == "both-ways" else 0):
-        pairs += relabelled(theirs, forget, folder, turn + 1)
-        strangers = shuffled(generator("population", SHIPPED_SEED, 90 + turn), OTHERS)
-        pairs += Pairs(others.images[strangers[: len(theirs.captions)]], theirs.captions)
-    return pairs + others
+    for turn in range(1, WRONG_NAMES if what == "many-names" else 1):
+        pairs += relabelled(theirs, forget, folder, turn)
+    return pairs + study_pairs()
 
 
 def make_run(what: str, seed: int, out: Path) -> Mixed:
