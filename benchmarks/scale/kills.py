@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 from ray.cluster_utils import Cluster
@@ -175,8 +175,13 @@ def attack(work: Work, action: str, kill: Callable[[], bool], kills: int) -> dic
                         done["given again"] += 1
             time.sleep(0.05)
         finish(work)
-        if work.made(action) != expected:
-            raise SystemExit(f"{action}: other bytes than local's: {done}")
+        made = work.made(action)
+        if made != expected:
+            kept = Path(mkdtemp())
+            for name in (name for name in expected if made.get(name) != expected[name]):
+                (kept / f"{name}.local").write_bytes(expected[name])
+                (kept / f"{name}.ray").write_bytes(made.get(name, b""))
+            raise SystemExit(f"{action}: other bytes than local's, see {kept}: {done}")
     return done
 
 

@@ -8,7 +8,9 @@ import os
 import secrets
 import signal
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError, RefusedError
@@ -74,6 +76,7 @@ def join(address: str | None) -> None:
             "object_store_memory": STORE_BYTES,
         }  # fmt: skip
     handler = signal.getsignal(signal.SIGTERM)
+    tell_on_stderr()
     try:
         # "local" starts one whatever the environment says.
         ray.init(address or "local", **told)
@@ -86,6 +89,18 @@ def join(address: str | None) -> None:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)
+
+
+def tell_on_stderr() -> None:
+    """Ray prints that a worker died on standard output, into the JSON that is written there."""
+    module = ray._private.worker
+    told = module.print_to_stdstream
+    if getattr(told, "func", None) is not _told:
+        module.print_to_stdstream = partial(_told, told)
+
+
+def _told(tell: Callable[..., None], data: dict[str, Any], **options: Any) -> None:
+    tell({**data, "is_err": True}, **options)
 
 
 def size(workers: int | None, gpus_per_worker: float | None) -> Size:

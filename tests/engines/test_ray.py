@@ -6,10 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,7 +30,7 @@ from ray.cluster_utils import Cluster
 import idia_index.pipelines.build
 from idia_index import audit, build_index, evaluate, open_index, read_names
 from idia_index.encode.backend import Backend
-from idia_index.engines import ray_run
+from idia_index.engines import ray_cluster, ray_run
 from idia_index.engines.ray import RayEngine
 from idia_index.errors import IdiaIndexError, InputError, LostWorkError
 from idia_index.evaluation.settings import Settings
@@ -213,6 +215,26 @@ def squares(engine: RayEngine, task: Fragile, count: int = 12) -> dict[int, int]
     engine.run(task, range(count), collect, lambda _: None)
     assert list(found) == sorted(found)
     return found
+
+
+def test_what_ray_tells_of_dead_workers_is_not_written_among_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stop = threading.Event()
+
+    def poll() -> tuple[None, dict[str, Any]]:
+        stop.set()
+        return None, {"job_id": None, "error_message": "a worker died"}
+
+    errors = SimpleNamespace(subscribe=lambda: None, poll=poll)
+    worker: Any = SimpleNamespace(
+        gcs_error_subscriber=errors, current_job_id=ray.JobID.nil(), ignore_prefix=False
+    )
+    ray_cluster.tell_on_stderr()
+    ray_cluster.tell_on_stderr()  # once is enough
+    ray._private.worker.listen_error_messages(worker, stop)  # Ray's own
+    told = capsys.readouterr()
+    assert told.err.count("a worker died") == 1 and not told.out
 
 
 def test_what_a_dead_worker_did_is_done_elsewhere(tmp_path: Path, nodes: Nodes) -> None:
