@@ -1,7 +1,7 @@
 # Two commands from a machine with Python and make:
 #   make demo    the controlled study, in an environment of its own, without PyTorch
 #   make test    the whole test suite, with every backend
-# `make quick` runs the tests that need neither PyTorch nor a process of their own; what takes
+# `make quick` runs the fast tests that need neither PyTorch nor a process of their own; what takes
 # longer is `make fuzz` and `make oldest` (see docs/testing.md).
 PYTHON ?= python3
 DEMO_ENV := .venv-demo
@@ -29,7 +29,7 @@ else
 endif
 
 quick: $(DEV_ENV)/ready
-	$(PYTEST) -m 'not torch and not process'
+	$(PYTEST) -m 'not torch and not process and not slow'
 
 # Style, types (on an installed wheel, where the folder mapping is real), dependencies.
 check: $(DEV_ENV)/ready
