@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # documents know their text, which knows no document but by i
     from idia_index.report.documents import AuditResult, QueryResult
 
 SUBJECTS_SHOWN = 40
+NAMED = 3  # people of whom the same is said
 
 
 def query_text(result: QueryResult) -> str:
@@ -104,8 +105,13 @@ def _ratios(result: AuditResult, calibration: StudyCalibration) -> list[str]:
     lines = [pairs(dict(calibration_rows(calibration))), ratios_mean()]
     if calibration.withheld is not None:
         return lines
-    withheld = [s for s in result.subjects if s.likelihood_ratio and s.likelihood_ratio.withheld]
-    lines += [f"{s.label}: {ratio_text(s, calibration)}" for s in withheld[:SUBJECTS_SHOWN]]
+    withheld: dict[str, list[str]] = {}
+    for subject in result.subjects:
+        if subject.likelihood_ratio and subject.likelihood_ratio.withheld:
+            withheld.setdefault(ratio_text(subject, calibration), []).append(subject.label)
+    for said, people in withheld.items():
+        more = f" and {len(people) - NAMED} more" if len(people) > NAMED else ""
+        lines.append(f"{', '.join(people[:NAMED])}{more}: {said}")
     return lines
 
 
