@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from idia_index.evaluation.draws import shuffled
 from idia_index.evaluation.measured import Float64
@@ -32,10 +31,14 @@ class Calibrator:
     scores: Float64
     log_ratios: Float64
 
-    def log_ratio(self, scores: ArrayLike) -> Float64:
-        """Of other scores: between two the straight line, beyond all that of the nearest."""
+    def log_ratio(self, scores: Float64) -> Float64:
+        """Of other scores [n]: between two the straight line, beyond all that of the nearest."""
         out: Float64 = np.interp(scores, self.scores, self.log_ratios)
         return out
+
+    def ratio(self, score: float) -> float:
+        """The likelihood ratio of one score."""
+        return float(np.exp(self.log_ratio(np.array([score])))[0])
 
 
 def monotone(values: Float64, weights: Float64) -> Float64:

@@ -290,14 +290,11 @@ def _ratio(
 ) -> LikelihoodRatio:
     if withheld is not None:
         return LikelihoodRatio(None, None, (), withheld)
-    ratio = float(np.exp(whole.log_ratio(score)))
+    ratio = whole.ratio(score)
     return LikelihoodRatio(
         ratio,
         support(ratio),
-        tuple(
-            CountRatio(low, high, float(np.exp(fitted.log_ratio(score))))
-            for low, high, fitted in by_count
-        ),
+        tuple(CountRatio(low, high, fitted.ratio(score)) for low, high, fitted in by_count),
         None,
     )
 
