@@ -165,9 +165,16 @@ def choose(
         study: what likelihood ratios are calibrated on.
     """
     plan, crop = manifest.plan, subjects[0].crop
+    curves = settings if isinstance(settings, Settings) else None
     of_groups = None if groups is None else json.dumps(sorted(groups.items())).encode("utf-8")
     return Choices(
-        **{key: getattr(settings, there, None) for key, there in SETTINGS.items()},
+        tau=settings.tau,
+        seed=settings.seed,
+        min_images=settings.min_images,
+        max_training_count=settings.max_training_count,
+        sample_sizes=curves.sizes if curves else None,
+        draws=curves.draws if curves else None,
+        bins=curves.bins if curves else None,
         fingerprint=plan.fingerprint,
         index_type=plan.kind,
         names_sha256=plan.names_sha256,

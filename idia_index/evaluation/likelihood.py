@@ -227,10 +227,10 @@ def likelihood_ratios(
         ratios=(low, high),
         by_training_count=tuple(
             CountCalibration(
-                *ends, len(some), cllr(*cross_fitted(some, others, seed)),
+                start, end, len(some), cllr(*cross_fitted(some, others, seed)),
                 minimum_cllr(some, others),
             )
-            for *ends, some in bins
+            for start, end, some in bins
         ),
     )  # fmt: skip
     by_count = [(start, end, calibrate(some, others)) for start, end, some in bins]
