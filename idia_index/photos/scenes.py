@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from idia_index.photos.look import Look
 from idia_index.types import Float32
 
-# Steps of 288 in which two copies of a shot may differ, and cosines from which two photos are one
-# (docs/photos.md has the measurements).
-MOST_STEPS = 36
+# Share of the steps upward in either photo in which two copies of a shot may differ, and cosines from
+# which two photos are one (docs/photos.md has the measurements).
+MOST_DIFFERENT = 0.25
+FEWEST_STEPS = 36  # of 288
 LEAST_COSINE = 0.985
 
 
@@ -26,9 +27,12 @@ def scenes(looks: Sequence[Look], embeddings: Float32 | None = None) -> list[int
     if not looks:
         return []
     hashes = np.stack([each.hash for each in looks])
-    alike: NDArray[np.bool_] = (hashes[:, None] ^ hashes[None]).sum(axis=2) <= MOST_STEPS
+    differ = (hashes[:, None] ^ hashes[None]).sum(axis=2)
+    # Of those in either, since a plain wall behind a face has none.
+    either = (hashes[:, None] | hashes[None]).sum(axis=2)
+    alike: NDArray[np.bool_] = differ <= MOST_DIFFERENT * either
     # A wall and a sky have no gradients to tell them apart by.
-    plain = hashes.sum(axis=1) <= MOST_STEPS
+    plain = hashes.sum(axis=1) <= FEWEST_STEPS
     alike &= ~(plain[:, None] & plain[None])
     if embeddings is not None:
         alike |= embeddings @ embeddings.T >= LEAST_COSINE

@@ -13,7 +13,7 @@ from toy_backend import ToyBackend
 
 from idia_index import Index, build_index, make_subject, open_index
 from idia_index.cli.main import run
-from idia_index.encode.preprocessing import Preprocessing
+from idia_index.encode.preprocessing import USUAL, Preprocessing
 from idia_index.errors import InputError
 from idia_index.photos.cautions import face_cautions
 from idia_index.photos.crops import Crop, read_crop
@@ -105,6 +105,16 @@ def test_copies_are_one_scene_and_other_portraits_are_not(tmp_path: Path) -> Non
     rows[1] = rows[0]
     assert scenes(looks, rows) == [0, 0, *range(2, 8), 3, 5, 6]
     assert looks[0].faces is None
+
+
+def test_portraits_before_one_plain_wall_are_not_one_scene() -> None:
+    looks = []
+    for number in range(6):
+        wall = Image.new("RGB", (600, 800), (150, 160, 140))
+        wall.paste(draw_person(1, "female", "report", number).resize((440, 440)), (80, 150))
+        for photo in (wall, wall.resize((450, 600))):
+            looks.append(look(photo, View(USUAL.fitted, USUAL.seen), None))
+    assert scenes(looks) == [0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10]
 
 
 def test_blur_is_told_from_sharpness_whatever_the_contrast() -> None:
