@@ -12,7 +12,7 @@ from idia_index.types import Float32
 
 # Share of the steps upward in either photo in which two copies of a shot may differ, and cosines
 # from which two photos are one (docs/photos.md has the measurements).
-MOST_DIFFERENT = 0.25
+MOST_DIFFERENT = 0.2
 FEWEST_STEPS = 36  # of 288
 LEAST_COSINE = 0.985
 
