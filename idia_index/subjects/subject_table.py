@@ -137,8 +137,8 @@ class _Reader:
         except InputError as error:
             # One photo of several may be gone; whoever has none left is told.
             here = os.path.lexists(row.get("path"))
-            told = f"{error}{'; paths are relative to the table' * here}"
-            known.skipped.append(Skipped(_absolute(path), told))
+            reason = f"{error}{'; paths are relative to the table' * here}"
+            known.skipped.append(Skipped(_absolute(path), reason))
             return
         if len(new) > 1:
             check_one_person(path, new)

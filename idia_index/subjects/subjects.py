@@ -68,9 +68,9 @@ def read_subjects(path: str | os.PathLike[str]) -> SubjectList:
         ) from error
     people = _distinct(found, place)
     odd = list(oddities(subject.name for subject in people))
-    more = (f"{shown_path(place)}: {len(odd) - _SHOWN:,} more names like these",)
+    rest = (f"{shown_path(place)}: {len(odd) - _SHOWN:,} more names like these",)
     told = tuple(f"{shown_path(place)}: {each}" for each in odd[:_SHOWN])
-    people = replace(people, notes=(*people.notes, *told, *more[: len(odd) > _SHOWN]))
+    people = replace(people, notes=(*people.notes, *told, *rest[: len(odd) > _SHOWN]))
     if not people.subjects:
         more = f" (and {len(people.skipped) - 1:,} more)" if len(people.skipped) > 1 else ""
         raise InputError(f"{people.skipped[0].reason}{more}")
