@@ -72,7 +72,6 @@ class OnnxBackend(Encoder):
         self.device = str(self._device)
         self.image_workers = self._device.workers
         self.logit_scale = self.manifest.logit_scale
-        self._expected = 0  # images so far
         verify_files(self.folder, self.manifest)
         self.text_tower = OnnxPackTower(self.folder, self.manifest, self._device)
 
@@ -97,8 +96,7 @@ class OnnxBackend(Encoder):
 
     def expect_images(self, count: int) -> None:
         """Loads the image tower while the images are being read."""
-        self._expected += count
-        self.image_graph.load_ahead(prepack=self._expected > _FEW_IMAGES)
+        self.image_graph.load_ahead(prepack=count > _FEW_IMAGES)
 
     def fit_image(self, image: Image.Image) -> Image.Image:
         """What the model sees of an image: open_clip's resizing and cropping, bit for bit.

@@ -36,37 +36,33 @@ class OnnxGraph:
         self.device = device
         self._lock = Lock()
         self._session: Any = None
-        self._prepacked = False
+        self._ahead: Thread | None = None
 
     def load_ahead(self, *, prepack: bool) -> None:
         """Starts to load the graph, if nobody has, while the caller goes on.
 
         Args:
             prepack: whether to lay the weights out for matrix products first. It takes a third
-                of a second for ViT-B-32 and saves a seventh of every run. A graph that was loaded
-                without is loaded again.
+                of a second for ViT-B-32 and saves a seventh of every run.
         """
-        if self._session is None or (prepack and not self._prepacked):
-            Thread(target=self._load_quietly, args=(prepack,)).start()
+        if self._session is None and self._ahead is None:
+            self._ahead = Thread(target=self._load_quietly, args=(prepack,))
+            self._ahead.start()
 
     def _load_quietly(self, prepack: bool) -> None:
         """An error is raised where the session is asked for, which tries again."""
-        with suppress(IdiaIndexError), self._lock:
-            if self._session is None or (prepack and not self._prepacked):
-                self._load(prepack)
+        with suppress(IdiaIndexError):
+            self.session(prepack=prepack)
 
-    def session(self) -> Any:
+    def session(self, *, prepack: bool = True) -> Any:
         """The session; raises InputError for a file that is not the graph it should be."""
         with self._lock:
             if self._session is None:
-                self._load(prepack=True)
+                check_external_data(self._path, {self._path.name + DATA_SUFFIX})
+                session = open_session(self._path, self.device, prepack=prepack)
+                check_ports(session, self._ports, self._path)
+                self._session = session
             return self._session
-
-    def _load(self, prepack: bool) -> None:
-        check_external_data(self._path, {self._path.name + DATA_SUFFIX})
-        session = open_session(self._path, self.device, prepack=prepack)
-        check_ports(session, self._ports, self._path)
-        self._session, self._prepacked = session, prepack
 
     def run(self, feeds: Feeds) -> Float32:
         """The graph's one output, float32 [p, D]."""

@@ -37,6 +37,7 @@ PERSONS = (
 """Columns that tell people of one name apart."""
 NAME_COLUMNS = {"name": NAMES, "first_name": FIRST_NAMES, "last_name": LAST_NAMES}
 
+_TITLE = re.compile(r"#.*|(?:table|tabelle|tableau|tabla|tabella|sheet|blatt|feuille)\s*\d*", re.I)
 _QUOTED = re.compile(r'"(?:[^"]|"")+"')
 _JSON = re.compile(r"""[\[{]\s*(?:["'\[{]|$)""")
 _YAML = re.compile(r"[^:]+:")
@@ -133,7 +134,15 @@ def name_table(path: str | os.PathLike[str], refuse: Refuse) -> tuple[Table, str
 
 def _column_of(head: Sequence[str], source: str) -> Dialect | None:
     dialect = sniff(head, NAME_COLUMNS, source)
-    return dialect if has_names(dialect.columns) else None
+    if not has_names(dialect.columns):
+        return None
+    # Names that stand above somebody called Name are no titles of a table.
+    first = dialect.before - 1 - dialect.above
+    above = [line.strip(f"{dialect.separator} ") for line in head[first : dialect.before - 1]]
+    titles = [line for line in above if dialect.separator not in line]
+    if len(dialect.header) == 1:
+        titles = [line for line in titles if _TITLE.fullmatch(line)]
+    return dialect if len(titles) == len(above) else None
 
 
 def _head(path: str | os.PathLike[str]) -> list[str]:

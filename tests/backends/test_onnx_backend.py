@@ -18,7 +18,7 @@ pytest.importorskip("open_clip")
 
 from onnx_models import DIM, published_texts, tiny_backend, tiny_export
 
-from idia_index.backends import onnx_graph, onnx_runtime
+from idia_index.backends import onnx_runtime
 from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_probe import probe_images
 from idia_index.backends.onnx_threads import usable_cores
@@ -113,26 +113,6 @@ def test_images_that_are_expected(count: int, folder: Path, export: OnnxBackend)
     told.expect_images(3)
     rows = Backend(told).encode_images(probe_images())
     np.testing.assert_allclose(rows, Backend(export).encode_images(probe_images()), atol=1e-6)
-
-
-def test_weights_are_laid_out_once_there_are_many_images(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Query after query, each of a few images, comes to be as fast as one of many."""
-    laid_out: list[bool] = []
-    open_session = onnx_graph.open_session
-
-    def spied(path: Path, device: Any, *, prepack: bool) -> Any:
-        laid_out.append(prepack)
-        return open_session(path, device, prepack=prepack)
-
-    monkeypatch.setattr(onnx_graph, "open_session", spied)
-    backend, images = Backend(load(folder)), list(probe_images()) * 8
-    first = backend.encode_images(images[:20])
-    assert laid_out == [False]
-    for _ in range(3):
-        np.testing.assert_allclose(backend.encode_images(images[:20]), first, atol=1e-6)
-    assert laid_out == [False, True]
 
 
 def test_a_text_past_the_context_is_refused(export: OnnxBackend) -> None:

@@ -29,7 +29,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
         ("build", 3000, "index/000000.faiss"),
         ("remove", 100, "index/manifest.json"),
         ("compact", 3000, "index/000003.faiss"),
-        ("audit", 20000, "out/index.html"),
+        ("audit", 30000, "out/index.html"),
     ],
 )
 def test_no_room(action: str, room: int, file: str, work: Work) -> None:

@@ -65,6 +65,8 @@ def test_plain_lists_stay_what_they_are(tmp_path: Path) -> None:
     plain = ["Jane Doe", "Sammy Davis, Jr.", "O'Brien", "50 Cent", "Name", "Prince"]
     names = read(tmp_path, "\n".join(plain))
     assert list(names) == plain and not names.notes
+    in_order = ["Doe, Jane", "Roe, John", "Nom, Jean", "Prince"]
+    assert len(read(tmp_path, "\n".join(in_order))) == len(in_order)
 
 
 @pytest.mark.parametrize(

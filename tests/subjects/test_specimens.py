@@ -166,7 +166,7 @@ def test_a_candidate_in_other_clothes_is_near(name: str) -> None:
         ("${PHOTOS}/a.jpg", "in full, without variables"),
         ("%USERPROFILE%/a.jpg", "in full, without variables"),
         ("my%20photo.jpg", "the characters that %20"),
-        ("s3://bucket/a.jpg", "it is an address"),
+        ("s3://bucket/a.jpg", "it lies in a store"),
         ("data:image/png;base64,iVBO", "it is an address"),
         ("'a.jpg'", "without quotes"),
         ("a.jpg;b.jpg", "write a line for each file"),
