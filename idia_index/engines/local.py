@@ -48,6 +48,6 @@ class LocalEngine(Engine):
             for given in inputs:
                 later(partial(finish, given, task.compute(given, tell)))
 
-    def runs(self, count: int, most: int) -> list[range]:
+    def runs(self, count: int, most: int, step: int = 1) -> list[range]:
         """All of them: the task has threads of its own."""
         return [range(count)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable
 
@@ -41,6 +42,13 @@ class RayEngine(Engine):
         """Where there are no more workers than that."""
         ray_cluster.join(self._address)
         return ray_cluster.size(self._workers, self._gpus).workers <= count
+
+    def runs(self, count: int, most: int, step: int = 1) -> list[range]:
+        """So that each worker has some."""
+        ray_cluster.join(self._address)
+        workers = ray_cluster.size(self._workers, self._gpus).workers
+        share = math.ceil(count / (workers * step)) * step
+        return super().runs(count, max(step, min(most, share)), step)
 
     def run(
         self,

@@ -94,9 +94,11 @@ class Engine(ABC):
         """Whether `count` tasks, each done by one worker alone, keep all its workers busy."""
         return self.apart
 
-    def runs(self, count: int, most: int) -> list[range]:
+    def runs(self, count: int, most: int, step: int = 1) -> list[range]:
         """Cuts `count` small things into the runs that are an input each, of `most` at the most.
 
-        An engine whose workers share this process takes all of them as one.
+        Runs but the last have a multiple of `step`, of which `most` is one. An engine may make
+        them shorter, so that all its workers have some; one whose workers share this process takes
+        all things as one.
         """
         return [range(start, min(start + most, count)) for start in range(0, count, most)]

@@ -69,7 +69,7 @@ def encode_subjects(
         progress(done, len(files))
 
     engine, size = engine_of(backend), run_size(backend, len(files))
-    runs = engine.runs(len(files), size * max(1, PHOTOS // max(1, size)))
+    runs = engine.runs(len(files), size * max(1, PHOTOS // max(1, size)), max(1, size))
     crops = [subject.crop for subject in subjects]
     task = EncodePhotos(WorkerModel(backend), cache, crops, len(files), size, strict)
     photos = (PhotoRun(run.start, files[run.start : run.stop]) for run in runs)
