@@ -22,7 +22,13 @@ def watch() -> None:
         signal.signal(signal.SIGINT, _note)
         sys.unraisablehook = _again
         # Nothing is left to interrupt then, and Python's own tidying up would complain of it.
-        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+        atexit.register(ignore)
+
+
+def ignore() -> None:
+    """Lets what is left be done: there is nothing more to interrupt."""
+    if signal.getsignal(signal.SIGINT) is _note:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _note(number: int, frame: FrameType | None) -> None:

@@ -122,10 +122,12 @@ def main() -> None:
         warnings.filterwarnings("ignore", module=r"PIL\.")
     warnings.showwarning = _show_warning
     sys.excepthook = _show_traceback
+    code = 1
     try:
         code = run(arguments, debug)
-    except KeyboardInterrupt:  # a second one
-        code = 1
+        interrupts.ignore()
+    except KeyboardInterrupt:  # a second one, or one when all was done
+        pass
     interrupts.leave(code)
 
 
