@@ -40,14 +40,11 @@ class RayEngine(Engine):
 
     def is_filled_by(self, count: int) -> bool:
         """Where there are no more workers than that."""
-        ray_cluster.join(self._address)
-        return ray_cluster.size(self._workers, self._gpus).workers <= count
+        return self._size().workers <= count
 
     def runs(self, count: int, most: int, step: int = 1) -> list[range]:
         """So that each worker has some."""
-        ray_cluster.join(self._address)
-        workers = ray_cluster.size(self._workers, self._gpus).workers
-        share = math.ceil(count / (workers * step)) * step
+        share = math.ceil(count / (self._size().workers * step)) * step
         return super().runs(count, max(step, min(most, share)), step)
 
     def run(
@@ -58,10 +55,13 @@ class RayEngine(Engine):
         tell: Tell,
     ) -> None:
         """See `Engine.run`. An input whose worker dies, or fails at it, is tried elsewhere."""
-        ray_cluster.join(self._address)
-        size = ray_cluster.size(self._workers, self._gpus)
-        run = Run(task, inputs, collect, tell, size, self._idle)
+        run = Run(task, inputs, collect, tell, self._size(), self._idle)
         try:
             run.all()
         finally:
             self._idle = run.release()
+
+    def _size(self) -> ray_cluster.Size:
+        """Of the cluster, which is joined where it was not."""
+        ray_cluster.join(self._address)
+        return ray_cluster.size(self._workers, self._gpus)
