@@ -1,7 +1,7 @@
 """One run of a task on a Ray cluster: who does what, what failed and is tried again, and the order.
 
 Each worker has two inputs, so that it never waits for the next, where the task does not say
-otherwise. At most a few results for each worker wait for one before them, so that memory stays
+otherwise; the last ones are left to workers that have none. At most a few results for each worker wait for one before them, so that memory stays
 bounded however many inputs there are.
 """
 
@@ -83,7 +83,7 @@ class Run:
         self._task, self._collect, self._tell, self._size = task, collect, tell, size
         self._each = IN_FLIGHT if task.queued else 1
         self._new: Iterator[_Piece] = (_Piece(n, given) for n, given in enumerate(inputs))
-        self._first: deque[_Piece] = deque()  # read to know how many workers there is work for
+        self._first: deque[_Piece] = deque()  # read to know whether there is work for all workers
         self._again: deque[_Piece] = deque()
         self._actors: list[_Actor] = []
         self._asked: dict[Any, tuple[_Actor, _What]] = {}
@@ -97,14 +97,14 @@ class Run:
         """Does the task for all inputs; raises as `Engine.run`."""
         for piece in self._new:
             self._first.append(piece)
-            if len(self._first) == self._size.workers:
+            if len(self._first) == self._each * self._size.workers:
                 break
         else:
             self._read_all = True
         if not self._first:
             return
         self._sent = ray.put(self._task)  # once, however many workers there are
-        for _ in range(len(self._first)):
+        for _ in range(min(len(self._first), self._size.workers)):
             self._hire()
         while self._feed():
             answers, _ = ray.wait(list(self._asked), num_returns=1, timeout=1.0)
@@ -160,6 +160,10 @@ class Run:
         if actor.alone or actor.busy == self._each:
             return None
         if self._begun - self._collected >= AHEAD * self._size.workers:
+            return None
+        # Whoever starts first does not take all of the few that there are.
+        free = sum(not other.busy for other in self._actors)
+        if actor.busy and self._read_all and len(self._first) <= free:
             return None
         piece = self._first.popleft() if self._first else next(self._new, None)
         if piece is None:

@@ -255,6 +255,13 @@ def test_what_kills_every_worker_is_named_and_the_rest_is_kept(
     assert found == {n: n * n for n in range(12) if n not in (5, 7)}
 
 
+def test_of_few_inputs_each_worker_gets_one(tmp_path: Path, nodes: Nodes) -> None:
+    did: dict[int, int] = {}
+    task = Fragile(tmp_path, pause=0.3)
+    nodes.engine.run(task, range(3), lambda n, r: did.update({n: r[1]}), lambda _: None)
+    assert len(did) == len(set(did.values())) == 3
+
+
 def test_wrong_input_is_not_tried_again(tmp_path: Path, nodes: Nodes) -> None:
     with pytest.raises(InputError, match="3: is no number that is squared"):
         squares(nodes.engine, Fragile(tmp_path, bad=(3,)))
