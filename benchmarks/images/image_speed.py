@@ -5,7 +5,7 @@
 Photos are drawn: smooth shapes with grain, saved as JPEG (quality 90) and HEIC. Weights are random.
 Every round runs every way once on the same photos, in an order that turns, and the table has the
 medians of the rounds. Beside it stands the bound: decoding and preprocessing at the rate of one
-thread times the cores, and then the image tower's arithmetic at the rate of the fastest product of
+core times the cores, and then the image tower's arithmetic at the rate of the fastest product of
 its shapes that PyTorch or ONNX Runtime has here, times the cores.
 """
 
@@ -71,26 +71,26 @@ def product_gflops(width: int, tokens: int, dtype: torch.dtype) -> float:
             ways = [partial(torch.nn.functional.linear, x, weight)]
             if has_onednn(dtype):
                 ways.append(partial(linear(weight, None, dtype), x))
-            seconds += min(thread_seconds(way) for way in ways)
+            seconds += min(core_seconds(way) for way in ways)
     torch.set_num_threads(threads)
     return 2 * 16 * tokens * 12 * width**2 / seconds / 1e9
 
 
-def thread_seconds(run: Callable[[], Any], repeats: int = 5) -> float:
+def core_seconds(run: Callable[[], Any], repeats: int = 5) -> float:
+    """Of all threads of this process: a HEIC decoder has some of its own."""
     run()
     taken = []
     for _ in range(repeats):
-        start = time.thread_time()
+        start = time.process_time()
         run()
-        taken.append(time.thread_time() - start)
+        taken.append(time.process_time() - start)
     return median(taken)
 
 
 def loading_rate(backend: Any, paths: list[Path]) -> float:
-    """Photos a second that one thread decodes and preprocesses."""
+    """Photos that are decoded and preprocessed in a second of one core."""
     some = paths[:8]
-
-    return len(some) / thread_seconds(
+    return len(some) / core_seconds(
         lambda: [backend.fit_image(load_image(path)) for path in some], 3
     )
 
