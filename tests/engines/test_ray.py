@@ -256,10 +256,16 @@ def test_what_kills_every_worker_is_named_and_the_rest_is_kept(
 
 
 def test_of_few_inputs_each_worker_gets_one(tmp_path: Path, nodes: Nodes) -> None:
-    did: dict[int, int] = {}
-    task = Fragile(tmp_path, pause=0.3)
-    nodes.engine.run(task, range(3), lambda n, r: did.update({n: r[1]}), lambda _: None)
-    assert len(did) == len(set(did.values())) == 3
+    def who(count: int) -> set[int]:
+        did: set[int] = set()
+        task = Fragile(tmp_path, pause=0.2)
+        nodes.engine.run(task, range(count), lambda _, result: did.add(result[1]), lambda _: None)
+        return did
+
+    patience = time.monotonic() + 60
+    while len(who(12)) < 3:  # a new worker takes seconds to start
+        assert time.monotonic() < patience
+    assert len(who(3)) == 3
 
 
 def test_wrong_input_is_not_tried_again(tmp_path: Path, nodes: Nodes) -> None:
