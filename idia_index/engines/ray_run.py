@@ -1,8 +1,8 @@
 """One run of a task on a Ray cluster: who does what, what failed and is tried again, and the order.
 
 Each worker has two inputs, so that it never waits for the next, where the task does not say
-otherwise; the last ones are left to workers that have none. At most a few results for each worker wait for one before them, so that memory stays
-bounded however many inputs there are.
+otherwise; the last ones are left to workers that have none. At most a few results for each worker
+wait for one before them, so that memory stays bounded however many inputs there are.
 """
 
 from __future__ import annotations
