@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 
 from PIL import Image
 
@@ -49,7 +48,7 @@ class ReferenceLabeler(LabelerPlugin):
 
 
 def _load(model: str) -> BackendPlugin:
-    if is_export(Path(model).expanduser()):
+    if is_export(model):
         from idia_index.backends.onnx import OnnxBackend
 
         return OnnxBackend(model=model)

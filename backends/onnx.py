@@ -26,6 +26,7 @@ from idia_index.encode.backend import Encoder
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.plugins import BACKEND_DTYPES, PackTower
 from idia_index.support.concurrency import in_threads
+from idia_index.support.files import local_path
 from idia_index.types import Fingerprint, Float32, Pack
 
 # A GPU wants more work at a time than the pack size of the manifest, which is a CPU's.
@@ -63,7 +64,7 @@ class OnnxBackend(Encoder):
         dtype: str = "float32",
         threads: int | None = None,
     ) -> None:
-        self.folder = Path(model).expanduser().absolute()
+        self.folder = local_path(model).absolute()
         self.model = str(self.folder)
         self.manifest = read_manifest(self.folder)
         self.notes = self.manifest.notes

@@ -21,7 +21,7 @@ from idia_index.backends.onnx_format import (
 from idia_index.backends.onnx_unfinished import unfinished
 from idia_index.encode.preprocessing import Preprocessing
 from idia_index.errors import IdiaIndexError, InputError, MissingExtraError, ModelError
-from idia_index.support.files import unwritable
+from idia_index.support.files import local_path, unwritable
 
 try:
     import torch
@@ -67,7 +67,7 @@ def export_model(
         InputError: `out_dir` exists, or the model is not of a kind that can be exported.
         IdiaIndexError: the export cannot be written, or is not faithful.
     """
-    folder = Path(out_dir).expanduser().absolute()
+    folder = local_path(out_dir).absolute()
     _check_request(backend, folder, dtype)
     with unfinished(folder) as temporary:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -48,6 +49,9 @@ VERBS = {
     "backends": "List backends and index types.",
     "doctor": "Try what is installed, and say what to do about the rest.",
 }
+
+
+_HOME = re.compile(r"^([^~]*=)?~(?=/)")  # shells leave the ~ of --names=~/names.txt as it is
 
 
 class Verbs(click.Group):
@@ -113,6 +117,7 @@ def main() -> None:
     offline, arguments = _taken(arguments, "--offline")
     quiet, arguments = _taken(arguments, "-q", "--quiet")
     verbose, arguments = _taken(arguments, "-v", "--verbose")
+    arguments = [_HOME.sub(_at_home, argument) for argument in arguments]
     set_verbosity(verbose - quiet)
     if offline or is_offline():
         go_offline()
@@ -136,6 +141,10 @@ def _taken(arguments: list[str], *flags: str) -> tuple[bool, list[str]]:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     rest = [argument for argument in arguments[:end] if argument not in flags]
     return len(rest) < end, rest + arguments[end:]
+
+
+def _at_home(found: re.Match[str]) -> str:
+    return f"{found[1] or ''}{os.path.expanduser('~')}"  # noqa: PTH111 (as it is without a home)
 
 
 def run(arguments: list[str], debug: bool) -> int:
@@ -169,6 +178,8 @@ def run(arguments: list[str], debug: bool) -> int:
 
 
 def _unexpected(error: Exception) -> int:
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return _failed("the working folder is gone; go to another, and try again", 2)
     if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
         # A path that the system refuses before anybody looks at what is there.
         name = shown_path(os.fsdecode(error.filename))

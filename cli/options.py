@@ -123,7 +123,7 @@ def source_options(
     """Those given alone, since only some backends take each."""
     stated = SourceOptions()
     if preprocess is not None:
-        stated["preprocess"] = _whole_path(preprocess)
+        stated["preprocess"] = preprocess
     if activation is not None:
         stated["activation"] = activation
     if weights is not None:
@@ -131,11 +131,6 @@ def source_options(
     if image_size is not None:
         stated["image_size"] = image_size
     return stated
-
-
-def _whole_path(preprocess: str) -> str:
-    """A name as it is; a file's path absolute, as the index keeps it."""
-    return str(Path(preprocess).absolute()) if preprocess.endswith(".json") else preprocess
 
 
 class MismatchOptions(TypedDict, total=False):

@@ -15,6 +15,7 @@ from idia_index.plugins import BACKEND_DTYPES as BACKEND_DTYPES
 from idia_index.plugins import BackendPlugin, IndexType, Session
 from idia_index.plugins import Engine as Engine
 from idia_index.plugins.labeler import LabelerPlugin as LabelerPlugin
+from idia_index.support.files import local_path
 from idia_index.support.offline import go_offline, is_offline, send_nothing
 from idia_index.support.remote import fetched_spec, url_of_spec
 
@@ -99,6 +100,9 @@ def load_backend(
     loaded = backend_class(name)
     construct: Any = loaded
     allowed = {"session": session or Session()} if _is_hosted(loaded, name, session) else {}
+    file = options.get("preprocess")
+    if isinstance(file, str) and file.lower().endswith(".json"):
+        options["preprocess"] = str(local_path(file).absolute())  # as the index keeps it
     plugin: BackendPlugin = construct(
         model=fetched_spec(model), device=device, dtype=dtype, **options, **allowed
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import pickle
 import re
 import subprocess
@@ -161,6 +162,20 @@ def test_an_audit_is_the_document_of_the_command(built: Path, tmp_path: Path) ->
     (winner,) = majority_vote(scores.argmax(axis=1)[None])
     candidates = [*NAMES, "New Name"]
     assert jane["votes"][0]["winner"] == (None if winner == -1 else candidates[winner])
+
+
+@pytest.mark.usefixtures("toy_plugin")
+def test_relative_paths_mean_the_same_from_another_folder(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_images(tmp_path / "people" / "Jane_Doe", 3)
+    near = audit(open_index(built), load_backend("toy", model="toy"), read_subjects(folder.parent))
+    monkeypatch.chdir(tmp_path)
+    index = open_index(os.path.relpath(built))
+    people = [read_subjects("people"), [make_subject("Jane Doe", "people/Jane_Doe")]]
+    monkeypatch.chdir("/")
+    for tested in people:
+        assert audit(index, load_backend_for(index), tested) == near
 
 
 def test_results_pickle_compare_and_are_short_to_read(built: Path, tmp_path: Path) -> None:

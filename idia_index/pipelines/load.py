@@ -28,7 +28,7 @@ def backend_for(model: str) -> str:
         return "http"
     if (found := url_of_spec(model)) is not None:
         return "open_clip" if found[0] else "onnx"
-    return "onnx" if is_export(Path(model).expanduser()) else "open_clip"
+    return "onnx" if is_export(model) else "open_clip"
 
 
 def check_spec(model: str, backend: str) -> None:
@@ -99,7 +99,7 @@ def load_backend_at(
 
 
 def _in(folder: Path, session: Session | None) -> Session:
-    return replace(session or Session(), folder=folder)
+    return replace(session or Session(), folder=folder.absolute())
 
 
 def _as_built(

@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 
 from idia_index.errors import ModelError
+from idia_index.support.files import local_path
 from idia_index.support.text import shown, shown_path
 
 HUB_PREFIX = "hf-hub:"
@@ -80,21 +81,23 @@ def parse_spec(text: str) -> ModelSpec:
     if not text or "\0" in text:
         raise ModelError(f"model {shown(text, 300)} is not a model; write {FORMS}")
     if found := _OTHER_HUB.match(text):
-        raise ModelError(f"{shown(text, 300)}: write {HUB_PREFIX}{text[found.end() :]}")
+        raise ModelError(f"{shown(text, 300)}: write {_as_here(found.group(), text)}")
+    if "://" in text:
+        raise ModelError(_address(text))
     if text.startswith(HUB_PREFIX):
         return _hub(text)
     if text.startswith(FOLDER_PREFIX):
         return _folder(text)
-    if is_export(Path(text)):
-        return ModelSpec(SpecKind.EXPORT, "", text)
-    if "://" in text:
-        raise ModelError(_address(text))
-    if text[0] in "/.~" and not _exists(_path(text)):
+    if is_export(text):
+        return ModelSpec(SpecKind.EXPORT, "", str(local_path(text)))
+    if text[0] in "/.~":
+        if _exists(local_path(text)):
+            raise ModelError(_unnamed(text))
         raise ModelError(f"{_shown(text)}: no such file or folder; check the path")
     architecture, slash, source = text.partition("/")
     if not architecture or not slash or not source:
         raise ModelError(_unnamed(text))
-    path = _path(source)
+    path = local_path(source)
     if _is_file(path):
         return ModelSpec(SpecKind.CHECKPOINT, architecture, str(path))
     if _looks_like_path(source):
@@ -115,8 +118,9 @@ def pytorch_spec(
     return spec
 
 
-def is_export(path: Path) -> bool:
-    """Whether a path is a folder that holds ONNX files."""
+def is_export(text: str) -> bool:
+    """Whether a SPEC is a folder that holds ONNX files."""
+    path = local_path(text)
     return _is_dir(path) and any(path.glob("*.onnx"))
 
 
@@ -134,7 +138,7 @@ def _hub(text: str) -> ModelSpec:
 
 
 def _folder(text: str) -> ModelSpec:
-    path = _path(text.removeprefix(FOLDER_PREFIX))
+    path = local_path(text.removeprefix(FOLDER_PREFIX))
     if text == FOLDER_PREFIX:
         raise ModelError(f"model {shown(text, 300)} names no folder; write {FOLDER_PREFIX}FOLDER")
     if _is_file(path):
@@ -148,7 +152,7 @@ def _folder(text: str) -> ModelSpec:
 
 def _unnamed(text: str) -> str:
     """Why a SPEC without ARCH/ is none."""
-    path = _path(text)
+    path = local_path(text)
     if _is_file(path / "manifest.json"):
         return (
             f"{_shown(text)} is an index; give the model that it was built with, which "
@@ -159,9 +163,22 @@ def _unnamed(text: str) -> str:
             f"{_shown(text)} is a folder without an export; "
             f"for a model folder write {FOLDER_PREFIX}{_shown(text)}"
         )
+    if path.suffix.lower() in (".onnx", ".gguf"):
+        return (
+            f"{_shown(text)} is no checkpoint of PyTorch; name the model that it was made from, or "
+            "the folder of an export of idia-index"
+        )
     if _is_file(path):
         return f"{_shown(text)} is a file whose architecture is not said; write ARCH/{_shown(text)}"
     return f"model {shown(text, 300)} is not a model; write {FORMS}"
+
+
+def _as_here(prefix: str, text: str) -> str:
+    """What another program's name of a model is called here."""
+    rest = text.removeprefix(prefix)
+    if prefix.lower().startswith("open_clip") or "/" not in rest:
+        return rest if "/" in rest else f"ARCH/PRETRAINED or {HUB_PREFIX}ORG/NAME"
+    return f"{HUB_PREFIX}{rest}"
 
 
 def _address(text: str) -> str:
@@ -178,7 +195,7 @@ def _no_checkpoint(text: str, path: Path) -> str:
             f"{_shown(path)} is a folder; name the checkpoint file in it, "
             f"or write {FOLDER_PREFIX}{_shown(path)}"
         )
-    whole = _path(text)
+    whole = local_path(text)
     if _is_file(whole) or _is_dir(whole):
         return _unnamed(text)
     if _exists(path):
@@ -196,13 +213,6 @@ def _looks_like_path(source: str) -> bool:
 def _shown(path: str | Path) -> str:
     text = str(path)
     return shown_path(text) if len(text) < 400 else shown(text, 300)
-
-
-def _path(text: str) -> Path:
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:  # the home of nobody
-        return Path(text)
 
 
 def _is_file(path: Path) -> bool:

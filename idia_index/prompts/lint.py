@@ -123,7 +123,7 @@ _ODDITIES = (
     ),
     (
         "several",
-        re.compile(r" (?:and|und|AND|/) |^[^&;\n]+; ", re.MULTILINE),
+        re.compile(r" (?:and|und|AND|/|vs\.?|feat\.) | et al\b|^[^&;\n]+; ", re.MULTILINE),
         "seems to be several people: give each alone",
     ),
     (
@@ -147,6 +147,19 @@ _ODDITIES = (
         "was read as another encoding than it was saved in: save it as UTF-8 anew",
     ),
     (
+        "letters",
+        re.compile(
+            rf"(?:{_LATIN}|[\u0400-\u04ff])[\u0370-\u03ff]|[\u0370-\u03ff](?:{_LATIN})|"
+            rf"{_LATIN}[\u0400-\u04ff]|[\u0400-\u04ff]{_LATIN}|[\U0001d400-\U0001d7ff]"
+        ),
+        "mixes letters of two scripts that look alike: type it anew",
+    ),
+    (
+        "alias",
+        re.compile(r" (?:aka|a\.k\.a\.|n\u00e9e?|alias|geb\.) ", re.I),
+        "seems to hold two names: write the one to test",
+    ),
+    (
         "number",
         re.compile(r"\d{3}|\.(?:jpe?g|png|webp|heic)\b"),
         "has a number in it: write the name alone",
@@ -159,10 +172,12 @@ _ODDITIES = (
         "stray",
         re.compile(
             r"^[#/]|[,;=]$|[a-z]{4}\.$|^[-=*. ]+$|^[-*\u2022\u2013] |[=|\\]|%[0-9A-Fa-f]{2}|"
+            r" [-\u2013\u2014] |: |[@*+\u00b7\u2020\u2021]|\?|\.\.\.|\u2026|"
+            r"[\u2190-\u2bff\U0001f000-\U0001faff]|\b(?:photo|picture|foto)s?\b|"
             r"^(?:nan|none|null|n/a|total|unknown)$",
             re.I | re.MULTILINE,
         ),
-        "is a comment, a mark, a missing value, or ends in a stop: write the name alone",
+        "holds a comment, a mark or a missing value, or ends in a stop: write the name alone",
     ),
 )
 

@@ -26,7 +26,7 @@ LAST_NAMES = (
 NAMES = (
     "names", "full_name", "fullname", "person_name", "subject_name", "display_name",
     "complete_name", "candidate", "candidates", "candidate_name", "celebrity",
-    "celebrity_name",
+    "celebrity_name", "itemlabel", "personlabel", "primaryname",
     "vollständiger_name", "nom_complet", "nombre", "nombre_completo", "nome", "nome_completo",
     "naam", "imię_i_nazwisko", "namn", "nimi", "имя", "имя_фамилия", "фио", "姓名", "名前", "이름",
 )  # fmt: skip
@@ -48,6 +48,8 @@ _LOOKS: Sequence[tuple[str, re.Pattern[str]]] = (
     ("tabs in every line", re.compile(r"[^\t]+\t.*")),
     ("bars in every line", re.compile(r"[^|]*\|.*")),
     ("numbers before the names", _NUMBERED),
+    ("numbers before the names", re.compile(r"\d+\s+\S+ .*")),
+    ("numbers after the names", re.compile(r"\S+ .*\s\d+")),
     ("a number in every line", re.compile(r"(?:.*,)?\s*\d+\s*(?:,.*)?")),
     ("a comma at the end of every line", re.compile(r"[^,]+,\s*")),
     ("several commas in every line", re.compile(r"[^,]*,[^,]*,.*")),

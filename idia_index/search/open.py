@@ -37,6 +37,7 @@ def open_index(
     index_type = type_of(manifest, store)
     if serve is not None:
         index_type = _serving(path, index_type, load_index_type(serve))
+    store = Store(store.path.absolute())  # the process may go to another folder
     return Index(
         store, manifest, index_type, ShardFiles(store.path, manifest, index_type, held, verify)
     )

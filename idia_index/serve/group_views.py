@@ -25,6 +25,7 @@ from idia_index.serve.reply import (
 from idia_index.serve.spelling import nearly
 from idia_index.serve.uploads import Form
 from idia_index.subjects.subjects import read_subjects
+from idia_index.support.files import local_path
 
 
 async def new(request: Request) -> Response:
@@ -44,8 +45,8 @@ async def create(request: Request, form: Form) -> Response:
     if path and not server.local:
         raise InputError("send a folder: only on this machine a page may name its files")
     if path:
-        place: Path | None = Path(path).expanduser()
-        people = read_subjects(Path(path).expanduser())
+        place: Path | None = local_path(path)
+        people = read_subjects(local_path(path))
     elif form.files:
         place, people = None, people_of_upload(form.files)
     else:

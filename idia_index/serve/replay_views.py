@@ -14,6 +14,7 @@ from idia_index.serve.desk import Check, Choice
 from idia_index.serve.jobs import Progress
 from idia_index.serve.reply import check_of, desk_of, go, page, posted, running, server_of
 from idia_index.serve.uploads import Form
+from idia_index.support.files import local_path
 
 
 @posted
@@ -27,8 +28,8 @@ async def create(request: Request, form: Form) -> Response:
     path, moved = (form.fields.get(key, "").strip() for key in ("path", "subjects"))
     if not path:
         raise InputError("name the folder of the report")
-    recorded = read_report(Path(path).expanduser())
-    subjects = Path(moved).expanduser() if moved else None
+    recorded = read_report(local_path(path))
+    subjects = local_path(moved) if moved else None
     if subjects is not None and not subjects.exists():
         raise InputError(f"{subjects}: no such folder or table")
     check = Check(choice=Choice(Path(recorded.report.index.path)), path=recorded.path,

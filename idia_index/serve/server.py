@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from idia_index.errors import InputError
 from idia_index.serve.desk import Choice, Desk
@@ -12,6 +11,7 @@ from idia_index.serve.keys import Keys
 from idia_index.serve.limits import Limits
 from idia_index.serve.models import Models
 from idia_index.store.directory import MANIFEST
+from idia_index.support.files import local_path
 from idia_index.support.text import shown_path
 
 
@@ -50,7 +50,7 @@ class Server:
             return Choice()
         if not self.local and (self.start.path is None or text != str(self.start.path)):
             raise InputError("only who starts the server chooses its index")
-        path = Path(text).expanduser()
+        path = local_path(text)
         if not (path / MANIFEST).is_file():
             raise InputError(
                 f"{shown_path(path)}: no index is there; give the folder that idia-index build made"

@@ -78,6 +78,8 @@ GENERIC = frozenset(
         "frontal",
         "profile",
         "selfies",
+        "sent",
+        "private",
         "iphone",
         "january",
         "february",

@@ -31,7 +31,8 @@ _HINTS = (
         re.compile(r"(?:^|/)[A-Za-z]:[\\/]|\\\\"),
         "it is a path of Windows: write where it lies here",
     ),
-    (re.compile(r"(?:^|/)['\"`].*['\"`]$"), "write it without quotes"),
+    (re.compile(r"(?:^|/)=\w+\("), "it is a formula: write the path itself"),
+    (re.compile(r"(?:^|/)['\"`\u201c\u201e].*['\"`\u201c\u201d]$"), "write it without quotes"),
     (re.compile(r"[;|]"), "write a line for each file"),
 )
 

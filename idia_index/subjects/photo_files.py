@@ -32,6 +32,7 @@ _SYSTEM_FOLDERS = frozenset(
         "system volume information", "network trash folder", "temporary items",
         "thevolumesettingsfolder", "$extend", "found.000", "@__thumb", "__pycache__", "trash",
         "papierkorb", "corbeille", "papelera", "cestino", "recently deleted", "failed videos",
+        "~snapshot",
     }
 )  # fmt: skip
 _THUMBNAIL_FOLDERS = frozenset(
@@ -40,7 +41,13 @@ _THUMBNAIL_FOLDERS = frozenset(
     }
 )  # fmt: skip
 _FACES = ("face", "faces")
-_PACKAGES = (".lrdata", ".lrcat-data", ".photoslibrary", ".aplibrary", ".cocatalog")
+# Where programs put other versions of the photos beside them.
+_VERSIONS = frozenset({"original", "originals", "edited", "converted", "darktable_exported"})
+_PACKAGES = (
+    ".lrdata", ".lrcat-data", ".photoslibrary", ".photolibrary", ".migratedphotolibrary",
+    ".aplibrary", ".cocatalog",
+)  # fmt: skip
+_PASSED = (*_PACKAGES, ".download")  # what a browser has not finished, too
 _SYSTEM_FILES = frozenset(
     {
         "thumbs.db", "thumb.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r",
@@ -56,7 +63,7 @@ _SIDECARS = frozenset(
         ".json", ".xmp", ".aae", ".thm", ".dop", ".pp3", ".cos", ".cop", ".cof", ".on1",
         ".nksc", ".vrd", ".arp", ".xml", ".ini", ".db", ".db-shm", ".db-wal", ".lnk", ".url",
         ".webloc", ".tmp", ".part", ".crdownload", ".download", ".md5", ".sha256", ".nomedia",
-        ".modd", ".moff", ".ithmb", ".bak", ".lock", ".photo-info", ".comments",
+        ".modd", ".moff", ".ithmb", ".bak", ".lock", ".photo-info", ".comments", ".filepart",
     }
 )  # fmt: skip
 _FILMS = frozenset(
@@ -74,11 +81,16 @@ _RAW = frozenset(
 )  # fmt: skip
 _THUMBNAIL = re.compile(r"^(?:thumb|tn|small)[_-]|[_.-](?:thumb|thumbnail|small|tn)(?=\.|$)")
 _SIZE = re.compile(r"-(\d{2,4})x(\d{2,4})(?=\.|$)")  # that WordPress makes of a photo
-# What phones, Google, exiftool and Shotwell call a photo that was edited, or was before.
+# What phones, programs and shares call another version of a photo.
 _EDITED = re.compile(
     r"-(?:edited|bearbeitet|modifi.{1,2}|edita[dt]o|editada|modificato|bewerkt|edytowane)(?=\.|$)|"
-    r"(?<=^img_)e(?=\d)|_original$|_shotwell(?=\.)"
+    r"(?<=^img_)e(?=\d)|_original$|_shotwell(?=\.)|-(?:effects|scaled|rotated|e\d{13})(?=\.)|"
+    r"@[23]x(?=\.)|~\d?(?=\.|$)|\.sync-conflict-[\w-]+| \([^()]*conflicted copy[^()]*\)|"
+    r"_(?:flip|flipped|aug\d*|rot\d+|gr[ae]y)(?=\.)|(?<=\.hei[cf])\.jpe?g$"
 )
+_PORTRAIT = ("-02.original.", "-01.cover.")  # the two that a Pixel phone makes of a portrait
+_VERSION = "the photo beside it before or after it was edited, a vote twice"
+_CUT = "the photo that a face in the folder beside it was cut from"
 _CAMERAS = re.compile(r"\d{4}")  # in names that cameras and programs give once
 
 # By the names without suffixes of photos: their format, and the first of them.
@@ -111,7 +123,7 @@ class Found:
 def is_system_folder(name: str) -> bool:
     """Whether a folder of this name is a system's or a program's and nobody's photos."""
     folded = name.casefold()
-    return name.startswith(".") or folded in _SYSTEM_FOLDERS or folded.endswith(_PACKAGES)
+    return name.startswith(".") or folded in _SYSTEM_FOLDERS or folded.endswith(_PASSED)
 
 
 def check_no_library(folder: Place) -> None:
@@ -147,8 +159,11 @@ def photos_below(folder: Place) -> Found:
         files = [here / entry.name for entry in entries if not _is_dir(entry)]
         waiting += reversed(list(_folders_to_enter(here, folders, found)))
         faces = [here / each.name for each in folders if each.name.casefold() in _FACES]
-        stems = {path.stem.casefold() for each in faces for path in _files_in(each, inside)}
-        _sort_out(files, found, stems)
+        cut = [path for each in faces for path in _files_in(each, inside)]
+        versions = here != folder and here.name.casefold() in _VERSIONS
+        above = _files_in(here.parent, inside) if versions else ()
+        beside = [path for path in above if path.suffix.lower() not in _RAW]
+        _sort_out(files, found, _by_stem(cut, _CUT) | _by_stem(beside, _VERSION))
     return found
 
 
@@ -200,7 +215,11 @@ def crops_and_photos(names: list[str]) -> tuple[str, str]:
     return "", ""
 
 
-def _sort_out(files: list[Place], found: Found, faces: set[str]) -> None:
+def _by_stem(files: Iterable[Place], told: str) -> dict[str, str]:
+    return {path.stem.casefold(): told for path in files}
+
+
+def _sort_out(files: list[Place], found: Found, elsewhere: Mapping[str, str]) -> None:
     stems = {path.stem.casefold() for path in files if path.suffix.lower() not in _FILMS}
     names = {path.name.casefold() for path in files}
     smaller, shots = _smaller(names), _Shots()
@@ -224,10 +243,10 @@ def _sort_out(files: list[Place], found: Found, faces: set[str]) -> None:
             found.skip(path, RAW)
         elif name in smaller or _is_other(_THUMBNAIL, name, names):
             found.skip(path, "a thumbnail of a photo beside it")
-        elif _is_other(_EDITED, name, names):
-            found.skip(path, "the photo beside it before or after it was edited, a vote twice")
-        elif path.stem.casefold() in faces:
-            found.skip(path, "the photo that a face in the folder beside it was cut from")
+        elif _is_other(_EDITED, name, names) or name.replace(*_PORTRAIT) in names - {name}:
+            found.skip(path, _VERSION)
+        elif (told := elsewhere.get(path.stem.casefold())) is not None:
+            found.skip(path, told)
         else:
             _by_content(path, found, shots)
 

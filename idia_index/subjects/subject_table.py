@@ -42,8 +42,13 @@ COLUMNS = {
     "last_name": LAST_NAMES,
 }  # fmt: skip
 _TOLD = "the first line names the columns: name,path[,membership][,training_count]"
-# What programs write where nothing stands.
+# What programs write where nothing stands; Na and Unknown may be somebody's name.
 _NOTHING = re.compile(r"nan|none|null|n/a|#[a-z/0]+[!?]?", re.I)
+_UNTOLD = re.compile(rf"{_NOTHING.pattern}|na|\\n|[-?.\u2013\u2014]|unknown", re.I)
+_TRUTHS = {
+    **dict.fromkeys(("true", "yes", "1", "1.0"), MEMBER),
+    **dict.fromkeys(("false", "no", "0", "0.0"), NON_MEMBER),
+}
 
 # (name, what tells people of one name apart)
 _Key = tuple[str, str | None]
@@ -165,6 +170,14 @@ class _Reader:
         homonyms = [name for name, person in self._persons if person is not None]
         if twice := sorted({name for name in homonyms if homonyms.count(name) > 1}):
             notes.append(f"{where}: people of one name, told apart: {', '.join(twice[:5])}")
+        owner: dict[str, str] = {}
+        for (name, _), person in self._persons.items():
+            other = next((i for i in person.images if owner.setdefault(i, name) != name), None)
+            if other is not None:
+                notes.append(
+                    f"{where}: {shown_path(person.images[other])} stands for {shown(owner[other])} "
+                    f"and for {shown(name)}; give each person photos of their own"
+                )
         return tuple(notes)
 
 
@@ -190,7 +203,8 @@ def tells_people(rows: Sequence[Row], columns: frozenset[str], base: Place) -> s
 
 
 def _membership(row: Row) -> str | None:
-    value = re.sub(r"non[\s_-]*member", NON_MEMBER, row.get("membership").casefold())
+    written = _told(row, "membership").casefold()
+    value = _TRUTHS.get(written, re.sub(r"(?:non|not a)[\s_-]*member", NON_MEMBER, written))
     if value not in ("", MEMBER, NON_MEMBER):
         raise InputError(
             f"{row.place}: membership is {shown(row.get('membership'))}; write {MEMBER}, "
@@ -199,12 +213,17 @@ def _membership(row: Row) -> str | None:
     return value or None
 
 
+def _told(row: Row, column: str) -> str:
+    value = row.get(column)
+    return "" if _UNTOLD.fullmatch(value) else value
+
+
 def _training_count(row: Row) -> int | None:
-    value = row.get("training_count")
+    value = _told(row, "training_count")
     if not value:
         return None
-    # pandas writes 75.0 where another row has none.
-    if not (found := re.fullmatch(r"([0-9]{1,15})(?:\.0+)?", value)):
+    # pandas writes 75.0 where another row has none; 1.000 may be a thousand.
+    if not (found := re.fullmatch(r"([0-9]{1,15})(?:\.0)?", value)):
         raise InputError(
             f"{row.place}: training_count is {shown(value)}; write an integer of 0 or more"
         )

@@ -26,6 +26,11 @@ _NO_TEXT = (
     (b"{\\rtf", "an RTF document"),
     (b"SQLite format 3", "a database"),
     (b"PAR1", "a Parquet file"),
+    (b"ARROW1", "a Feather file"),
+    (b"<stata_dta>", "a file of Stata"),
+    (b"$FL", "a file of SPSS"),
+    (b"\x80\x04", "a pickle of Python"),
+    (b"\x80\x05", "a pickle of Python"),
     (b"\x1f\x8b", "a compressed file"),
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -92,6 +97,8 @@ class Encoding:
             self.skipped = len(_BOM)
             return chunk[len(_BOM) :]
         order = self._order(chunk)
+        if not order and chunk[:64].count(0) > 8:
+            raise InputError(f"{name}: a binary file, not a text in UTF-8; {_fix(name)}")
         if order:
             self.name, self.codec = "UTF-16", order
             self._decoder = codecs.getincrementaldecoder(order)("strict")
@@ -132,6 +139,8 @@ def _fix(name: str) -> str:
         return "give a folder with a folder of photos for each person, or a table of them"
     if lower.endswith((".zip", ".gz")):
         return "unpack it, and name the folder or the table in it"
+    if lower.endswith((".pkl", ".rds", ".feather", ".parquet", ".dta", ".sav", ".sas7bdat")):
+        return "write it as CSV with the program that made it"
     if lower.endswith(".txt"):
         return "save it as UTF-8 in an editor"
     return "open it in a spreadsheet and save the sheet as CSV UTF-8"

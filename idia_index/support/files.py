@@ -21,6 +21,14 @@ _READ = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+def local_path(text: str | os.PathLike[str]) -> Path:
+    """The path that a text means, `~` being the home of whoever runs this."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # the home of nobody
+        return Path(text)
+
+
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal; raises OSError."""
     with open_regular(path) as file:

@@ -17,6 +17,7 @@ from idia_index.backends.open_clip_activations import activation_of_tag  # noqa:
 from idia_index.backends.open_clip_settings import settings_of_file  # noqa: E402
 from idia_index.backends.settings import NAMED, SETTINGS  # noqa: E402
 from idia_index.errors import InputError  # noqa: E402
+from idia_index.registry import load_backend  # noqa: E402
 
 PUBLISHED = sorted({architecture for architecture, _ in open_clip.list_pretrained()})
 NONE = "0" * 64  # the SHA-256 of no published file
@@ -140,6 +141,15 @@ def test_what_is_stated_is_computed_and_no_longer_assumed(run: Path) -> None:
     ):
         with pytest.raises(InputError, match=words):
             OpenClipBackend(model=spec, **options)  # type: ignore[arg-type]
+
+
+def test_a_file_of_preprocessing_is_kept_by_its_whole_path(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "p.json").write_text(json.dumps(NAMED["inception"]))
+    monkeypatch.chdir(tmp_path)
+    backend = load_backend("open_clip", model=f"{helper.TINY}/{run}", preprocess="p.json")
+    assert backend.load_options["preprocess"] == str(tmp_path / "p.json")
 
 
 def test_a_configuration_beside_a_file_is_read(run: Path) -> None:

@@ -53,10 +53,29 @@ CHANGES: list[dict[str, Any]] = [
     {"crop_size": {"height": SIDE, "width": SIDE}},
     {"default_to_square": True},
 ]
+# Those that one processor takes from another, or that say how its output lies; each alone, and
+# with one that is read.
+RARE: list[dict[str, Any]] = [
+    {"size": SIDE},
+    {"size": 40},
+    {"size": [SIDE, SIDE]},
+    {"size": {"min_pixels": 100, "max_pixels": 900}},
+    {"crop_size": SIDE},
+    {"crop_size": [24, 24]},
+    {"do_pad": True},
+    {"data_format": "channels_last"},
+    {"input_data_format": "channels_first"},
+    {"input_data_format": "channels_last"},
+    {"device": "cpu"},
+    {"return_tensors": "np"},
+    {"disable_grouping": True},
+    {"image_seq_length": 50},
+]
 
 
 def _cases() -> list[tuple[str, dict[str, Any]]]:
     pairs = [{**one, **other} for one, other in itertools.combinations(CHANGES, 2)]
+    pairs += [{**common, **one} for one in RARE for common in ({}, {"image_mean": [0.5] * 3})]
     return [(family, change) for family in ("clip", "siglip") for change in pairs]
 
 
@@ -111,6 +130,14 @@ def test_pixels_are_those_of_the_processor_or_it_is_refused(tmp_path: Path) -> N
             assert theirs.shape == pixels.shape, change
             assert np.abs(theirs - pixels).max() < 1e-5, change
     assert read > 60  # not all are refused
+
+
+def test_every_setting_of_a_processor_is_among_the_changes() -> None:
+    from transformers.processing_utils import ImagesKwargs
+
+    for family in ("clip", "siglip"):
+        assert _processor(family, {}).valid_kwargs is ImagesKwargs
+    assert set(ImagesKwargs.__annotations__) == {key for one in CHANGES + RARE for key in one}
 
 
 @pytest.mark.parametrize(

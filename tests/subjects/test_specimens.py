@@ -40,6 +40,8 @@ from idia_index.subjects.subjects import make_subject, read_subjects
         ("\u201cJane Doe\u201d\n\u201cJohn Roe\u201d\n", "has quotes around the names"),
         ("`Jane Doe`\n`John Roe`\n", "has quotes around the names"),
         ("# People\n\n- Jane Doe\n- John Roe\n", "dashes before the names"),
+        ("     12 Jane Doe\n      5 John Roe\n", "numbers before the names"),
+        ("Jane Doe 12\nJohn Roe 5\n", "numbers after the names"),
     ],
 )
 def test_what_is_no_list_of_names_is_refused(tmp_path: Path, text: str, told: str) -> None:
@@ -53,6 +55,10 @@ def test_what_is_no_list_of_names_is_refused(tmp_path: Path, text: str, told: st
     [
         ("Jane Doe\nJohn Roe\n".encode("utf-32"), "UTF-32.*save it as UTF-8"),
         (gzip.compress(b"Jane Doe\n", mtime=0), "a compressed file"),
+        (b"ARROW1\0\0" + bytes(90), "a Feather file"),
+        (b"<stata_dta><header>" + bytes(90), "a file of Stata"),
+        (b"\x80\x04\x95" + bytes(90), "a pickle of Python"),
+        (b"sas" + bytes(90), "a binary file"),
     ],
 )
 def test_what_is_no_text_is_named(tmp_path: Path, data: bytes, told: str) -> None:
@@ -69,6 +75,8 @@ def test_what_is_no_text_is_named(tmp_path: Path, data: bytes, told: str) -> Non
         ("| name | year |\n|---|:---:|\n| Jane Doe | 1980 |\n| John Roe | 1981 |\n", "bars"),
         ("doe, jane\nroe, john\n", "'doe, jane' is 'jane doe'"),
         ("Jane\xa0Doe\r\nJohn\u202fRoe\r\n", ""),
+        ("item,itemLabel\nhttp://e.org/Q1,Jane Doe\nhttp://e.org/Q2,John Roe\n", "'itemLabel'"),
+        ("nconst\tprimaryName\nnm1\tJane Doe\nnm2\tJohn Roe\n", "'primaryName' is name"),
     ],
 )
 def test_lists_in_other_forms_are_read_and_told(tmp_path: Path, text: str, note: str) -> None:
@@ -100,6 +108,24 @@ def test_lists_in_other_forms_are_read_and_told(tmp_path: Path, text: str, note:
         ("NaN", "stray"),
         ("J%C3%BCrgen Doe", "stray"),
         ("name=Jane Doe", "stray"),
+        ("Jane Doe - actress", "stray"),
+        ("Jane Doe \u2013 actress", "stray"),
+        ("Jane Doe: actress", "stray"),
+        ("\xb7 Jane Doe", "stray"),
+        ("Jane Doe*", "stray"),
+        ("Jane Doe \U0001f3ac", "stray"),
+        ("@janedoe", "stray"),
+        ("Jane+Doe", "stray"),
+        ("Ren?e Doe", "stray"),
+        ("Jane D...", "stray"),
+        ("Photos of Jane Doe", "stray"),
+        ("Jane Doe et al.", "several"),
+        ("Jane Doe feat. John Roe", "several"),
+        ("Jane Doe vs. John Roe", "several"),
+        ("Jane Doe aka JJ", "alias"),
+        ("Jane Roe n\xe9e Doe", "alias"),
+        ("J\u0430ne Doe", "letters"),
+        ("\U0001d409\U0001d41a\U0001d427\U0001d41e Doe", "letters"),
     ],
 )
 def test_names_that_are_no_names_are_told_of_candidates_and_subjects(
@@ -169,6 +195,8 @@ def test_a_candidate_in_other_clothes_is_near(name: str) -> None:
         ("s3://bucket/a.jpg", "it lies in a store"),
         ("data:image/png;base64,iVBO", "it is an address"),
         ("'a.jpg'", "without quotes"),
+        ("\u201ca.jpg\u201d", "without quotes"),
+        ('=HYPERLINK(""a.jpg"",""a"")', "it is a formula"),
         ("a.jpg;b.jpg", "write a line for each file"),
         ("nowhere", "check the path"),
     ],
@@ -253,6 +281,10 @@ def test_a_photo_that_is_still_in_the_cloud_is_told(tmp_path: Path) -> None:
         ("/nowhere/model.pt", "no such file or folder"),
         ("~/nowhere.pt", "no such file or folder"),
         ("./nowhere.pt", "no such file or folder"),
+        ("~nobody/nowhere.pt", "no such file or folder"),
+        ("open_clip:ViT-B-32/laion2b_s34b_b79k", ": write ViT-B-32/laion2b_s34b_b79k"),
+        ("timm:vit_base_patch16", "write ARCH/PRETRAINED or hf-hub:ORG/NAME"),
+        ("hf-hub:https://huggingface.co/openai/clip", "write hf-hub:openai/clip"),
     ],
 )
 def test_models_that_are_none(spec: str, told: str) -> None:
@@ -263,6 +295,22 @@ def test_models_that_are_none(spec: str, told: str) -> None:
 def test_spaces_and_slashes_around_a_model_are_none_of_it() -> None:
     assert parse_spec(" ViT-B-32/openai ") == parse_spec("ViT-B-32/openai")
     assert parse_spec("hf-hub:openai/clip/") == parse_spec("hf-hub:openai/clip")
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [("w.pt", "write ARCH/"), ("m.onnx", "made from"), ("m.gguf", "no checkpoint of PyTorch")],
+)
+def test_a_file_alone_is_no_model(
+    tmp_path: Path, file: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / file).touch()
+    monkeypatch.chdir(tmp_path / "d")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for spec in (file, f"./{file}", f"../d/{file}", f"~/d/{file}", str(tmp_path / "d" / file)):
+        with pytest.raises(ModelError, match=told):
+            parse_spec(spec)
 
 
 def test_an_index_is_no_model(tmp_path: Path) -> None:

@@ -239,6 +239,35 @@ def test_one_bad_row_costs_only_its_person(tmp_path: Path) -> None:
     assert not reasons
 
 
+@pytest.mark.parametrize("nothing", ["NA", "NULL", "nan", "\\N", "-", "?", "unknown", "#N/A"])
+def test_what_programs_write_for_nothing(tmp_path: Path, nothing: str) -> None:
+    make_images(tmp_path, 1)
+    (subject,) = table(
+        tmp_path, f"name,path,membership,training_count\nJane Doe,00.png,{nothing},{nothing}\n"
+    )
+    assert (subject.membership, subject.training_count) == (None, None)
+
+
+@pytest.mark.parametrize(("yes", "no"), [("True", "False"), ("1", "0"), ("yes", "no")])
+def test_membership_as_programs_write_a_truth(tmp_path: Path, yes: str, no: str) -> None:
+    make_images(tmp_path, 2)
+    found = table(tmp_path, f"name,path,is_member\nA B,00.png,{yes}\nC D,01.png,{no}\n")
+    assert [subject.membership for subject in found] == ["member", "non_member"]
+
+
+@pytest.mark.parametrize("count", ["1.000", "1,000", "1'000", "1 000", "1e3", "75,0"])
+def test_a_count_that_may_mean_something_else_is_refused(tmp_path: Path, count: str) -> None:
+    make_images(tmp_path, 1)
+    with pytest.raises(InputError, match=r"training_count is .*write an integer"):
+        table(tmp_path, f"name;path;training_count\nJane Doe;00.png;{count}\n")
+
+
+def test_a_photo_that_stands_for_two_people_is_told(tmp_path: Path) -> None:
+    make_images(tmp_path, 1)
+    found = table(tmp_path, "name,path\nJane Doe,00.png\nJohn Roe,00.png\n")
+    assert "00.png stands for 'Jane Doe' and for 'John Roe'" in found.notes[0]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

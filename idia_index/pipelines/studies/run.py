@@ -34,7 +34,7 @@ from idia_index.prompts.names import make_names
 from idia_index.registry import load_engine
 from idia_index.report.documents import EVALUATION_FORMAT
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
-from idia_index.support.files import read_regular
+from idia_index.support.files import local_path, read_regular
 from idia_index.support.remote import state_of, url_of_spec
 from idia_index.support.text import json_text, shown_path
 
@@ -280,7 +280,7 @@ def _state(spec: str) -> list[int | str]:
             return [state_of(found[1])]
         return []
     for text in (spec, spec.partition("/")[2], spec.partition(":")[2]):
-        place = Path(text).expanduser()
+        place = local_path(text)
         if text and place.exists():
             files = sorted(place.iterdir()) if place.is_dir() else [place]
             states = [file.stat() for file in files]
