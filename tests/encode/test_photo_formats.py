@@ -158,20 +158,6 @@ def test_a_jpeg_xl_states_its_size_first(size: tuple[int, int]) -> None:
         jxl_header(data[:cut])
 
 
-@pytest.mark.process
-def test_a_jpeg_xl_that_takes_too_long_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "a.jxl").write_bytes(saved(picture(), "JXL"))
-    with monkeypatch.context() as changed:
-        changed.setattr("idia_index.encode.jxl_process.PATIENCE", 1e-5)
-        with pytest.raises(InputError, match=r"a\.jxl: a JPEG XL that takes more than 60 s"):
-            load_image(tmp_path / "a.jxl")
-    (tmp_path / "b.jxl").write_bytes((tmp_path / "a.jxl").read_bytes()[:60])
-    with pytest.raises(InputError, match=r"b\.jxl: cannot be decoded \("):
-        load_image(tmp_path / "b.jxl")
-
-
 @pytest.mark.parametrize(("kind", "told"), [("HEIF", "HEIC"), ("JXL", "JPEG XL")])
 def test_without_the_extra_one_line_says_how_to_get_it(
     tmp_path: Path, kind: str, told: str
