@@ -38,16 +38,19 @@ class View:
 
 
 @dataclass(frozen=True)
-class Face:
-    """A face as the model sees it.
+class FaceInView:
+    """A face, in the pixels of what the model sees.
 
     Attributes:
-        box: its edges in the pixels of what the model sees; they may lie outside.
+        left, top, right, bottom: its edges; they may lie outside.
         share: its height as a share of the height that the model sees.
         is_cut: whether a part of it lies outside.
     """
 
-    box: Box
+    left: float
+    top: float
+    right: float
+    bottom: float
     share: float
     is_cut: bool
 
@@ -70,7 +73,7 @@ class Look:
     fitted: Image.Image
     size: Size
     upscaled: bool
-    faces: tuple[Face, ...] | None
+    faces: tuple[FaceInView, ...] | None
     blur: float
     year: int | None
     hash: NDArray[np.bool_]
@@ -98,7 +101,7 @@ def look(image: Image.Image, view: View, detector: Detector | None) -> Look:
     )
 
 
-def _face(face: Box, seen: Box, size: Size) -> Face:
+def _face(face: Box, seen: Box, size: Size) -> FaceInView:
     across, down = size[0] / seen.width, size[1] / seen.height
     box = Box(
         (face.left - seen.left) * across, (face.top - seen.top) * down,
@@ -106,9 +109,9 @@ def _face(face: Box, seen: Box, size: Size) -> Face:
     )  # fmt: skip
     outside = (
         max(-box.left, box.right - size[0]) / box.width,
-        (max(-box.top, box.bottom - size[1]) / box.height),
+        max(-box.top, box.bottom - size[1]) / box.height,
     )
-    return Face(box, box.height / size[1], max(outside) > _CUT)
+    return FaceInView(*box, share=box.height / size[1], is_cut=max(outside) > _CUT)
 
 
 def blur_of(image: Image.Image) -> float:

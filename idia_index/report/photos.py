@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from idia_index.errors import install_command
-from idia_index.photos.look import BLURRED, SMALL, Look
+from idia_index.photos.look import BLURRED, SMALL, FaceInView, Look
 from idia_index.report.html import render
 from idia_index.report.language import _, ngettext
 from idia_index.report.page import POLICY
@@ -21,24 +21,6 @@ from idia_index.support.text import counted
 
 FORMAT = "idia-index/photos/1"
 ENOUGH, PAPER = 15, 30  # photos: where verdicts are steady, and what the paper takes
-
-
-@dataclass(frozen=True)
-class FaceInView:
-    """A face, in the pixels of what the model sees.
-
-    Attributes:
-        left, top, right, bottom: its edges; they may lie outside.
-        share: its height as a share of the height that the model sees.
-        is_cut: whether a part of it lies outside.
-    """
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-    share: float
-    is_cut: bool
 
 
 @dataclass(frozen=True)
@@ -120,32 +102,20 @@ def person_photos(
     skipped: Sequence[SkippedFile],
 ) -> PersonPhotos:
     """The record of one person; `looks` and `scenes` as the photos of `files`."""
-    photos = []
-    for file, seen, scene in zip(files, looks, scenes, strict=True):
-        faces = seen.faces
-        if faces is not None:
-            faces = tuple(FaceInView(*f.box, f.share, f.is_cut) for f in faces)  # type: ignore[misc]
-        photos.append(
-            PhotoInView(
-                file=fspath(file),
-                width=seen.size[0],
-                height=seen.size[1],
-                faces=faces,  # type: ignore[arg-type]
-                blur=round(seen.blur, 3),
-                is_upscaled=seen.upscaled,
-                year=seen.year,
-                scene=scene,
-                problems=(),
-            )
+    photos = [
+        PhotoInView(
+            fspath(file), *seen.size, seen.faces, round(seen.blur, 3), seen.upscaled, seen.year,
+            scene, problems=(),
         )
+        for file, seen, scene in zip(files, looks, scenes, strict=True)
+    ]  # fmt: skip
     found = problems_of(photos)
     told = tuple(
         replace(photo, problems=tuple(problems.values()))
         for photo, problems in zip(photos, found, strict=True)
     )
     usable = sum(not problems for problems in found)
-    scenes_seen = len({photo.scene for photo in photos})
-    return PersonPhotos(name, told, usable, scenes_seen, advice(found), tuple(skipped))
+    return PersonPhotos(name, told, usable, len(set(scenes)), advice(found), tuple(skipped))
 
 
 def problems_of(photos: Sequence[PhotoInView]) -> list[dict[str, str]]:
