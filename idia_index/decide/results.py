@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -122,6 +122,8 @@ class Prepared:
         owners: int64 [M], the subject of each image, ascending.
         skipped: files of each subject that were left out.
         image_sha256: SHA-256 of each image file as it was when it was decoded, by its path.
+        whole: of each subject, embeddings of the whole images where they were cropped and an
+            earlier run encoded them whole, else None; empty where nothing was cropped.
     """
 
     index: Index
@@ -136,3 +138,4 @@ class Prepared:
     skipped: list[tuple[Skipped, ...]]
     image_sha256: Mapping[str, str]
     skipped_people: tuple[SkippedSubject, ...] = ()
+    whole: Sequence[Float32 | None] = ()

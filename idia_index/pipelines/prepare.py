@@ -20,6 +20,7 @@ from idia_index.errors import InputError
 from idia_index.photos.cautions import face_cautions
 from idia_index.photos.crops import read_crop
 from idia_index.photos.look import View
+from idia_index.pipelines.whole_photos import remembered_whole, whole_verdicts
 from idia_index.prompts.grid import PromptGrid
 from idia_index.search.index import Index
 from idia_index.subjects.candidates import near_names, with_candidates
@@ -110,6 +111,7 @@ def prepare(
         skipped=[subject.skipped for subject in seen],
         image_sha256=dict(zip(map(os.fsdecode, encoded.paths), encoded.sha256, strict=True)),
         skipped_people=seen.skipped,
+        whole=remembered_whole(cache, encoded) if seen[0].crop and seen[0].crop.key else (),
     )
 
 
@@ -138,8 +140,9 @@ def cast_votes(
                 near_names=prepared.near_names[number],
             )
         )
-    skipped = prepared.skipped_people
-    return AuditVotes(prepared.index, prepared.backend, tau, tuple(results), skipped)
+    said = (*prepared.backend.cautions, *whole_verdicts(prepared, results, tau))
+    backend = replace(prepared.backend, cautions=said)
+    return AuditVotes(prepared.index, backend, tau, tuple(results), prepared.skipped_people)
 
 
 def _of_faces(backend: Backend, subjects: Sequence[Subject]) -> dict[str, Any]:

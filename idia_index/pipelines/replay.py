@@ -22,6 +22,7 @@ from idia_index.pipelines.recorded_report import Recorded, reading
 from idia_index.pipelines.recorded_results import FILE, read_results
 from idia_index.pipelines.rounding import SIMILARITY, settle
 from idia_index.pipelines.studies.source import read_study_source
+from idia_index.pipelines.whole_photos import BOTH
 from idia_index.report.data import evaluation_result
 from idia_index.report.documents import EvaluationResult
 from idia_index.report.text import ANOTHER
@@ -147,10 +148,14 @@ def replay(
 
 
 def _as_looked_at(recorded: Recorded, evidence: Evidence) -> Evidence:
-    """With the report's word on faces, where they were looked for there or here alone."""
+    """With the report's word on faces, where they were looked for there or here alone.
+
+    And on whole photos that were cropped, since nothing that is remembered is asked here.
+    """
     told, audit = recorded.report.backend.cautions, evidence.audit
-    if was_looked_for(told) and was_looked_for(audit.backend.cautions):
-        return evidence
+    here = audit.backend.cautions
+    if was_looked_for(told) and was_looked_for(here):
+        told = (*here, *(each for each in told if each.startswith(BOTH)))
     backend = replace(audit.backend, cautions=told)
     return replace(evidence, audit=replace(audit, backend=backend))
 

@@ -69,15 +69,17 @@ def test_a_face_is_where_the_model_sees_it(
     assert found.fitted.size == target[::-1] and found.faces is not None
     (expected,) = red_box(found.fitted)
     # Resizing smears an edge over a few pixels where it enlarges.
-    assert np.abs(np.array(found.faces[0].box) - expected).max() < 1.6
-    assert found.faces[0].is_cut == (found.faces[0].box.bottom > found.fitted.height + 1)
+    face = found.faces[0]
+    edges = np.array([face.left, face.top, face.right, face.bottom])
+    assert np.abs(edges - expected).max() < 1.6
+    assert face.is_cut == (face.bottom > found.fitted.height + 1)
 
 
 def test_a_face_that_the_centre_crop_cuts() -> None:
     prepared = Preprocessing(100, 100, (0.5,) * 3, (0.5,) * 3)
     photo = marked((400, 200), (60, 50, 140, 150))
     face = look(photo, View(prepared.fitted, prepared.seen), REDS).faces
-    assert face is not None and face[0].is_cut and face[0].box.left == -20
+    assert face is not None and face[0].is_cut and face[0].left == -20
     whole = look(photo.crop((0, 0, 200, 200)), View(prepared.fitted, prepared.seen), REDS).faces
     assert whole is not None and not whole[0].is_cut and abs(whole[0].share - 0.5) < 0.02
 
@@ -246,6 +248,11 @@ def test_an_audit_of_cropped_photos_is_one_of_photos_that_were_cut(
     result = query_result(mine)
     assert any("cropped first (face, margin 0.25, red 1)" in note for note in result.notes)
     assert query_result(again) == result
+    # The whole photos were encoded before, so that both verdicts are known.
+    correct = [each.subjects[0].decision.correct_prompts for each in (mine, plain)]
+    (both,) = [note for note in result.notes if note.startswith("Cropped and whole: ")]
+    assert f"Correct prompts: {names[0]!r} {correct[0]} and {correct[1]}." in both
+    assert not any("Cropped and whole" in note for note in query_result(plain).notes)
 
 
 def test_a_caution_counts_what_is_wrong_with_the_faces(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""Verdicts of whole photos beside those of cropped ones, where an earlier run encoded them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from idia_index.decide.decision import Decision, decide
+from idia_index.decide.results import Prepared, SubjectVotes
+from idia_index.decide.votes import count_votes
+from idia_index.encode.image_cache import ImageCache
+from idia_index.subjects.subject_images import Encoded
+from idia_index.support.text import counted, shown
+from idia_index.types import Float32
+
+BOTH = "Cropped and whole: "  # what the sentence begins with
+_NAMED = 3
+
+
+def remembered_whole(cache: ImageCache, encoded: Encoded) -> list[Float32 | None]:
+    """Of each subject with images, float32 [M, D] of the whole ones; None unless all are known."""
+    found: list[Float32 | None] = []
+    for owner in np.unique(encoded.owners).tolist():
+        places = np.flatnonzero(encoded.owners == owner)
+        rows = [cache.get(cache.key(encoded.sha256[place])) for place in places]
+        known = [row for row in rows if row is not None]
+        found.append(np.stack(known) if len(known) == len(rows) else None)
+    return found
+
+
+def whole_verdicts(prepared: Prepared, votes: Sequence[SubjectVotes], tau: int) -> tuple[str, ...]:
+    """Cropped and whole verdicts in a sentence; nothing where nobody has both."""
+    both: list[tuple[str, Decision, Decision]] = []
+    for rows, cropped in zip(prepared.whole, votes, strict=False):
+        if rows is not None:
+            winners, _, _ = count_votes(prepared.index.search(rows, k=1)[1][:, :, 0])
+            whole = decide(winners, cropped.name_id, tau)
+            both.append((cropped.subject.name, cropped.decision, whole))
+    if not both:
+        return ()
+    both.sort(key=lambda each: each[1].inferred_member == each[2].inferred_member)
+    members = [sum(each[which].inferred_member for each in both) for which in (1, 2)]
+    named = ", ".join(
+        f"{shown(name)} {cropped.correct_prompts} and {whole.correct_prompts}"
+        for name, cropped, whole in both[:_NAMED]
+    )
+    more = f", and {len(both) - _NAMED:,} more" if len(both) > _NAMED else ""
+    return (
+        f"{BOTH}the same photos of {counted(len(both), 'person', 'people')} were encoded whole, as "
+        f"the paper takes them, before. Inferred members: {members[0]:,} cropped, {members[1]:,} "
+        f"whole. Correct prompts: {named}{more}.",
+    )
