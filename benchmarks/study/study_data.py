@@ -6,6 +6,7 @@ import numpy as np
 import open_clip
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from study_recipe import CONTEXT, MEAN, STD, Recipe
 
 from idia_index.study.plan import Item, draw
@@ -38,6 +39,7 @@ def batch_rows(count: int, recipe: Recipe, seed: int, step: int) -> NDArray[np.i
 
 def augment(images: NDArray[np.uint8], recipe: Recipe, seed: int, step: int) -> torch.Tensor:
     """Shifts and relights a batch: uint8 `[b, S, S, 3]` -> normalised float32 `[b, 3, S, S]`."""
+    images = reframe(images, recipe.least_share, np.random.default_rng([seed, 3, step]))
     rng = np.random.default_rng([seed, 2, step])
     reach = recipe.shift
     padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="edge")
@@ -46,6 +48,20 @@ def augment(images: NDArray[np.uint8], recipe: Recipe, seed: int, step: int) -> 
         moved[i] = padded[i, dy : dy + SIZE, dx : dx + SIZE]
     light = 1 + recipe.light * (2 * rng.random((len(images), 1, 1, 1)) - 1)
     return normalise(np.clip(moved * light, 0, 255))
+
+
+def reframe(images: NDArray[np.uint8], least: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Each image in the middle of a plain one, of which it takes `least` to all of the width."""
+    if least == 1:
+        return images
+    wider = np.empty_like(images)
+    for i, share in enumerate(rng.uniform(least, 1, size=len(images))):
+        side = round(SIZE * share)
+        framed = Image.new("RGB", (SIZE, SIZE), tuple(rng.integers(0, 256, 3).tolist()))
+        small = Image.fromarray(images[i]).resize((side, side), Image.Resampling.BICUBIC)
+        framed.paste(small, ((SIZE - side) // 2,) * 2)
+        wider[i] = np.asarray(framed)
+    return wider
 
 
 def normalise(images: NDArray[np.generic]) -> torch.Tensor:

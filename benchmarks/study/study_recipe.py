@@ -30,7 +30,11 @@ CONFIG: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of one training run. `shift` is in pixels, `light` a share of the brightness."""
+    """Settings of one training run.
+
+    `shift` is in pixels, `light` a share of the brightness, `least_share` of the width: where it is
+    below 1, each image is shown in the middle of a plain one of which it takes a share drawn anew.
+    """
 
     steps: int = 1000
     batch: int = 256
@@ -39,4 +43,5 @@ class Recipe:
     decay: float = 0.1
     shift: int = 2
     light: float = 0.10
+    least_share: float = 1.0
     save_every: int = 100

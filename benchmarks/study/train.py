@@ -155,12 +155,17 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=Recipe.steps)
+    parser.add_argument(
+        "--least-share", type=float, default=Recipe.least_share,
+        help="of a plain image's width that a portrait takes; drawn anew for each, up to all of it",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
     items = training_items(build_population(arguments.seed), arguments.seed)
-    run = Run(items, arguments.seed, Recipe(steps=arguments.steps), arguments.out)
+    recipe = Recipe(steps=arguments.steps, least_share=arguments.least_share)
+    run = Run(items, arguments.seed, recipe, arguments.out)
     print("resumed" if run.resume() else "started", f"with {len(items)} pairs", flush=True)
     run.train()
     export_model(run.model, run.vocabulary, arguments.out / "model")
