@@ -187,8 +187,8 @@ def by_images(
     level: tuple[float, float],
 ) -> tuple[Separation, ...]:
     """The same for each number of training images, ascending; arrays [N]."""
-    out = []
-    for number in np.unique(images).tolist():
-        own = images == number
-        out.append(separation(scores[own], associated[own], coins[own], int(number), level))
-    return tuple(out)
+    return tuple(
+        separation(scores[own], associated[own], coins[own], number, level)
+        for number in np.unique(images).tolist()
+        for own in [images == number]
+    )

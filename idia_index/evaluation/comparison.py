@@ -241,18 +241,20 @@ def group_change(before: Side, after: Side, margin: float, seed: int) -> GroupCh
     )
 
 
-def change_test(before: Side, after: Side, forget: Int64, retain: Int64) -> ChangeTest | None:
-    """Mann-Whitney's test of the change of the score, forget against retain; None without both.
+def change_test(
+    before: Side, after: Side, rows: Mapping[Group, Int64], against: Group
+) -> ChangeTest | None:
+    """Mann-Whitney's test of the change of the score, forget against others; None without both.
 
     Two trainings of the same data change everybody's score somewhat, so that a test of the people
     to forget alone finds that they changed. If they were forgotten by chance alone, their changes
     would be exchangeable with those of the people to retain.
     """
-    if not len(forget) or not len(retain):
+    if "forget" not in rows or against not in rows:
         return None
     score: Literal["pmi", "margin"] = "margin"
     moved = after.margins - before.margins
     if before.pmi is not None and after.pmi is not None:
         score, moved = "pmi", after.pmi - before.pmi
-    found = rank_test(moved[forget], moved[retain])
+    found = rank_test(moved[rows["forget"]], moved[rows[against]])
     return ChangeTest(**vars(found), score=score, different=found.p_value <= LEVEL)

@@ -10,6 +10,7 @@ far as delta allows. So many right guesses refute every epsilon under a bound.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -142,19 +143,9 @@ def canaries_needed(
         low, high = high, 2 * high
         if high > MOST_CANARIES:
             return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    return bisect_left(range(high), True, low + 1, key=enough)
 
 
 def _reached(made: int, accuracy: float, power: float) -> int:
     """The largest number of right guesses that is reached with probability `power`."""
-    low, high = 0, made
-    while low < high:
-        middle = (low + high + 1) // 2
-        if tail(made, middle, accuracy) >= power:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    return bisect_right(range(made + 1), -power, key=lambda n: -tail(made, n, accuracy)) - 1

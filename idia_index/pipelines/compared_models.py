@@ -10,18 +10,20 @@ from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.pipelines.build import build_index
 from idia_index.pipelines.change import remove_names
+from idia_index.pipelines.evaluate import StageProgress
 from idia_index.pipelines.load import is_index, load_backend_for, load_model
 from idia_index.pipelines.readable_names import with_readable_names
 from idia_index.prompts.names import make_names
 from idia_index.prompts.packed_names import NameList
+from idia_index.prompts.sampling import sample_names
 from idia_index.prompts.templates import JAIR2024, Template
 from idia_index.report.comparison import ComparedModel
 from idia_index.search.index import Index
 from idia_index.search.open import open_index
+from idia_index.subjects.records import Subject
 from idia_index.support.text import shown
 
-# (what is being done, done, in all)
-StageProgress = Callable[[str, int, int], None]
+CANDIDATES = 1000
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,13 @@ class Grid:
 
     names: NameList
     templates: tuple[Template, ...]
+
+
+def candidates_of(subjects: Sequence[Subject], seed: int, who: str) -> NameList:
+    """The subjects' names and others that they compete with: at least as many, 1,000 in all."""
+    own = [subject.name for subject in subjects]
+    drawn = sample_names(max(CANDIDATES - len(own), len(own)), seed, exclude=own).names()
+    return make_names([*own, *drawn], f"{who} and sampled names")
 
 
 def grid_of(given: Sequence[str], names: Callable[[], NameList]) -> Grid:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from idia_index.decide.decision import check_tau
 from idia_index.errors import InputError
 from idia_index.evaluation.comparison import (
@@ -25,19 +23,17 @@ from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.compared_models import (
     Grid,
     OpenModel,
-    StageProgress,
+    candidates_of,
     check_different,
     compared,
     grid_of,
     open_model,
     with_same_names,
 )
-from idia_index.pipelines.evaluate import gather
+from idia_index.pipelines.evaluate import StageProgress, gather
 from idia_index.pipelines.report_files import write_files
 from idia_index.pipelines.report_folder import check_folder
-from idia_index.prompts.names import make_names, read_names
-from idia_index.prompts.packed_names import NameList
-from idia_index.prompts.sampling import sample_names
+from idia_index.prompts.names import read_names
 from idia_index.report.comparison import (
     COMPARISON_FORMAT,
     AgainstReference,
@@ -59,7 +55,6 @@ from idia_index.subjects.records import (
 from idia_index.support.text import json_text, shown, shown_path
 from idia_index.types import Int64
 
-CANDIDATES = 1000
 FEWEST_OTHERS = 10  # known non-members that those to forget are compared with on a reference
 NOT_MEASURED = "could not be tested on every model"
 
@@ -132,15 +127,6 @@ def groups_of(asked: Asked, subjects: Sequence[Subject]) -> list[Group]:
     return out
 
 
-def candidates_for(subjects: Sequence[Subject], path: Path | None, seed: int) -> NameList:
-    """The names of a file, or the subjects' with drawn ones beside them, as many as the paper's."""
-    if path is not None:
-        return read_names(path)
-    own = [subject.name for subject in subjects]
-    drawn = sample_names(max(CANDIDATES - len(own), len(own)), seed, exclude=own).names()
-    return make_names([*own, *drawn], "the subjects and sampled names")
-
-
 def compare(
     asked: Asked, subjects: Sequence[Subject], out: Path | None, progress: StageProgress
 ) -> Comparison:
@@ -159,7 +145,14 @@ def compare(
     if out is not None:
         check_folder(out, subjects)
     groups = groups_of(asked, subjects)
-    grid = grid_of(asked.given, lambda: candidates_for(subjects, asked.names, asked.seed))
+    grid = grid_of(
+        asked.given,
+        lambda: (
+            read_names(asked.names)
+            if asked.names is not None
+            else candidates_of(subjects, asked.seed, "the subjects")
+        ),
+    )
     check_tau(asked.tau, len(grid.templates))
     with TemporaryDirectory(prefix="idia-index-") as folder:
         models: list[OpenModel] = []
@@ -222,8 +215,6 @@ def _document(
     both, groups = [person for person, _ in pairs], [group for _, group in pairs]
     sides = [Side.of(each, both) for each in evidence]
     before, after, rows = sides[0], sides[1], members_of(groups)
-    none = np.zeros(0, np.int64)
-    forget, retain = rows.get("forget", none), rows.get("retain", none)
     out = Comparison(
         format=COMPARISON_FORMAT,
         protocol="jair2024",
@@ -233,11 +224,8 @@ def _document(
         before=compared(models[0]),
         after=compared(models[1]),
         retained=_retained(asked),
-        test=change_test(before, after, forget, retain),
-        groups={
-            group: group_change(before.take(own), after.take(own), asked.equivalence, asked.seed)
-            for group, own in rows.items()
-        },
+        test=change_test(before, after, rows, "retain"),
+        groups=_group_changes(asked, before, after, rows),
         reference=_against(asked, models[2], (sides[2], after), rows) if len(models) > 2 else None,
         people=people_changes(both, groups, before, after),
         skipped=_skipped(people[0], evidence, everywhere),
@@ -245,6 +233,15 @@ def _document(
         notes=(),
     )
     return replace(out, notes=tuple(comparison_notes(out)))
+
+
+def _group_changes(
+    asked: Asked, before: Side, after: Side, rows: Mapping[Group, Int64]
+) -> dict[str, GroupChange]:
+    return {
+        group: group_change(before.take(own), after.take(own), asked.equivalence, asked.seed)
+        for group, own in rows.items()
+    }
 
 
 def _retained(asked: Asked) -> str:
@@ -258,15 +255,10 @@ def _retained(asked: Asked) -> str:
 def _against(
     asked: Asked, model: OpenModel, sides: tuple[Side, Side], rows: Mapping[Group, Int64]
 ) -> AgainstReference:
-    groups: dict[str, GroupChange] = {
-        group: group_change(sides[0].take(own), sides[1].take(own), asked.equivalence, asked.seed)
-        for group, own in rows.items()
-    }
-    none = np.zeros(0, np.int64)
     # Like those to forget, those to whom no model was trained are strangers to the reference.
-    strangers: Group = "others" if len(rows.get("others", none)) >= FEWEST_OTHERS else "retain"
-    test = change_test(*sides, rows.get("forget", none), rows.get(strangers, none))
-    return AgainstReference(compared(model), strangers, test, groups)
+    strangers: Group = "others" if len(rows.get("others", ())) >= FEWEST_OTHERS else "retain"
+    test = change_test(*sides, rows, strangers)
+    return AgainstReference(compared(model), strangers, test, _group_changes(asked, *sides, rows))
 
 
 def _skipped(

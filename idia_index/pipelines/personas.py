@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from idia_index.evaluation.measured import Float64
 from idia_index.evaluation.personas import MOST_NAMES, MOST_PERSONAS, p_of_ranks, rank_of
 from idia_index.evaluation.pmi import NameScores, Photos, Trial, photos_of
 from idia_index.evaluation.references import LogitScale
+from idia_index.pipelines.evaluate import StageProgress
 from idia_index.prompts.sampling import sample_names
 from idia_index.prompts.templates import JAIR2024
 from idia_index.subjects.photo_files import photos_below
@@ -32,8 +33,6 @@ from idia_index.types import Float32
 
 MANIFEST, KEY, DRAWN = "personas.json", "personas.key", "drawn-names.csv"
 _MOST_BYTES = 64 << 20
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -214,7 +213,7 @@ def read_personas(folder: Path) -> tuple[PersonaManifest, list[int]]:
     return manifest, [int(str(place)) for place in drawn]
 
 
-def audit_personas(backend: Backend, folder: Path, progress: Progress) -> PersonaAudit:
+def audit_personas(backend: Backend, folder: Path, progress: StageProgress) -> PersonaAudit:
     """Ranks each drawn name among the persona's names, by PMI.
 
     Args:

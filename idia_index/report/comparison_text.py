@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from idia_index.evaluation.comparison import ChangeTest, GroupChange, PersonChange
@@ -106,7 +105,8 @@ def comparison_text(result: Comparison) -> str:
     if result.reference is not None:
         lines += [f"Reference: {reference_text(result.reference)}."]
     rows = [_group_row(name, group) for name, group in result.groups.items()]
-    lines += ["", table(GROUP_HEAD, rows), "", table(PEOPLE_HEAD, _people_rows(result))]
+    people = [_people_row(person) for person in people_in_order(result)[:PEOPLE_SHOWN]]
+    lines += ["", table(GROUP_HEAD, rows), "", table(PEOPLE_HEAD, people)]
     if len(result.people) > PEOPLE_SHOWN:
         lines.append(f"... and {len(result.people) - PEOPLE_SHOWN} more (--json or --out has all)")
     return "\n".join([*lines, "", bullets(result.notes)])
@@ -134,15 +134,10 @@ def people_in_order(result: Comparison) -> list[PersonChange]:
     )
 
 
-def _people_rows(result: Comparison) -> list[list[str]]:
-    return list(_rows(people_in_order(result)[:PEOPLE_SHOWN]))
-
-
-def _rows(people: list[PersonChange]) -> Iterator[list[str]]:
-    for p in people:
-        yield [
-            p.label, p.group, p.status,
-            f"{p.correct_prompts_before} -> {p.correct_prompts_after}",
-            f"{p.margin_before:+.3f} -> {p.margin_after:+.3f}",
-            f"{p_value(p.p_value_before)} -> {p_value(p.p_value_after)}",
-        ]  # fmt: skip
+def _people_row(p: PersonChange) -> list[str]:
+    return [
+        p.label, p.group, p.status,
+        f"{p.correct_prompts_before} -> {p.correct_prompts_after}",
+        f"{p.margin_before:+.3f} -> {p.margin_after:+.3f}",
+        f"{p_value(p.p_value_before)} -> {p_value(p.p_value_after)}",
+    ]  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,24 +33,20 @@ from idia_index.pipelines.canaries.records import (
 )
 from idia_index.pipelines.compared_models import (
     OpenModel,
-    StageProgress,
+    candidates_of,
     compared,
     grid_of,
     open_model,
 )
-from idia_index.pipelines.evaluate import gather
+from idia_index.pipelines.evaluate import StageProgress, gather
 from idia_index.pipelines.report_files import write_files
 from idia_index.pipelines.report_folder import check_folder
-from idia_index.prompts.names import make_names
-from idia_index.prompts.packed_names import NameList
-from idia_index.prompts.sampling import sample_names
 from idia_index.report.canaries import ASSUMPTIONS, CANARY_FORMAT, CanaryScore
 from idia_index.report.canaries import CanaryAudit as CanaryAudit
 from idia_index.subjects.records import Subject
 from idia_index.support.files import sha256_file
 from idia_index.support.text import json_text, shown
 
-CANDIDATES = 1000
 LEAST_SHA = 8
 
 
@@ -120,7 +115,7 @@ def audit_canaries(
     check_names([canary.name for canary in assignment.people], options.members)
     plans = guess_counts(len(assignment.people), options.guesses)
     subjects = _subjects(folder, assignment, progress)
-    grid = grid_of([model], lambda: _candidates(subjects, options.seed))
+    grid = grid_of([model], lambda: candidates_of(subjects, options.seed, "canaries"))
     with TemporaryDirectory(prefix="idia-index-") as place:
         opened = open_model(model, grid, Path(place) / "index", options.device, progress)
         _check_weights(opened, options.weights)
@@ -162,13 +157,6 @@ def _photo(path: Path, canary: Canary) -> Path:
             "canaries were swapped or photos changed; audit with the files as they were made"
         )
     return path
-
-
-def _candidates(subjects: Sequence[Subject], seed: int) -> NameList:
-    """The canaries' names, and others that they compete with: at least as many."""
-    own = [subject.name for subject in subjects]
-    drawn = sample_names(max(CANDIDATES - len(own), len(own)), seed, exclude=own).names()
-    return make_names([*own, *drawn], "canaries and sampled names")
 
 
 def _check_weights(opened: OpenModel, wanted: str | None) -> None:

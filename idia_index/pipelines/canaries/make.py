@@ -34,6 +34,7 @@ from idia_index.pipelines.canaries.records import (
     Layout,
     Manifest,
 )
+from idia_index.pipelines.evaluate import StageProgress
 from idia_index.support.documents import to_object
 from idia_index.support.files import private_folder, write_whole
 from idia_index.support.seal import seal, write_key
@@ -41,8 +42,6 @@ from idia_index.support.text import json_text, shown_path
 
 FEWEST = 10
 PROBES = 10
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class MakeOptions:
 
 
 def make_canaries(
-    out: Path, options: MakeOptions, progress: Progress, toss: Callable[[], bool] | None = None
+    out: Path, options: MakeOptions, progress: StageProgress, toss: Callable[[], bool] | None = None
 ) -> Manifest:
     """Writes OUT/train for whoever trains, OUT/manifest.json for all, OUT/auditor for the auditor.
 
