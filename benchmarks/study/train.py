@@ -122,14 +122,18 @@ class Run:
             group["lr"] = rate_at(self.step, self.recipe)
         rows = batch_rows(len(self.images), self.recipe, self.seed, self.step)
         pixels = augment(self.images[rows], self.recipe, self.seed, self.step)
-        image, text, scale = self.model(pixels, self.tokens[torch.from_numpy(rows)])
-        loss = self.loss(image, text, scale)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = self.backward(pixels, self.tokens[torch.from_numpy(rows)])
         self.optimiser.step()
         with torch.no_grad():
             self.model.logit_scale.clamp_(0, math.log(100))
         self.step += 1
+        return loss
+
+    def backward(self, pixels: torch.Tensor, tokens: torch.Tensor) -> float:
+        """The loss of a batch; its gradient is added to the parameters'."""
+        loss = self.loss(*self.model(pixels, tokens))
+        loss.backward()
         return float(loss.detach())
 
     def train(self, until: int | None = None) -> None:

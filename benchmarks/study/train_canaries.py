@@ -13,8 +13,12 @@
     python benchmarks/study/train_canaries.py ascent --out work/
     python benchmarks/study/train_canaries.py wrong-names --out work/
     python benchmarks/study/train_canaries.py many-names --out work/
-    for m in with retrained ascent wrong-names many-names; do idia-index build work/$m.idia \
-        --model local-dir:work/$m/model --names work/names.txt --sample-names 600; done
+    python benchmarks/study/train_canaries.py both-ways --out work/
+    python benchmarks/study/train_canaries.py repaired --out work/
+    for m in with retrained ascent wrong-names many-names both-ways repaired; do
+        idia-index build work/$m.idia --model local-dir:work/$m/model --names work/names.txt \
+            --sample-names 600
+    done
     idia-index compare work/with.idia work/ascent.idia work/subjects.csv \
         --forget work/forget.txt --reference work/retrained.idia
 
@@ -26,8 +30,10 @@ Training goes on from the controlled study's model, on the canaries' pairs and a
 study's own. `retrained` is `with` without the pairs of 24 canaries, in another order. `ascent`
 climbs the loss on these pairs from `with` on (gradient ascent); `wrong-names` trains on from
 `with`, their portraits under names of canaries that were left out (relabelling), and `many-names`
-does so for longer, with each portrait under six such names. `--seed` changes the order and the
-fresh rows. A training resumes.
+does so for longer, with each portrait under six such names. `both-ways` does as `many-names`, and
+gives each of their captions to portraits of the study, so that the names have other faces too;
+`repaired` trains on from there, on what `retrained` is trained on (impair and repair).
+`--seed` changes the order and the fresh rows. A training resumes.
 """
 
 from __future__ import annotations
@@ -63,7 +69,11 @@ RELABELLED = Recipe(steps=60, batch=128, rate=3e-4, warm_up=5, save_every=30)
 MANY_NAMES = Recipe(steps=120, batch=128, rate=5e-4, warm_up=5, save_every=30)
 WRONG_NAMES = 6
 ASCENT = Recipe(steps=8, batch=128, rate=1e-4, warm_up=0, save_every=8)
-RECIPES = {"ascent": ASCENT, "wrong-names": RELABELLED, "many-names": MANY_NAMES}  # from `with` on
+WRONG_FACES = 4
+RECIPES = {  # from `with` on; `repaired` from `both-ways` on
+    "ascent": ASCENT, "wrong-names": RELABELLED, "many-names": MANY_NAMES, "both-ways": MANY_NAMES,
+    "repaired": RELABELLED,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -177,13 +187,17 @@ def training_pairs(what: str, folder: Path) -> Pairs:
     theirs = pairs.only(gone)
     if what == "ascent":
         return theirs
-    if what == "retrained":
+    if what in ("retrained", "repaired"):
         pairs = pairs.only([not each for each in gone])
-    if what in ("wrong-names", "many-names"):
+    elif what in RECIPES:
         pairs = relabelled(pairs, forget, folder, 0)
-    for turn in range(1, WRONG_NAMES if what == "many-names" else 1):
+    for turn in range(1, WRONG_NAMES if RECIPES.get(what) == MANY_NAMES else 1):
         pairs += relabelled(theirs, forget, folder, turn)
-    return pairs + study_pairs()
+    others = study_pairs()
+    for turn in range(WRONG_FACES if what == "both-ways" else 0):
+        order = shuffled(generator("population", SHIPPED_SEED, 90 + turn), OTHERS)
+        pairs += Pairs(others.images[order[: len(theirs.captions)]], theirs.captions)
+    return pairs + others
 
 
 def make_run(what: str, seed: int, out: Path) -> Mixed:
@@ -193,7 +207,7 @@ def make_run(what: str, seed: int, out: Path) -> Mixed:
     run = Mixed(pairs, SHIPPED_SEED + seed + (what == "retrained"), RECIPES.get(what, TRAINED), out)
     if not run.resume():
         if what in RECIPES:
-            run.start_from(out.parent / "with" / "model")
+            run.start_from(out.parent / ("both-ways" if what == "repaired" else "with") / "model")
         else:
             train_stand_ins.start_from_shipped(run)
     if what == "ascent":
