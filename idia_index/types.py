@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -15,7 +15,15 @@ from idia_index.support.text import shown
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 
+# (done, in all), and the same of a stage that is named
+CountProgress = Callable[[int, int], None]
+StageProgress = Callable[[str, int, int], None]
+
 MAX_DIM = 1 << 16
+
+
+def quiet(*_: object) -> None:
+    """Progress of a caller that wants none."""
 
 
 def _short(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,16 +11,13 @@ from idia_index.decide.results import Prepared
 from idia_index.evaluation.draws import shuffled
 from idia_index.evaluation.measured import Measured
 from idia_index.search.index import Index
-from idia_index.types import Float32, Int64
+from idia_index.types import CountProgress, Float32, Int64
 
 DEPTH = 64
 """Names kept of a search: deep enough that a pool of a tenth leaves 1 in 850 predictions open."""
 
 POOL_SHARES = (0.5, 0.2, 0.1)
 _BLOCK = 2048
-
-# (images searched, images in all)
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ class _Top:
         return ids, similarities, np.take_along_axis(allowed, place, axis=2)[:, :, 0]
 
 
-def measure(prepared: Prepared, seed: int, progress: Progress) -> Measured:
+def measure(prepared: Prepared, seed: int, progress: CountProgress) -> Measured:
     """Searches every image once, among all candidates.
 
     Args:

@@ -10,7 +10,7 @@ from idia_index.encode.backend import Backend
 from idia_index.evaluation.about import About
 from idia_index.evaluation.evidence import Origin
 from idia_index.evaluation.settings import Measurement
-from idia_index.pipelines.evaluate import StageProgress, gather, quiet, settings_for_all
+from idia_index.pipelines.evaluate import gather, settings_for_all
 from idia_index.pipelines.labels import check_labels_alone
 from idia_index.pipelines.own_study import read_own_study
 from idia_index.pipelines.report_files import write_evaluation
@@ -20,6 +20,7 @@ from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.search.index import Index
 from idia_index.subjects.groups import read_groups as read_groups
 from idia_index.subjects.subjects import Subject
+from idia_index.types import StageProgress, quiet
 
 
 def audit(

@@ -12,15 +12,7 @@ from idia_index.encode import embeddings
 from idia_index.encode.backend import Backend
 from idia_index.errors import InputError, NoSpaceError, RefusedError
 from idia_index.pipelines.changing import creating, library_versions, names_sha256
-from idia_index.pipelines.shard_writing import (
-    BuildProgress,
-    Counter,
-    announce,
-    confirm,
-    new_shards,
-    quiet,
-    write_lookup,
-)
+from idia_index.pipelines.shard_writing import Counter, announce, confirm, new_shards, write_lookup
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import make_names
 from idia_index.prompts.packed_names import NameList
@@ -34,6 +26,7 @@ from idia_index.store.manifest_json import BuildPlan, Manifest, plan_to_json
 from idia_index.store.name_lookup import KEY_BYTES
 from idia_index.support.files import free_bytes
 from idia_index.support.text import shown_path
+from idia_index.types import CountProgress, quiet
 
 SHARD_BYTES = 64 << 20
 
@@ -63,8 +56,8 @@ def build_index(
     index_type: str = "flat",
     pool: Mapping[str, Any] | None = None,
     resume: bool = False,
-    progress: BuildProgress = quiet,
-    checking: BuildProgress = quiet,
+    progress: CountProgress = quiet,
+    checking: CountProgress = quiet,
 ) -> Index:
     """Encodes every template x name and writes an index directory.
 

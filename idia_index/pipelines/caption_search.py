@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
@@ -35,9 +35,9 @@ from idia_index.prompts.packed_names import NameList
 from idia_index.support.files import private_folder, write_whole
 from idia_index.support.locks import writer_lock
 from idia_index.support.text import json_text, shown_path
+from idia_index.types import StageProgress
 
 WORK = "members.work"
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Searched:
 
 
 def search_captions(
-    captions: Sequence[str], names: NameList, out: Path, options: Options, progress: Progress
+    captions: Sequence[str], names: NameList, out: Path, options: Options, progress: StageProgress
 ) -> Searched:
     """Searches all captions; what an earlier call with the same arguments did is not done again.
 
@@ -172,7 +172,7 @@ _searching: Search | None = None  # what a worker inherits
 
 
 def _run(
-    jobs: list[Unit], search: Search, work: Path, options: Options, progress: Progress
+    jobs: list[Unit], search: Search, work: Path, options: Options, progress: StageProgress
 ) -> Iterator[tuple[int, str]]:
     """Does the jobs; yields those that failed, with the reason."""
     total = sum(unit.source.size for unit in jobs) >> 20

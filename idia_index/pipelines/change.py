@@ -13,14 +13,12 @@ from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.pipelines.changing import Change, changing, names_sha256
 from idia_index.pipelines.shard_writing import (
-    BuildProgress,
     Counter,
     Piece,
     announce,
     confirm,
     new_parts,
     new_shards,
-    quiet,
     write_lookup,
 )
 from idia_index.prompts.grid import PromptGrid
@@ -28,6 +26,7 @@ from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import Template, make_templates, template_key
 from idia_index.search.index import Index
 from idia_index.search.open import open_index
+from idia_index.types import CountProgress, quiet
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def add_names(
     path: str | os.PathLike[str],
     backend: Backend,
     names: NameList,
-    progress: BuildProgress = quiet,
+    progress: CountProgress = quiet,
 ) -> Grown:
     """Encodes names that the index does not have, and appends them; ids of others stay.
 
@@ -71,7 +70,7 @@ def add_names(
     return Grown(open_index(path), len(new), tuple(there))
 
 
-def _append(change: Change, backend: Backend, grid: PromptGrid, progress: BuildProgress) -> None:
+def _append(change: Change, backend: Backend, grid: PromptGrid, progress: CountProgress) -> None:
     manifest, store = change.manifest, change.store
     plan, number = manifest.plan, manifest.next_number
     for run in grid.runs(plan.shard_names):
@@ -132,7 +131,7 @@ def add_templates(
     path: str | os.PathLike[str],
     backend: Backend,
     templates: Sequence[Template],
-    progress: BuildProgress = quiet,
+    progress: CountProgress = quiet,
 ) -> Grown:
     """Encodes templates that the index does not have, for all names, after those that are there.
 
@@ -158,7 +157,7 @@ def add_templates(
 
 
 def _append_templates(
-    change: Change, backend: Backend, templates: Sequence[Template], progress: BuildProgress
+    change: Change, backend: Backend, templates: Sequence[Template], progress: CountProgress
 ) -> None:
     manifest, names, store = change.manifest, change.index.stored_names, change.store
     places = range(len(manifest.shards))

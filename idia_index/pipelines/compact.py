@@ -13,19 +13,12 @@ from idia_index.encode.image_cache import ANSWERS, FILE
 from idia_index.encode.label_answers import FILE as LABELS
 from idia_index.errors import DamagedIndexError
 from idia_index.pipelines.changing import Change, changing
-from idia_index.pipelines.shard_writing import (
-    Counter,
-    Piece,
-    WriteRows,
-    quiet,
-    write_lookup,
-    write_shards,
-)
+from idia_index.pipelines.shard_writing import Counter, Piece, WriteRows, write_lookup, write_shards
 from idia_index.plugins.engine import Tell
 from idia_index.registry import load_engine
 from idia_index.search.index import Index
 from idia_index.store.manifest_json import FORMAT, Manifest, ShardEntry
-from idia_index.types import Float32
+from idia_index.types import Float32, quiet
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -33,13 +32,11 @@ from idia_index.study import (
 )
 from idia_index.subjects.subjects import NON_MEMBER, read_subjects
 from idia_index.support.columns import pairs
+from idia_index.types import StageProgress
 
 IMAGES = 30
 NON_MEMBERS = 120
 DRAW_SEED = 0
-
-# (what is being done, done, in all)
-DemoProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ def study_backend() -> Backend:
 
 
 def run_demo(
-    out: Path, backend: Backend, progress: DemoProgress
+    out: Path, backend: Backend, progress: StageProgress
 ) -> tuple[DemoResult, EvaluationResult]:
     """Renders the attack images into `out`, builds an index there, audits everybody and reports.
 

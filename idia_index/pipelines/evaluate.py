@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,13 +42,7 @@ from idia_index.subjects.reference_faces import (
     encode_reference_faces,
     read_reference_faces,
 )
-
-# (what is being done, done, in all)
-StageProgress = Callable[[str, int, int], None]
-
-
-def quiet(stage: str, done: int, total: int) -> None:
-    """Progress of a caller that wants none."""
+from idia_index.types import StageProgress, quiet
 
 
 def gather(

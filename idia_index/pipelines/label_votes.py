@@ -8,7 +8,7 @@ nothing is that needs them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -35,14 +35,7 @@ from idia_index.subjects.records import (
 )
 from idia_index.subjects.subject_images import RepeatedImageError
 from idia_index.subjects.usable import check_skipped
-from idia_index.types import Int64
-
-# (images done, images in all)
-Progress = Callable[[int, int], None]
-
-
-def quiet(done: int, total: int) -> None:
-    """Progress of a caller that wants none."""
+from idia_index.types import CountProgress, Int64, quiet
 
 
 @dataclass(frozen=True)
@@ -71,7 +64,7 @@ def ask_labels(
     tau: int = 1,
     strict: bool = False,
     rivals: bool = False,
-    progress: Progress = quiet,
+    progress: CountProgress = quiet,
 ) -> Answered:
     """Tests people by protocol `jair2024`, from labels alone.
 

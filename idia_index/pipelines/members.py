@@ -18,7 +18,6 @@ from idia_index.errors import InputError
 from idia_index.pipelines.caption_search import (
     WORK,
     Options,
-    Progress,
     Searched,
     remove_work,
     search_captions,
@@ -38,6 +37,7 @@ from idia_index.report.members import (
 from idia_index.report.subject_result import SkippedFile
 from idia_index.support.files import private_folder
 from idia_index.support.text import shown, shown_path
+from idia_index.types import StageProgress
 
 __all__ = [
     "FORMATS", "ID_KINDS", "RULES", "Columns", "Members", "MembersResult", "Options",
@@ -56,7 +56,7 @@ class Members:
 
 
 def find_members(
-    captions: Sequence[str], names: NameList, out: Path, options: Options, progress: Progress
+    captions: Sequence[str], names: NameList, out: Path, options: Options, progress: StageProgress
 ) -> Members:
     """Counts for each name the captions in which it stands, and writes the results into `out`.
 

@@ -12,13 +12,13 @@ from idia_index.encode.image_bytes import on_disk
 from idia_index.encode.images import decode_image, open_image
 from idia_index.errors import InputError
 from idia_index.evaluation.evidence import Evidence
-from idia_index.pipelines.evaluate import StageProgress
 from idia_index.pipelines.recorded_people import as_recorded, entries
 from idia_index.pipelines.recorded_report import Recorded, RecordedReport, RecordedSubject
 from idia_index.subjects.records import Skipped, Subject, SubjectList
 from idia_index.subjects.subjects import read_subjects
 from idia_index.support.files import sha256_file
 from idia_index.support.text import counted, shown_path
+from idia_index.types import StageProgress
 
 
 @dataclass(frozen=True)

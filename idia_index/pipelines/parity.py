@@ -6,7 +6,7 @@ decisions. A difference at one stage is explained, or excused, by what the next 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,16 +31,9 @@ from idia_index.subjects.identity import alike_pairs, check_distinct, close, eac
 from idia_index.subjects.subject_images import encode_subjects
 from idia_index.subjects.subjects import Skipped, SkippedSubject, Subject
 from idia_index.support.text import shown
-from idia_index.types import Float32, Int64
+from idia_index.types import Float32, Int64, StageProgress, quiet
 
 NAMES_AT_A_TIME = 1000
-
-# (what is done, how many of it, of how many)
-ParityProgress = Callable[[str, int, int], None]
-
-
-def _quiet(what: str, done: int, total: int) -> None:
-    """Progress of a caller that wants none."""
 
 
 def compare(
@@ -52,7 +45,7 @@ def compare(
     *,
     tau: int = 1,
     strict: bool = False,
-    progress: ParityProgress = _quiet,
+    progress: StageProgress = quiet,
 ) -> ParityReport:
     """Runs two backends of one model over the same inputs.
 
@@ -131,7 +124,7 @@ def _encode_images(
     pair: tuple[Backend, Backend],
     subjects: Sequence[Subject],
     strict: bool,
-    progress: ParityProgress,
+    progress: StageProgress,
 ) -> _Images:
     """Both backends' embeddings of the images that both can take."""
     caches = [ImageCache(None, backend.fingerprint, "") for backend in pair]

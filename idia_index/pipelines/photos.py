@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
@@ -35,11 +35,9 @@ from idia_index.support.concurrency import in_threads
 from idia_index.support.documents import to_json
 from idia_index.support.text import json_text, shown_path
 from idia_index.support.threads import workers
-from idia_index.types import Float32
+from idia_index.types import CountProgress, Float32
 
 __all__ = ["PhotosResult", "look_at_photos", "photos_text", "read_crop", "write_sheet"]
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def model_of(text: str, device: str | None = None) -> Backend:
 
 
 def look_at_photos(
-    subjects: Sequence[Subject], crop: Crop, backend: Backend | None, progress: Progress
+    subjects: Sequence[Subject], crop: Crop, backend: Backend | None, progress: CountProgress
 ) -> Sheet:
     """Looks at the photos of each person.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -28,14 +28,7 @@ from idia_index.subjects.subject_images import encode_subjects
 from idia_index.subjects.subjects import Subject
 from idia_index.subjects.usable import check_skipped, usable_subjects, with_images
 from idia_index.support.text import labelled
-from idia_index.types import Float32, Int64
-
-# (images done, images in all)
-ImageProgress = Callable[[int, int], None]
-
-
-def quiet(done: int, total: int) -> None:
-    """Progress of a caller that wants none."""
+from idia_index.types import CountProgress, Float32, Int64, quiet
 
 
 def announce(
@@ -66,7 +59,7 @@ def prepare(
     *,
     strict: bool = False,
     cached: bool = True,
-    progress: ImageProgress = quiet,
+    progress: CountProgress = quiet,
 ) -> Prepared:
     """Encodes what an audit searches with.
 

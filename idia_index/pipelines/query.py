@@ -13,21 +13,14 @@ from idia_index.encode.backend import Backend
 from idia_index.evaluation.people import subject_tests
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import gather
-from idia_index.pipelines.prepare import (
-    ImageProgress,
-    announce,
-    cast_votes,
-    confirmed,
-    prepare,
-    quiet,
-)
+from idia_index.pipelines.prepare import announce, cast_votes, confirmed, prepare
 from idia_index.plugins.labeler import LabelerPlugin
 from idia_index.prompts.names import clean_name
 from idia_index.report.data import query_result
 from idia_index.report.documents import QueryResult
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import Subject
-from idia_index.types import Float32, Int64
+from idia_index.types import CountProgress, Float32, Int64, quiet
 
 SEARCH_BLOCK = 8192  # images searched at a time: bounds the predictions' memory, T x this
 
@@ -42,7 +35,7 @@ def query(
     strict: bool = False,
     reference_faces: str | os.PathLike[str] | None = None,
     p_values: bool = True,
-    progress: ImageProgress = quiet,
+    progress: CountProgress = quiet,
 ) -> QueryResult:
     """Tests one person by protocol `jair2024`, and says how strong the evidence is.
 
@@ -85,7 +78,7 @@ def vote(
     *,
     tau: int = 1,
     strict: bool = False,
-    progress: ImageProgress = quiet,
+    progress: CountProgress = quiet,
 ) -> AuditVotes:
     """The votes of some people; arguments as those of `query`.
 

@@ -11,13 +11,11 @@ from idia_index.encode.image_cache import FILE
 from idia_index.errors import DamagedIndexError
 from idia_index.pipelines.changing import Change, changing
 from idia_index.pipelines.shard_writing import (
-    BuildProgress,
     Counter,
     Piece,
     announce,
     confirm,
     new_parts,
-    quiet,
     write_lookup,
 )
 from idia_index.pipelines.verify import Finding, verify
@@ -25,6 +23,7 @@ from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.templates import make_templates
 from idia_index.store.manifest_json import ShardEntry
 from idia_index.store.remedies import can_be_repaired
+from idia_index.types import CountProgress, quiet
 
 LOOKUP_FILES = (".keys", ".sums")
 
@@ -45,7 +44,7 @@ class Repaired:
 
 
 def repair(
-    path: str | os.PathLike[str], backend: Backend, progress: BuildProgress = quiet
+    path: str | os.PathLike[str], backend: Backend, progress: CountProgress = quiet
 ) -> Repaired:
     """Encodes the damaged shards again, and no other.
 
@@ -98,7 +97,7 @@ def _bad(change: Change, bad: list[tuple[int, int]]) -> Iterator[Piece]:
 
 
 def _encode(
-    change: Change, backend: Backend, bad: list[tuple[int, int]], progress: BuildProgress
+    change: Change, backend: Backend, bad: list[tuple[int, int]], progress: CountProgress
 ) -> list[ShardEntry]:
     """The shards, with new files for the bad parts."""
     plan, shards = change.manifest.plan, list(change.manifest.shards)

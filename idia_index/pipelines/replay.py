@@ -15,7 +15,7 @@ from idia_index.evaluation.evidence import Evidence, Origin
 from idia_index.evaluation.settings import Measurement
 from idia_index.photos.cautions import was_looked_for
 from idia_index.photos.crops import crop_again
-from idia_index.pipelines.evaluate import StageProgress, gather
+from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.moved_photos import Moved, find_moved
 from idia_index.pipelines.recorded_people import as_at_source, as_recorded, check_images
 from idia_index.pipelines.recorded_report import Recorded, reading
@@ -32,6 +32,7 @@ from idia_index.subjects.records import cropped
 from idia_index.subjects.subjects import Subject, read_subjects
 from idia_index.support.documents import Json
 from idia_index.support.json_diff import Difference, differences
+from idia_index.types import StageProgress
 
 ROUNDED = 2e-6
 """Figures are written with six digits, of which the last may be rounded either way."""

@@ -21,23 +21,16 @@ from idia_index.store.directory import Store, WrittenRows
 from idia_index.store.manifest_json import LookupEntry, PartEntry, ShardEntry
 from idia_index.store.name_lookup import KEY_BYTES, lookup_files
 from idia_index.support.text import counted, shown
-from idia_index.types import Float32
+from idia_index.types import CountProgress, Float32
 from idia_index.worker_model import WorkerModel
 
-# (prompts done, prompts in all)
-BuildProgress = Callable[[int, int], None]
-
 Entry = TypeVar("Entry", ShardEntry, PartEntry)
-
-
-def quiet(done: int, total: int) -> None:
-    """Progress of a caller that wants none."""
 
 
 class Counter:
     """Adds up what is done, and passes it on."""
 
-    def __init__(self, total: int, progress: BuildProgress) -> None:
+    def __init__(self, total: int, progress: CountProgress) -> None:
         self._done = 0
         self._total = total
         self._progress = progress

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from idia_index.store.name_lookup import KEY_BYTES, lookup_files
 from idia_index.store.remedies import BACKUP, can_be_repaired
 from idia_index.store.stored_names import StoredNames
 from idia_index.support.files import sha256_file
+from idia_index.types import CountProgress, quiet
 
 SAMPLE = 64  # prompts that are encoded again
 ROWS = 4096
@@ -33,13 +34,6 @@ AGREES = 1e-4
 AGREES_HALF = 0.05
 # Rounding to a byte a dimension has been seen to lose 0.01, and `compact` adds up.
 ROUNDED = 0.125
-
-# (files done, files in all)
-VerifyProgress = Callable[[int, int], None]
-
-
-def _quiet(done: int, total: int) -> None:
-    """Progress of a caller that wants none."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ def verify(
     backend: Backend | None = None,
     *,
     seed: int = 0,
-    progress: VerifyProgress = _quiet,
+    progress: CountProgress = quiet,
 ) -> list[Finding]:
     """Checks all files of an index against the manifest, and all rows against what rows are.
 
@@ -133,7 +127,7 @@ def entries(manifest: Manifest) -> Iterator[tuple[FileEntry, int | None, int | N
         yield manifest.removed, None, None
 
 
-def _files(store: Store, manifest: Manifest, progress: VerifyProgress) -> Iterator[Finding]:
+def _files(store: Store, manifest: Manifest, progress: CountProgress) -> Iterator[Finding]:
     found = list(entries(manifest))
     for done, (entry, shard, part) in enumerate(found, 1):
         if problem := _changed(store.path / entry.file, entry):

@@ -9,10 +9,10 @@ from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import gather, settings_for_all
 from idia_index.report.data import evaluation_result
 from idia_index.serve.desk import Answer, Case, Choice, Group
-from idia_index.serve.jobs import Progress
 from idia_index.serve.models import Models
 from idia_index.serve.server import Server
 from idia_index.subjects.records import Subject
+from idia_index.types import StageProgress
 
 
 def begin(server: Server, item: Case | Group, subjects: Sequence[Subject]) -> None:
@@ -24,7 +24,7 @@ def begin(server: Server, item: Case | Group, subjects: Sequence[Subject]) -> No
     item.check_idle()
     item.answer = None
 
-    def work(progress: Progress) -> None:
+    def work(progress: StageProgress) -> None:
         source = item.path if isinstance(item, Group) else None
         item.answer = ask(server.models, item.choice, subjects, progress, source)
         item.forget_photos()
@@ -36,7 +36,7 @@ def ask(
     models: Models,
     choice: Choice,
     subjects: Sequence[Subject],
-    progress: Progress,
+    progress: StageProgress,
     source: Path | None = None,
 ) -> Answer:
     """Tests the people; nothing of it is written to disk.

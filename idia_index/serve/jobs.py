@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from idia_index.errors import IdiaIndexError, InputError
+from idia_index.types import StageProgress
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 Kind = Literal["ask", "look", "replay", "delete"]
-# (what is being done, done, in all)
-Progress = Callable[[str, int, int], None]
 
 
 class CancelledError(Exception):
@@ -68,7 +67,7 @@ class Job:
             raise InputError(f"this took more than {self.seconds:,.0f} seconds, and was stopped")
         self.stage, self.done, self.total = stage, done, total
 
-    def run(self, work: Callable[[Progress], None]) -> None:
+    def run(self, work: Callable[[StageProgress], None]) -> None:
         """Does the work, in the thread that calls."""
         if self._stop.is_set():
             return
@@ -95,7 +94,7 @@ class Jobs:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="job")
         self._waiting: list[Job] = []
 
-    def add(self, kind: Kind, work: Callable[[Progress], None]) -> Job:
+    def add(self, kind: Kind, work: Callable[[StageProgress], None]) -> Job:
         """Takes a job into the queue; raises InputError where too many wait."""
         self._waiting = [job for job in self._waiting if not job.is_over]
         if len(self._waiting) >= self._most:

@@ -14,9 +14,9 @@ from idia_index.prompts.names import make_names
 from idia_index.search.index import Index
 from idia_index.search.open import open_index
 from idia_index.serve.desk import Choice
-from idia_index.serve.jobs import Progress
 from idia_index.study import candidates, write_reference_faces
 from idia_index.support.files import private_folder
+from idia_index.types import StageProgress
 
 FACES, FACE_IMAGES = 250, 5  # drawn people of each sex for comparison, portraits of each
 
@@ -43,7 +43,7 @@ class Models:
         self.practice = practice
         self._held: tuple[Choice, Loaded] | None = None
 
-    def load(self, choice: Choice, progress: Progress) -> Loaded:
+    def load(self, choice: Choice, progress: StageProgress) -> Loaded:
         """The index of a choice, the model that it was built with, and reference faces.
 
         Raises:
@@ -65,7 +65,7 @@ class Models:
         self._held = (choice, loaded)
         return loaded
 
-    def _practice_index(self, backend: Backend, progress: Progress) -> Index:
+    def _practice_index(self, backend: Backend, progress: StageProgress) -> Index:
         private_folder(self.practice)
         names = make_names(candidates(), "the study's candidates")
         return build_index(
@@ -76,7 +76,7 @@ class Models:
             progress=lambda done, total: progress("encoding the practice prompts", done, total),
         )
 
-    def _practice_faces(self, progress: Progress) -> Path:
+    def _practice_faces(self, progress: StageProgress) -> Path:
         folder = self.practice / "faces"
         if not folder.exists():  # written whole or not at all
             progress("drawing people for comparison", 0, 1)

@@ -13,7 +13,6 @@ from idia_index.prompts.names import as_utf8, clean_name
 from idia_index.report.photos import PAPER, advice, problems_of
 from idia_index.serve.asking import begin
 from idia_index.serve.desk import Case, Photo
-from idia_index.serve.jobs import Progress
 from idia_index.serve.letter import letter
 from idia_index.serve.photos import is_drawn, practice_people, practice_photos, take_photos
 from idia_index.serve.reply import (
@@ -31,6 +30,7 @@ from idia_index.serve.spelling import nearly
 from idia_index.serve.uploads import Form
 from idia_index.serve.wording import bases, framings
 from idia_index.support.text import check_text
+from idia_index.types import StageProgress
 
 
 async def new(request: Request) -> Response:
@@ -114,7 +114,7 @@ def _take(request: Request, case: Case, form: Form) -> Response:
     server = server_of(request)
     case.check_idle()
 
-    def work(progress: Progress) -> None:
+    def work(progress: StageProgress) -> None:
         take_photos(case, form.files, server.limits, server.models, progress)
 
     case.job = server.jobs.add("look", work)

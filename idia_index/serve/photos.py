@@ -14,17 +14,17 @@ from idia_index.errors import InputError
 from idia_index.pipelines.photos import look_at_photos
 from idia_index.prompts.names import folder_to_name
 from idia_index.serve.desk import Case, Photo
-from idia_index.serve.jobs import Progress
 from idia_index.serve.limits import Limits
 from idia_index.serve.models import Models
 from idia_index.study import StudySubject, render, subjects
 from idia_index.subjects.records import MEMBER, NON_MEMBER, SkippedSubject, Subject, SubjectList
+from idia_index.types import StageProgress
 
 PRACTICE_PHOTOS = 30
 
 
 def take_photos(
-    case: Case, files: Sequence[ImageBytes], limits: Limits, models: Models, progress: Progress
+    case: Case, files: Sequence[ImageBytes], limits: Limits, models: Models, progress: StageProgress
 ) -> None:
     """Looks at a person's photos and at files that were sent, as the verb `photos` does.
 

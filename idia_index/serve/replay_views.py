@@ -11,10 +11,10 @@ from idia_index.errors import InputError
 from idia_index.pipelines.recorded_report import read_report
 from idia_index.pipelines.replay import replay
 from idia_index.serve.desk import Check, Choice
-from idia_index.serve.jobs import Progress
 from idia_index.serve.reply import check_of, desk_of, go, page, posted, running, server_of
 from idia_index.serve.uploads import Form
 from idia_index.support.files import local_path
+from idia_index.types import StageProgress
 
 
 @posted
@@ -35,7 +35,7 @@ async def create(request: Request, form: Form) -> Response:
     check = Check(choice=Choice(Path(recorded.report.index.path)), path=recorded.path,
                   subjects=subjects)  # fmt: skip
 
-    def work(progress: Progress) -> None:
+    def work(progress: StageProgress) -> None:
         loaded = server.models.load(check.choice, progress)
         check.result = replay(recorded, loaded.index, loaded.backend, progress, subjects)
 

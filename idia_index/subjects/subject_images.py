@@ -16,14 +16,10 @@ from idia_index.registry import engine_of
 from idia_index.subjects.photo_runs import EncodePhotos, PhotoRows, PhotoRun, check_seen
 from idia_index.subjects.records import Skipped, Subject
 from idia_index.support.text import shown_path
-from idia_index.types import Float32, Int64
+from idia_index.types import Float32, Int64, quiet
 from idia_index.worker_model import WorkerModel
 
 PHOTOS = 64  # of an input of an engine that has several workers, at about
-
-
-def _quiet(done: int, total: int) -> None:
-    """Progress of a caller that wants none."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ def encode_subjects(
     subjects: Sequence[Subject],
     cache: ImageCache,
     strict: bool,
-    progress: Callable[[int, int], None] = _quiet,
+    progress: Callable[[int, int], None] = quiet,
 ) -> Encoded:
     """Encodes the images that `cache` does not know, and tells it.
 

@@ -17,12 +17,12 @@ from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError
 from idia_index.pipelines.change import add_names, add_templates, remove_names
 from idia_index.pipelines.repair import repair
-from idia_index.pipelines.shard_writing import BuildProgress
 from idia_index.pipelines.verify import verify
 from idia_index.prompts.names import make_names
 from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import JAIR2024
 from idia_index.store.directory import Store
+from idia_index.types import CountProgress
 
 TEMPLATES = JAIR2024[:3]
 ROOT = Path(__file__).parents[2]
@@ -207,7 +207,7 @@ def test_an_add_and_a_repair_that_were_interrupted_do_not_take_each_others_work(
     folder, stored = tmp_path / "i", make_names(names[:16])
     build_index(folder, toy, stored, TEMPLATES).close()
 
-    def add(progress: BuildProgress) -> None:
+    def add(progress: CountProgress) -> None:
         if what == "names":
             add_names(folder, toy, make_names(names[16:]), progress).index.close()
         else:

@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from idia_index.errors import InputError
-from idia_index.serve.jobs import Jobs, Progress
+from idia_index.serve.jobs import Jobs
 from idia_index.serve.limits import Limits
 from idia_index.serve.uploads import read_form
+from idia_index.types import StageProgress
 
 
 def test_a_form_that_trickles_in_is_refused() -> None:
@@ -28,7 +29,7 @@ def test_a_form_that_trickles_in_is_refused() -> None:
 
 
 def test_a_job_that_does_not_end_is_stopped() -> None:
-    def work(progress: Progress) -> None:
+    def work(progress: StageProgress) -> None:
         while True:
             progress("searching", 0, 1)
             time.sleep(0.005)

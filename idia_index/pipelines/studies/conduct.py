@@ -8,7 +8,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from idia_index.pipelines.evaluate import StageProgress
 from idia_index.pipelines.report_files import write_files
 from idia_index.pipelines.studies.definition import Study
 from idia_index.pipelines.studies.models import Activation, StudyModel
@@ -21,6 +20,7 @@ from idia_index.report.studies.documents import StudyResults
 from idia_index.report.studies.page import study_html
 from idia_index.support.documents import to_json
 from idia_index.support.text import json_text
+from idia_index.types import StageProgress
 
 REPORT = "report"
 

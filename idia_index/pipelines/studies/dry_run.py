@@ -6,11 +6,11 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from idia_index.pipelines.evaluate import StageProgress
 from idia_index.pipelines.studies.definition import Study
 from idia_index.study.portrait import draw_person
 from idia_index.study.subjects import write_png
 from idia_index.support.files import private_folder
+from idia_index.types import StageProgress
 
 DRY_RUN = (
     "Dry run: the portraits were generated and show nobody, whatever names stand beside them. "

@@ -17,7 +17,7 @@ from idia_index.encode.image_bytes import on_disk
 from idia_index.errors import IdiaIndexError, InputError, LostWorkError
 from idia_index.evaluation.evidence import Evidence, Origin, StudiedModel
 from idia_index.pipelines.build import build_index
-from idia_index.pipelines.evaluate import StageProgress, gather
+from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.labels import build_label_index
 from idia_index.pipelines.report_files import write_evaluation, write_files
 from idia_index.pipelines.report_folder import check_folder
@@ -37,6 +37,7 @@ from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
 from idia_index.support.files import local_path, read_regular
 from idia_index.support.remote import state_of, url_of_spec
 from idia_index.support.text import json_text, shown_path
+from idia_index.types import StageProgress, quiet
 
 DryRun = Literal["demo", "models"]
 """Whose models look at the portraits: the demo's, or given ones."""
@@ -197,7 +198,7 @@ class RunModels(Task[StudyModel, str | None, str | None]):
             loaded = self.load(given)
             if self.engine is not None and isinstance(loaded, Backend):
                 loaded.engine = self.engine
-            _run_model(self.run, given, loaded, self.progress or _quiet)
+            _run_model(self.run, given, loaded, self.progress or quiet)
         except IdiaIndexError as error:
             return str(error)
         tell(1)
@@ -206,10 +207,6 @@ class RunModels(Task[StudyModel, str | None, str | None]):
     def finish(self, given: StudyModel, made: str | None) -> str | None:
         """Nothing is left to do."""
         return made
-
-
-def _quiet(stage: str, done: int, total: int) -> None:
-    """Progress of a worker elsewhere."""
 
 
 def _run_model(
