@@ -111,18 +111,6 @@ class Stages:
         self._stage = ""
 
 
-class Progress(Stages):
-    """The same for work of one stage."""
-
-    def __init__(self, what: str, shown: bool | None) -> None:
-        super().__init__(shown)
-        self._what = what
-
-    def advance(self, done: int, total: int) -> None:
-        """Says how far it is."""
-        self(self._what, done, total)
-
-
 def _time(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:,.0f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,13 @@ from PIL import Image
 from toy_backend import ToyBackend, word_vector
 
 from idia_index import build_index
-from idia_index.evaluation.settings import Settings
+from idia_index.decide.results import AuditVotes
+from idia_index.encode.backend import Backend
+from idia_index.evaluation.settings import Measurement, Settings
+from idia_index.pipelines.evaluate import gather
 from idia_index.prompts.names import make_names
 from idia_index.search.index import Index
+from idia_index.subjects.records import Subject
 
 MEMBERS, NON_MEMBERS, CROWD, IMAGES = 24, 36, 120, 5
 SETTINGS = Settings(sizes=(1, 3, 5), draws=4, min_images=5)
@@ -53,3 +58,8 @@ def make_world(folder: Path) -> tuple[Index, Path]:
     names = make_names([name_of(i) for i in range(MEMBERS + NON_MEMBERS + CROWD)])
     index = build_index(folder / "index.idia", ToyBackend(model="toy"), names)
     return index, make_people(folder / "subjects")
+
+
+def votes_of(index: Index, backend: Backend, subjects: Sequence[Subject]) -> AuditVotes:
+    """What an audit counts, before it is put into words."""
+    return gather(index, backend, subjects, Measurement(), baselines=False).audit

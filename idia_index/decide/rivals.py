@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from idia_index.decide.results import SearchedIndex
-from idia_index.prompts.lint import collisions
+from idia_index.prompts.lint import other_spellings
 from idia_index.types import Int64
 
 
@@ -26,4 +26,4 @@ def rival_spellings(
     """
     ids = np.unique(predictions)
     others = [index.name(i) for i in ids[ids != name_id].tolist()]
-    return tuple(found.candidate for found in collisions(others, [name]))
+    return tuple(other_spellings(others, name))

@@ -15,13 +15,9 @@ from idia_index.encode.tokens import grid_tokens, text_tokens
 from idia_index.errors import InputError, ModelError, UnreadableTextError
 from idia_index.plugins import BackendPlugin, PackTower
 from idia_index.prompts.grid import PromptGrid
-from idia_index.types import Float32
+from idia_index.types import Float32, quiet
 
 Progress = Callable[[int], None]
-
-
-def _quiet(done: int) -> None:
-    """Progress of a caller that wants none."""
 
 
 def unit_rows(vectors: Float32, backend: BackendPlugin, what: str) -> Float32:
@@ -41,23 +37,21 @@ def unit_rows(vectors: Float32, backend: BackendPlugin, what: str) -> Float32:
     return rows
 
 
-def encode_texts(
-    backend: BackendPlugin, texts: Sequence[str], progress: Progress = _quiet
-) -> Float32:
+def encode_texts(backend: BackendPlugin, texts: Sequence[str]) -> Float32:
     """Text embeddings float32 [n, D], unit rows, in the order of `texts`.
 
     Raises:
         UnreadableTextError: a text is past the context length of the model.
     """
     if backend.text_tower is None:
-        return _encode_whole(backend, texts, progress)
+        return _encode_whole(backend, texts, quiet)
     tower = backend.text_tower
     tokens = text_tokens(tower.tokenizer, texts, tower.context_length)
-    return _encode_tokens(backend, tower, tokens, progress)
+    return _encode_tokens(backend, tower, tokens, quiet)
 
 
 def encode_grid(
-    backend: BackendPlugin, grid: PromptGrid, start: int, stop: int, progress: Progress = _quiet
+    backend: BackendPlugin, grid: PromptGrid, start: int, stop: int, progress: Progress = quiet
 ) -> Float32:
     """Text embeddings float32 [T, stop - start, D], unit rows, of a run of the grid's names.
 

@@ -55,22 +55,20 @@ def tpr_at_fpr(members: ArrayLike, others: ArrayLike, rate: float) -> LowFpr:
     )
 
 
-def tpr_interval(
-    members: Float64, others: Float64, rate: float, confidence: float = 0.95
-) -> tuple[float, float]:
-    """Two-sided interval of the TPR at the lowest threshold whose true FPR is at most `rate`.
+def tpr_interval(members: Float64, others: Float64, rate: float) -> tuple[float, float]:
+    """Two-sided 95 % interval of the TPR at the lowest threshold whose true FPR is at most `rate`.
 
     Args:
         members: float64 [m] scores, at least one.
         others: float64 [n] scores of non-members, at least one.
-        rate, confidence: inside (0, 1).
+        rate: inside (0, 1).
     """
     high, low = np.sort(members), np.sort(others)[::-1]
     chances = binomial(len(low), rate)
     likely = np.flatnonzero(chances > NEGLIGIBLE).tolist()
     strict = [_hits(high, *_strict(low, count)) for count in likely]
     loose = [_hits(high, *_loose(low, count)) for count in likely]
-    tail = (1 - confidence) / 2
+    tail = 0.025
     return (
         _quantile(_mixture(strict, chances[likely], len(high)), tail),
         _quantile(_mixture(loose, chances[likely], len(high)), 1 - tail),

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
-import numpy as np
-
-from idia_index.decide.decision import check_tau
-from idia_index.decide.results import AuditVotes, Prepared
 from idia_index.encode.backend import Backend
 from idia_index.evaluation.people import subject_tests
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import gather
-from idia_index.pipelines.prepare import announce, cast_votes, confirmed, prepare
 from idia_index.plugins.labeler import LabelerPlugin
 from idia_index.prompts.names import clean_name
 from idia_index.report.data import query_result
 from idia_index.report.documents import QueryResult
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import Subject
-from idia_index.types import CountProgress, Float32, Int64, quiet
-
-SEARCH_BLOCK = 8192  # images searched at a time: bounds the predictions' memory, T x this
+from idia_index.types import CountProgress, quiet
 
 
 def query(
@@ -34,7 +26,6 @@ def query(
     top: int | None = None,
     strict: bool = False,
     reference_faces: str | os.PathLike[str] | None = None,
-    p_values: bool = True,
     progress: CountProgress = quiet,
 ) -> QueryResult:
     """Tests one person by protocol `jair2024`, and says how strong the evidence is.
@@ -48,15 +39,11 @@ def query(
         top: how many of the names that were predicted most often are told; None: none.
         strict: an image that cannot be read is an error, not skipped.
         reference_faces: as of `idia_index.pipelines.evaluate.gather`.
-        p_values: whether there are p-values and a grade; without, a query is a search alone.
         progress: called with images done and images in all.
 
     Raises:
-        InputError: as `vote`.
+        InputError: tau is out of range, or as `idia_index.pipelines.prepare.prepare`.
     """
-    if not p_values and not isinstance(backend, LabelerPlugin):
-        votes = vote(index, backend, [subject], tau=tau, strict=strict, progress=progress)
-        return query_result(votes, top)
     evidence = gather(
         index, backend, [subject], Measurement(tau=tau), strict=strict, baselines=False,
         reference_faces=reference_faces, progress=lambda stage, done, total: progress(done, total),
@@ -69,36 +56,3 @@ def how_read(name: str, subject: Subject) -> str | None:
     if subject.name == clean_name(name):
         return None
     return f"{name!r} is read as {subject.name!r}"
-
-
-def vote(
-    index: Index,
-    backend: Backend,
-    subjects: Sequence[Subject],
-    *,
-    tau: int = 1,
-    strict: bool = False,
-    progress: CountProgress = quiet,
-) -> AuditVotes:
-    """The votes of some people; arguments as those of `query`.
-
-    Raises:
-        InputError: tau is out of range, or as `idia_index.pipelines.prepare.prepare`.
-    """
-    check_tau(tau, len(index.templates))
-    announce(index, backend, subjects)
-    prepared = prepare(index, backend, subjects, strict=strict, progress=progress)
-    return confirmed(cast_votes(prepared, *_search(prepared), tau), backend)
-
-
-def _search(prepared: Prepared) -> tuple[Float32, Int64]:
-    """Similarities float32 [T, M] and predictions int64 [T, M]."""
-    index, queries = prepared.index, prepared.embeddings
-    parts = [
-        index.search(queries[start : start + SEARCH_BLOCK], k=1)
-        for start in range(0, len(queries), SEARCH_BLOCK)
-    ]
-    return (
-        np.concatenate([similarities[:, :, 0] for similarities, _ in parts], axis=1),
-        np.concatenate([ids[:, :, 0] for _, ids in parts], axis=1),
-    )

@@ -4,26 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import index
-from typing import SupportsIndex
 
 from idia_index.errors import InputError
 from idia_index.prompts.templates import Template
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A filled template.
-
-    Attributes:
-        template_id: the row of the grid, 0 to T - 1.
-        name_id: the column of the grid, 0 to N - 1.
-        text: the prompt.
-    """
-
-    template_id: int
-    name_id: int
-    text: str
 
 
 @dataclass(frozen=True)
@@ -50,25 +33,13 @@ class PromptGrid:
         if not self.names:
             raise InputError("there is no candidate name: give at least one")
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(T, N)."""
-        return len(self.templates), len(self.names)
-
     def __len__(self) -> int:
         """Number of prompts, T * N."""
         return len(self.templates) * len(self.names)
 
-    def prompt(self, template: SupportsIndex, name: SupportsIndex) -> Prompt:
-        """The prompt of a template id and a name id; raises IndexError out of range."""
-        t, n = index(template), index(name)
-        if t < 0 or n < 0:
-            raise IndexError(f"ids count from 0: template {t}, name {n}")
-        return Prompt(t, n, self.templates[t].fill(self.names[n]))
-
-    def text(self, template: SupportsIndex, name: SupportsIndex) -> str:
-        """The text of one prompt; raises IndexError out of range."""
-        return self.prompt(template, name).text
+    def text(self, template: int, name: int) -> str:
+        """The text of one prompt."""
+        return self.templates[template].fill(self.names[name])
 
     def texts(self, template: int, names: slice = slice(None)) -> list[str]:
         """Prompts of one template for a run of names, in the order of their ids."""
@@ -77,15 +48,5 @@ class PromptGrid:
 
     def runs(self, size: int) -> Iterator[slice]:
         """Cuts 0..N into runs of `size` names (the last may be shorter), as slices of ids."""
-        if size < 1:
-            raise InputError(f"a run of {size} names: give a size of 1 or more")
         total = len(self.names)
         return (slice(start, min(start + size, total)) for start in range(0, total, size))
-
-    def run(self, names: slice) -> Iterator[Prompt]:
-        """The prompts of all templates for a run of names: template by template, name by name."""
-        ids = range(*names.indices(len(self.names)))
-        run_names = self.names[names]
-        for template_id, template in enumerate(self.templates):
-            for name_id, name in zip(ids, run_names, strict=True):
-                yield Prompt(template_id, name_id, template.fill(name))

@@ -8,13 +8,11 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.prompts.name_order import SUFFIX
-from idia_index.prompts.names import name_key
 from idia_index.prompts.packed_names import NameList, repeats
 from idia_index.support.text import shown
 
@@ -22,8 +20,6 @@ MAX_FINDINGS = 1000
 """Findings of one kind that are listed; one more says how many there are in all."""
 
 _BLOCK = 1 << 16
-
-T = TypeVar("T")
 
 # Left out of a `loose_key`: what people write in more than one way, or leave out.
 _LOOSE = dict.fromkeys(map(ord, " _-.,'`\u00b4\u2018\u2019\u02bc\u2010\u2011\u2013\u200c\u200d"))
@@ -37,7 +33,7 @@ class Finding:
     """Something about a name that a person should look at.
 
     Attributes:
-        kind: "duplicate", "collision", "lookalike", or one of `_ODDITIES`.
+        kind: "duplicate", "lookalike", or one of `_ODDITIES`.
         value: the name.
         place: where it stands.
         message: what is the matter and what to do, in one line.
@@ -49,24 +45,6 @@ class Finding:
     message: str
 
 
-@dataclass(frozen=True)
-class Collision:
-    """A subject whose name is a candidate's in another spelling.
-
-    Attributes:
-        subject: the subject's name.
-        candidate: the candidate's name, not equal to it.
-        name_id: the candidate's position.
-        same_name: True if they differ in case, white space or the composition of accents only
-            (equal `name_key`), False if in accents, hyphens or the like too (equal `loose_key`).
-    """
-
-    subject: str
-    candidate: str
-    name_id: int
-    same_name: bool
-
-
 def loose_key(name: str) -> str:
     """The name without case, accents, spaces, hyphens, apostrophes, commas and full stops."""
     if name.isascii():
@@ -75,38 +53,32 @@ def loose_key(name: str) -> str:
     return plain.casefold().translate(_LOOSE)
 
 
-def collisions(candidates: Iterable[str], subject_names: Iterable[str]) -> Iterator[Collision]:
-    """Subjects whose name is spelled otherwise among the candidates, in candidate order.
+def other_spellings(candidates: Iterable[str], name: str) -> Iterator[str]:
+    """The candidates that are a name spelled otherwise, in their order.
 
-    A subject in that state would compete with itself: the candidate's spelling can win its vote.
-    A name that is equal to the subject's is no collision, but a further spelling still is. There
-    may be as many as candidates: they come one by one.
+    A subject of that name would compete with itself: the candidate's spelling can win its vote. A
+    candidate that is equal to the name is none of them.
     """
-    wanted: dict[str, list[str]] = {}
-    for subject in dict.fromkeys(subject_names):
-        wanted.setdefault(loose_key(subject), []).append(subject)
-    for name_id, (candidate, key) in enumerate(with_loose_keys(candidates)):
-        for subject in wanted.get(key, ()):
-            if subject != candidate:
-                same_name = name_key(subject) == name_key(candidate)
-                yield Collision(subject, candidate, name_id, same_name)
+    own = loose_key(name)
+    return (each for each, key in with_loose_keys(candidates) if key == own and each != name)
 
 
-def lint_names(names: NameList, subject_names: Iterable[str] = ()) -> list[Finding]:
-    """Everything worth a look in a list of candidates, given the names of the subjects.
+def lint_names(names: NameList) -> list[Finding]:
+    """Everything worth a look in a list of candidates.
 
     Prompts past the context length are not among it: only the model's tokens can tell.
     """
     findings = _capped("duplicate", names.duplicate_count, _duplicates(names))
-    hits, total = _counted(collisions(names, subject_names))
-    findings += _capped("collision", total, (_collision(names, hit) for hit in hits))
     pairs = _lookalikes(names)
     shown_pairs = pairs[:MAX_FINDINGS].tolist()
     findings += _capped("lookalike", len(pairs), (_lookalike(names, *pair) for pair in shown_pairs))
     for kind, pattern, message in _ODDITIES:
-        odd, total = _counted(_matching(names, pattern))
-        each = (Finding(kind, names[i], names.place(i), message) for i in odd)
-        findings += _capped(kind, total, each)
+        matching = _matching(names, pattern)  # one by one: all of them could fill memory
+        odd = list(islice(matching, MAX_FINDINGS))
+        total = len(odd) + sum(1 for _ in matching)
+        findings += _capped(
+            kind, total, (Finding(kind, names[i], names.place(i), message) for i in odd)
+        )
     return findings
 
 
@@ -189,13 +161,6 @@ def oddities(names: Iterable[str]) -> Iterator[str]:
         yield from (f"{shown(name)} {message}" for message in islice(told, 1))
 
 
-def _counted(items: Iterable[T]) -> tuple[list[T], int]:
-    """The first that are listed, and how many there are: all of them could fill memory."""
-    each = iter(items)
-    listed = list(islice(each, MAX_FINDINGS))
-    return listed, len(listed) + sum(1 for _ in each)
-
-
 def _capped(kind: str, total: int, findings: Iterable[Finding]) -> list[Finding]:
     listed = list(islice(findings, MAX_FINDINGS))
     if total > len(listed):
@@ -213,16 +178,6 @@ def _duplicates(names: NameList) -> Iterator[Finding]:
             f"is the same name as {shown(duplicate.kept)} of line {duplicate.kept_line}, which "
             "was kept: remove it",
         )
-
-
-def _collision(names: NameList, hit: Collision) -> Finding:
-    return Finding(
-        "collision",
-        hit.candidate,
-        names.place(hit.name_id),
-        f"is spelled otherwise than the subject {shown(hit.subject)} and would compete with it: "
-        "write both alike or remove it",
-    )
 
 
 def with_loose_keys(names: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,7 @@ from idia_index.support.remote import RemotePath, open_remote
 from idia_index.support.text import FORBIDDEN, check_text, shown_path
 
 MAX_LINE_BYTES = 4096
-"""Longest line that is read: far past any context length, and short enough to hold in memory."""
+"""Longest line that is read, in UTF-8: far past any context length, and short enough to hold."""
 
 MAX_WHOLE = 64 << 20
 """Most characters of a file that is read whole: of templates or subjects, not of candidates."""
@@ -54,7 +54,6 @@ class Lines:
 def read_lines(
     path: str | os.PathLike[str],
     *,
-    max_line_bytes: int = MAX_LINE_BYTES,
     tabs: bool = False,
     refuse: Refuse | None = None,
 ) -> Lines:
@@ -63,10 +62,7 @@ def read_lines(
     numbers: list[int] = []
     seen = size = 0
     encoding = Encoding()
-    blocks = iter_blocks(
-        path, max_line_bytes=max_line_bytes, tabs=tabs, encoding=encoding, refuse=refuse
-    )
-    for block in blocks:
+    for block in iter_blocks(path, tabs=tabs, encoding=encoding, refuse=refuse):
         for number, text in enumerate(block, seen + 1):
             if text and not text.isspace():
                 texts.append(text)
@@ -84,7 +80,6 @@ def read_lines(
 def iter_blocks(
     path: str | os.PathLike[str],
     *,
-    max_line_bytes: int = MAX_LINE_BYTES,
     tabs: bool = False,
     encoding: Encoding | None = None,
     refuse: Refuse | None = None,
@@ -96,7 +91,6 @@ def iter_blocks(
 
     Args:
         path: the file.
-        max_line_bytes: the longest line that is read, in UTF-8.
         tabs: whether lines may hold tabs, as those of tables do.
         encoding: what is told which encoding the file was read in.
         refuse: what is told of a line that cannot be used, which is then read as a blank one;
@@ -109,7 +103,7 @@ def iter_blocks(
     """
     name = shown_path(path)
     encoding = encoding or Encoding()
-    limit = _Limit(max_line_bytes, tabs, refuse)
+    limit = _Limit(tabs, refuse)
     with _Opened(path) as file:
         rest, number, offset, begun = b"", 1, 0, False
         while chunk := encoding.utf8(file.read(CHUNK_BYTES), name, first=not begun):
@@ -123,11 +117,11 @@ def iter_blocks(
                 yield lines
                 number += len(lines)
                 offset += cut
-            if len(rest) > max_line_bytes:
+            if len(rest) > MAX_LINE_BYTES:
                 if refuse is None:
-                    raise InputError(_too_long_message(name, number, max_line_bytes))
+                    raise InputError(_too_long_message(name, number))
                 # Enough to be refused as too long when its end comes; the rest of it is not kept.
-                rest = rest[: max_line_bytes + 1]
+                rest = rest[: MAX_LINE_BYTES + 1]
         if rest:
             # A carriage return that ends the file is one by itself: it has no newline to go with.
             end = b"\r\n" if rest.endswith(b"\r") else b"\n"
@@ -138,7 +132,6 @@ def iter_blocks(
 class _Limit:
     """What lines may be."""
 
-    line_bytes: int
     tabs: bool
     refuse: Refuse | None
 
@@ -199,7 +192,7 @@ def _parse(block: _Block, limit: _Limit, encoding: Encoding) -> list[str]:
     raw = block.data.split(b"\n")
     raw.pop()
     data = block.data
-    if max(map(len, raw)) > limit.line_bytes:
+    if max(map(len, raw)) > MAX_LINE_BYTES:
         data = b"\n".join([*_short_enough(raw, block, limit), b""])
     try:
         text = encoding.text(data, block.number)
@@ -214,10 +207,10 @@ def _parse(block: _Block, limit: _Limit, encoding: Encoding) -> list[str]:
 
 def _short_enough(raw: list[bytes], block: _Block, limit: _Limit) -> Iterator[bytes]:
     for number, line in enumerate(raw, block.number):
-        if len(line) <= limit.line_bytes + line.endswith(b"\r"):
+        if len(line) <= MAX_LINE_BYTES + line.endswith(b"\r"):
             yield line
             continue
-        told = _too_long_message(block.name, number, limit.line_bytes)
+        told = _too_long_message(block.name, number)
         if limit.refuse is None:
             raise InputError(told)
         limit.refuse(number, told)
@@ -244,9 +237,9 @@ def _checked(text: str, lines: list[str], block: _Block, limit: _Limit) -> list[
     return lines
 
 
-def _too_long_message(name: str, number: int, limit: int) -> str:
+def _too_long_message(name: str, number: int) -> str:
     return (
-        f"{name}, line {number}: the line is longer than {limit} bytes: "
+        f"{name}, line {number}: the line is longer than {MAX_LINE_BYTES} bytes: "
         "write one entry a line and shorten it"
     )
 

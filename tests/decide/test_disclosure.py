@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from conftest import make_images
 from toy_backend import ToyBackend
+from toy_world import votes_of
 
 from idia_index import build_index
 from idia_index.cli.main import run as run_command
 from idia_index.decide.disclosure import may_be_named
-from idia_index.pipelines.query import query, vote
+from idia_index.pipelines.query import query
 from idia_index.prompts.packed_names import NameList
 from idia_index.report.documents import QueryResult
 from idia_index.report.page import report_html
@@ -33,7 +34,7 @@ def photos(tmp_path: Path) -> Path:
 
 def favourite(index: Index, toy: ToyBackend, photos: Path) -> str:
     """The candidate that is predicted most often for the photos."""
-    (result,) = vote(index, toy, [make_subject("Made Up", [photos])]).subjects
+    (result,) = votes_of(index, toy, [make_subject("Made Up", [photos])]).subjects
     return index.name(Counter(result.predictions.ravel().tolist()).most_common(1)[0][0])
 
 
@@ -98,7 +99,7 @@ def test_the_data_hold_every_winner_and_say_what_is_shown(
 ) -> None:
     """Who computes a decision again needs them."""
     person = make_subject(name or favourite(index, toy, photos), [photos])
-    votes = vote(index, toy, [person])
+    votes = votes_of(index, toy, [person])
     (data,) = query(index, toy, person).to_dict()["subjects"]
     ids = votes.subjects[0].winners.tolist()
     winners = [None if i == -1 else votes.index.name(i) for i in ids]

@@ -112,7 +112,7 @@ def documents(folder: Path, backend: Backend, subjects: list[Subject]) -> list[A
     audited = audit(index, backend, subjects).to_dict()
     settings = Settings(min_images=2, sizes=(1, 2), draws=2)
     evaluated = evaluate(index, backend, subjects, settings)
-    asked = query(index, backend, subjects[1], top=3, p_values=False)
+    asked = query(index, backend, subjects[1], top=3)
     return [audited, evaluated.to_dict(), asked, files(path)]
 
 

@@ -13,12 +13,13 @@ import pytest
 from conftest import make_images
 from PIL import Image
 from toy_backend import ToyBackend, word_vector
+from toy_world import votes_of
 
 from idia_index import audit, build_index
 from idia_index.errors import InputError
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import gather, settings_for_all
-from idia_index.pipelines.query import query, vote
+from idia_index.pipelines.query import query
 from idia_index.pipelines.report_files import write_evaluation
 from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import JAIR2024
@@ -135,10 +136,10 @@ def test_more_images_than_a_batch_keep_their_owners(
 ) -> None:
     for seed, count in enumerate((31, 2, 40)):
         make_images(tmp_path / "many" / f"Person_{seed}", count, seed)
-    together = vote(index, toy, read_subjects(tmp_path / "many"))
+    together = votes_of(index, toy, read_subjects(tmp_path / "many"))
     # The names of the others compete too, so each is asked alone in the same company.
     for number, result in enumerate(together.subjects):
-        alone = vote(together.index, toy, [result.subject])
+        alone = votes_of(together.index, toy, [result.subject])
         assert (alone.subjects[0].winners == result.winners).all(), number
         assert len(result.subject.images) == (31, 2, 40)[number]
 
@@ -178,7 +179,7 @@ def test_no_truth_no_rates(index: Index, toy: ToyBackend, people: Path) -> None:
 def test_a_query_tells_the_names_predicted_most_often(
     index: Index, toy: ToyBackend, people: Path
 ) -> None:
-    votes = vote(index, toy, read_subjects(people)[:1])
+    votes = votes_of(index, toy, read_subjects(people)[:1])
     predictions = votes.subjects[0].predictions
     counts = Counter(votes.index.name(i) for i in predictions.ravel().tolist())
     top = query(index, toy, read_subjects(people)[0], top=3).top
@@ -196,8 +197,6 @@ def test_a_query_finds_what_an_audit_finds(index: Index, toy: ToyBackend, people
         (found,) = audit(index, toy, [subject]).subjects
         assert asked.votes == found.votes and asked.inferred_member == found.inferred_member
         assert asked.p_value == found.p_value and asked.strength == found.strength
-        alone = query(index, toy, subject, p_values=False).subjects[0]
-        assert alone.votes == found.votes and alone.p_value is alone.strength is None
 
 
 HOSTILE = ["<script>alert(1)</script>", "=1+1", '"Quoted" & Co', "שלום عالم", "🙂 Smile"]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idia_index.errors import InputError
-from idia_index.prompts.grid import Prompt, PromptGrid
+from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.names import make_names
 from idia_index.prompts.templates import make_templates
 
@@ -23,7 +23,7 @@ def test_agrees_with_format(count: int, size: int) -> None:
     names = [f"Name {i}" for i in range(count)]
     wanted = [[t.text.format(name, name=name) for name in names] for t in TEMPLATES]
     for grid in (PromptGrid(TEMPLATES, names), PromptGrid(TEMPLATES, make_names(names))):
-        assert grid.shape == (3, count) and len(grid) == 3 * count
+        assert len(grid) == 3 * count
         assert [grid.texts(t) for t in range(3)] == wanted
         assert [[grid.text(t, n) for n in range(count)] for t in range(3)] == wanted
         runs = list(grid.runs(size))
@@ -31,11 +31,6 @@ def test_agrees_with_format(count: int, size: int) -> None:
         assert all(len(range(count)[run]) == size for run in runs[:-1])
         rows = [list(chain.from_iterable(grid.texts(t, run) for run in runs)) for t in range(3)]
         assert rows == wanted
-        prompts = [prompt for run in runs for prompt in grid.run(run)]
-        assert sorted((p.template_id, p.name_id) for p in prompts) == [
-            (t, n) for t in range(3) for n in range(count)
-        ]
-        assert all(p.text == wanted[p.template_id][p.name_id] for p in prompts)
 
 
 class _Huge(Sequence[str]):
@@ -53,8 +48,8 @@ class _Huge(Sequence[str]):
 def test_nothing_is_made_ahead() -> None:
     grid = PromptGrid(TEMPLATES, _Huge())
     assert len(grid) == 3 * 10**9
-    assert grid.prompt(1, 10**9 - 1) == Prompt(1, 10**9 - 1, "a photo of Name 999999999")
-    assert next(grid.run(next(grid.runs(1000)))) == Prompt(0, 0, "Name 0")
+    assert grid.text(1, 10**9 - 1) == "a photo of Name 999999999"
+    assert next(grid.runs(1000)) == slice(0, 1000)
     assert grid.texts(2, slice(5, 7)) == ["Name 5 at a gala", "Name 6 at a gala"]
 
 
@@ -63,9 +58,3 @@ def test_what_is_refused() -> None:
         PromptGrid((), ["Ann"])
     with pytest.raises(InputError, match="no candidate name"):
         PromptGrid(TEMPLATES, [])
-    grid = PromptGrid(TEMPLATES, ["Ann"])
-    with pytest.raises(InputError, match="size of 1 or more"):
-        grid.runs(0)
-    for template, name in ((3, 0), (0, 1), (-1, 0), (0, -1)):
-        with pytest.raises(IndexError):
-            grid.text(template, name)

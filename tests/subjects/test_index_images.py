@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from conftest import make_images
 from toy_backend import ToyBackend
+from toy_world import votes_of
 
 from idia_index import build_index, open_index
 from idia_index.encode.image_cache import FILE, SWITCH
 from idia_index.pipelines.compact import compact
-from idia_index.pipelines.query import vote
 from idia_index.pipelines.verify import verify
 from idia_index.prompts.packed_names import NameList
 from idia_index.prompts.templates import JAIR2024
@@ -34,17 +34,17 @@ def test_a_repeated_query_encodes_nothing(
 ) -> None:
     index = build_index(tmp_path / "i", toy, names, JAIR2024[:2])
     subject = make_subject(names[0], [make_images(tmp_path / "photos", 40)])
-    first = vote(index, toy, [subject])
-    again = vote(open_index(tmp_path / "i"), toy, [subject])
+    first = votes_of(index, toy, [subject])
+    again = votes_of(open_index(tmp_path / "i"), toy, [subject])
     assert sum(encoded) == 40
     assert (first.subjects[0].similarities == again.subjects[0].similarities).all()
     # A file that changed is another image; the same content elsewhere is the same one.
     photo = tmp_path / "photos" / "00.png"
     (tmp_path / "photos" / "copy.png").write_bytes(photo.read_bytes())
     make_images(tmp_path / "photos", 1, seed=9)
-    vote(index, toy, [make_subject(names[0], [tmp_path / "photos"])])
+    votes_of(index, toy, [make_subject(names[0], [tmp_path / "photos"])])
     assert sum(encoded) == 41
-    vote(index, ToyBackend(model="toy", device=None), [subject])
+    votes_of(index, ToyBackend(model="toy", device=None), [subject])
     assert sum(encoded) == 41
 
 
@@ -53,19 +53,19 @@ def test_damage_costs_time_and_nothing_else(
 ) -> None:
     index = build_index(tmp_path / "i", toy, names, JAIR2024[:2])
     subject = make_subject(names[0], [make_images(tmp_path / "photos", 5)])
-    first = vote(index, toy, [subject])
+    first = votes_of(index, toy, [subject])
     file = tmp_path / "i" / FILE
     assert file.stat().st_mode & 0o077 == 0
     data = bytearray(file.read_bytes())
     data[40] ^= 1
     file.write_bytes(data)
     assert [f.file for f in verify(tmp_path / "i", toy)] == [FILE]
-    again = vote(index, toy, [subject])
+    again = votes_of(index, toy, [subject])
     assert sum(encoded) == 5 + 1
     assert (first.subjects[0].similarities == again.subjects[0].similarities).all()
     data[40] ^= 1
     file.write_bytes(data[:-3])
-    vote(index, toy, [subject])
+    votes_of(index, toy, [subject])
     assert verify(tmp_path / "i", toy) == []
     compact(tmp_path / "i")
     assert not file.exists()
@@ -76,7 +76,7 @@ def test_nothing_is_remembered_where_it_is_switched_off(
 ) -> None:
     monkeypatch.setenv(SWITCH, "off")
     index = build_index(tmp_path / "i", toy, names, JAIR2024[:2])
-    vote(index, toy, [make_subject(names[0], [make_images(tmp_path / "photos", 5)])])
+    votes_of(index, toy, [make_subject(names[0], [make_images(tmp_path / "photos", 5)])])
     assert not (tmp_path / "i" / FILE).exists()
 
 
@@ -85,8 +85,8 @@ def test_an_audit_decides_as_with_float32(tmp_path: Path, toy: ToyBackend, names
         make_subject(name, [make_images(tmp_path / f"photos{i}", 9, seed=i)])
         for i, name in enumerate([names[4], names[9], "Somebody Else"])
     ]
-    exact = vote(build_index(tmp_path / "f", toy, names), toy, subjects)
-    rounded = vote(build_index(tmp_path / "r", toy, names, index_type="float16"), toy, subjects)
+    exact = votes_of(build_index(tmp_path / "f", toy, names), toy, subjects)
+    rounded = votes_of(build_index(tmp_path / "r", toy, names, index_type="float16"), toy, subjects)
     for mine, other in zip(rounded.subjects, exact.subjects, strict=True):
         assert (mine.predictions == other.predictions).all()
         assert mine.decision == other.decision

@@ -75,8 +75,8 @@ def _share(value: float) -> str:
     return f"{value:.1%}"
 
 
-def _spread(spread: Any, digits: int = 1) -> str:
-    return f"{100 * spread.mean:.{digits}f} ± {100 * spread.sd:.{digits}f}%"
+def _spread(spread: Any) -> str:
+    return f"{100 * spread.mean:.1f} ± {100 * spread.sd:.1f}%"
 
 
 def _address(report: str) -> str:
