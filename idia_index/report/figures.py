@@ -124,8 +124,9 @@ def rates_by_bin(bins: Sequence[BinRates]) -> str:
         return as_uri(figure)
 
 
-def _map(axes: Axes, rows: Sequence[Sequence[float]], columns: Sequence[object],
+def draw_map(axes: Axes, rows: Sequence[Sequence[float]], columns: Sequence[object],
          labels: Sequence[object], top: float) -> AxesImage:  # fmt: skip
+    """Draws a map of rows of numbers from 0 to `top`, with a tick for some of the labels."""
     image = axes.imshow(rows, aspect="auto", cmap="cividis", vmin=0, vmax=top, origin="lower")
     shown = range(0, len(columns), max(1, len(columns) // 6))
     axes.set_xticks(list(shown), [str(columns[i]) for i in shown])
@@ -141,7 +142,7 @@ def heat_map(bins: Sequence[BinRates], sizes: Sequence[int]) -> str:
 
     with new_axes(4.8, 3.4) as (figure, (axes,)):
         rows = [entry.tpr.mean for entry in bins]
-        image = _map(axes, rows, sizes, [bin_label(entry) for entry in bins], 1.0)
+        image = draw_map(axes, rows, sizes, [bin_label(entry) for entry in bins], 1.0)
         axes.set(xlabel=_("attack images per person"), ylabel=_("training images with the name"))
         figure.colorbar(image, ax=axes, format=PercentFormatter(1.0), label=_("members found"))
         return as_uri(figure)
@@ -179,7 +180,7 @@ def sensitivity_surface(
 
     top = max(max(row) for row in rows) or 1.0
     with new_axes(4.8, 3.2) as (figure, (axes,)):
-        image = _map(axes, rows, sensitivity.sizes, sensitivity.taus, top)
+        image = draw_map(axes, rows, sensitivity.sizes, sensitivity.taus, top)
         axes.set(xlabel=_("attack images per person"), ylabel=_("tau"))
         digits = 0 if top > 0.2 else 1
         figure.colorbar(image, ax=axes, format=PercentFormatter(1.0, digits), label=label)

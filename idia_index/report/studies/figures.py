@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from idia_index.report.figures import BLUE, GREEN, GREY, ORANGE, as_uri, new_axes, percent_axis
+from idia_index.report.figures import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    as_uri,
+    draw_map,
+    new_axes,
+    percent_axis,
+)
 from idia_index.report.studies.documents import HistogramBin, ModelResult
 
 FEWEST = 3  # attack images from which the paper's figure 4 shows rates
@@ -83,11 +92,8 @@ def heat_map(
     from matplotlib.ticker import PercentFormatter
 
     with new_axes(3.9, 3.3) as (figure, (axes,)):
-        image = axes.imshow(rows, aspect="auto", origin="lower", cmap="cividis", vmin=0, vmax=1)
-        step = max(1, len(sizes) // 6)
-        axes.set_xticks(range(0, len(sizes), step), [str(size) for size in sizes[::step]])
+        image = draw_map(axes, rows, sizes, labels, 1.0)
         axes.set_yticks(range(len(labels)), list(labels), fontsize=8)
-        axes.grid(visible=False)
         axes.set(xlabel="attack images per person", ylabel=what)
         figure.colorbar(image, ax=axes, format=PercentFormatter(1.0), label="members found")
         return as_uri(figure)

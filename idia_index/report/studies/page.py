@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from idia_index.errors import MissingExtraError
 from idia_index.evaluation.records.curves import RateCurve
 from idia_index.report import figures
+from idia_index.report.html import render
 from idia_index.report.studies import figures as draw
-from idia_index.report.studies.documents import ModelResult, StudyResults
-from idia_index.support.text import counted, printable
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from idia_index.report.studies.documents import ModelResult, Spread, StudyResults
+from idia_index.support.text import counted
 
 LISTED = 600
 
@@ -47,36 +42,22 @@ def study_html(results: StudyResults) -> str:
         figures.check_matplotlib()
     except MissingExtraError as error:
         missing = str(error)
-    page = _template().render(
+    return render(
+        "study.html.j2",
         results=results,
         tables_only=missing,
         charts=Charts() if missing else _charts(results),
         points=_points(results),
         labels=_labels(_points(results)),
         most=results.models[0].confusion.images,
-        listed=LISTED,
+        most_listed=LISTED,
+        address=_address,
+        spread=_spread,
     )
-    return printable(page)
 
 
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
-
-    made = Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
-    )
-    made.filters |= {"counted": counted, "share": _share, "address": _address, "spread": _spread}
-    folder = resources.files("idia_index.report") / "templates"
-    return made.from_string((folder / "study.html.j2").read_text("utf-8"))
-
-
-def _share(value: float) -> str:
-    return f"{value:.1%}"
-
-
-def _spread(spread: Any) -> str:
-    return f"{100 * spread.mean:.1f} ± {100 * spread.sd:.1f}%"
+def _spread(spread: Spread, digits: int = 1) -> str:
+    return f"{100 * spread.mean:.{digits}f} ± {100 * spread.sd:.{digits}f}%"
 
 
 def _address(report: str) -> str:
