@@ -19,7 +19,6 @@ from idia_index.cli.options import (
     json_option,
     labeler_of,
     labeler_options,
-    mismatch_options,
     model_options,
     names_strict_option,
     progress_option,
@@ -166,12 +165,10 @@ def command(
     labeler: str | None,
     most_labels: int | None,
     allow_activation_mismatch: bool,
-    preprocess: str | None,
-    activation: str | None,
-    weights: str | None,
     as_json: bool,
     strict: bool,
     show_progress: bool | None,
+    **statements: str | None,
 ) -> None:
     """Encode every template x name with a model into INDEX, a new directory.
 
@@ -201,9 +198,8 @@ def command(
         stages("loading the model")
         loaded = load_model(model, backend, device=device, dtype=dtype,
                             session=replace(session, folder=index),
-                            **mismatch_options(allow_activation_mismatch),
-                            **source_options(preprocess, activation, weights,
-                                             image_size))  # fmt: skip
+                            **source_options(allow_mismatch=allow_activation_mismatch,
+                                             image_size=image_size, **statements))  # fmt: skip
         loaded.engine = engine
         tell_model(loaded)
         if not already and not loaded.hosted:  # which is asked nothing before its price is told

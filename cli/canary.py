@@ -7,7 +7,14 @@ from pathlib import Path
 
 import click
 
-from idia_index.cli.options import DIRECTORY, json_option, progress_option, tau_option, write_json
+from idia_index.cli.options import (
+    DEVICE,
+    DIRECTORY,
+    json_option,
+    progress_option,
+    tau_option,
+    write_json,
+)
 from idia_index.cli.policies import Policy, enforce, policy_options
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
@@ -146,7 +153,7 @@ def make(
 @click.option("--delta", default=0.0, show_default=True, help="Delta of the bound.")
 @click.option("--confidence", default=0.95, show_default=True, help="Confidence of the bound.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the names drawn beside them.")
-@click.option("--device", help="cpu, cuda, ...; by default the best that works.")
+@DEVICE
 @click.option("--out", type=DIRECTORY, metavar="DIR", help="Write report.json there.")
 @members_option
 @policy_options

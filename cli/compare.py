@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from idia_index.cli.options import (
+    DEVICE,
     DIRECTORY,
     json_option,
     members_option,
@@ -64,7 +65,7 @@ from idia_index.pipelines.people import read_people
     help="Difference of rates that is called none, for two one-sided tests at 5%.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of everything that is drawn.")
-@click.option("--device", help="cpu, cuda, ...; by default the best that works.")
+@DEVICE
 @click.option(
     "--out",
     type=DIRECTORY,

@@ -18,7 +18,6 @@ from idia_index.cli.options import (
     PREPROCESS,
     WEIGHTS,
     json_option,
-    mismatch_options,
     progress_option,
     source_options,
     tell_model,
@@ -97,10 +96,7 @@ def command(
             "open_clip",
             model=model,
             device="cpu",
-            **mismatch_options(allow_activation_mismatch),
-            **source_options(
-                statements["preprocess"], statements["activation"], statements["weights"]
-            ),
+            **source_options(allow_mismatch=allow_activation_mismatch, **statements),
         )
         tell_model(source)
         stages("exporting, and comparing the export with its source")

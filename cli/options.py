@@ -22,6 +22,14 @@ ASSUMED = "assumed: "
 
 DIRECTORY = click.Path(path_type=Path)
 
+
+def added(function: F, *options: Callable[[F], F]) -> F:
+    """A command with options, in the order in which its help lists them."""
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on standard output, nothing else."
 )
@@ -86,6 +94,7 @@ ALLOW_MISMATCH = click.option(
 )
 
 
+DEVICE = click.option("--device", help="cpu, cuda, ...; by default the best that works.")
 PREPROCESS = click.option(
     "--preprocess",
     metavar="NAME|FILE",
@@ -106,43 +115,23 @@ WEIGHTS = click.option(
 
 
 class SourceOptions(TypedDict, total=False):
-    """Keywords of `load_backend` for what a user states of a model."""
+    """Keywords of `load_backend` for what a user states of a model; each is of some backends."""
 
     preprocess: str
     activation: str
     weights: str
     image_size: int
-
-
-def source_options(
-    preprocess: str | None,
-    activation: str | None,
-    weights: str | None,
-    image_size: int | None = None,
-) -> SourceOptions:
-    """Those given alone, since only some backends take each."""
-    stated = SourceOptions()
-    if preprocess is not None:
-        stated["preprocess"] = preprocess
-    if activation is not None:
-        stated["activation"] = activation
-    if weights is not None:
-        stated["weights"] = weights
-    if image_size is not None:
-        stated["image_size"] = image_size
-    return stated
-
-
-class MismatchOptions(TypedDict, total=False):
-    """Keywords of `load_backend` for weights of another activation."""
-
     allow_activation_mismatch: bool
 
 
-def mismatch_options(allowed: bool) -> MismatchOptions:
-    """The keyword of `load_backend` for that; none where it is not asked for, since only
-    backends that load checkpoints take it."""
-    return {"allow_activation_mismatch": True} if allowed else {}
+def source_options(
+    *, image_size: int | None = None, allow_mismatch: bool = False, **stated: str | None
+) -> SourceOptions:
+    """Those that are given."""
+    given = {
+        "image_size": image_size, "allow_activation_mismatch": allow_mismatch or None, **stated,
+    }  # fmt: skip
+    return cast(SourceOptions, {name: value for name, value in given.items() if value is not None})
 
 
 def session_options(function: F) -> F:
@@ -160,10 +149,7 @@ def session_options(function: F) -> F:
         )  # fmt: skip
         return function(**options, session=session)
 
-    command = cast(F, packed)
-    for option in reversed(_SESSION):
-        command = option(command)
-    return command
+    return added(cast(F, packed), *_SESSION)
 
 
 _SESSION = (
@@ -195,6 +181,12 @@ ENGINE = click.option(
     help="What runs the work: this process, or workers of a Ray cluster (extra `cluster`), by "
     "default that of RAY_ADDRESS, else one that is started here.",
 )
+_WORKERS = click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Workers of a cluster; by default one for each processor, or for each GPU.",
+)
 GPUS_PER_WORKER = click.option(
     "--gpus-per-worker",
     type=float,
@@ -213,35 +205,23 @@ def engine_options(function: F) -> F:
         loaded = load_engine(engine, workers=workers, gpus_per_worker=gpus_per_worker)
         return function(**options, engine=loaded)
 
-    command = cast(F, packed)
-    for option in (GPUS_PER_WORKER, _WORKERS, ENGINE):
-        command = option(command)
-    return command
-
-
-_WORKERS = click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Workers of a cluster; by default one for each processor, or for each GPU.",
-)
+    return added(cast(F, packed), ENGINE, _WORKERS, GPUS_PER_WORKER)
 
 
 def labeler_options(function: F) -> F:
     """Adds what says that a model gives labels alone, for verbs that build."""
-    for option in (
-        click.option(
-            "--most-labels", type=click.IntRange(min=2), metavar="N",
-            help="Labels that one question to the labeler may hold.",
-        ),
+    return added(
+        function,
         click.option(
             "--labeler", metavar="NAME",
             help="The model gives labels alone: reference (any model here), zero-shot (Hugging "
             "Face's zero-shot image classification) or a plugin. A build asks it nothing.",
         ),
-    ):  # fmt: skip
-        function = option(function)
-    return function
+        click.option(
+            "--most-labels", type=click.IntRange(min=2), metavar="N",
+            help="Labels that one question to the labeler may hold.",
+        ),
+    )  # fmt: skip
 
 
 def labeler_of(name: str, model: str, most_labels: int | None, session: Session) -> LabelerPlugin:
@@ -252,42 +232,32 @@ def labeler_of(name: str, model: str, most_labels: int | None, session: Session)
 
 def model_options(function: F) -> F:
     """Adds what says how a model is loaded, for verbs that build."""
-    for option in (
-        ALLOW_MISMATCH,
-        WEIGHTS,
-        ACTIVATION,
-        PREPROCESS,
-        click.option("--device", help="cpu, cuda, ...; by default the best that works."),
-        click.option(
-            "--dtype",
-            type=click.Choice(BACKEND_DTYPES),
-            default="float32",
-            show_default=True,
-            help="What the model computes in.",
-        ),
-    ):
-        function = option(function)
-    return session_options(function)
+    dtype = click.option(
+        "--dtype",
+        type=click.Choice(BACKEND_DTYPES),
+        default="float32",
+        show_default=True,
+        help="What the model computes in.",
+    )
+    return session_options(
+        added(function, dtype, DEVICE, PREPROCESS, ACTIVATION, WEIGHTS, ALLOW_MISMATCH)
+    )
 
 
 def override_options(function: F) -> F:
     """Adds what replaces the model that an index names, for verbs that search it."""
-    for option in (
-        click.option("--device", help="cpu, cuda, ...; by default the best that works."),
-        click.option(
-            "--model",
-            metavar="SPEC",
-            help="Another place of the same model, such as its ONNX export; by default the one "
-            "that the index was built with.",
-        ),
-        click.option(
-            "--backend",
-            help="Backend; by default the one the index was built with, or, with --model, the one "
-            "that it is for.",
-        ),
-    ):
-        function = option(function)
-    return session_options(function)
+    backend = click.option(
+        "--backend",
+        help="Backend; by default the one the index was built with, or, with --model, the one "
+        "that it is for.",
+    )
+    model = click.option(
+        "--model",
+        metavar="SPEC",
+        help="Another place of the same model, such as its ONNX export; by default the one "
+        "that the index was built with.",
+    )
+    return session_options(added(function, backend, model, DEVICE))
 
 
 def backend_of(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
+from idia_index.cli.options import DEVICE, DIRECTORY, json_option, progress_option, write_json
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.pipelines.load import load_model
@@ -52,7 +52,7 @@ def make(out: Path, people: int, names: int, as_json: bool) -> None:
 @click.argument("model", metavar="MODEL")
 @click.argument("out", type=DIRECTORY)
 @click.option("--backend", help="Backend; by default the one that MODEL is for.")
-@click.option("--device", help="cpu, cuda, ...; by default the best that works.")
+@DEVICE
 @json_option
 @progress_option
 def audit(

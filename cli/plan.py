@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from idia_index.cli.options import json_option, write_json
+from idia_index.cli.options import F, added, json_option, write_json
 from idia_index.cli.terminal import say
 from idia_index.pipelines.planning import (
     MOST_CONTROLS,
@@ -19,7 +19,42 @@ from idia_index.pipelines.pricing import Asked, CallPlan, Price, price
 from idia_index.support.columns import pairs
 from idia_index.support.text import counted
 
-_DEFAULT = Wanted()
+_HELP = {
+    "fpr": "Claim: the false positive rate is below this.",
+    "errors": "False positives that the claim shall survive.",
+    "tpr": "True positive rate expected.",
+    "margin": "How far its interval may reach to either side.",
+    "subjects": "People tested by p-values.",
+    "known": "How many of them are expected to stand out.",
+    "fdr": "False discovery rate among those reported.",
+    "hit_rate": "Share of a member's images that choose the true name in a prompt.",
+    "rival_rate": "Share that choose the most frequent other name.",
+    "rivals": "How many names are as frequent as that one.",
+    "true_fpr": "False positive rate that the model in fact has, for the power of the claim.",
+    "power": "Chance of seeing few enough false positives, and of finding a group.",
+    "group": "People from one source who are tested together (audit --group).",
+    "personas": "Personas that are planted (persona make).",
+    "persona_names": "Names of each beside the drawn one.",
+    "leak": "AUC of a leak between members and non-members that shall raise the alarm.",
+    "confidence": "Confidence of every claim.",
+    "epsilon": "Claim: canaries prove that epsilon is at least this.",
+    "delta": "Delta of that bound.",
+    "guess_accuracy": "How often a guess about a canary is expected to be right.",
+    "guess_share": "Share of the canaries that are guessed.",
+}
+
+
+def wanted_options(function: F) -> F:
+    """Adds an option for each field of `Wanted`, with its default."""
+    default = Wanted()
+    made = []
+    for name, told in _HELP.items():
+        if name == "epsilon":
+            made.append(click.option("--canaries", name, type=float, metavar="EPSILON", help=told))
+            continue
+        option, value = f"--{name.replace('_', '-')}", getattr(default, name)
+        made.append(click.option(option, default=value, show_default=True, help=told))
+    return added(function, *made)
 
 
 @click.command(
@@ -27,120 +62,7 @@ _DEFAULT = Wanted()
     "  idia-index plan --fpr 0.001\n"
     "  idia-index plan --fpr 0.01 --errors 2 --subjects 500 --known 50"
 )
-@click.option(
-    "--fpr",
-    default=_DEFAULT.fpr,
-    show_default=True,
-    help="Claim: the false positive rate is below this.",
-)
-@click.option(
-    "--errors",
-    default=_DEFAULT.errors,
-    show_default=True,
-    help="False positives that the claim shall survive.",
-)
-@click.option("--tpr", default=_DEFAULT.tpr, show_default=True, help="True positive rate expected.")
-@click.option(
-    "--margin",
-    default=_DEFAULT.margin,
-    show_default=True,
-    help="How far its interval may reach to either side.",
-)
-@click.option(
-    "--subjects", default=_DEFAULT.subjects, show_default=True, help="People tested by p-values."
-)
-@click.option(
-    "--known",
-    default=_DEFAULT.known,
-    show_default=True,
-    help="How many of them are expected to stand out.",
-)
-@click.option(
-    "--fdr",
-    default=_DEFAULT.fdr,
-    show_default=True,
-    help="False discovery rate among those reported.",
-)
-@click.option(
-    "--hit-rate",
-    default=_DEFAULT.hit_rate,
-    show_default=True,
-    help="Share of a member's images that choose the true name in a prompt.",
-)
-@click.option(
-    "--rival-rate",
-    default=_DEFAULT.rival_rate,
-    show_default=True,
-    help="Share that choose the most frequent other name.",
-)
-@click.option(
-    "--rivals",
-    default=_DEFAULT.rivals,
-    show_default=True,
-    help="How many names are as frequent as that one.",
-)
-@click.option(
-    "--true-fpr",
-    default=_DEFAULT.true_fpr,
-    show_default=True,
-    help="False positive rate that the model in fact has, for the power of the claim.",
-)
-@click.option(
-    "--power",
-    default=_DEFAULT.power,
-    show_default=True,
-    help="Chance of seeing few enough false positives, and of finding a group.",
-)
-@click.option(
-    "--group",
-    default=_DEFAULT.group,
-    show_default=True,
-    help="People from one source who are tested together (audit --group).",
-)
-@click.option(
-    "--personas",
-    default=_DEFAULT.personas,
-    show_default=True,
-    help="Personas that are planted (persona make).",
-)
-@click.option(
-    "--persona-names",
-    default=_DEFAULT.persona_names,
-    show_default=True,
-    help="Names of each beside the drawn one.",
-)
-@click.option(
-    "--leak",
-    default=_DEFAULT.leak,
-    show_default=True,
-    help="AUC of a leak between members and non-members that shall raise the alarm.",
-)
-@click.option(
-    "--confidence",
-    default=_DEFAULT.confidence,
-    show_default=True,
-    help="Confidence of every claim.",
-)
-@click.option(
-    "--canaries",
-    "epsilon",
-    type=float,
-    metavar="EPSILON",
-    help="Claim: canaries prove that epsilon is at least this.",
-)
-@click.option("--delta", default=_DEFAULT.delta, show_default=True, help="Delta of that bound.")
-@click.option(
-    "--guess-accuracy",
-    default=_DEFAULT.guess_accuracy,
-    show_default=True,
-    help="How often a guess about a canary is expected to be right.",
-)
-@click.option(
-    "--guess-share",
-    default=_DEFAULT.guess_share,
-    show_default=True,
-    help="Share of the canaries that are guessed.",
-)
+@wanted_options
 @click.option(
     "--calls", is_flag=True,
     help="Say instead what an audit of a hosted model costs: requests, texts, images, bytes, time.",

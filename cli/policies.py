@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import click
 
-from idia_index.cli.options import DIRECTORY
+from idia_index.cli.options import DIRECTORY, F, added
 from idia_index.cli.terminal import say
 from idia_index.pipelines.policies import Policy as Policy
 from idia_index.pipelines.policies import parse_rule
 from idia_index.support.documents import to_object
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def policy_options(function: F) -> F:
@@ -29,13 +26,14 @@ def policy_options(function: F) -> F:
         rules = tuple(parse_rule(text) for text in fail_on)
         return function(*arguments, policy=Policy(rules, junit, sarif), **options)
 
-    adding: Any = with_policy
-    for option in (
+    return added(
+        cast("F", with_policy),
         click.option(
-            "--sarif",
-            type=DIRECTORY,
-            metavar="FILE",
-            help="Write the rules that failed as SARIF 2.1.0.",
+            "--fail-on",
+            multiple=True,
+            metavar="RULE",
+            help="Exit with 3 if a number of the JSON document is so, such as "
+            "'metrics.fpr>0.02'; may be given several times.",
         ),
         click.option(
             "--junit",
@@ -44,15 +42,12 @@ def policy_options(function: F) -> F:
             help="Write a test case for each rule as JUnit XML.",
         ),
         click.option(
-            "--fail-on",
-            multiple=True,
-            metavar="RULE",
-            help="Exit with 3 if a number of the JSON document is so, such as "
-            "'metrics.fpr>0.02'; may be given several times.",
+            "--sarif",
+            type=DIRECTORY,
+            metavar="FILE",
+            help="Write the rules that failed as SARIF 2.1.0.",
         ),
-    ):
-        adding = option(adding)
-    return cast("F", adding)
+    )
 
 
 def enforce(policy: Policy, document: object, suite: str, subject: Path | None) -> None:

@@ -11,13 +11,13 @@ import click
 
 from idia_index import Backend, Session
 from idia_index.cli.options import (
+    DEVICE,
     DIRECTORY,
     SourceOptions,
     engine_options,
     json_option,
     labeler_of,
     labeler_options,
-    mismatch_options,
     progress_option,
     session_options,
     source_options,
@@ -82,7 +82,7 @@ DEMO = StudyModel("demo", "demo", "demo")
 @session_options
 @engine_options
 @labeler_options
-@click.option("--device", help="cpu, cuda, ...; by default the best that works.")
+@DEVICE
 @click.option(
     "--dry-run", is_flag=True,
     help="Generated portraits under the study's names; without --model, the demo's model.",
@@ -149,9 +149,10 @@ def command(
         elif models:
             if session != Session():
                 check_here(engine, "a service")
-            options = source_options(None, None, None, image_size)
+            allowed = backend == "open_clip" and activation == "as-published"
+            options = source_options(image_size=image_size, allow_mismatch=allowed)
             folders_of = partial(_session_in, session, run)
-            load = partial(_load, backend, device, activation, options, folders_of)
+            load = partial(_load, backend, device, options, folders_of)
         results = conduct(run, parsed or [DEMO], load, progress, engine)
     tell_skipped(each.reason for each in results.skipped)
     if as_json:
@@ -178,13 +179,10 @@ def _session_in(session: Session, run: Run, model: StudyModel) -> Session:
 
 
 def _load(
-    backend: str, device: str | None, activation: Activation, options: SourceOptions,
+    backend: str, device: str | None, options: SourceOptions,
     session_of: Callable[[StudyModel], Session], model: StudyModel,
 ) -> Backend:  # fmt: skip
-    allowed = mismatch_options(activation == "as-published") if backend == "open_clip" else {}
-    return load_model(
-        model.spec, backend, device=device, session=session_of(model), **allowed, **options
-    )
+    return load_model(model.spec, backend, device=device, session=session_of(model), **options)
 
 
 def _labeler(most_labels: int | None, session: Session, model: StudyModel) -> LabelerPlugin:
