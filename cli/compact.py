@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -12,25 +11,6 @@ from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import note, say
 from idia_index.pipelines.compact import compact
 from idia_index.support.text import counted
-
-
-@dataclass(frozen=True)
-class CompactResult:
-    """What was taken off the disk.
-
-    Attributes:
-        path: directory of the index.
-        removed: number of names.
-        rewritten: number of shards that were written again.
-        freed_bytes: how much smaller the index is.
-        in_use: whether somebody reads the state before, whose files go with the next `compact`.
-    """
-
-    path: str
-    removed: int
-    rewritten: int
-    freed_bytes: int
-    in_use: bool
 
 
 @click.command(epilog="\b\nExample:\n  idia-index compact people.idia")
@@ -45,11 +25,10 @@ def command(index: Path, as_json: bool, show_progress: bool | None) -> None:
     if done.in_use:
         note("somebody reads the state before; its files go with the next compact")
     if as_json:
-        path = str(index.resolve())
-        write_json(CompactResult(path, done.removed, done.rewritten, done.freed, done.in_use))
+        write_json(done)
         return
     say(
         f"{index}: {counted(done.removed, 'name')} taken off the disk, "
         f"{counted(done.rewritten, 'shard')} rewritten, "
-        f"{done.freed / 1e6:,.1f} MB freed"
+        f"{done.freed_bytes / 1e6:,.1f} MB freed"
     )

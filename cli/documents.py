@@ -6,13 +6,12 @@ from idia_index import AuditResult, EvaluationResult, QueryResult
 from idia_index.cli.add import AddResult
 from idia_index.cli.backends import Plugins
 from idia_index.cli.build import BuildResult
-from idia_index.cli.compact import CompactResult
 from idia_index.cli.doctor import DoctorReport
 from idia_index.cli.export import ExportResult
 from idia_index.cli.remove import RemoveResult
-from idia_index.cli.repair import RepairResult
 from idia_index.cli.verify import VerifyResult
 from idia_index.pipelines.canaries.audit import CanaryAudit
+from idia_index.pipelines.compact import CompactResult
 from idia_index.pipelines.comparing import Comparison
 from idia_index.pipelines.demo import DemoResult
 from idia_index.pipelines.info import IndexInfo
@@ -23,6 +22,7 @@ from idia_index.pipelines.personas import PersonaAudit, PersonaManifest
 from idia_index.pipelines.photos import PhotosResult
 from idia_index.pipelines.planning import Plan
 from idia_index.pipelines.pricing import CallPlan
+from idia_index.pipelines.repair import RepairResult
 from idia_index.pipelines.replay import ReplayResult
 from idia_index.pipelines.studies.results import StudyResults
 from idia_index.support.documents import schema

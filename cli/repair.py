@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,25 +21,7 @@ from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.pipelines.load import load_backend_at
 from idia_index.pipelines.repair import repair
-from idia_index.pipelines.verify import Finding
 from idia_index.registry import Engine
-
-
-@dataclass(frozen=True)
-class RepairResult:
-    """What was wrong with an index, and was made again.
-
-    Attributes:
-        path: directory of the index.
-        findings: what was found.
-        encoded: files of shards that were encoded again.
-        lookups: whether the files that find names were written again.
-    """
-
-    path: str
-    findings: tuple[Finding, ...]
-    encoded: int
-    lookups: bool
 
 
 @click.command(epilog="\b\nExample:\n  idia-index repair people.idia")
@@ -70,8 +51,7 @@ def command(
         stages("checking files")
         done = repair(index, loaded, partial(stages, "encoding prompts"))
     if as_json:
-        path = str(index.resolve())
-        write_json(RepairResult(path, done.findings, done.encoded, done.lookups))
+        write_json(done)
         return
     for finding in done.findings:
         say(f"{finding.file}: {finding.problem}")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 
@@ -22,24 +23,25 @@ from idia_index.types import Float32, quiet
 
 
 @dataclass(frozen=True)
-class Compacted:
-    """What compacting did.
+class CompactResult:
+    """What was taken off the disk.
 
     Attributes:
-        removed: names that were taken off the disk.
-        rewritten: shards that were written anew, of those there were before.
-        freed: bytes that the index is smaller.
-        in_use: whether files had to stay because somebody reads the state before; the next
-            change, or another `compact`, removes them.
+        path: directory of the index.
+        removed: number of names.
+        rewritten: number of shards that were written again.
+        freed_bytes: how much smaller the index is.
+        in_use: whether somebody reads the state before, whose files go with the next `compact`.
     """
 
+    path: str
     removed: int
     rewritten: int
-    freed: int
+    freed_bytes: int
     in_use: bool
 
 
-def compact(path: str | os.PathLike[str]) -> Compacted:
+def compact(path: str | os.PathLike[str]) -> CompactResult:
     """Takes removed names off the disk and joins small shards; ids and answers stay.
 
     The image embeddings that were remembered are forgotten.
@@ -50,6 +52,7 @@ def compact(path: str | os.PathLike[str]) -> Compacted:
     Raises:
         InputError: there is no index, it is damaged, or the disk cannot be written.
     """
+    where = os.fsdecode(Path(path).resolve())
     # Rows that are written anew get a new checksum: damage would never be found again.
     with changing(path, verify=True) as change:
         manifest, store = change.manifest, change.store
@@ -59,7 +62,7 @@ def compact(path: str | os.PathLike[str]) -> Compacted:
         rewritten = sum(len(run) for run, keep in runs if not keep)
         if not rewritten and manifest.format == FORMAT and len(manifest.lookups) == 1:
             change.close()
-            return Compacted(0, 0, 0, not store.tidy())
+            return CompactResult(where, 0, 0, 0, not store.tidy())
         change.begin("compact")
         shards, number = _write(change, runs)
         lookup = write_lookup(store, number, 0, change.index.stored_names)
@@ -68,7 +71,7 @@ def compact(path: str | os.PathLike[str]) -> Compacted:
         )
         change.finish(new)
         freed = _bytes(manifest) - _bytes(new)
-        return Compacted(manifest.removed_count, rewritten, freed, not store.collect())
+        return CompactResult(where, manifest.removed_count, rewritten, freed, not store.collect())
 
 
 def _bytes(manifest: Manifest) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import FILE
@@ -29,15 +30,17 @@ LOOKUP_FILES = (".keys", ".sums")
 
 
 @dataclass(frozen=True)
-class Repaired:
-    """What was wrong with an index and is not any more.
+class RepairResult:
+    """What was wrong with an index, and was made again.
 
     Attributes:
+        path: directory of the index.
         findings: what was found.
-        encoded: parts of shards that were encoded again.
+        encoded: files of shards that were encoded again.
         lookups: whether the files that find names were written again.
     """
 
+    path: str
     findings: tuple[Finding, ...]
     encoded: int
     lookups: bool
@@ -45,7 +48,7 @@ class Repaired:
 
 def repair(
     path: str | os.PathLike[str], backend: Backend, progress: CountProgress = quiet
-) -> Repaired:
+) -> RepairResult:
     """Encodes the damaged shards again, and no other.
 
     An interrupted repair is resumed; an unfinished `add` starts over after it.
@@ -54,6 +57,7 @@ def repair(
         InputError: there is no index, the model is another one, or what is damaged is on no
             model: the manifest, a file of names, the list of removed names.
     """
+    where = os.fsdecode(Path(path).resolve())
     with changing(path, damaged=True) as change:
         store, findings = change.store, verify(path, backend)
         if any(finding.file == FILE for finding in findings):
@@ -65,7 +69,7 @@ def repair(
                 "back: copy the file from a backup, or build the index again"
             )
         if not findings:
-            return Repaired((), 0, False)
+            return RepairResult(where, (), 0, False)
         bad = sorted(
             {(f.shard, f.part) for f in findings if f.shard is not None and f.part is not None}
         )
@@ -82,7 +86,7 @@ def repair(
             number = change.manifest.next_number + len(bad)
             fixed = replace(fixed, lookups=(write_lookup(store, number, 0, every),))
         change.finish(fixed, {"action": "repair", "parts": len(bad)})
-    return Repaired(tuple(findings), len(bad), lookups)
+    return RepairResult(where, tuple(findings), len(bad), lookups)
 
 
 def _bad(change: Change, bad: list[tuple[int, int]]) -> Iterator[Piece]:

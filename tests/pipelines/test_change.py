@@ -83,7 +83,7 @@ def test_removed_names_are_gone_at_once_and_from_disk_after_compact(
     same(done.index, left, tmp_path / "whole", toy)
     done.index.close()
     compacted = compact(tmp_path / "i")
-    assert compacted.removed == 4 and compacted.freed > 0 and not compacted.in_use
+    assert compacted.removed == 4 and compacted.freed_bytes > 0 and not compacted.in_use
     same(open_index(tmp_path / "i"), left, tmp_path / "whole2", toy)
     written = b"".join(f.read_bytes() for f in (tmp_path / "i").iterdir())
     assert not any(name.encode() + b"\n" in written for name in gone)
