@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from idia_index.encode.image_bytes import ImageBytes, ImageFile
 from idia_index.errors import InputError
@@ -73,25 +74,43 @@ class Answer:
             return self._pages[language]
 
 
-def _new_id() -> str:
-    return secrets.token_urlsafe(9)
-
-
 @dataclass(kw_only=True)
 class Work:
     """What is being found out, about one person or several, or of a report.
 
     Attributes:
+        kind: what the addresses of all of its kind begin with.
         choice: the index.
-        id: what its address ends in.
+        id: what its own address ends in.
         job: what is being done.
         answer: what was found.
     """
 
+    kind: ClassVar[str]
     choice: Choice
-    id: str = field(default_factory=_new_id)
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(9))
     job: Job | None = None
     answer: Answer | None = None
+
+    @property
+    def home(self) -> str:
+        """What the addresses of its pages begin with."""
+        return f"/{self.kind}/{self.id}"
+
+    @property
+    def address(self) -> str:
+        """Where its answer is."""
+        return self.home
+
+    @property
+    def images(self) -> Sequence[ImageFile]:
+        """The photos that it holds or names."""
+        return ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of photos that it holds; those on disk are read where they lie."""
+        return sum(len(each.data) for each in self.images if isinstance(each, ImageBytes))
 
     @property
     def is_busy(self) -> bool:
@@ -134,6 +153,7 @@ class Case(Work):
         near: what the name may be misspelt from.
     """
 
+    kind = "person"
     name: str
     basis: str
     photos: list[Photo] = field(default_factory=list)
@@ -149,25 +169,19 @@ class Case(Work):
 
     @property
     def address(self) -> str:
-        """Where its pages are."""
-        return f"/person/{self.id}/answer"
+        """Where its answer is, or what is still to do."""
+        return f"{self.home}/answer"
 
     @property
-    def photo_count(self) -> int:
-        """How many photos it holds."""
-        return len(self.photos)
-
-    @property
-    def size(self) -> int:
-        """Bytes of photos that it holds."""
-        return sum(len(photo.image.data) for photo in self.photos)
+    def images(self) -> Sequence[ImageFile]:
+        """The photos that it holds."""
+        return [photo.image for photo in self.photos]
 
     def subject(self) -> Subject:
         """The person, for an audit; raises InputError without a photo."""
         if not self.photos:
             raise InputError("there is no photo yet: choose at least one")
-        images = tuple(photo.image for photo in self.photos)
-        return Subject(self.name, images, crop=self.crop)
+        return Subject(self.name, tuple(self.images), crop=self.crop)
 
     @property
     def crop(self) -> Crop:
@@ -189,6 +203,7 @@ class Group(Work):
         near: what the names may be misspelt from.
     """
 
+    kind = "people"
     people: SubjectList
     path: Path | None
     near: Mapping[str, tuple[str, ...]]
@@ -199,20 +214,9 @@ class Group(Work):
         return _("the folder that was sent") if self.path is None else str(self.path)
 
     @property
-    def address(self) -> str:
-        """Where its pages are."""
-        return f"/people/{self.id}"
-
-    @property
-    def photo_count(self) -> int:
-        """How many photos it holds or names."""
-        return sum(len(person.images) for person in self.people)
-
-    @property
-    def size(self) -> int:
-        """Bytes of photos that it holds; those on disk are read where they lie."""
-        images = (image for person in self.people for image in person.images)
-        return sum(map(_size, images))
+    def images(self) -> Sequence[ImageFile]:
+        """The photos that it holds or names."""
+        return [image for person in self.people for image in person.images]
 
     def forget_photos(self) -> None:
         """Lets the people go, and keeps the answer."""
@@ -229,11 +233,10 @@ class Check(Work):
         result: what holds of it.
     """
 
+    kind = "replay"
     path: Path
     subjects: Path | None
     result: ReplayResult | None = None
-    photo_count: int = 0
-    size: int = 0
 
     @property
     def title(self) -> str:
@@ -241,48 +244,26 @@ class Check(Work):
         return str(self.path)
 
     @property
-    def address(self) -> str:
-        """Where its page is."""
-        return f"/replay/{self.id}"
-
-    @property
     def is_answered(self) -> bool:
         """Whether it is known what holds."""
         return self.result is not None
 
 
-def _size(image: ImageFile) -> int:
-    return len(image.data) if isinstance(image, ImageBytes) else 0
-
-
 @dataclass
 class Desk:
-    """All that one browser works on, by id; and the language that was chosen for it."""
+    """All that one browser works on; and the language that was chosen for it."""
 
     choice: Choice = field(default_factory=Choice)
-    cases: dict[str, Case] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
-    checks: dict[str, Check] = field(default_factory=dict)
+    items: list[Case | Group | Check] = field(default_factory=list)
     language: str | None = None
 
-    @property
-    def items(self) -> list[Case | Group | Check]:
-        """Everything, each kind in the order in which it was begun."""
-        return [*self.cases.values(), *self.groups.values(), *self.checks.values()]
+    def item(self, key: str) -> Case | Group | Check | None:
+        """What has an id."""
+        return next((each for each in self.items if each.id == key), None)
 
-    @property
-    def size(self) -> int:
-        """Bytes of photos that it holds."""
-        return sum(each.size for each in self.items)
-
-    def delete(self, key: str) -> None:
-        """Forgets a person, several, or a report: photos, names and answers."""
-        for found in (self.cases.pop(key, None), self.groups.pop(key, None),
-                      self.checks.pop(key, None)):  # fmt: skip
-            if found is not None:
-                found.cancel()
-
-    def delete_all(self) -> None:
-        """Forgets everybody."""
-        for each in self.items:
-            self.delete(each.id)
+    def delete(self, *gone: Case | Group | Check | None) -> None:
+        """Forgets people or reports: photos, names and answers."""
+        for each in gone:
+            if each is not None:
+                each.cancel()
+                self.items.remove(each)

@@ -10,19 +10,18 @@ from starlette.responses import Response
 from idia_index.errors import InputError
 from idia_index.serve.asking import begin
 from idia_index.serve.desk import Group
+from idia_index.serve.models import nearly
 from idia_index.serve.photos import people_of_upload
 from idia_index.serve.reply import (
+    begun,
     desk_of,
-    evidence_file,
-    evidence_page,
     go,
-    group_of,
+    item_of,
     page,
     posted,
     running,
     server_of,
 )
-from idia_index.serve.spelling import nearly
 from idia_index.serve.uploads import Form
 from idia_index.subjects.subjects import read_subjects
 from idia_index.support.files import local_path
@@ -39,8 +38,6 @@ async def create(request: Request, form: Form) -> Response:
     server, desk = server_of(request), desk_of(request)
     if not form.fields.get("basis"):
         raise InputError("say that there is consent or another lawful basis for everybody")
-    if len(desk.items) >= server.limits.cases:
-        raise InputError("too many people are open: delete some under My data")
     path = form.fields.get("path", "").strip()
     if path and not server.local:
         raise InputError("send a folder: only on this machine a page may name its files")
@@ -53,26 +50,26 @@ async def create(request: Request, form: Form) -> Response:
         raise InputError("choose a folder, or name a folder or table on this machine")
     near = nearly(desk.choice, [person.name for person in people])
     group = Group(choice=desk.choice, people=people, path=place, near=near)
-    desk.groups[group.id] = group
-    return go(f"/people/{group.id}")
+    begun(request, group)
+    return go(group.address)
 
 
 @posted
 async def again(request: Request, _: Form) -> Response:
     """Reads the folder or table again, after somebody has corrected it."""
-    group = group_of(request)
+    group = item_of(request, Group)
     group.check_idle()
     if group.path is not None:
         group.people = read_subjects(group.path)
         group.near = nearly(group.choice, [person.name for person in group.people])
-    return go(f"/people/{group.id}")
+    return go(group.address)
 
 
 async def show(request: Request) -> Response:
     """Who can be tested and who cannot; then how far the work is; then the report."""
-    group = group_of(request)
+    group = item_of(request, Group)
     if group.is_busy:
-        return running(request, group, f"/people/{group.id}")
+        return running(request, group)
     if group.answer is not None:
         return page(request, "people_answer.html.j2", group=group, result=group.answer.result)
     return page(request, "people_check.html.j2", group=group)
@@ -81,24 +78,6 @@ async def show(request: Request) -> Response:
 @posted
 async def start(request: Request, _: Form) -> Response:
     """Asks the model."""
-    group = group_of(request)
+    group = item_of(request, Group)
     begin(server_of(request), group, group.people)
-    return go(f"/people/{group.id}")
-
-
-@posted
-async def cancel(request: Request, _: Form) -> Response:
-    """Stops what is being done."""
-    group = group_of(request)
-    group.cancel()
-    return go(f"/people/{group.id}")
-
-
-async def report(request: Request) -> Response:
-    """All the evidence."""
-    return await evidence_page(group_of(request).found())
-
-
-async def report_file(request: Request) -> Response:
-    """The same for programs."""
-    return evidence_file(group_of(request).found())
+    return go(group.address)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
@@ -36,7 +35,7 @@ class Guard:
     rebinding): hence the check of the host, which no such page can forge.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys[Any], hosts: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys, hosts: Collection[str]) -> None:
         self._app = app
         self._keys = keys
         self._hosts = hosts

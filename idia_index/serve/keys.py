@@ -7,16 +7,15 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+
+from idia_index.serve.desk import Desk
 
 COOKIE = "idia_index_session"
 _TRIES, _PAUSE = 5, 60.0  # wrong passwords, and the seconds that it then takes
 
-S = TypeVar("S")
-
 
 @dataclass
-class Session(Generic[S]):
+class Session:
     """A browser that showed the token or the password.
 
     Attributes:
@@ -24,27 +23,27 @@ class Session(Generic[S]):
         csrf: what every form of its pages carries.
     """
 
-    content: S
+    content: Desk
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
 
-class Keys(Generic[S]):
+class Keys:
     """The sessions of a server, and what opens a new one."""
 
-    def __init__(self, make: Callable[[], S], password: str | None = None) -> None:
+    def __init__(self, make: Callable[[], Desk], password: str | None = None) -> None:
         self.token = secrets.token_urlsafe(24)
         self.takes_password = password is not None
         self._password = password
         self._make = make
         self._used = False
-        self._sessions: dict[str, Session[S]] = {}
+        self._sessions: dict[str, Session] = {}
         self._wrong: list[float] = []
 
-    def session(self, cookie: str | None) -> Session[S] | None:
+    def session(self, cookie: str | None) -> Session | None:
         """The session of a cookie."""
         return self._sessions.get(cookie or "")
 
-    def contents(self) -> list[S]:
+    def contents(self) -> list[Desk]:
         """What all sessions work on."""
         return [session.content for session in self._sessions.values()]
 

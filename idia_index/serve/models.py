@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from idia_index.pipelines.build import build_index
 from idia_index.pipelines.demo import study_backend
 from idia_index.pipelines.load import load_backend_for
 from idia_index.prompts.names import make_names
+from idia_index.prompts.spelling import misspelt
 from idia_index.search.index import Index
 from idia_index.search.open import open_index
 from idia_index.serve.desk import Choice
 from idia_index.study import candidates, write_reference_faces
+from idia_index.subjects.candidates import near_names
 from idia_index.support.files import private_folder
 from idia_index.types import StageProgress
 
@@ -94,3 +97,15 @@ class Models:
         if self._held is not None and self._held[0].path is None:
             self._held = None
         shutil.rmtree(self.practice, ignore_errors=True)
+
+
+def nearly(choice: Choice, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What those of the names that are no candidates may be misspelt from.
+
+    Raises:
+        IdiaIndexError: the index cannot be opened.
+    """
+    if choice.path is None:
+        return misspelt(names, candidates()) or {}
+    found = near_names(open_index(choice.path), names)
+    return {name: near for name, near in found.items() if near}

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from idia_index.encode.image_bytes import ImageBytes
 from idia_index.errors import InputError
+from idia_index.report.documents import EVALUATION_FORMAT, EvaluationResult
 from idia_index.report.language import LANGUAGES, spoken
+from idia_index.serve.desk import Answer, Work
 from idia_index.serve.keys import COOKIE
-from idia_index.serve.opened_report import opened_report
-from idia_index.serve.reply import desk_of, go, page, posted, report_page, server_of
+from idia_index.serve.reply import desk_of, go, item_of, page, posted, report_page, server_of
 from idia_index.serve.uploads import Form, read_form
+from idia_index.support.documents import from_json
+from idia_index.support.text import json_text, shown
 
 _FORWARD = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>idia-index</title>'
@@ -76,6 +81,27 @@ async def speak(request: Request, form: Form) -> Response:
     return go(back if own else "/")
 
 
+@posted
+async def cancel(request: Request, _: Form) -> Response:
+    """Stops what is being done, of whatever kind."""
+    item = item_of(request, Work)
+    item.cancel()
+    return go(item.address)
+
+
+async def evidence(request: Request) -> Response:
+    """All the evidence, as the report of an audit shows it."""
+    found = item_of(request, Work).found()
+    return report_page(await run_in_threadpool(found.page, spoken()))
+
+
+async def evidence_file(request: Request) -> Response:
+    """The same for programs."""
+    text = json_text(item_of(request, Work).found().result.to_dict(), indent=1)
+    headers = {"Content-Disposition": 'attachment; filename="report.json"'}
+    return Response(text, media_type="application/json", headers=headers)
+
+
 async def report_form(request: Request) -> Response:
     """Asks for an earlier report."""
     return page(request, "report.html.j2")
@@ -86,7 +112,23 @@ async def show_report(_: Request, form: Form) -> Response:
     """Shows a report.json that was sent."""
     if not form.files:
         raise InputError("choose the report.json of a report")
-    return report_page(await run_in_threadpool(opened_report, form.files[0], spoken()))
+    return report_page(await run_in_threadpool(_opened, form.files[0], spoken()))
+
+
+def _opened(file: ImageBytes, language: str) -> str:
+    """The page of a report.json in a language; raises InputError for what is none."""
+    try:
+        data = json.loads(file.data)
+        if data["format"] != EVALUATION_FORMAT:
+            raise InputError(
+                f"{file.name}: format {shown(data['format'])}; reports of {EVALUATION_FORMAT!r} "
+                "are opened: make the report again"
+            )
+        return Answer(from_json(EvaluationResult, data)).page(language)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{file.name}: is no report.json of idia-index ({type(error).__name__}: {shown(error)})"
+        ) from error
 
 
 async def data(request: Request) -> Response:
@@ -102,12 +144,12 @@ async def delete(request: Request, form: Form) -> Response:
     """Deletes a person, everybody, or the practice index."""
     desk, what = desk_of(request), form.fields.get("what", "")
     if what == "everything":
-        desk.delete_all()
+        desk.delete(*desk.items)
     elif what == "practice":
         server = server_of(request)
         server.jobs.add("delete", lambda _: server.models.delete_practice())
     else:
-        desk.delete(what)
+        desk.delete(desk.item(what))
     return go("/data")
 
 

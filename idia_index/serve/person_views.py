@@ -14,19 +14,18 @@ from idia_index.report.photos import PAPER, advice, problems_of
 from idia_index.serve.asking import begin
 from idia_index.serve.desk import Case, Photo
 from idia_index.serve.letter import letter
+from idia_index.serve.models import nearly
 from idia_index.serve.photos import is_drawn, practice_people, practice_photos, take_photos
 from idia_index.serve.reply import (
-    case_of,
+    begun,
     desk_of,
-    evidence_file,
-    evidence_page,
     go,
+    item_of,
     page,
     posted,
     running,
     server_of,
 )
-from idia_index.serve.spelling import nearly
 from idia_index.serve.uploads import Form
 from idia_index.serve.wording import bases, framings
 from idia_index.support.text import check_text
@@ -42,17 +41,14 @@ async def new(request: Request) -> Response:
 @posted
 async def create(request: Request, form: Form) -> Response:
     """Begins with a person."""
-    server, desk = server_of(request), desk_of(request)
-    if len(desk.items) >= server.limits.cases:
-        raise InputError("too many people are open: delete some under My data")
     name = _name(form)
     basis = form.fields.get("basis", "")
     if basis not in bases():
         raise InputError("say on what ground the person is tested")
-    case = Case(choice=desk.choice, name=name, basis=basis)
+    case = Case(choice=desk_of(request).choice, name=name, basis=basis)
     case.near = nearly(case.choice, [name]).get(name, ())
-    desk.cases[case.id] = case
-    return go(f"/person/{case.id}/photos")
+    begun(request, case)
+    return go(f"{case.home}/photos")
 
 
 def _name(form: Form) -> str:
@@ -68,18 +64,18 @@ def _name(form: Form) -> str:
 @posted
 async def rename(request: Request, form: Form) -> Response:
     """Corrects a name that was misspelt."""
-    case = case_of(request)
+    case = item_of(request, Case)
     case.check_idle()
     name = _name(form)
     case.name, case.near = name, nearly(case.choice, [name]).get(name, ())
-    return go(f"/person/{case.id}/photos")
+    return go(f"{case.home}/photos")
 
 
 async def photos(request: Request) -> Response:
     """The contact sheet, and what is still to do."""
-    case = case_of(request)
+    case = item_of(request, Case)
     if case.is_busy:
-        return running(request, case, f"/person/{case.id}")
+        return running(request, case)
     problems = problems_of([photo.view for photo in case.photos])
     return page(
         request,
@@ -96,7 +92,7 @@ async def photos(request: Request) -> Response:
 @posted
 async def add_photos(request: Request, form: Form) -> Response:
     """Takes photos that were sent."""
-    case = case_of(request)
+    case = item_of(request, Case)
     if not form.files:
         raise InputError("no file was chosen: choose photos of the person, and send them")
     return _take(request, case, form)
@@ -105,7 +101,7 @@ async def add_photos(request: Request, form: Form) -> Response:
 @posted
 async def add_drawn(request: Request, form: Form) -> Response:
     """Takes the drawn photos of a person of the practice model."""
-    case = case_of(request)
+    case = item_of(request, Case)
     form.files = practice_photos(case.name)
     return _take(request, case, form)
 
@@ -118,13 +114,13 @@ def _take(request: Request, case: Case, form: Form) -> Response:
         take_photos(case, form.files, server.limits, server.models, progress)
 
     case.job = server.jobs.add("look", work)
-    return go(f"/person/{case.id}/photos")
+    return go(f"{case.home}/photos")
 
 
 @posted
 async def remove_photo(request: Request, form: Form) -> Response:
     """Takes a photo back."""
-    case = case_of(request)
+    case = item_of(request, Case)
     case.check_idle()
     gone = _photo(case, form)
     case.photos.remove(gone)
@@ -135,7 +131,7 @@ async def remove_photo(request: Request, form: Form) -> Response:
 @posted
 async def frame(request: Request, form: Form) -> Response:
     """Says what is cut out of all photos, or of one."""
-    case = case_of(request)
+    case = item_of(request, Case)
     case.check_idle()
     if "framing" in form.fields:
         framing = form.fields["framing"] if form.fields["framing"] in framings() else "none"
@@ -172,43 +168,25 @@ def _box(form: Form, photo: Photo) -> Box:
 @posted
 async def start(request: Request, _: Form) -> Response:
     """Asks the model."""
-    case = case_of(request)
+    case = item_of(request, Case)
     begin(server_of(request), case, [case.subject()])
-    return go(f"/person/{case.id}/answer")
-
-
-@posted
-async def cancel(request: Request, _: Form) -> Response:
-    """Stops what is being done."""
-    case = case_of(request)
-    case.cancel()
-    return go(f"/person/{case.id}/photos")
+    return go(case.address)
 
 
 async def answer(request: Request) -> Response:
     """The answer, or how far the work is."""
-    case = case_of(request)
+    case = item_of(request, Case)
     if case.is_busy:
-        return running(request, case, f"/person/{case.id}")
+        return running(request, case)
     if case.answer is None:
-        return go(f"/person/{case.id}/photos")
+        return go(f"{case.home}/photos")
     (found,) = case.answer.result.subjects
     return page(request, "answer.html.j2", case=case, result=case.answer.result, person=found)
 
 
-async def report(request: Request) -> Response:
-    """All the evidence, as the report of an audit shows it."""
-    return await evidence_page(case_of(request).found())
-
-
-async def report_file(request: Request) -> Response:
-    """The same for programs."""
-    return evidence_file(case_of(request).found())
-
-
 async def write_letter(request: Request) -> Response:
     """A letter to the provider of the model."""
-    case = case_of(request)
+    case = item_of(request, Case)
     result = case.found().result
     erasure = request.query_params.get("for") == "erasure"
     text = letter(result, erasure=erasure)

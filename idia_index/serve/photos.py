@@ -14,8 +14,8 @@ from idia_index.errors import InputError
 from idia_index.pipelines.photos import look_at_photos
 from idia_index.prompts.names import folder_to_name
 from idia_index.serve.desk import Case, Photo
-from idia_index.serve.limits import Limits
 from idia_index.serve.models import Models
+from idia_index.serve.server import Limits
 from idia_index.study import StudySubject, render, subjects
 from idia_index.subjects.records import MEMBER, NON_MEMBER, SkippedSubject, Subject, SubjectList
 from idia_index.types import StageProgress

@@ -11,7 +11,7 @@ from idia_index.errors import InputError
 from idia_index.pipelines.recorded_report import read_report
 from idia_index.pipelines.replay import replay
 from idia_index.serve.desk import Check, Choice
-from idia_index.serve.reply import check_of, desk_of, go, page, posted, running, server_of
+from idia_index.serve.reply import begun, go, item_of, page, posted, running, server_of
 from idia_index.serve.uploads import Form
 from idia_index.support.files import local_path
 from idia_index.types import StageProgress
@@ -20,11 +20,9 @@ from idia_index.types import StageProgress
 @posted
 async def create(request: Request, form: Form) -> Response:
     """Begins to make a report again."""
-    server, desk = server_of(request), desk_of(request)
+    server = server_of(request)
     if not server.local:
         raise InputError("only on this machine a page may name its files")
-    if len(desk.items) >= server.limits.cases:
-        raise InputError("too much is open: delete some under My data")
     path, moved = (form.fields.get(key, "").strip() for key in ("path", "subjects"))
     if not path:
         raise InputError("name the folder of the report")
@@ -39,22 +37,14 @@ async def create(request: Request, form: Form) -> Response:
         loaded = server.models.load(check.choice, progress)
         check.result = replay(recorded, loaded.index, loaded.backend, progress, subjects)
 
+    begun(request, check)
     check.job = server.jobs.add("replay", work)
-    desk.checks[check.id] = check
-    return go(f"/replay/{check.id}")
+    return go(check.address)
 
 
 async def show(request: Request) -> Response:
     """How far the work is, then what holds."""
-    check = check_of(request)
+    check = item_of(request, Check)
     if check.is_busy:
-        return running(request, check, f"/replay/{check.id}")
+        return running(request, check)
     return page(request, "replay.html.j2", check=check)
-
-
-@posted
-async def cancel(request: Request, _: Form) -> Response:
-    """Stops what is being done."""
-    check = check_of(request)
-    check.cancel()
-    return go(f"/replay/{check.id}")

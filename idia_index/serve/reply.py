@@ -11,7 +11,6 @@ from functools import cache, wraps
 from typing import TYPE_CHECKING, TypeVar
 
 from markupsafe import Markup, escape
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -27,13 +26,13 @@ from idia_index.report.page import page_warnings
 from idia_index.report.photos import ENOUGH
 from idia_index.report.strength import comparison, grade_name, strength_reason, strength_rule
 from idia_index.serve import wording
-from idia_index.serve.desk import Answer, Case, Check, Desk, Group
+from idia_index.serve.desk import Case, Check, Desk, Group
 from idia_index.serve.guard import POLICY
 from idia_index.serve.keys import Session
 from idia_index.serve.server import Server
 from idia_index.serve.uploads import Form, read_form
 from idia_index.support.offline import is_offline
-from idia_index.support.text import json_text, printable
+from idia_index.support.text import printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -85,9 +84,9 @@ def server_of(request: Request) -> Server:
     return server
 
 
-def session_of(request: Request) -> Session[Desk]:
+def session_of(request: Request) -> Session:
     """The session of a request; the guard let nobody in without."""
-    session: Session[Desk] | None = request.scope["session"]
+    session: Session | None = request.scope["session"]
     if session is None:
         raise HTTPException(403)
     return session
@@ -98,30 +97,25 @@ def desk_of(request: Request) -> Desk:
     return session_of(request).content
 
 
-def case_of(request: Request) -> Case:
-    """The person that the address names; a page says so where there is none any more."""
-    return _found(desk_of(request).cases.get(request.path_params["id"]))
-
-
-def group_of(request: Request) -> Group:
-    """The several people that the address names."""
-    return _found(desk_of(request).groups.get(request.path_params["id"]))
-
-
-def check_of(request: Request) -> Check:
-    """The report that the address names."""
-    return _found(desk_of(request).checks.get(request.path_params["id"]))
-
-
-def _found(item: T | None) -> T:
-    if item is None:
+def item_of(request: Request, kind: type[T]) -> T:
+    """What the address names, of its kind; a page says so where there is none any more."""
+    found = desk_of(request).item(request.path_params["id"])
+    if not isinstance(found, kind):
         raise HTTPException(404)
-    return item
+    return found
+
+
+def begun(request: Request, item: Case | Group | Check) -> None:
+    """Puts something new on the desk; raises InputError where too much is there."""
+    desk = desk_of(request)
+    if len(desk.items) >= server_of(request).limits.cases:
+        raise InputError("too many people are open: delete some under My data")
+    desk.items.append(item)
 
 
 def page(request: Request, template: str, status: int = 200, **values: object) -> Response:
     """A page of the server."""
-    session: Session[Desk] | None = request.scope.get("session")
+    session: Session | None = request.scope.get("session")
     text = _environment().get_template(template).render(
         csrf=session.csrf if session else "",
         path=request.url.path,
@@ -141,18 +135,6 @@ def _address(request: Request) -> str:
     return f"{request.url.path}{query}" if request.method == "GET" else "/"
 
 
-async def evidence_page(answer: Answer) -> Response:
-    """All the evidence, as the report of an audit shows it."""
-    return report_page(await run_in_threadpool(answer.page, spoken()))
-
-
-def evidence_file(answer: Answer) -> Response:
-    """The same for programs."""
-    text = json_text(answer.result.to_dict(), indent=1)
-    headers = {"Content-Disposition": 'attachment; filename="report.json"'}
-    return Response(text, media_type="application/json", headers=headers)
-
-
 def report_page(text: str) -> Response:
     """A report as it is written to disk, whose style stands in the page."""
     style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
@@ -161,11 +143,11 @@ def report_page(text: str) -> Response:
     return HTMLResponse(text, headers={"Content-Security-Policy": policy})
 
 
-def running(request: Request, item: Case | Group | Check, address: str) -> Response:
+def running(request: Request, item: Case | Group | Check) -> Response:
     """How far the work is; the page looks again by itself."""
     ahead = server_of(request).jobs.ahead_of(item.job) if item.job else 0
     return page(request, "running.html.j2", job=item.job, ahead=ahead,
-                cancel=f"{address}/cancel", title=item.title)  # fmt: skip
+                cancel=f"{item.home}/cancel", title=item.title)  # fmt: skip
 
 
 def go(path: str) -> Response:

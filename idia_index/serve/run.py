@@ -14,9 +14,8 @@ from idia_index.serve.app import make_app
 from idia_index.serve.desk import Choice, Desk
 from idia_index.serve.jobs import Jobs
 from idia_index.serve.keys import Keys
-from idia_index.serve.limits import Limits
 from idia_index.serve.models import Models
-from idia_index.serve.server import Server
+from idia_index.serve.server import Limits, Server
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

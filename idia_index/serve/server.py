@@ -5,14 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from idia_index.errors import InputError
-from idia_index.serve.desk import Choice, Desk
+from idia_index.serve.desk import Choice
 from idia_index.serve.jobs import Jobs
 from idia_index.serve.keys import Keys
-from idia_index.serve.limits import Limits
 from idia_index.serve.models import Models
 from idia_index.store.directory import MANIFEST
 from idia_index.support.files import local_path
 from idia_index.support.text import shown_path
+
+
+# No upload fills the memory of the machine.
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of a server.
+
+    Attributes:
+        photos: files of one upload.
+        file_bytes: of one file.
+        total_bytes: of all photos that are held at a time, of everybody.
+        text_bytes: of a form without files, and of a form's fields.
+        jobs: that may wait.
+        cases: that one session holds.
+        upload_seconds: that a form may take to arrive.
+        job_seconds: that a job may take.
+    """
+
+    photos: int = 2_000
+    file_bytes: int = 60 << 20
+    total_bytes: int = 1 << 30
+    text_bytes: int = 64 << 10
+    jobs: int = 16
+    cases: int = 50
+    upload_seconds: float = 1800.0
+    job_seconds: float = 4 * 3600.0
 
 
 @dataclass
@@ -29,7 +54,7 @@ class Server:
         language: of pages until another is chosen on them; None: what the browser prefers.
     """
 
-    keys: Keys[Desk]
+    keys: Keys
     models: Models
     jobs: Jobs
     start: Choice = field(default_factory=Choice)

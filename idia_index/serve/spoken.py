@@ -6,7 +6,6 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from idia_index.report.language import LANGUAGES, speaking
-from idia_index.serve.desk import Desk
 from idia_index.serve.keys import Session
 
 
@@ -18,7 +17,7 @@ class Spoken:
         self._language = language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        session: Session[Desk] | None = scope.get("session")
+        session: Session | None = scope.get("session")
         chosen = session.content.language if session else None
         if scope["type"] == "http":
             chosen = chosen or self._language or _preferred(HTTPConnection(scope))

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from idia_index.encode.image_bytes import ImageBytes
 from idia_index.errors import InputError
-from idia_index.serve.limits import Limits
+from idia_index.serve.server import Limits
 from idia_index.support.text import printable
 
 _BOUNDARIES = 1 << 20  # bytes of a form around its files

@@ -11,7 +11,7 @@ from starlette.types import Message
 
 from idia_index.errors import InputError
 from idia_index.serve.jobs import Jobs
-from idia_index.serve.limits import Limits
+from idia_index.serve.server import Limits
 from idia_index.serve.uploads import read_form
 from idia_index.types import StageProgress
 
