@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-HALVINGS = 60
+from idia_index.support.intervals import last_below
 
 
 def auc(members: ArrayLike, others: ArrayLike) -> float:
@@ -64,13 +64,9 @@ def above_half_power(auc: float, members: int, others: int, errors: float) -> fl
 
 def _upper(auc: float, members: int, others: int, z: float) -> float:
     """The largest theta that lies at most z standard errors, taken at theta, above the estimate."""
-    low, high = auc, 1.0
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        if middle - auc <= z * standard_error(middle, members, others):
-            low = middle
-        else:
-            high = middle
+    low, high = last_below(
+        lambda theta: theta - auc <= z * standard_error(theta, members, others), auc, 1.0
+    )
     return (low + high) / 2
 
 

@@ -10,14 +10,14 @@ far as delta allows. So many right guesses refute every epsilon under a bound.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from idia_index.errors import InputError
-from idia_index.support.intervals import binomial, incomplete_beta
+from idia_index.support.intervals import binomial, fewest, incomplete_beta, last_below
 
 HALVINGS = 45
 MOST_EPSILON = 700.0  # e**epsilon is a float up to here
@@ -94,10 +94,7 @@ def largest_refuted(refuted: Callable[[float], bool], most: float = MOST_EPSILON
         return 0.0
     while high < most and refuted(high):
         low, high = high, 2 * high
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if refuted(middle) else (low, middle)
-    return low
+    return last_below(refuted, low, high, HALVINGS)[0]
 
 
 def check_canaries(epsilon: float | None, delta: float, accuracy: float, share: float) -> None:
@@ -138,12 +135,8 @@ def canaries_needed(
             p_value_of(Guesses(canaries, made, right), epsilon, delta) <= 1 - confidence
         )
 
-    low, high = 0, 1
-    while not enough(high):
-        low, high = high, 2 * high
-        if high > MOST_CANARIES:
-            return None
-    return bisect_left(range(high), True, low + 1, key=enough)
+    found = fewest(enough, 0, 1, MOST_CANARIES)
+    return found if found <= MOST_CANARIES else None
 
 
 def _reached(made: int, accuracy: float, power: float) -> int:

@@ -110,10 +110,6 @@ class Evidence:
             )
         return self.controls
 
-    def with_origin(self, origin: Origin) -> Evidence:
-        """The same, read from somewhere else."""
-        return replace(self, origin=origin)
-
     def with_about(self, about: About | None) -> Evidence:
         """The same, with what the auditor states; None leaves what was stated before."""
         return self if about is None else replace(self, origin=replace(self.origin, about=about))
@@ -160,7 +156,8 @@ def _take_controls(controls: ControlTests | None, people: Int64) -> ControlTests
         return None
     counts = controls.counts[people]
     parts = [controls.wins[controls.offsets[p] : controls.offsets[p + 1]] for p in people]
-    return ControlTests(
+    return replace(
+        controls,
         scores=controls.scores[people],
         control_p_values=controls.control_p_values[people],
         name_fixed_p_values=controls.name_fixed_p_values[people],
@@ -169,9 +166,6 @@ def _take_controls(controls: ControlTests | None, people: Int64) -> ControlTests
         counts=counts,
         offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
         wins=np.concatenate(parts),
-        calibrated=controls.calibrated,
-        faces=controls.faces,
-        scale=controls.scale,
         by=tuple(controls.by[p] for p in people),
     )
 

@@ -19,7 +19,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from idia_index.evaluation.measured import Float64
 from idia_index.evaluation.records.curves import LowFpr
-from idia_index.support.intervals import Rate, binomial, incomplete_beta, people_needed, upper_bound
+from idia_index.support.intervals import (
+    Rate,
+    binomial,
+    incomplete_beta,
+    last_below,
+    people_needed,
+    upper_bound,
+)
 
 LOW_RATES = (0.01, 0.001)
 HALVINGS = 40
@@ -117,8 +124,5 @@ def _mixture(hits: list[int], weights: Float64, members: int) -> Callable[[float
 
 
 def _quantile(below: Callable[[float], float], level: float) -> float:
-    low, high = 0.0, 1.0
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if below(middle) < level else (low, middle)
+    low, high = last_below(lambda share: below(share) < level, 0.0, 1.0, HALVINGS)
     return (low + high) / 2

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from idia_index.evaluation.draws import resamples
 from idia_index.evaluation.epsilon import tail
-from idia_index.support.intervals import clopper_pearson, incomplete_beta
+from idia_index.support.intervals import clopper_pearson, student_quantile
 
 RESAMPLES = 2000
 
@@ -86,21 +86,3 @@ def bootstrap_interval(values: ArrayLike, seed: int, confidence: float = 0.95) -
     t = student_quantile(len(own) - 1, level)
     below, above = np.quantile(means[told] / errors[told], [level, 1 - level])
     return float(mean - max(above, t) * error), float(mean - min(below, -t) * error)
-
-
-def student_quantile(freedom: int, level: float) -> float:
-    """The t with P(T > t) = `level`, of Student's distribution; level below one half."""
-    low, high = 0.0, 1.0
-    while _beyond(freedom, high) > level:
-        low, high = high, 2 * high
-    for _ in range(60):
-        middle = (low + high) / 2
-        if _beyond(freedom, middle) > level:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _beyond(freedom: int, t: float) -> float:
-    return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t)) / 2

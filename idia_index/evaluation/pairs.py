@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from idia_index.evaluation.measured import Float64
 from idia_index.evaluation.records.rates import Share
-from idia_index.support.intervals import clopper_pearson, incomplete_beta
+from idia_index.support.intervals import clopper_pearson, student_quantile
 
 Bool = NDArray[np.bool_]
-HALVINGS = 60
 
 
 def of_one_sex(people: Sequence[str | None], names: Sequence[str | None]) -> Bool:
@@ -54,7 +53,7 @@ def _interval(residuals: Float64, rate: float, sizes: list[int]) -> tuple[float,
     ]
     both = max(sum(sides) - float((residuals**2).sum()), *sides)
     error = math.sqrt(both) / (rate * (1 - rate))
-    centre, reach = math.log(rate / (1 - rate)), student_quantile(0.975, fewest - 1) * error
+    centre, reach = math.log(rate / (1 - rate)), student_quantile(fewest - 1, 0.025) * error
     return _share(centre - reach), _share(centre + reach)
 
 
@@ -64,18 +63,3 @@ def _around(hits: float) -> tuple[int, int]:
 
 def _share(logit: float) -> float:
     return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
-
-
-def student_quantile(level: float, freedom: int) -> float:
-    """The quantile of Student's t distribution at a level above one half."""
-    low, high = 0.0, 1.0
-    while _student_below(high, freedom) < level:
-        high *= 2
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _student_below(middle, freedom) < level else (low, middle)
-    return (low + high) / 2
-
-
-def _student_below(t: float, freedom: int) -> float:
-    return 1 - incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t)) / 2

@@ -19,7 +19,7 @@ from idia_index.pipelines.powers import (
     persona_powers,
 )
 from idia_index.pipelines.powers import LeakPower as LeakPower
-from idia_index.support.intervals import incomplete_beta, people_needed
+from idia_index.support.intervals import fewest, incomplete_beta, people_needed
 
 MOST_IMAGES = 1000
 MOST_ERRORS = 1_000_000  # the search for a bound takes as long as there are errors
@@ -122,17 +122,10 @@ def members_needed(tpr: float, margin: float, confidence: float = 0.95) -> int:
     `margin` where as many are found as `tpr` makes expected, to the nearest integer.
     Smaller numbers may do too, where little is rounded, and then the next one may not.
     """
+    claim = tpr, margin, confidence
     # Rounding moves the hits by one half at most. Where even that is enough, what follows is.
-    low, high = 0, 1
-    while not _within(high, 0.5, (tpr, margin, confidence)):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _within(middle, 0.5, (tpr, margin, confidence)):
-            high = middle
-        else:
-            low = middle
-    while high > 1 and _within(high - 1, 0.0, (tpr, margin, confidence)):
+    high = fewest(lambda people: _within(people, 0.5, claim), 0, 1)
+    while high > 1 and _within(high - 1, 0.0, claim):
         high -= 1
     return high
 

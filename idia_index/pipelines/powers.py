@@ -8,6 +8,7 @@ from idia_index.evaluation.auc import above_half_power, auc_interval
 from idia_index.evaluation.baselines import FEWEST, GATE_CONFIDENCE, LEARNED_ALARM
 from idia_index.evaluation.groups import LEVEL, group_power
 from idia_index.evaluation.personas import persona_power
+from idia_index.support.intervals import fewest
 
 MOST_PEOPLE = 1_000_000
 
@@ -81,13 +82,10 @@ class LeakPower:
 
 def leak_power(leak: float, power: float) -> LeakPower:
     """The people that a leak of an AUC takes."""
-    low, high = FEWEST - 1, FEWEST
-    while above_half_power(leak, high, high, LEARNED_ALARM) < power:
-        low, high = high, 2 * high
-        if high > MOST_PEOPLE:
-            return LeakPower(None, None)
-    while high - low > 1:
-        middle = (low + high) // 2
-        enough = above_half_power(leak, middle, middle, LEARNED_ALARM) >= power
-        low, high = (low, middle) if enough else (middle, high)
-    return LeakPower(high, auc_interval(0.5, high, high, GATE_CONFIDENCE)[1])
+    people = fewest(
+        lambda people: above_half_power(leak, people, people, LEARNED_ALARM) >= power,
+        FEWEST - 1, FEWEST, MOST_PEOPLE,
+    )  # fmt: skip
+    if people > MOST_PEOPLE:
+        return LeakPower(None, None)
+    return LeakPower(people, auc_interval(0.5, people, people, GATE_CONFIDENCE)[1])

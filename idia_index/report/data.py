@@ -199,20 +199,7 @@ def _skipped(r: SubjectVotes) -> tuple[SkippedFile, ...]:
 def _tested(subject: SubjectResult, test: NameTest) -> SubjectResult:
     return replace(
         subject,
-        p_value=test.p_value,
-        p_value_of=test.p_value_of,
-        control_p_value=test.control_p_value,
-        name_fixed_p_value=test.name_fixed_p_value,
-        references=test.references,
-        reference_photos=test.reference_photos,
-        pmi=test.pmi,
-        q_value=test.q_value,
-        e_value=test.e_value,
-        controls=test.controls,
-        smallest_p=test.smallest_p,
-        controls_matched_on=test.controls_matched_on,
-        rule_null=test.rule_null,
-        margin=test.margin,
+        **{each.name: getattr(test, each.name) for each in fields(NameTest)},
         strength=grade(
             subject.correct_prompts,
             subject.inferred_member,

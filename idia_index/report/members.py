@@ -6,16 +6,16 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 
 from idia_index.captions.tally import Tally
 from idia_index.prompts.packed_names import NameList
+from idia_index.report.html import render
 from idia_index.report.subject_result import SkippedFile
 from idia_index.support.documents import named, to_json
 from idia_index.support.files import private, publish, write_whole
-from idia_index.support.text import json_text, printable
+from idia_index.support.text import json_text
 
 FILES = ("members.csv", "members.json", "index.html", "hits.parquet")
 PAPER_BINS = (1, 25, 50, 75, 100, 125, 150, 200, 225, 250, 275, 300)
@@ -206,20 +206,13 @@ def count_bins(lines: Sequence[Row]) -> tuple[CountBin, ...]:
 
 def members_html(data: MembersResult, lines: Sequence[Row]) -> str:
     """The page: what the captions cannot say first, then counts, then what was read."""
-    import jinja2
-
-    folder = resources.files("idia_index.report") / "templates"
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string((folder / "members.html.j2").read_text("utf-8"))
     frequent = sorted(lines, key=lambda row: -row.training_count)[:20]
-    most = max([1, *(each.names for each in data.bins)])
-    return printable(
-        template.render(
-            data=data,
-            frequent=[row for row in frequent if row.training_count],
-            flagged=[row for row in lines if row.ambiguous][:100],
-            most=most,
-        )
+    return render(
+        "members.html.j2",
+        data=data,
+        frequent=[row for row in frequent if row.training_count],
+        flagged=[row for row in lines if row.ambiguous][:100],
+        most=max([1, *(each.names for each in data.bins)]),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,20 +75,57 @@ def incomplete_beta(a: float, b: float, x: float) -> float:
     return min(math.exp(front) * fraction / a, 1.0)
 
 
+def last_below(
+    is_below: Callable[[float], bool], low: float, high: float, halvings: int = 60
+) -> tuple[float, float]:
+    """Bisection between `low`, which is below what is looked for, and `high`, which is not.
+
+    Returns:
+        the two ends after so many halvings, by default to the last bit.
+    """
+    for _ in range(halvings):
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_below(middle) else (low, middle)
+    return low, high
+
+
+def fewest(enough: Callable[[int], bool], low: int, high: int, most: float = math.inf) -> int:
+    """The least integer above `low`, which is not enough, from which on integers are.
+
+    It is looked for from `high` on, doubling; where none up to `most` is enough, a larger one is
+    returned.
+    """
+    while not enough(high):
+        low, high = high, 2 * high
+        if high > most:
+            return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def student_quantile(freedom: int, tail: float) -> float:
+    """The t with P(T > t) = `tail`, of Student's distribution; `tail` below one half."""
+
+    def is_below(t: float) -> bool:
+        return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t)) / 2 > tail
+
+    low, high = 0.0, 1.0
+    while is_below(high):
+        low, high = high, 2 * high
+    return last_below(is_below, low, high)[1]
+
+
 def _upper(hits: float, total: int, level: float, halvings: int = 60) -> float:
     """The p at which seeing `hits` or fewer has probability `level`; to the last bit by default."""
     if hits == total:
         return 1.0
-    low, high = hits / total, 1.0
-    for _ in range(halvings):
-        middle = (low + high) / 2
-        if not 0 < middle < 1:
-            break
-        # P(X <= hits) for X ~ Binomial(total, middle)
-        if incomplete_beta(total - hits, hits + 1, 1 - middle) > level:
-            low = middle
-        else:
-            high = middle
+
+    def likelier(p: float) -> bool:  # P(X <= hits) for X ~ Binomial(total, p)
+        return incomplete_beta(total - hits, hits + 1, 1 - p) > level
+
+    low, high = last_below(likelier, hits / total, 1.0, halvings)
     return (low + high) / 2
 
 
@@ -141,16 +179,9 @@ def people_needed(rate: float, errors: int = 0, confidence: float = 0.95) -> int
         raise ValueError(f"no number for {errors} errors, rate {rate}, confidence {confidence}")
     if not errors:
         return math.ceil(math.log(1 - confidence) / math.log1p(-rate) - 1e-9)
-    low, high = errors, max(2 * errors, 2)
-    while upper_bound(errors, high, confidence) > rate:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if upper_bound(errors, middle, confidence) > rate:
-            low = middle
-        else:
-            high = middle
-    return high
+    return fewest(
+        lambda people: upper_bound(errors, people, confidence) <= rate, errors, max(2 * errors, 2)
+    )
 
 
 def hypergeometric_at_least(least: int, chosen: int, good: int, total: int) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from idia_index.evaluation.paired import PairedChange, bootstrap_interval, student_quantile
+from idia_index.evaluation.paired import PairedChange, bootstrap_interval
 from idia_index.evaluation.ranks import detectable, rank_test
 
 
@@ -46,11 +46,6 @@ def test_few_changes_among_many_are_equivalent() -> None:
     assert PairedChange(300, 3, 2).equivalent(0.05)
     assert not PairedChange(300, 12, 2).equivalent(0.05)
     assert not PairedChange(24, 0, 0).equivalent(0.05)  # nobody changed, but they are few
-
-
-@pytest.mark.parametrize("freedom,level", [(1, 0.025), (7, 0.005), (23, 0.025), (400, 0.05)])
-def test_students_quantile(freedom: int, level: float) -> None:
-    assert student_quantile(freedom, level) == pytest.approx(stats.t(freedom).isf(level))
 
 
 @pytest.mark.slow

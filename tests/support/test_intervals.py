@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import betainc
 from scipy.stats import beta, binom, binomtest, false_discovery_control, hypergeom
+from scipy.stats import t as student
 
 from idia_index.cli.main import cli
 from idia_index.errors import InputError
@@ -31,6 +32,7 @@ from idia_index.support.intervals import (
     incomplete_beta,
     people_needed,
     share_interval,
+    student_quantile,
     upper_bound,
 )
 
@@ -194,3 +196,9 @@ def test_images_needed_against_the_sum_over_all_outcomes() -> None:
 def test_a_claim_that_makes_no_sense_is_named(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=str(next(iter(wrong.values())))):
         Wanted(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 9, 143, 2000])
+@pytest.mark.parametrize("tail", [0.4, 0.025, 0.001])
+def test_students_quantile_is_scipys(freedom: int, tail: float) -> None:
+    assert student_quantile(freedom, tail) == pytest.approx(student(freedom).isf(tail), rel=1e-6)

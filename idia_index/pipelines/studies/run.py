@@ -230,7 +230,7 @@ def _run_model(
     evidence: Evidence = gather(
         index, backend, people, run.study.settings, strict=run.strict, progress=labelled
     )
-    evidence = evidence.with_origin(_origin(run, model))
+    evidence = replace(evidence, origin=_origin(run, model))
     write_evaluation(evidence, run.study.settings, report)
 
 
