@@ -22,9 +22,10 @@ from idia_index.backends.clip_bpe import CLEANING
 from idia_index.backends.weights_hash import weights_sha256
 from idia_index.encode.preprocessing import Preprocessing
 from idia_index.errors import ModelError, RefusedError
+from idia_index.support.documents import from_json
 from idia_index.support.files import read_regular
 from idia_index.support.text import shown
-from idia_index.types import MAX_DIM, Fingerprint
+from idia_index.types import Fingerprint
 
 FORMAT = "idia-index/onnx/1"
 MANIFEST = "manifest.json"
@@ -94,7 +95,6 @@ class ExportManifest:
                 raise ValueError(f"file {entry.file!r} of {entry.bytes} bytes")
         for what, value, most in (
             ("context length", self.context_length, MAX_CONTEXT),
-            ("dim", self.fingerprint.dim, MAX_DIM),
             ("pack nodes", self.pack_nodes, MAX_PACK_NODES),
             ("pack batch", self.pack_batch, MAX_PACK_BATCH),
         ):
@@ -125,7 +125,7 @@ def read_manifest(folder: Path) -> ExportManifest:
             f"{path}: format {shown(data.get('format'))}, this version reads {FORMAT!r}; {_MEND}"
         )
     try:
-        return _parse(data)
+        return from_json(ExportManifest, data)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelError(
             f"{path}: damaged manifest ({type(error).__name__}: {shown(error, 300)[1:-1]}); {_MEND}"
@@ -148,25 +148,6 @@ def _read_json(folder: Path, path: Path) -> Mapping[str, Any]:
     if not isinstance(data, dict):
         raise ModelError(f"{path}: damaged manifest (no object); {_MEND}")
     return data
-
-
-def _parse(data: Mapping[str, Any]) -> ExportManifest:
-    return ExportManifest(
-        fingerprint=Fingerprint.from_json(data["fingerprint"]),
-        dtype=str(data["dtype"]),
-        context_length=int(data["context_length"]),
-        clean=str(data["clean"]),
-        preprocessing=Preprocessing.from_json(data["preprocessing"]),
-        pack_nodes=int(data["pack_nodes"]),
-        pack_batch=int(data["pack_batch"]),
-        files=tuple(
-            ExportFile(str(entry["file"]), int(entry["bytes"]), str(entry["sha256"]))
-            for entry in data["files"]
-        ),
-        versions={str(key): str(value) for key, value in data["versions"].items()},
-        notes=tuple(str(note)[:1000] for note in data.get("notes", [])),
-        logit_scale=None if data.get("logit_scale") is None else float(data["logit_scale"]),
-    )
 
 
 def list_files(folder: Path) -> tuple[ExportFile, ...]:

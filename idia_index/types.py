@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,16 +67,9 @@ class Fingerprint:
             if field != "precision" and mine[field] != theirs[field]
         ]
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Fingerprint:
-        """Reads what `dataclasses.asdict` wrote; raises KeyError or ValueError where it is not."""
-        fields = {field: data[field] for field in cls.__dataclass_fields__}
-        for field, value in fields.items():
-            if type(value) is not (int if field == "dim" else str):
-                raise ValueError(f"{field} of the model is {value!r:.80}")
-        if not 1 <= fields["dim"] <= MAX_DIM:
-            raise ValueError(f"the model has {fields['dim']!r:.80} dimensions")
-        return cls(**fields)
+    def __post_init__(self) -> None:
+        if not 1 <= self.dim <= MAX_DIM:
+            raise ValueError(f"the model has {self.dim} dimensions")
 
 
 @dataclass(frozen=True)

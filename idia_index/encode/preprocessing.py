@@ -64,19 +64,6 @@ class Preprocessing:
             raise ValueError(f"mean {self.mean} and deviation {self.std}")
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Preprocessing:
-        """Reads what `dataclasses.asdict` wrote; raises KeyError, TypeError or ValueError."""
-        return cls(
-            height=int(data["height"]),
-            width=int(data["width"]),
-            mean=_triple(data["mean"]),
-            std=_triple(data["std"]),
-            interpolation=data["interpolation"],
-            resize_mode=data["resize_mode"],
-            fill_color=int(data["fill_color"]),
-        )
-
-    @classmethod
     def from_open_clip(cls, config: Mapping[str, Any]) -> Preprocessing:
         """Of the `preprocess_cfg` of an open_clip image tower.
 

@@ -22,8 +22,9 @@ from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.search.open import open_index
 from idia_index.store.directory import Store
-from idia_index.store.manifest_json import BuildPlan, Manifest, plan_to_json
+from idia_index.store.manifest_json import BuildPlan, Manifest
 from idia_index.store.name_lookup import KEY_BYTES
+from idia_index.support.documents import to_object
 from idia_index.support.files import free_bytes
 from idia_index.support.text import shown_path
 from idia_index.types import CountProgress, quiet
@@ -193,7 +194,7 @@ def _begun(store: Store, resume: bool) -> BuildPlan | None:
 
 
 def _check_same(store: Store, begun: BuildPlan, plan: BuildPlan) -> None:
-    old, new = plan_to_json(begun), plan_to_json(plan)
+    old, new = to_object(begun), to_object(plan)
     # Where the model's files lie may change; what it is may not.
     places = ("model", "model_notes")
     differing = [field for field in old if field not in places and old[field] != new[field]]

@@ -26,11 +26,10 @@ from idia_index.store.manifest_json import (
     ShardEntry,
     manifest_text,
     parse_manifest,
-    plan_from_json,
-    plan_to_json,
 )
 from idia_index.store.pending import ShardNotes, check_size, is_shard_note, read_note
 from idia_index.store.storage_error import stored_errors
+from idia_index.support.documents import from_json, to_object
 from idia_index.support.files import (
     private,
     private_folder,
@@ -133,7 +132,7 @@ class Store:
         if not file.is_file():
             return None
         try:
-            return plan_from_json(json.loads(read_note(file)))
+            return from_json(BuildPlan, json.loads(read_note(file)))
         except DAMAGED as error:
             raise DamagedIndexError(
                 f"{file}: damaged plan of a build ({error}); remove {self.path} and build again"
@@ -170,7 +169,7 @@ class Store:
         for file in self.path.glob("*.part"):
             if _NUMBERED.match(file.name):
                 file.unlink(missing_ok=True)
-        write_whole(self.path / PLAN, json.dumps(plan_to_json(plan), indent=1).encode())
+        write_whole(self.path / PLAN, json.dumps(to_object(plan), indent=1).encode())
 
     def mark(self) -> str | None:
         """What tells a build or change under way from any other; None where there is none."""

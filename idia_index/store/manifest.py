@@ -115,6 +115,10 @@ class BuildPlan:
     pool: Mapping[str, Any] | None
     model_notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if min(self.shard_names, self.candidates) < 1:
+            raise ValueError(f"{self.candidates} names in shards of {self.shard_names}")
+
 
 @dataclass(frozen=True)
 class Manifest:

@@ -19,9 +19,9 @@ from idia_index.store.manifest import (
     PartEntry,
     ShardEntry,
 )
+from idia_index.support.documents import from_json, to_object
 from idia_index.support.text import shown
 from idia_index.support.text_lines import MAX_LINE_BYTES
-from idia_index.types import Fingerprint
 
 __all__ = ["FORMAT", "BuildPlan", "FileEntry", "LookupEntry", "Manifest", "PartEntry", "ShardEntry"]
 
@@ -52,29 +52,6 @@ def check_seal(text: str) -> None:
     body, found, _ = text.rpartition(_SEAL)
     if not found or text != f"{body}{_SEAL}{hashlib.sha256(body.encode()).hexdigest()}{_END}":
         raise ValueError("it does not match its own checksum")
-
-
-def plan_to_json(plan: BuildPlan) -> dict[str, Any]:
-    """A plan as JSON data."""
-    return {**asdict(plan), "templates": list(plan.templates)}
-
-
-def plan_from_json(data: Mapping[str, Any]) -> BuildPlan:
-    """Reads `plan_to_json`'s data; raises KeyError, TypeError or ValueError where it is not."""
-    return BuildPlan(
-        kind=_of(str, data["kind"]),
-        exact=_of(bool, data["exact"]),
-        backend=_of(str, data["backend"]),
-        model=_of(str, data["model"]),
-        load_options=dict(data["load_options"]),
-        fingerprint=Fingerprint.from_json(data["fingerprint"]),
-        templates=tuple(_of(str, template) for template in _of(list, data["templates"])),
-        shard_names=_whole(data["shard_names"], least=1),
-        names_sha256=_of(str, data["names_sha256"]),
-        candidates=_whole(data["candidates"], least=1),
-        pool=None if data["pool"] is None else dict(data["pool"]),
-        model_notes=tuple(_of(str, note) for note in _of(list, data.get("model_notes", []))),
-    )
 
 
 def file_from_json(data: Mapping[str, Any]) -> FileEntry:
@@ -145,7 +122,7 @@ def manifest_text(manifest: Manifest) -> str:
     return seal(
         {
             "format": FORMAT,
-            "plan": plan_to_json(manifest.plan),
+            "plan": to_object(manifest.plan),
             "shards": [asdict(shard) for shard in manifest.shards],
             "lookups": [asdict(lookup) for lookup in manifest.lookups],
             "removed": asdict(manifest.removed) if manifest.removed else None,
@@ -188,14 +165,14 @@ def parse_manifest(text: str, path: object) -> Manifest:
 
 def _parse_1(data: Mapping[str, Any]) -> Manifest:
     """Format 1: no checksum of its own, no lookups, no parts, nothing removed."""
-    plan = plan_from_json(data["plan"])
+    plan = from_json(BuildPlan, data["plan"], "plan")
     shards = tuple(shard_from_json(shard, len(plan.templates)) for shard in data["shards"])
     return Manifest(plan, shards, dict(data["versions"]), format=FORMAT_1)
 
 
 def _parse_2(data: Mapping[str, Any]) -> Manifest:
     return Manifest(
-        plan=plan_from_json(data["plan"]),
+        plan=from_json(BuildPlan, data["plan"], "plan"),
         shards=tuple(shard_from_json(shard) for shard in data["shards"]),
         versions=dict(data["versions"]),
         lookups=tuple(_lookup_from_json(lookup) for lookup in data["lookups"]),

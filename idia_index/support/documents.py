@@ -119,7 +119,7 @@ def _read(kind: Any, value: Any, where: str) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if is_dataclass(kind) and not _is_path(kind):
         return from_json(cast("type[Any]", kind), value, where)
-    if kind is Json:
+    if kind in (Json, Any):
         return value
     if origin in (Union, types.UnionType):
         if value is None and type(None) in arguments:
