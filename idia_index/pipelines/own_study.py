@@ -4,60 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from idia_index.errors import InputError
 from idia_index.evaluation.likelihood import OwnStudy, StudyPerson
-from idia_index.evaluation.records.rates import Membership
-from idia_index.evaluation.settings import Settings
-from idia_index.pipelines.recorded_report import (
-    RecordedBackend,
-    RecordedIndex,
-    RecordedPValues,
-    damaged,
-    read_report,
-)
+from idia_index.pipelines.recorded_report import damaged, read_report
+from idia_index.report.documents import EvaluationResult
 from idia_index.store.manifest_json import DAMAGED
 from idia_index.support.documents import from_json
 from idia_index.support.files import sha256_file
 from idia_index.support.text import shown_path
-
-
-@dataclass(frozen=True)
-class _Person:
-    name: str
-    membership: Membership | None
-    training_count: int | None
-    images: int
-    margin: float | None
-    pmi: float | None
-
-
-@dataclass(frozen=True)
-class _PValues(RecordedPValues):
-    logit_scale: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Baselines:
-    gate: bool
-
-
-@dataclass(frozen=True)
-class _Evaluation:
-    settings: Settings
-    baselines: _Baselines | None
-
-
-@dataclass(frozen=True)
-class _Report:
-    index: RecordedIndex
-    backend: RecordedBackend
-    templates: tuple[str, ...]
-    subjects: tuple[_Person, ...]
-    p_values: _PValues | None
-    evaluation: _Evaluation
 
 
 def read_own_study(path: str | os.PathLike[str], names: Iterable[str]) -> OwnStudy:
@@ -73,7 +29,7 @@ def read_own_study(path: str | os.PathLike[str], names: Iterable[str]) -> OwnStu
     recorded = read_report(Path(path))
     where = shown_path(recorded.path)
     try:
-        report = from_json(_Report, recorded.data)
+        report = from_json(EvaluationResult, recorded.data)
     except DAMAGED as error:
         raise damaged(recorded.path, error) from error
     if report.p_values is None:
