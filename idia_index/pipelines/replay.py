@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
-from idia_index.evaluation.evidence import Evidence, Origin
+from idia_index.evaluation.evidence import Evidence
 from idia_index.evaluation.settings import Measurement
 from idia_index.photos.cautions import was_looked_for
 from idia_index.photos.crops import crop_again
 from idia_index.pipelines.evaluate import gather
-from idia_index.pipelines.moved_photos import Moved, find_moved
+from idia_index.pipelines.moved_photos import find_moved
 from idia_index.pipelines.recorded_people import as_at_source, as_recorded, check_images
 from idia_index.pipelines.recorded_report import Recorded, reading
 from idia_index.pipelines.recorded_results import FILE, read_results
 from idia_index.pipelines.rounding import SIMILARITY, settle
-from idia_index.pipelines.studies.source import read_study_source
+from idia_index.pipelines.studies.source import Source, read_study_source
 from idia_index.pipelines.whole_photos import BOTH
 from idia_index.report.data import evaluation_result
 from idia_index.report.documents import EvaluationResult
@@ -29,7 +29,7 @@ from idia_index.report.text import ANOTHER
 from idia_index.search.index import Index
 from idia_index.store.summary import summarize
 from idia_index.subjects.records import cropped
-from idia_index.subjects.subjects import Subject, read_subjects
+from idia_index.subjects.subjects import read_subjects
 from idia_index.support.documents import Json
 from idia_index.support.json_diff import Difference, differences
 from idia_index.types import StageProgress
@@ -116,14 +116,15 @@ def replay(
     """
     report = recorded.report
     check_index(recorded, index)
-    moved = None
+    moved, source = None, None
     with reading(recorded):
         if subjects is None:
             check_images(report, recorded.path)
             source = read_source(recorded)
         else:
             moved = find_moved(recorded, subjects, progress)
-            source = _moved_source(moved, report.replay)
+            if moved.people is not None:
+                source = Source(moved.told, moved.people, report.replay)
     # The seed of the measurement; the evaluation may have been repeated with another.
     wanted = Measurement(tau=recorded.settings.tau, seed=report.replay.measured_with_seed)
     people = as_recorded(report) if source is None else as_at_source(report, source.subjects)
@@ -161,27 +162,6 @@ def _as_looked_at(recorded: Recorded, evidence: Evidence) -> Evidence:
     return replace(evidence, audit=replace(audit, backend=backend))
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a report's subjects were read from, read again.
-
-    Attributes:
-        place: the folder, CSV or study, in words.
-        subjects: everybody there.
-        origin: what a report states of it.
-    """
-
-    place: str
-    subjects: Sequence[Subject]
-    origin: Origin
-
-
-def _moved_source(moved: Moved, origin: Origin) -> Source | None:
-    if moved.people is None:
-        return None
-    return Source(moved.told, moved.people, origin)
-
-
 def read_source(recorded: Recorded) -> Source | None:
     """The subjects' source as it is now; None where it is gone, or the report names none.
 
@@ -190,8 +170,7 @@ def read_source(recorded: Recorded) -> Source | None:
     """
     told = recorded.report.replay
     if told.recipe is not None:
-        found = read_study_source(told)
-        return None if found is None else Source(found.place, found.subjects, found.origin)
+        return read_study_source(told)
     if told.subjects is None or not Path(told.subjects).exists():
         return None
     place = Path(told.subjects)

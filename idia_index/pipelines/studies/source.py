@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,21 +17,21 @@ from idia_index.subjects.subjects import Subject
 
 
 @dataclass(frozen=True)
-class StudySource:
-    """The subjects of a report's model, found again.
+class Source:
+    """Where a report's subjects were read from, read again.
 
     Attributes:
-        place: the study and its folders, in words.
-        subjects: the people as the report's model saw them.
+        place: the folder, CSV or study, in words.
+        subjects: everybody there, as the report's model saw them.
         origin: what a report states of them.
     """
 
     place: str
-    subjects: list[Subject]
+    subjects: Sequence[Subject]
     origin: Origin
 
 
-def read_study_source(told: Origin) -> StudySource | None:
+def read_study_source(told: Origin) -> Source | None:
     """The people of a study's report as they are now; None where their folders are gone.
 
     Args:
@@ -55,4 +56,4 @@ def read_study_source(told: Origin) -> StudySource | None:
         without_images=tuple(each.person.name for each in photos.missing),
         warnings=tuple(study_warnings(study, told.activation, told.dry_run)),
     )
-    return StudySource(place, subjects, origin)
+    return Source(place, subjects, origin)
