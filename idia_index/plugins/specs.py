@@ -3,11 +3,14 @@
 Pure: looks at the file system to tell paths from tags, and at nothing else.
 """
 
+# ruff: noqa: PTH110, PTH112, PTH113 - those of pathlib raise for a name too long for a file system
+
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from enum import Enum
+from os.path import exists, isdir, isfile
 from pathlib import Path
 
 from idia_index.errors import ModelError
@@ -91,14 +94,14 @@ def parse_spec(text: str) -> ModelSpec:
     if is_export(text):
         return ModelSpec(SpecKind.EXPORT, "", str(local_path(text)))
     if text[0] in "/.~":
-        if _exists(local_path(text)):
+        if exists(local_path(text)):
             raise ModelError(_unnamed(text))
         raise ModelError(f"{_shown(text)}: no such file or folder; check the path")
     architecture, slash, source = text.partition("/")
     if not architecture or not slash or not source:
         raise ModelError(_unnamed(text))
     path = local_path(source)
-    if _is_file(path):
+    if isfile(path):
         return ModelSpec(SpecKind.CHECKPOINT, architecture, str(path))
     if _looks_like_path(source):
         raise ModelError(_no_checkpoint(text, path))
@@ -121,7 +124,7 @@ def pytorch_spec(
 def is_export(text: str) -> bool:
     """Whether a SPEC is a folder that holds ONNX files."""
     path = local_path(text)
-    return _is_dir(path) and any(path.glob("*.onnx"))
+    return isdir(path) and any(path.glob("*.onnx"))
 
 
 def _hub(text: str) -> ModelSpec:
@@ -141,11 +144,11 @@ def _folder(text: str) -> ModelSpec:
     path = local_path(text.removeprefix(FOLDER_PREFIX))
     if text == FOLDER_PREFIX:
         raise ModelError(f"model {shown(text, 300)} names no folder; write {FOLDER_PREFIX}FOLDER")
-    if _is_file(path):
+    if isfile(path):
         raise ModelError(
             f"{_shown(path)} is a file, {FOLDER_PREFIX} takes a folder; write ARCH/{_shown(path)}"
         )
-    if not _is_dir(path):
+    if not isdir(path):
         raise ModelError(f"{_shown(path)}: no such folder; check the path after {FOLDER_PREFIX}")
     return ModelSpec(SpecKind.FOLDER, "", str(path))
 
@@ -153,12 +156,12 @@ def _folder(text: str) -> ModelSpec:
 def _unnamed(text: str) -> str:
     """Why a SPEC without ARCH/ is none."""
     path = local_path(text)
-    if _is_file(path / "manifest.json"):
+    if isfile(path / "manifest.json"):
         return (
             f"{_shown(text)} is an index; give the model that it was built with, which "
             f"`idia-index info {_shown(text)}` says"
         )
-    if _is_dir(path):
+    if isdir(path):
         return (
             f"{_shown(text)} is a folder without an export; "
             f"for a model folder write {FOLDER_PREFIX}{_shown(text)}"
@@ -168,7 +171,7 @@ def _unnamed(text: str) -> str:
             f"{_shown(text)} is no checkpoint of PyTorch; name the model that it was made from, or "
             "the folder of an export of idia-index"
         )
-    if _is_file(path):
+    if isfile(path):
         return f"{_shown(text)} is a file whose architecture is not said; write ARCH/{_shown(text)}"
     return f"model {shown(text, 300)} is not a model; write {FORMS}"
 
@@ -190,15 +193,15 @@ def _address(text: str) -> str:
 
 
 def _no_checkpoint(text: str, path: Path) -> str:
-    if _is_dir(path):
+    if isdir(path):
         return (
             f"{_shown(path)} is a folder; name the checkpoint file in it, "
             f"or write {FOLDER_PREFIX}{_shown(path)}"
         )
     whole = local_path(text)
-    if _is_file(whole) or _is_dir(whole):
+    if isfile(whole) or isdir(whole):
         return _unnamed(text)
-    if _exists(path):
+    if exists(path):
         return f"{_shown(path)} is not a regular file; name a checkpoint file"
     return (
         f"no such checkpoint: {_shown(path)} (of model {shown(text, 300)}); "
@@ -213,24 +216,3 @@ def _looks_like_path(source: str) -> bool:
 def _shown(path: str | Path) -> str:
     text = str(path)
     return shown_path(text) if len(text) < 400 else shown(text, 300)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name too long for the file system names no file
-        return False
-
-
-def _is_dir(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:
-        return False
