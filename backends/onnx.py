@@ -154,7 +154,7 @@ class OnnxPackTower(PackTower):
         """Each pack with its text embeddings; every core takes a pack of its own."""
         if self._device.workers < 2:
             return super().embed_packs(packs)
-        return in_threads(self.embed_pack, packs, self._device.workers, _nothing)
+        return in_threads(self.embed_pack, packs, self._device.workers)
 
     def embed_pack(self, pack: Pack) -> Float32:
         """Text embeddings float32 [p, D] at `pack.reads`, not normalised."""
@@ -166,10 +166,6 @@ class OnnxPackTower(PackTower):
                 "reads": pack.reads,
             }
         )
-
-
-def _nothing() -> None:
-    """What a thread has to prepare."""
 
 
 def _check_dtype(dtype: str, stored: str, folder: Path) -> None:

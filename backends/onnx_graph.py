@@ -10,7 +10,7 @@ from typing import Any
 
 from idia_index.backends.onnx_external import check_external_data
 from idia_index.backends.onnx_format import DATA_SUFFIX
-from idia_index.backends.onnx_io import GraphPorts, check_ports
+from idia_index.backends.onnx_io import Ports, check_ports
 from idia_index.backends.onnx_runtime import OnnxDevice, open_session, run_session
 from idia_index.errors import IdiaIndexError
 from idia_index.types import Float32
@@ -31,7 +31,7 @@ class OnnxGraph:
         ports: the inputs and outputs that it must have.
     """
 
-    def __init__(self, path: Path, device: OnnxDevice, ports: GraphPorts) -> None:
+    def __init__(self, path: Path, device: OnnxDevice, ports: tuple[Ports, Ports]) -> None:
         self._path, self._ports = path, ports
         self.device = device
         self._lock = Lock()

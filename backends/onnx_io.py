@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,66 +14,47 @@ TEXT_INPUTS = ("ids", "positions", "mask", "reads")
 OUTPUT = "embeddings"
 
 
-@dataclass(frozen=True)
-class Port:
-    """An input or output: its ONNX Runtime type, and its shape with None where any size goes."""
-
-    type: str
-    shape: tuple[int | None, ...]
-
-    def __str__(self) -> str:
-        return f"{self.type}{['*' if size is None else size for size in self.shape]}"
+Ports = Mapping[str, str]
+"""Names of inputs or outputs, each with ONNX Runtime's type and the sizes, `*` for any."""
 
 
-@dataclass(frozen=True)
-class GraphPorts:
-    """Inputs and outputs of a graph, by name."""
-
-    inputs: Mapping[str, Port]
-    outputs: Mapping[str, Port]
+def image_ports(preprocessing: Preprocessing, dim: int) -> tuple[Ports, Ports]:
+    """The inputs and outputs that the image graph must have."""
+    pixels = _port("tensor(float)", (None, 3, preprocessing.height, preprocessing.width))
+    return dict(zip(IMAGE_INPUTS, [pixels], strict=True)), _output(dim)
 
 
-def image_ports(preprocessing: Preprocessing, dim: int) -> GraphPorts:
-    """What the image graph must have."""
-    pixels = Port("tensor(float)", (None, 3, preprocessing.height, preprocessing.width))
-    return GraphPorts(
-        dict(zip(IMAGE_INPUTS, [pixels], strict=True)),
-        {OUTPUT: Port("tensor(float)", (None, dim))},
-    )
+def text_ports(dim: int) -> tuple[Ports, Ports]:
+    """The inputs and outputs that the text graph must have."""
+    rows = _port("tensor(int64)", (None, None))
+    mask = _port("tensor(bool)", (None, None, None))
+    reads = _port("tensor(int64)", (None,))
+    return dict(zip(TEXT_INPUTS, [rows, rows, mask, reads], strict=True)), _output(dim)
 
 
-def text_ports(dim: int) -> GraphPorts:
-    """What the text graph must have."""
-    rows = Port("tensor(int64)", (None, None))
-    mask = Port("tensor(bool)", (None, None, None))
-    reads = Port("tensor(int64)", (None,))
-    return GraphPorts(
-        dict(zip(TEXT_INPUTS, [rows, rows, mask, reads], strict=True)),
-        {OUTPUT: Port("tensor(float)", (None, dim))},
-    )
-
-
-def check_ports(session: Any, expected: GraphPorts, path: Path) -> None:
+def check_ports(session: Any, expected: tuple[Ports, Ports], path: Path) -> None:
     """Checks a session's inputs and outputs.
 
     Raises:
         InputError: a name, a type or a fixed size is another.
     """
-    for what, found, wanted in (
-        ("inputs", session.get_inputs(), expected.inputs),
-        ("outputs", session.get_outputs(), expected.outputs),
-    ):
-        ports = {port.name: _port(port) for port in found}
-        if ports != dict(wanted):
+    both = zip((session.get_inputs(), session.get_outputs()), expected, strict=True)
+    for what, (found, wanted) in zip(("inputs", "outputs"), both, strict=True):
+        ports = {port.name: _port(port.type, port.shape) for port in found}
+        if ports != wanted:
             raise ModelError(
                 f"{path}: {what} are {_shown(ports)}, expected {_shown(wanted)}; "
                 "export the model again"
             )
 
 
-def _port(port: Any) -> Port:
-    return Port(port.type, tuple(s if isinstance(s, int) else None for s in port.shape))
+def _output(dim: int) -> Ports:
+    return {OUTPUT: _port("tensor(float)", (None, dim))}
 
 
-def _shown(ports: Mapping[str, Port]) -> str:
+def _port(kind: str, shape: Iterable[object]) -> str:
+    return f"{kind}{[size if isinstance(size, int) else '*' for size in shape]}"
+
+
+def _shown(ports: Ports) -> str:
     return ", ".join(f"{name} {port}" for name, port in ports.items()) or "none"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import tempfile
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from idia_index.errors import ModelError
+from idia_index.support.files import sha256_file
 
 MAX_ENTRIES = 1000
-_CHUNK = 1 << 22
 
 
 def home_folder() -> Path | None:
@@ -57,7 +56,7 @@ def weights_sha256(path: Path) -> str:
         entry = _read_cache().get(str(path))
         if isinstance(entry, dict) and entry.get("stamp") == before and _is_hash(entry["sha256"]):
             return str(entry["sha256"])
-        digest = _hash(path)
+        digest = sha256_file(path)
         unchanged = _stamp(path) == before
     except OSError as error:
         raise unreadable(path, error) from error
@@ -73,14 +72,6 @@ def _stamp(path: Path) -> list[int]:
 
 def _is_hash(value: object) -> bool:
     return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
-
-
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _read_cache() -> dict[str, Any]:

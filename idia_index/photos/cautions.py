@@ -70,9 +70,7 @@ def face_cautions(
             one is not None and one.is_cut,
         )  # fmt: skip
 
-    found = [
-        (of[0], each) for of, each in in_threads(seen, chosen, workers(), lambda: None) if each
-    ]
+    found = [(of[0], each) for of, each in in_threads(seen, chosen, workers()) if each]
     counts = [sum(each[kind] for _, each in found) for kind in range(len(_WORDS))]
     if not any(counts):
         return ()

@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from idia_index.prompts.packed_names import NameList
 from idia_index.support.files import private_folder, write_whole
 from idia_index.support.locks import writer_lock
 from idia_index.support.text import json_text, shown_path
+from idia_index.support.threads import workers as cores
 from idia_index.types import StageProgress
 
 WORK = "members.work"
@@ -209,25 +210,16 @@ def _on_cores(
 ) -> Iterator[tuple[Unit, str | None]]:
     global _searching
     _searching = search
-    workers = min(options.workers or _cores(), len(jobs))
+    workers = min(options.workers or cores(), len(jobs))
     if workers <= 1 or "fork" not in multiprocessing.get_all_start_methods():
         yield from (_work(unit, work) for unit in jobs)
         return
     context = multiprocessing.get_context("fork")  # the automaton is shared, however large
     parent = os.getpid()
     with ProcessPoolExecutor(workers, context, _watch, (parent,)) as pool:
-        waiting: set[Future[tuple[Unit, str | None]]] = set()
-        queue = iter(jobs)
         try:
-            while True:
-                for unit in queue:
-                    waiting.add(pool.submit(_work, unit, work))
-                    if len(waiting) >= 2 * workers:
-                        break
-                if not waiting:
-                    return
-                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (each.result() for each in finished)
+            begun = [pool.submit(_work, unit, work) for unit in jobs]
+            yield from (each.result() for each in as_completed(begun))
         except BrokenProcessPool as error:
             raise IdiaIndexError(
                 "a process of the search was killed, by lack of memory perhaps; the same command "
@@ -240,10 +232,6 @@ def _on_cores(
 def _work(unit: Unit, work: Path) -> tuple[Unit, str | None]:
     assert _searching is not None
     return unit, search_unit(unit, _searching, work)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _watch(parent: int) -> None:

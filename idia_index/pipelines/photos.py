@@ -80,7 +80,7 @@ def look_at_photos(
         looks: list[Look] = []
         skipped = [SkippedFile(str(each.path), each.reason) for each in subject.skipped]
         work = partial(_looked, view=view, crop=crop)
-        for file, found in in_threads(work, subject.images, workers(), lambda: None):
+        for file, found in in_threads(work, subject.images, workers()):
             done += 1
             progress(done, total)
             if isinstance(found, Look):

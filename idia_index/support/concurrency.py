@@ -27,7 +27,10 @@ def one_ahead(items: Iterable[T]) -> Iterator[T]:
 
 
 def in_threads(
-    work: Callable[[T], R], items: Iterable[T], threads: int, prepare: Callable[[], None]
+    work: Callable[[T], R],
+    items: Iterable[T],
+    threads: int,
+    prepare: Callable[[], None] | None = None,
 ) -> Iterator[tuple[T, R]]:
     """Each item with work(item), in order, computed in `threads` threads.
 

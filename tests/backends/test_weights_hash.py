@@ -32,7 +32,7 @@ def test_an_unchanged_file_is_hashed_once(tmp_path: Path, monkeypatch: pytest.Mo
     def never(path: Path) -> str:
         raise AssertionError(f"hashed {path} again")
 
-    monkeypatch.setattr(weights_hash, "_hash", never)
+    monkeypatch.setattr(weights_hash, "sha256_file", never)
     assert weights_sha256(path) == _sha256(path)
 
 
