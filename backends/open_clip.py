@@ -34,8 +34,8 @@ try:
     )
     from idia_index.backends.open_clip_folders import Source
     from idia_index.backends.open_clip_models import build_model
-    from idia_index.backends.open_clip_settings import is_activation_note
-    from idia_index.backends.open_clip_sources import find_source, with_statements
+    from idia_index.backends.open_clip_settings import is_activation_note, with_statements
+    from idia_index.backends.open_clip_sources import find_source
     from idia_index.backends.open_clip_tokenizers import (
         build_tokenizer,
         clip_bpe,

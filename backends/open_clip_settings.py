@@ -9,7 +9,7 @@ says so, in the terminal, the index and its reports.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from idia_index.backends.open_clip_activations import (
     computed_activation,
     tag_of_hash,
 )
-from idia_index.backends.open_clip_trainer import trainer_params
+from idia_index.backends.open_clip_folders import Source, architecture_name
+from idia_index.backends.open_clip_trainer import TrainerParams, trainer_params
 from idia_index.backends.settings import SETTINGS
 from idia_index.errors import ModelError
 from idia_index.support.text import shown_path
@@ -32,44 +33,28 @@ from idia_index.support.text import shown_path
 ASSUMED = "assumed: "
 
 
-@dataclass(frozen=True)
-class FileSettings:
-    """How a weights file is to be used.
-
-    Attributes:
-        config: open_clip's `model_cfg`.
-        preprocessing: mean, std, interpolation and resize mode.
-        activation: what the weights were trained with, where that is known.
-        notes: where each of these is from, a line each.
-    """
-
-    config: dict[str, Any]
-    preprocessing: dict[str, Any]
-    activation: str | None = None
-    notes: tuple[str, ...] = field(default=())
-
-
-def settings_of_file(
-    architecture: str, config: dict[str, Any], path: Path, sha256: str
-) -> FileSettings:
-    """The settings of the weights in a file that an architecture is named for.
+def settings_of_file(architecture: str, config: dict[str, Any], path: Path, sha256: str) -> Source:
+    """The weights in a file that an architecture is named for, with their settings.
 
     Raises:
         InputError: what stands beside the file names another architecture or is not understood.
     """
+    source = Source(architecture, config, {}, path, "")
     params = trainer_params(path)
     if params is not None:
-        return _of_run(architecture, config, params)
+        return _of_run(source, params)
     entry = tag_of_hash(sha256)
     if entry is not None and entry.get("mean"):
         known = {key: entry[key] for key in SETTINGS}
         note = "preprocessing and activation: those published for this very file (its SHA-256)"
-        return FileSettings(config, known, activation_of_tag(entry), (note,))
+        activation = activation_of_tag(entry)
+        return replace(source, preprocessing=known, activation=activation, notes=(note,))
     trained = None if entry is None else activation_of_tag(entry)
-    return _of_published(architecture, config, trained)
+    return _of_published(source, trained)
 
 
-def _of_run(architecture: str, config: dict[str, Any], params: Any) -> FileSettings:
+def _of_run(source: Source, params: TrainerParams) -> Source:
+    architecture, config = source.architecture, source.config
     mine = architecture.removesuffix(QUICK_SUFFIX)
     if params.architecture.removesuffix(QUICK_SUFFIX) != mine:
         raise ModelError(
@@ -91,10 +76,14 @@ def _of_run(architecture: str, config: dict[str, Any], params: Any) -> FileSetti
     made = {**params.config, "quick_gelu": bool(config.get("quick_gelu", False))}
     if not made["quick_gelu"]:
         made.pop("quick_gelu")
-    return FileSettings(made, params.preprocessing, trained, tuple(notes))
+    return replace(
+        source, config=made, preprocessing=params.preprocessing, activation=trained,
+        notes=tuple(notes),
+    )  # fmt: skip
 
 
-def _of_published(architecture: str, config: dict[str, Any], trained: str | None) -> FileSettings:
+def _of_published(source: Source, trained: str | None) -> Source:
+    architecture, config = source.architecture, source.config
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     entries = [open_clip.get_pretrained_cfg(architecture, tag) for tag in tags]
     agreed = {
@@ -114,7 +103,9 @@ def _of_published(architecture: str, config: dict[str, Any], trained: str | None
             "OpenAI's weights; state it with --activation"
         )
     defaults = {key: PREPROCESSING_DEFAULTS[key] for key in SETTINGS}
-    return FileSettings(config, {**defaults, **agreed}, trained, tuple(notes))
+    return replace(
+        source, preprocessing={**defaults, **agreed}, activation=trained, notes=tuple(notes)
+    )
 
 
 def _preprocessing_notes(architecture: str, agreed: Mapping[str, Any], count: int) -> Iterator[str]:
@@ -138,28 +129,36 @@ def _has_choice(config: Mapping[str, Any]) -> bool:
     return not (text.get("hf_model_name") and vision.get("timm_model_name"))
 
 
-def stated(
-    settings: FileSettings, preprocess: Mapping[str, Any] | None, activation: str | None
-) -> FileSettings:
-    """The same with what the user states in place of what was found or assumed.
+def with_statements(
+    source: Source, preprocess: Mapping[str, Any] | None, activation: str | None
+) -> Source:
+    """A source with what the user states in place of what was found or assumed.
 
     Args:
-        settings: what was found.
-        preprocess: preprocessing, from `settings.read_preprocessing`.
-        activation: "gelu" or "quick_gelu".
+        source: what was found.
+        preprocess: from `settings.read_preprocessing`; None keeps what was found.
+        activation: "gelu" or "quick_gelu"; None keeps what was found.
+
+    Raises:
+        InputError: an activation is stated for a model that computes its own.
     """
-    notes = list(settings.notes)
+    if activation is not None and source.siglip is not None:
+        raise ModelError(
+            "an activation is stated for a SigLIP folder, whose config.json says it; leave "
+            "--activation out"
+        )
+    notes = list(source.notes)
     if preprocess is not None:
-        known = dict(preprocess)
         notes = [note for note in notes if not _is_about(note, SETTINGS)]
         notes.append("preprocessing: as stated (--preprocess)")
-        settings = replace(settings, preprocessing=known)
+        source = replace(source, preprocessing=dict(preprocess))
     if activation is not None:
         notes = [note for note in notes if not _is_about(note, ("activation",))]
         notes.append(f"activation {NAMES[activation]}: as stated (--activation)")
-        config = {**settings.config, "quick_gelu": activation == QUICK}
-        settings = replace(settings, config=config, activation=activation)
-    return replace(settings, notes=tuple(notes))
+        config = {**source.config, "quick_gelu": activation == QUICK}
+        name = source.architecture if config == source.config else architecture_name(config)
+        source = replace(source, architecture=name, config=config, activation=activation)
+    return replace(source, notes=tuple(notes))
 
 
 def is_activation_note(note: str) -> bool:

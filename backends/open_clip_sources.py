@@ -32,7 +32,7 @@ from idia_index.backends.open_clip_folders import (
     configured,
     from_folder,
 )
-from idia_index.backends.open_clip_settings import FileSettings, settings_of_file, stated
+from idia_index.backends.open_clip_settings import settings_of_file
 from idia_index.backends.settings import read_json
 from idia_index.backends.torch_checkpoints import INDEX_SUFFIX, checkpoint_sha256, shard_names
 from idia_index.errors import ModelError, RefusedError
@@ -71,39 +71,6 @@ def find_source(
     return _with_hugging_face(source, offline)
 
 
-def with_statements(
-    source: Source, preprocess: Mapping[str, Any] | None, activation: str | None
-) -> Source:
-    """A source with what the user states in place of what was found or assumed.
-
-    Args:
-        source: what was found.
-        preprocess: from `settings.read_preprocessing`; None keeps what was found.
-        activation: "gelu" or "quick_gelu"; None keeps what was found.
-
-    Raises:
-        InputError: an activation is stated for a model that computes its own.
-    """
-    if preprocess is None and activation is None:
-        return source
-    if activation is not None and source.siglip is not None:
-        raise ModelError(
-            "an activation is stated for a SigLIP folder, whose config.json says it; leave "
-            "--activation out"
-        )
-    found = FileSettings(source.config, source.preprocessing, source.activation, source.notes)
-    made = stated(found, preprocess, activation)
-    same = made.config == source.config or source.siglip is not None
-    return replace(
-        source,
-        architecture=source.architecture if same else architecture_name(made.config),
-        config=made.config,
-        preprocessing=made.preprocessing,
-        activation=made.activation,
-        notes=made.notes,
-    )
-
-
 def _from_file(spec: ModelSpec, config: dict[str, Any]) -> Source:
     """The weights of a file under the architecture that is named, with all that stands beside."""
     path = spec.path
@@ -117,19 +84,13 @@ def _from_file(spec: ModelSpec, config: dict[str, Any]) -> Source:
             )
         trained = computed_activation(found.config)
         where = f"preprocessing and activation: as {CONFIG} beside the file states them"
-        settings = FileSettings(config, found.preprocessing, trained, (where, *found.notes))
-    else:
-        settings = settings_of_file(spec.architecture, config, path, checkpoint_sha256(path))
-    same = _same(settings.config, config)
-    return Source(
-        spec.architecture if same else architecture_name(settings.config),
-        settings.config,
-        settings.preprocessing,
-        path,
-        "",
-        settings.activation,
-        notes=settings.notes,
-    )
+        return replace(
+            found, architecture=spec.architecture, config=config, tokenizer="",
+            activation=trained, notes=(where, *found.notes),
+        )  # fmt: skip
+    found = settings_of_file(spec.architecture, config, path, checkpoint_sha256(path))
+    same = _same(found.config, config)
+    return found if same else replace(found, architecture=architecture_name(found.config))
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
