@@ -19,26 +19,17 @@ from idia_index.captions.matching import Matcher
 from idia_index.captions.records import ID_KINDS, Batch, Columns, Found, Layout, Source
 from idia_index.support.files import sha256_file, write_whole
 
-_LAYOUTS: dict[str, Callable[[Source, Columns], Layout]] = {
-    "parquet": parquet.layout_of,
-    "tar": samples.layout_of,
-    "samples": samples.layout_of,
-    "tsv": tables.layout_of,
-    "csv": tables.layout_of,
-    "json": objects.layout_of,
-    "jsonl": objects.layout_of,
-    "text": lambda *_: Layout("text, one caption a line", (), {}),
-}
-_READERS: dict[str, Callable[[Source, Layout], Iterator[Batch]]] = {
-    "parquet": parquet.read,
-    "tar": samples.read,
-    "samples": samples.read,
-    "tsv": tables.read,
-    "csv": tables.read,
-    "json": objects.read,
-    "jsonl": objects.read,
-    "text": tables.read_text,
-}
+_Format = tuple[Callable[[Source, Columns], Layout], Callable[[Source, Layout], Iterator[Batch]]]
+_TABLES, _SAMPLES, _OBJECTS = ((each.layout_of, each.read) for each in (tables, samples, objects))
+_FORMATS: dict[str, _Format] = {
+    "parquet": (parquet.layout_of, parquet.read),
+    "tar": _SAMPLES, "samples": _SAMPLES,
+    "tsv": _TABLES, "csv": _TABLES,
+    "json": _OBJECTS, "jsonl": _OBJECTS,
+    "text": (lambda *_: Layout("text, one caption a line", (), {}), tables.read_text),
+}  # fmt: skip
+"""Of each format, what tells its columns, and what reads it."""
+
 HIT_COLUMNS = ("name", "variant", "file", "row", "url", "key", "hash", "caption")
 
 
@@ -63,13 +54,13 @@ class Search:
 
 def layout_of(source: Source, wanted: Columns, identify: bool = True) -> Layout:
     """Which columns of a source are what; raises InputError, or what reading it raises."""
-    layout = _LAYOUTS[source.format](source, wanted)
+    layout = _FORMATS[source.format][0](source, wanted)
     return layout if identify or not layout.ids else replace(layout, ids={})
 
 
 def read_batches(source: Source, layout: Layout) -> Iterator[Batch]:
     """The records of a source."""
-    return _READERS[source.format](source, layout)
+    return _FORMATS[source.format][1](source, layout)
 
 
 def search_source(source: Source, search: Search, table: Path | None = None) -> Found:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from idia_index.captions.likeness import FeatureLikeness, FemaleShare, draw_alike
 from idia_index.captions.members_csv import read_members
+from idia_index.evaluation.likeness import FeatureLikeness, FemaleShare, draw_alike
 from idia_index.prompts.sampling import ORIGINS, load_pool, sample_names
 
 __all__ = ["ORIGINS", "PROPOSED", "NonMembers", "draw_non_members", "propose_names"]

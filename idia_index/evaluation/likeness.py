@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.errors import InputError
+from idia_index.evaluation.auc import auc
 from idia_index.prompts.names import name_key
 from idia_index.prompts.sampling import NamePool
 
@@ -146,19 +147,12 @@ def _likeness(
         spread = float(np.sqrt((a.var() + b.var()) / 2))
         difference = float(b.mean() - a.mean())
         apart = difference / spread if spread else float(difference != 0)
-        features[feature] = FeatureLikeness(float(a.mean()), float(b.mean()), apart, auc(a, b))
+        features[feature] = FeatureLikeness(float(a.mean()), float(b.mean()), apart, auc(b, a))
     shares = FemaleShare(_female(sexes), _female(other_sexes))
     close = all(1 - _CLOSE <= each.auc <= _CLOSE for each in features.values())
     if shares.members is not None and shares.drawn is not None:
         close &= abs(shares.members - shares.drawn) <= 0.1
     return Likeness(tuple(names), features, shares, close)
-
-
-def auc(ours: _Float64, theirs: _Float64) -> float:
-    """The chance that one of theirs exceeds one of ours, ties by half."""
-    below = np.searchsorted(np.sort(ours), theirs, side="left").sum()
-    ties = np.searchsorted(np.sort(ours), theirs, side="right").sum() - below
-    return float((below + ties / 2) / (len(ours) * len(theirs)))
 
 
 def _female(sexes: NDArray[np.int64]) -> float | None:
