@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from idia_index._version import __version__
@@ -206,7 +207,7 @@ class Run:
         self._start(actor)
 
     def _start(self, actor: _Actor) -> None:
-        self._asked[actor.handle.start.remote(self._sent)] = (actor, _START)
+        self._asked[actor.handle.start.remote(self._sent, Path.cwd())] = (actor, _START)
 
     def _freed(self, actor: _Actor) -> None:
         actor.busy -= 1

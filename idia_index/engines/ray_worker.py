@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from idia_index._version import __version__
@@ -41,9 +43,11 @@ class Worker:
         """Of this package, asked before the task is sent, which another version may misread."""
         return __version__
 
-    def start(self, task: Any) -> Done:
-        """Sets a task up, and forgets the one before."""
+    def start(self, task: Any, folder: Path) -> Done:
+        """Sets a task up in the folder where relative paths begin; forgets the task before."""
         self._task = None
+        if folder.is_dir():
+            os.chdir(folder)
         try:
             task.setup()
         except IdiaIndexError as error:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import tarfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -54,7 +53,6 @@ class SearchUnits(Task[Unit, UnitFiles, UnitFiles]):
         names: what is looked for.
         rule: see `Matcher`.
         columns, identify, hash_files, list_hits: see `Search`.
-        folder: where relative paths begin.
     """
 
     names: Sequence[str]
@@ -63,12 +61,9 @@ class SearchUnits(Task[Unit, UnitFiles, UnitFiles]):
     identify: bool
     hash_files: bool
     list_hits: bool
-    folder: Path = field(default_factory=Path.cwd)
 
     def setup(self) -> None:
         """Makes the automaton, once a worker."""
-        if self.folder.is_dir():
-            os.chdir(self.folder)
         matcher = Matcher(self.names, self.rule)
         self._search = Search(matcher, self.columns, self.identify, self.hash_files, self.list_hits)
 
@@ -84,10 +79,6 @@ class SearchUnits(Task[Unit, UnitFiles, UnitFiles]):
             damaged = search_unit(given, self._search, Path(folder))
             files = sorted(Path(folder).iterdir(), key=lambda path: path.suffix != ".parquet")
             return UnitFiles({path.name: path.read_bytes() for path in files}, damaged)
-
-    def finish(self, given: Unit, made: UnitFiles) -> UnitFiles:
-        """Nothing is left to do."""
-        return made
 
 
 def search_unit(unit: Unit, search: Search, work: Path) -> str | None:

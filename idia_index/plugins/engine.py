@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -20,8 +20,9 @@ class Task(ABC, Generic[Given, Made, Result]):
     """What is done with each of many inputs, none of which depends on another.
 
     A task travels to workers pickled, so that its fields are plain; what is large or bound to a
-    machine, such as a model, `setup` makes there. An input is plain too, and `str` of it names
-    what it holds for people: names, photos, a file.
+    machine, such as a model, `setup` makes there, in the folder in which the command was started
+    where that is there. An input is plain too, and `str` of it names what it holds for people:
+    names, photos, a file.
 
     Attributes:
         queued: whether a worker is given its next input before it is done with one; not where few
@@ -44,13 +45,15 @@ class Task(ABC, Generic[Given, Made, Result]):
         It calls `tell` with how much is done since it last did.
         """
 
-    @abstractmethod
     def finish(self, given: Given, made: Made) -> Result:
         """The rest, such as writing: it may run in a thread while the next input is computed.
 
-        The same input may be finished twice, where a worker was thought lost and was not: what is
-        written has a name of its own until the result is collected.
+        By default nothing is left to do, and the result is what was made. The same input may be
+        finished twice, where a worker was thought lost and was not: what is written has a name of
+        its own until the result is collected.
         """
+        result: Any = made
+        return result
 
 
 class Engine(ABC):

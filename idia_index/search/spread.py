@@ -93,10 +93,6 @@ class SearchShards(Task[ShardRun, RunFound, RunFound]):
         found = find_pairs(tiles, self.queries, self.k, self.templates)
         return _with_similarities(found, self._rows, self.queries, self.k, self.templates)
 
-    def finish(self, given: ShardRun, made: RunFound) -> RunFound:
-        """Nothing is left to do."""
-        return made
-
 
 class SpreadSearch:
     """The searches of an index that an engine makes.

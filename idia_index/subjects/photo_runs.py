@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -74,7 +71,6 @@ class EncodePhotos(Task[PhotoRun, PhotoRows, PhotoRows]):
         count: photos in all, as the model is told that loads for many otherwise than for few.
         size: photos that are encoded at a time.
         strict: whether a photo that cannot be used is an error.
-        folder: in a worker, where relative paths of the command begin.
     """
 
     model: WorkerModel
@@ -83,15 +79,9 @@ class EncodePhotos(Task[PhotoRun, PhotoRows, PhotoRows]):
     count: int
     size: int
     strict: bool
-    folder: Path | None = field(default=None, init=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "folder": Path.cwd()}
 
     def setup(self) -> None:
         """Loads the model where it is not."""
-        if self.folder is not None and self.folder.is_dir():
-            os.chdir(self.folder)
         self.model.load()
         if self.count:
             self.model.backend.expect_images(self.count)
@@ -118,10 +108,6 @@ class EncodePhotos(Task[PhotoRun, PhotoRows, PhotoRows]):
             if self.strict and wrong:
                 raise made.unread[min(wrong)]
         made.loaded.sort()
-        return made
-
-    def finish(self, given: PhotoRun, made: PhotoRows) -> PhotoRows:
-        """Nothing is left to do."""
         return made
 
 

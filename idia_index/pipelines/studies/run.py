@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -167,25 +167,16 @@ class RunModels(Task[StudyModel, str | None, str | None]):
         load: loads a model.
         progress: told of each model's stages; a worker elsewhere tells nobody.
         engine: of a model's own long work; None: the worker does it.
-        here: in a worker elsewhere, the folder where relative paths begin.
     """
 
     run: Run
     load: Load
     progress: StageProgress | None = None
     engine: Engine | None = None
-    here: Path | None = field(default=None, init=False)
     queued: ClassVar[bool] = False
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "here": Path.cwd()}
 
     def setup(self) -> None:
         """Raises InputError in a worker that does not see the study's folder."""
-        if self.here is None:
-            return
-        if self.here.is_dir():
-            os.chdir(self.here)
         if not _holds(self.run.out / CANDIDATES, self.run.pool.lines):
             raise InputError(
                 f"{shown_path(self.run.out.absolute())}: a worker sees another folder there than "
@@ -203,10 +194,6 @@ class RunModels(Task[StudyModel, str | None, str | None]):
             return str(error)
         tell(1)
         return None
-
-    def finish(self, given: StudyModel, made: str | None) -> str | None:
-        """Nothing is left to do."""
-        return made
 
 
 def _run_model(
