@@ -74,11 +74,11 @@ def ellipse(centre: Point, rx: float, ry: float, count: int = 14) -> list[Point]
     return [(centre[0] + rx * math.cos(t), centre[1] + ry * math.sin(t)) for t in turns]
 
 
-def outline(shape: dict[str, float], grow: float = 0.0, count: int = 28) -> list[Point]:
+def outline(shape: dict[str, float], grow: float = 0.0) -> list[Point]:
     """The face's outline; `grow` widens it all round."""
     points = []
-    for i in range(count):
-        t = 2 * math.pi * i / count
+    for i in range(28):
+        t = 2 * math.pi * i / 28
         c, s = math.cos(t), math.sin(t)
         power = shape["jaw_square"] if s > 0 else 0.92
         x = math.copysign(abs(c) ** power, c)

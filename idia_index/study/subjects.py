@@ -89,10 +89,10 @@ def folder_name(subject: StudySubject) -> str:
     return subject.name.replace(" ", "_")
 
 
-def _write_one(subject: StudySubject, out_dir: Path, images: int, attack_set: str) -> None:
+def _write_one(subject: StudySubject, out_dir: Path, images: int) -> None:
     folder = out_dir / folder_name(subject)
     private_folder(folder)
-    for i, image in enumerate(render(subject, images, attack_set)):
+    for i, image in enumerate(render(subject, images)):
         write_png(image, folder / f"{i:02d}.png")
 
 
@@ -107,7 +107,6 @@ def write_subjects(
     images: int = 30,
     *,
     processes: int | None = None,
-    attack_set: str = "report",
     chosen: list[StudySubject] | None = None,
 ) -> Path:
     """Writes folders of PNGs and `subjects.csv`, the list of subjects that an audit takes.
@@ -126,7 +125,7 @@ def write_subjects(
     people, out = subjects() if chosen is None else chosen, Path(out_dir)
     private_folder(out)
     workers = min(4, os.cpu_count() or 1) if processes is None else processes
-    tasks = (people, repeat(out), repeat(images), repeat(attack_set))
+    tasks = (people, repeat(out), repeat(images))
     if workers > 1:
         # Not fork: the caller may hold threads (an encoder's, a search's), which fork breaks.
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
