@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from idia_index.study.population import DATA, SHIPPED_SEED, build_population, write_people
+import csv
+
+from idia_index.study.population import DATA, SHIPPED_SEED, build_population
 
 if __name__ == "__main__":
-    write_people(DATA / "people.csv", build_population(SHIPPED_SEED))
+    with (DATA / "people.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["name", "sex", "role", "training_count", "face_seed"])
+        writer.writerows(
+            (p.name, p.sex, p.role, p.training_count, p.face_seed)
+            for p in build_population(SHIPPED_SEED)
+        )

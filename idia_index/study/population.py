@@ -104,17 +104,9 @@ def build_population(seed: int) -> list[Person]:
     return [Person(*person, face_seed=first + i) for i, person in enumerate(people)]
 
 
-def write_people(path: Path, people: list[Person]) -> None:
-    """Writes a population as CSV."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["name", "sex", "role", "training_count", "face_seed"])
-        writer.writerows((p.name, p.sex, p.role, p.training_count, p.face_seed) for p in people)
-
-
-def read_people(path: Path = DATA / "people.csv") -> list[Person]:
-    """Reads a population: the shipped one unless told otherwise."""
-    with path.open(encoding="utf-8", newline="") as stream:
+def read_people() -> list[Person]:
+    """Reads the shipped population."""
+    with (DATA / "people.csv").open(encoding="utf-8", newline="") as stream:
         return [
             Person(r["name"], r["sex"], r["role"], int(r["training_count"]), int(r["face_seed"]))
             for r in csv.DictReader(stream)
