@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -78,7 +79,7 @@ def command(
     allow_activation_mismatch: bool,
     as_json: bool,
     show_progress: bool | None,
-    **statements: str | None,
+    **statements: Any,
 ) -> None:
     """Write a model to OUTDIR as ONNX, to run without PyTorch.
 

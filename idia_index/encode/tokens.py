@@ -113,7 +113,7 @@ def grid_tokens(
     for t, template in enumerate(grid.templates):
         joined = apart if template.tokens_join("") else []
         rest = whole if template.tokens_join("") else np.arange(len(names))
-        parts = [(rest, text_matrix(tokenizer, [grid.text(t, start + i) for i in rest]))]
+        parts = [(rest, text_matrix(tokenizer, [grid.text(t, start + int(i)) for i in rest]))]
         if joined:
             prefix, suffix = tokenizer.encode([template.prefix, template.suffix])
             parts.append((np.array(joined), _framed(tokenizer, prefix, bodies, suffix)))

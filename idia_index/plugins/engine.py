@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar, cast
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -52,8 +52,7 @@ class Task(ABC, Generic[Given, Made, Result]):
         finished twice, where a worker was thought lost and was not: what is written has a name of
         its own until the result is collected.
         """
-        result: Any = made
-        return result
+        return cast("Result", made)
 
 
 class Engine(ABC):

@@ -64,7 +64,9 @@ class Server:
 
     def room(self) -> int:
         """Bytes of photos that there is room for."""
-        return self.limits.total_bytes - sum(desk.size for desk in self.keys.contents())
+        return self.limits.total_bytes - sum(
+            item.size for desk in self.keys.contents() for item in desk.items
+        )
 
     def choice(self, text: str) -> Choice:
         """The index that a page names; raises InputError where there is none."""
