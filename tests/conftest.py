@@ -21,6 +21,11 @@ from idia_index.prompts.names import make_names
 from idia_index.prompts.packed_names import NameList
 from idia_index.support.offline import send_nothing
 
+try:
+    from matplotlib.figure import Figure
+except ModuleNotFoundError:  # a report has tables then
+    Figure = None  # type: ignore[assignment, misc]
+
 # No test may reach for a hub; whatever tries must fail at once and not wait for a network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 send_nothing()  # tests import libraries of backends themselves
@@ -83,9 +88,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 @pytest.fixture(autouse=True)
 def _unrendered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rendering is what a page takes longest for; it is left to the tests of pages."""
-    matplotlib = sys.modules.get("matplotlib.figure")
-    if matplotlib and request.path.parent.name not in ("report", "serve"):
-        monkeypatch.setattr(matplotlib.Figure, "savefig", lambda _, out, **__: out.write("<svg/>"))
+    if Figure and request.path.parent.name not in ("report", "serve"):
+        monkeypatch.setattr(Figure, "savefig", lambda _, out, **__: out.write("<svg/>"))
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ class _File:
             elif isinstance(node, ast.FunctionDef | ast.ClassDef):
                 self.defined[node.name] = node
             elif isinstance(node, ast.Assign | ast.Expr):
-                self.required |= _modules(node)
+                self.required |= _uses(node)[0]
                 for target in getattr(node, "targets", []):
                     self.defined |= {
                         t.id: node for t in ast.walk(target) if isinstance(t, ast.Name)
@@ -55,27 +55,35 @@ def _top(module: str) -> str:
     return module.split(".")[0]
 
 
-def _modules(node: ast.AST) -> set[str]:
-    """The packages that a statement imports, or requires by `pytest.importorskip`."""
-    found: set[str] = set()
+def _uses(node: ast.AST) -> tuple[set[str], set[str]]:
+    """The packages that a statement imports or requires by `importorskip`, and the names in it."""
+    modules: set[str] = set()
+    names: set[str] = set()
     for part in ast.walk(node):
-        if isinstance(part, ast.Import):
-            found |= {_top(alias.name) for alias in part.names}
+        if isinstance(part, ast.Name):
+            names.add(part.id)
+        elif isinstance(part, ast.arg):
+            names.add(part.arg)
+        elif isinstance(part, ast.Import):
+            modules |= {_top(alias.name) for alias in part.names}
         elif isinstance(part, ast.ImportFrom):
-            found.add(_top(part.module or ""))
-        elif isinstance(part, ast.Call) and ast.unparse(part.func) == "pytest.importorskip":
-            found |= {_top(a.value) for a in part.args[:1] if isinstance(a, ast.Constant)}
-    return found
+            modules.add(_top(part.module or ""))
+        elif isinstance(part, ast.Call) and getattr(part.func, "attr", "") == "importorskip":
+            modules |= {_top(a.value) for a in part.args[:1] if isinstance(a, ast.Constant)}
+    return modules, names
+
+
+@cache
+def _defined(path: Path, name: str) -> tuple[set[str], set[str]]:
+    return _uses(_read(path).defined[name])
 
 
 @cache
 def _reached(path: Path, start: str) -> frozenset[str]:
     """The packages that whatever is called `start` in a file comes to use."""
-    file, found, seen, todo = _read(path), set(), set(), [start]
+    file, found, seen, todo = _read(path), set(), set(), {start}
     while todo:
         name = todo.pop()
-        if name in seen:
-            continue
         seen.add(name)
         if name in file.imported:
             module, attribute = file.imported[name]
@@ -84,8 +92,7 @@ def _reached(path: Path, start: str) -> frozenset[str]:
             if helper.is_file():
                 found |= _read(helper).required | _reached(helper, attribute)
         elif name in file.defined:
-            found |= _modules(file.defined[name])
-            for node in ast.walk(file.defined[name]):
-                if isinstance(node, ast.Name | ast.arg):
-                    todo.append(node.id if isinstance(node, ast.Name) else node.arg)
+            modules, names = _defined(path, name)
+            found |= modules
+            todo |= names - seen
     return frozenset(found)
