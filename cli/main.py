@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -51,6 +52,20 @@ VERBS = {
 }
 
 
+def _tell_repeated(command: click.Command, parent: click.Context, arguments: list[str]) -> None:
+    """Notes an option that is given twice, of which the last counts."""
+    try:
+        parser = command.make_parser(click.Context(command, parent=parent))
+        given = parser.parse_args(list(arguments))[2]
+    except click.UsageError:
+        return  # which the command itself says
+    for option in dict.fromkeys(given):
+        once = isinstance(option, click.Option) and not option.multiple and not option.is_flag
+        if once and given.count(option) > 1:
+            note(f"{option.opts[0]} is given {given.count(option)} times; the last one counts")
+
+
+_UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _HOME = re.compile(r"^([^~]*=)?~(?=/)")  # shells leave the ~ of --names=~/names.txt as it is
 
 
@@ -76,7 +91,10 @@ class Verbs(click.Group):
             close = get_close_matches(args[0], VERBS, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             ctx.fail(f"No such command {args[0]!r}.{hint}")
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            _tell_repeated(command, ctx, rest)
+        return name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -125,6 +143,7 @@ def main() -> None:
         # Pillow warns of damaged EXIF and large images; what matters of it is an error or a
         # field of the report.
         warnings.filterwarnings("ignore", module=r"PIL\.")
+    os.environ.pop("MPLBACKEND", None)  # figures are written and never shown
     warnings.showwarning = _show_warning
     sys.excepthook = _show_traceback
     code = 1
@@ -180,6 +199,13 @@ def run(arguments: list[str], debug: bool) -> int:
 def _unexpected(error: Exception) -> int:
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return _failed("the working folder is gone; go to another, and try again", 2)
+    if isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITTEN:
+        return _failed(f"the output cannot be written ({error.strerror}); send it elsewhere", 2)
+    if isinstance(error, ImportError):
+        return _failed(
+            f"{error}: a package is broken, or another of its name stands before it in PYTHONPATH "
+            "or the working folder; idia-index doctor shows which works", 2,
+        )  # fmt: skip
     if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
         # A path that the system refuses before anybody looks at what is there.
         name = shown_path(os.fsdecode(error.filename))

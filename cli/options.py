@@ -20,7 +20,17 @@ from idia_index.support.text import json_text
 F = TypeVar("F", bound=Callable[..., Any])
 ASSUMED = "assumed: "
 
-DIRECTORY = click.Path(path_type=Path)
+
+class _Place(click.Path):
+    """A path; an empty one, as of a variable that is not set, would be the working folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty; name a file or folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+DIRECTORY = _Place(path_type=Path)
 
 
 def added(function: F, *options: Callable[[F], F]) -> F:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from idia_index import open_index
 from idia_index.cli.options import DIRECTORY, reference_option
 from idia_index.cli.terminal import note, say
 from idia_index.errors import InputError, MissingExtraError
@@ -55,6 +56,8 @@ def command(
     that comes with idia-index. Photos stay in memory; nothing is sent anywhere, and no log is
     kept. Stop it with Ctrl+C.
     """
+    if index is not None:
+        open_index(index).close()
     password = None
     if password_env is not None:
         password = os.environ.get(password_env)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from idia_index.errors import DamagedIndexError, MissingExtraError
+from idia_index.errors import DamagedIndexError, InputError, MissingExtraError
 from idia_index.indexes.products import float_scores, product, rounding_bound
 from idia_index.plugins import IndexType, ScoredShard, Scores
+from idia_index.support.text import shown_path
 from idia_index.types import Float32, Int64
 
 try:
@@ -83,7 +84,7 @@ class FlatType(IndexType):
         t, n, dim = shape
         try:
             _check_file(path, t * n, dim)
-            index = faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC)
+            index = faiss.read_index(_path_for_faiss(path), faiss.IO_FLAG_MMAP_IFC)
             if not isinstance(index, faiss.IndexFlat) or (index.ntotal, index.d) != (t * n, dim):
                 raise ValueError("FAISS reads something else")
         except (OSError, ValueError, RuntimeError) as error:
@@ -93,6 +94,16 @@ class FlatType(IndexType):
             ) from error
         rows: Float32 = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
         return FloatShard(rows.reshape(shape), index)
+
+
+def _path_for_faiss(path: Path) -> str:
+    text = os.fspath(path)
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InputError(
+            f"{shown_path(path)}: the path holds bytes that are not UTF-8, which FAISS cannot "
+            "open; rename the folder, or choose another"
+        )
+    return text
 
 
 def _check_file(path: Path, count: int, dim: int) -> None:

@@ -34,7 +34,7 @@ MAX_BYTES = 256 << 20  # 86,000 images at 768 dimensions; what comes after is no
 
 def remembers_images() -> bool:
     """Whether embeddings of images may be kept; the environment can forbid it."""
-    return os.environ.get(SWITCH, "").lower() != "off"
+    return os.environ.get(SWITCH, "").lower() in ("", "on", "1", "yes", "true")
 
 
 class ImageCache:

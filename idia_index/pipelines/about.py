@@ -8,6 +8,7 @@ from pathlib import Path
 
 from idia_index.errors import InputError
 from idia_index.evaluation.about import About as About
+from idia_index.support.files import read_regular
 from idia_index.support.text import check_text, shown, shown_path
 
 if sys.version_info >= (3, 11):
@@ -29,11 +30,7 @@ def read_about(path: Path) -> About:
     """
     where = shown_path(path)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise InputError(f"{where}: has more than {MAX_BYTES:,} bytes; shorten it")
-        found = tomllib.loads(data.decode("utf-8-sig"))
+        found = tomllib.loads(read_regular(path, MAX_BYTES).decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{where}: cannot be read ({error.strerror}); check the path") from error
     except ValueError as error:

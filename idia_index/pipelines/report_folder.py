@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -46,7 +47,7 @@ def check_folder(
     """
     where = shown_path(folder)
     try:
-        place = folder.resolve()
+        place = Path(os.path.realpath(folder))  # which is no error in a circle of links
         for above in (place, *place.parents):
             if _begins(above / "manifest.json", _INDEX):
                 raise RefusedError(

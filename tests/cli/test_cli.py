@@ -211,6 +211,16 @@ def test_bad_input_is_one_line_with_exit_code_2(
     assert not (tmp_path / "new").exists()
 
 
+def test_a_working_folder_that_is_gone(
+    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert "the working folder is gone" in refused(capsys, "query", index, "p", "--name", "A B")
+    monkeypatch.chdir(tmp_path)
+
+
 def test_an_unexpected_failure_is_one_line_unless_debugging(
     index: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

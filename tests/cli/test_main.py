@@ -48,6 +48,30 @@ def test_a_slip_gets_a_suggestion(
     assert hint in line and line.count("\n") == 1
 
 
+def test_an_empty_path_is_not_the_working_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the shell makes one of a variable that is not set."""
+    for arguments in (["info", ""], ["audit", str(tmp_path), ""], ["demo", "--out", ""]):
+        assert run(arguments, False) == 2
+        assert "the path is empty; name a file or folder" in capsys.readouterr().err
+
+
+def test_an_option_that_is_given_twice_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "--fpr", "0.5", "--fpr=0.01", "--json"], False) == 0
+    out, err = capsys.readouterr()
+    assert err == "note: --fpr is given 2 times; the last one counts\n"
+    assert run(["plan", "--fpr", "0.01", "--json"], False) == 0
+    assert capsys.readouterr() == (out, "")
+
+
+def test_serve_wants_an_index_that_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["serve", str(tmp_path / "none")], False) == 2
+    assert "none: no such index" in capsys.readouterr().err
+
+
 def test_importing_the_library_sets_no_signal_handler_and_needs_no_alarm() -> None:
     check = (
         "import signal, sys\n"

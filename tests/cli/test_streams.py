@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,21 @@ def test_closed_streams_cost_nothing_but_what_they_would_show(closed: str) -> No
         assert "Traceback" not in done.stdout + done.stderr
         if ">&-" not in closed.replace("2>&-", "") and not code:
             assert "backends:" in done.stdout
+
+
+def test_surroundings_that_stop_a_command_are_one_true_line(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise ImportError('shadow')")
+    for redirected, arguments, environment, told in (
+        (">/dev/full", ("--help",), {}, "the output cannot be written (No space left on device)"),
+        ("", ("info", "x"), {"PYTHONPATH": str(tmp_path)}, "shadow: .*PYTHONPATH"),
+        ("", ("build", "x", "--names=~/n"), {"HOME": str(tmp_path)}, "Missing option '--model'"),
+        ("", ("info", "~/x"), {"HOME": str(tmp_path)}, f"{tmp_path}/x: no such index"),
+    ):
+        if redirected and not Path("/dev/full").exists():
+            continue
+        done = run(redirected, *arguments, **environment)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1, done
+        assert re.search(told.replace("(", "\\(").replace(")", "\\)"), done.stderr), done
 
 
 def test_file_names_are_utf_8_whatever_the_locale(tmp_path: Path) -> None:

@@ -291,6 +291,11 @@ def test_rows_that_are_not_finite_are_not_compacted(tmp_path: Path) -> None:
     assert (folder / "manifest.json").read_bytes() == before
 
 
+def test_a_path_that_faiss_cannot_open_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="bytes that are not UTF-8, which FAISS cannot open"):
+        build_index(tmp_path / os.fsdecode(b"i\xff"), ToyBackend(model="toy"), ["A B", "C D"])
+
+
 def test_names_that_are_no_text(tmp_path: Path) -> None:
     folder = make(tmp_path / "i")
     patch(folder / "000000.names.txt", 2, b"\xff")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,9 @@ def test_what_is_no_statement_is_refused_by_its_key(tmp_path: Path, text: str, t
         read_about(tmp_path / "a.toml")
     with pytest.raises(InputError, match="cannot be read"):
         read_about(tmp_path / "none.toml")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "about.toml")
+    with pytest.raises(InputError, match=r"about\.toml: cannot be read .*not a regular file"):
+        read_about(tmp_path / "about.toml")

@@ -115,6 +115,11 @@ def test_an_earlier_report_is_replaced_and_it_is_said(
     assert (out / "notes.txt").read_text() == "mine"
 
 
+def test_a_circle_of_links_is_no_report(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert not check_folder(tmp_path / "loop", [])  # making it says what is in the way
+
+
 def test_new_and_empty_folders_are_free(tmp_path: Path) -> None:
     make_images(tmp_path / "people" / "A_B", 1)
     people = read_subjects(tmp_path / "people")
