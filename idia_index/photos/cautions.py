@@ -59,7 +59,8 @@ def face_cautions(
 
     def seen(of: tuple[str, ImageFile]) -> _Seen | None:
         try:
-            faces = look(crop(load_image(of[1]), of[1]), whole, crop.detector).faces
+            part, found = crop.with_faces(load_image(of[1]), of[1])
+            faces = look(part, whole, found).faces
         except InputError:  # it is listed where it is encoded
             return None
         if faces is None:
@@ -85,9 +86,10 @@ def face_cautions(
     named = ", ".join(shown(name) for name in mostly[:_NAMED])
     more = f" and {len(mostly) - _NAMED:,} more" if len(mostly) > _NAMED else ""
     whose = f"; half or more of the photos of {named}{more}" if mostly else ""
+    remedy = "--crop face" if crop.margin is None else "--crop FILE"
     return (
         f"Of {counted(len(found), 'photo')} looked at for faces, {told}{whose}. The model judges "
-        "all that it sees, and such photos hide members: crop them (--crop face), or see with "
+        f"all that it sees, and such photos hide members: crop them ({remedy}), or see with "
         "`idia-index photos` which they are.",
     )
 

@@ -55,16 +55,25 @@ class Crop:
 
     def __call__(self, image: Image.Image, path: str | os.PathLike[str]) -> Image.Image:
         """The part of an upright photo; the whole where no face is found or no box is given."""
-        box = self.box(image, path)
-        if box is None:
-            return image
-        edges = (
-            max(0, round(box.left)), max(0, round(box.top)),
-            min(image.width, round(box.right)), min(image.height, round(box.bottom)),
-        )  # fmt: skip
-        if edges[0] >= edges[2] or edges[1] >= edges[3]:
-            raise InputError(f"{shown_path(path)}: the box {edges} of the crop lies outside")
-        return image.crop(edges)
+        return _cut(image, path, self.box(image, path))
+
+    def with_faces(
+        self, image: Image.Image, path: str | os.PathLike[str]
+    ) -> tuple[Image.Image, list[Box] | None]:
+        """The part of an upright photo, and the faces in it; None where nothing finds them.
+
+        For a part that was cut out around a face they are those of the whole photo, others outside
+        of the part, too: it may be the wrong one.
+        """
+        if self.detector is None or self.margin is None:
+            part = self(image, path)
+            return part, None if self.detector is None else self.detector.faces(part)
+        faces = self.detector.faces(image)
+        if not faces:
+            return image, []
+        part = _around(faces[0], self.margin, image)
+        moved = [face.moved(-part.left, -part.top) for face in faces]
+        return _cut(image, path, part), moved
 
     def box(self, image: Image.Image, path: str | os.PathLike[str]) -> Box | None:
         """What is cut out of a photo, None for all of it; it may reach past the edges."""
@@ -78,6 +87,18 @@ class Crop:
             return None
         faces = self.detector.faces(image)
         return _around(faces[0], self.margin, image) if faces else None
+
+
+def _cut(image: Image.Image, path: str | os.PathLike[str], box: Box | None) -> Image.Image:
+    if box is None:
+        return image
+    edges = (
+        max(0, round(box.left)), max(0, round(box.top)),
+        min(image.width, round(box.right)), min(image.height, round(box.bottom)),
+    )  # fmt: skip
+    if edges[0] >= edges[2] or edges[1] >= edges[3]:
+        raise InputError(f"{shown_path(path)}: the box {edges} of the crop lies outside")
+    return image.crop(edges)
 
 
 def _elsewhere(
@@ -121,8 +142,8 @@ def read_crop(text: str) -> Crop:
     path = Path(text)
     if not path.is_file():
         raise InputError(
-            f"--crop {shown(text)}: give none, face, face:MARGIN, centre, or a CSV with columns "
-            f"{','.join(_COLUMNS)}"
+            f"--crop {shown(text)}: give none, face, face:MARGIN, centre, or a CSV that "
+            f"is there, with columns {','.join(_COLUMNS)}"
         )
     with path.open("rb") as file:
         digest = sha256_of(file)

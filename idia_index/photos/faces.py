@@ -31,6 +31,10 @@ class Box(NamedTuple):
         """Pixels down."""
         return self.bottom - self.top
 
+    def moved(self, right: float, down: float) -> Box:
+        """The same box elsewhere."""
+        return Box(self.left + right, self.top + down, self.right + right, self.bottom + down)
+
 
 @dataclass(frozen=True)
 class Detector:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFilter
 
-from idia_index.photos.faces import Box, Detector
+from idia_index.photos.faces import Box
 from idia_index.types import Float32
 
 Size = tuple[int, int]
@@ -79,8 +79,8 @@ class Look:
     hash: NDArray[np.bool_]
 
 
-def look(image: Image.Image, view: View, detector: Detector | None) -> Look:
-    """Looks at an upright photo, cropped as the model will get it.
+def look(image: Image.Image, view: View, found: Sequence[Box] | None) -> Look:
+    """Looks at an upright photo, cropped as the model will get it, with the faces found in it.
 
     Raises:
         InputError: it cannot be prepared for the model.
@@ -88,8 +88,8 @@ def look(image: Image.Image, view: View, detector: Detector | None) -> Look:
     fitted = view.fit(image)
     seen = view.seen(*image.size)
     faces = None
-    if detector is not None and seen is not None:
-        faces = tuple(_face(face, Box(*seen), fitted.size) for face in detector.faces(image))
+    if found is not None and seen is not None:
+        faces = tuple(_face(face, Box(*seen), fitted.size) for face in found)
     return Look(
         fitted=fitted,
         size=image.size,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -16,7 +16,7 @@ from idia_index.encode.images import load_image
 from idia_index.encode.preprocessing import USUAL
 from idia_index.errors import InputError
 from idia_index.photos.crops import Crop, read_crop
-from idia_index.photos.look import Look, View, look
+from idia_index.photos.look import Look, View, hash_of, look
 from idia_index.photos.scenes import scenes
 from idia_index.pipelines.load import is_index, load_backend_at, load_model
 from idia_index.pipelines.report_files import write_files
@@ -108,7 +108,10 @@ def look_at_photos(
 def _looked(file: PathLike[str], view: View, crop: Crop) -> Look | str:
     """What can be said of a file's photo, or why nothing can."""
     try:
-        return look(crop(load_image(file), file), view, crop.detector)
+        photo = load_image(file)
+        part, faces = crop.with_faces(photo, file)
+        # A copy of a shot may be cropped a little otherwise.
+        return replace(look(part, view, faces), hash=hash_of(photo))
     except InputError as error:
         told = str(error)
         name = shown_path(file)

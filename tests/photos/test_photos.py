@@ -65,7 +65,7 @@ def test_a_face_is_where_the_model_sees_it(
     prepared = Preprocessing(*target, (0.5,) * 3, (0.5,) * 3, resize_mode=mode)  # type: ignore[arg-type]
     width, height = size
     photo = marked(size, (width // 2 - 15, height // 2 - 20, width // 2 + 20, height // 2 + 15))
-    found = look(photo, View(prepared.fitted, prepared.seen), REDS)
+    found = look(photo, View(prepared.fitted, prepared.seen), REDS.faces(photo))
     assert found.fitted.size == target[::-1] and found.faces is not None
     (expected,) = red_box(found.fitted)
     # Resizing smears an edge over a few pixels where it enlarges.
@@ -78,9 +78,10 @@ def test_a_face_is_where_the_model_sees_it(
 def test_a_face_that_the_centre_crop_cuts() -> None:
     prepared = Preprocessing(100, 100, (0.5,) * 3, (0.5,) * 3)
     photo = marked((400, 200), (60, 50, 140, 150))
-    face = look(photo, View(prepared.fitted, prepared.seen), REDS).faces
+    face = look(photo, View(prepared.fitted, prepared.seen), REDS.faces(photo)).faces
     assert face is not None and face[0].is_cut and face[0].left == -20
-    whole = look(photo.crop((0, 0, 200, 200)), View(prepared.fitted, prepared.seen), REDS).faces
+    left = photo.crop((0, 0, 200, 200))
+    whole = look(left, View(prepared.fitted, prepared.seen), REDS.faces(left)).faces
     assert whole is not None and not whole[0].is_cut and abs(whole[0].share - 0.5) < 0.02
 
 
@@ -135,7 +136,11 @@ def test_the_crop_to_a_face_is_a_square_around_it() -> None:
     corner = crop(marked((400, 300), (0, 0, 40, 50)), "x")
     assert corner.size == (100, 100) and corner.getpixel((0, 0)) == RED
     nobody = Image.new("RGB", (30, 20))
-    assert crop(nobody, "x") is nobody
+    assert crop(nobody, "x") is nobody and crop.with_faces(nobody, "x") == (nobody, [])
+    photo.paste(RED, (300, 120, 315, 140))  # whose the largest is, is not known
+    part, faces = crop.with_faces(photo, "x")
+    assert part.tobytes() == crop(photo, "x").tobytes()
+    assert faces == [Box(30, 25, 70, 75), Box(230, 45, 245, 65)]
     assert Crop("centre", centre=True)(photo, "x").size == (300, 300)
 
 
