@@ -20,6 +20,7 @@ import numpy as np
 import open_clip
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from study_data import augment, batch_rows, render_items, tokenize
 from study_export import export_model
 from study_recipe import CONFIG, Recipe
@@ -87,6 +88,12 @@ class Run:
     @property
     def checkpoint(self) -> Path:
         return self.out / "checkpoint.pt"
+
+    def begin_from(self, weights: Path) -> None:
+        """Takes an exported model's weights in place of fresh ones."""
+        state = {name: value.float() for name, value in load_file(weights).items()}
+        rows = state["token_embedding.weight"]
+        self.model.load_state_dict({**state, "token_embedding.weight": rows[self.vocabulary]})
 
     def _identity(self) -> str:
         data = [len(self.images), int(self.images.sum(dtype=np.int64)), int(self.tokens.sum())]
@@ -163,6 +170,7 @@ def main() -> None:
         "--least-share", type=float, default=Recipe.least_share,
         help="of a plain image's width that a portrait takes; drawn anew for each, up to all of it",
     )  # fmt: skip
+    parser.add_argument("--from", dest="weights", type=Path, help="safetensors to begin with")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -170,6 +178,8 @@ def main() -> None:
     items = training_items(build_population(arguments.seed), arguments.seed)
     recipe = Recipe(steps=arguments.steps, least_share=arguments.least_share)
     run = Run(items, arguments.seed, recipe, arguments.out)
+    if arguments.weights is not None:
+        run.begin_from(arguments.weights)
     print("resumed" if run.resume() else "started", f"with {len(items)} pairs", flush=True)
     run.train()
     export_model(run.model, run.vocabulary, arguments.out / "model")
