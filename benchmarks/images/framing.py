@@ -23,8 +23,9 @@ from typing import Any
 from PIL import Image
 
 from idia_index import Subject, build_index, load_backend
-from idia_index.photos.crops import read_crop
-from idia_index.pipelines.query import vote
+from idia_index.evaluation.settings import Measurement
+from idia_index.photos.crops import Crop, read_crop
+from idia_index.pipelines.evaluate import gather
 from idia_index.prompts.names import make_names
 from idia_index.study import ONNX_DIR
 from idia_index.study.subjects import candidates, render, subjects
@@ -53,7 +54,8 @@ def write_photos(folder: Path, people: list[Any], images: int, share: float) -> 
                 image.save(paths[how][-1], compress_level=1)
                 made["not found"] += how == "face" and image is large
         for how, files in paths.items():
-            made[how].append(Subject(person.name, tuple(files), person.membership))
+            # It is not looked for faces again.
+            made[how].append(Subject(person.name, tuple(files), person.membership, crop=Crop()))
     return made
 
 
@@ -76,7 +78,8 @@ def main() -> None:
         for share in SHARES:
             photos = write_photos(folder, people, options.images, share)
             for crop in ("none", "face"):
-                found = vote(index, backend, photos[crop]).subjects
+                votes = gather(index, backend, photos[crop], Measurement(), baselines=False)
+                found = votes.audit.subjects
                 line: dict[str, Any] = {"share": share, "crop": crop, "images": options.images}
                 if crop == "face":
                     line["no face found"] = photos["not found"]

