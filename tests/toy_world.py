@@ -60,6 +60,8 @@ def make_world(folder: Path) -> tuple[Index, Path]:
     return index, make_people(folder / "subjects")
 
 
-def votes_of(index: Index, backend: Backend, subjects: Sequence[Subject]) -> AuditVotes:
+def votes_of(
+    index: Index, backend: Backend, subjects: Sequence[Subject], strict: bool = False
+) -> AuditVotes:
     """What an audit counts, before it is put into words."""
-    return gather(index, backend, subjects, Measurement(), baselines=False).audit
+    return gather(index, backend, subjects, Measurement(), strict=strict, baselines=False).audit

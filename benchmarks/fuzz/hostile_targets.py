@@ -17,9 +17,10 @@ import idia_index.pipelines.build
 from idia_index import build_index, open_index
 from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError
+from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.change import add_names, add_templates, remove_names
 from idia_index.pipelines.compact import compact
-from idia_index.pipelines.query import vote
+from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.repair import repair
 from idia_index.pipelines.verify import verify
 from idia_index.prompts.names import make_names
@@ -88,7 +89,9 @@ def _audited(folder: Path) -> Any:
     index = open_index(folder, verify=True)
     try:
         images = sorted((folder.parent / "images").glob("*.png"))
-        result = vote(index, TOY, [Subject("First1 Last1", tuple(images))])
+        result = gather(
+            index, TOY, [Subject("First1 Last1", tuple(images))], Measurement(), baselines=False
+        ).audit
         (subject,) = result.subjects
         return subject.winners.tolist(), subject.counts.tolist()
     finally:

@@ -15,9 +15,10 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 from idia_index import Session, build_index, load_backend, read_subjects
+from idia_index.evaluation.settings import Measurement
+from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.label_votes import ask_labels
 from idia_index.pipelines.labels import build_label_index
-from idia_index.pipelines.query import vote
 from idia_index.prompts.names import make_names
 from idia_index.registry import LabelerPlugin, load_labeler
 from idia_index.study import MODEL_DIR, ONNX_DIR, candidates, write_subjects
@@ -56,7 +57,13 @@ def main() -> None:
     labels = ask_labels(index, labeler, people).votes
     seconds, used = perf_counter() - start, process_time() - used
     local = load_backend("open_clip", model=f"local-dir:{MODEL_DIR}", device="cpu")
-    votes = vote(build_index(given.work / "local.idia", local, names, resume=True), local, people)
+    votes = gather(
+        build_index(given.work / "local.idia", local, names, resume=True),
+        local,
+        people,
+        Measurement(),
+        baselines=False,
+    ).audit
     pairs = list(zip(labels.subjects, votes.subjects, strict=True))
     found = {
         "labeler": labeler.name,

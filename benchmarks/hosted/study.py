@@ -18,7 +18,8 @@ import numpy as np
 
 from idia_index import Backend, Session, build_index, load_backend, read_subjects
 from idia_index.decide.results import AuditVotes
-from idia_index.pipelines.query import vote
+from idia_index.evaluation.settings import Measurement
+from idia_index.pipelines.evaluate import gather
 from idia_index.prompts.names import make_names
 from idia_index.search.index import Index
 from idia_index.study import MODEL_DIR, candidates, write_subjects
@@ -41,7 +42,7 @@ def audited(
     start = perf_counter()
     index = build_index(folder, backend, make_names(candidates(), "the study's candidates"),
                         resume=True)  # fmt: skip
-    votes = vote(index, backend, people)
+    votes = gather(index, backend, people, Measurement(), baselines=False).audit
     return index, votes, perf_counter() - start
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_world import votes_of
 
 pytest.importorskip("open_clip")
 
@@ -14,7 +15,6 @@ import open_clip
 import torch
 
 from idia_index import build_index, load_backend
-from idia_index.pipelines.query import vote
 from idia_index.prompts.names import make_names
 from idia_index.prompts.templates import JAIR2024
 from idia_index.study import MODEL_DIR, ONNX_DIR, candidates, render, subjects, write_subjects
@@ -83,7 +83,7 @@ def test_no_prediction_differs_from_the_plain_lines(
     loaded = load_backend(backend, model=model, device="cpu")
     index = build_index(tmp_path / "i", loaded, make_names(candidates()))
     rendered = write_subjects(tmp_path / "subjects", IMAGES, processes=1, chosen=people)
-    result = vote(index, loaded, read_subjects(rendered))
+    result = votes_of(index, loaded, read_subjects(rendered))
     for number, subject in enumerate(result.subjects):
         same = subject.predictions == table[:, number]
         assert (same | (lead[:, number] <= CLOSE)).all(), subject.subject.name

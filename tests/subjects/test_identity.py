@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from table_backend import TableBackend, clustered, unit
 from toy_backend import ToyBackend
+from toy_world import votes_of
 
 import idia_index.pipelines.build
 import idia_index.subjects.candidates
@@ -23,7 +24,6 @@ from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.change import add_templates, remove_names
 from idia_index.pipelines.evaluate import gather, settings_for_all
 from idia_index.pipelines.parity import compare
-from idia_index.pipelines.query import vote
 from idia_index.pipelines.recorded_results import read_results
 from idia_index.pipelines.report_files import write_evaluation
 from idia_index.prompts.names import make_names, name_key
@@ -113,7 +113,7 @@ def test_the_verdict_is_that_of_the_index_with_the_subjects_spelling(
     )
     odd = [*map(wide, names), *others(people)]
     other = build_index(tmp_path / "other", clip, make_names(odd), index_type=index_type)
-    expected, result = vote(same, clip, people), vote(other, clip, people)
+    expected, result = votes_of(same, clip, people), votes_of(other, clip, people)
     for one, two in zip(expected.subjects, result.subjects, strict=True):
         assert two.name_id == one.name_id and two.in_index and (one.spellings, two.spellings) == (
             (), (wide(one.subject.name),)
@@ -131,7 +131,7 @@ def test_two_spellings_in_the_index_do_not_share_the_votes(
     # The first two not as they are written, but twice otherwise.
     there = [*map(wide, names), *others(people), *names[2:], names[0][0] + wide(names[0][1:])]
     index = build_index(tmp_path / "i", clip, make_names(there), index_type=index_type)
-    result = vote(index, clip, people)
+    result = votes_of(index, clip, people)
     assert found(result) == plain_votes(clip, [*names, *others(people)], people)
     assert len(result.index) == len(others(people)) + len(names) and len(index) == len(there)
     assert [len(r.spellings) for r in result.subjects] == [2, 1, 1, 1, 1, 1]
@@ -150,7 +150,7 @@ def test_spellings_are_recorded_with_the_results(
     there = [*map(wide, [person.name for person in people]), *others(people)]
     index = build_index(tmp_path / "i", clip, make_names(there))
     evidence = gather(index, clip, people, Measurement())
-    assert found(evidence.audit) == found(vote(index, clip, people))
+    assert found(evidence.audit) == found(votes_of(index, clip, people))
     write_evaluation(evidence, settings_for_all(evidence), tmp_path / "out")
     again = read_results(tmp_path / "out")
     assert audit_result(again.audit) == audit_result(evidence.audit)
@@ -162,12 +162,12 @@ def test_subjects_that_are_one_name_to_the_model_are_refused(
 ) -> None:
     index = build_index(tmp_path / "i", clip, make_names(others(people)))
     twice = [people[0], Subject(wide(people[0].name), people[1].images)]
-    result = vote(index, clip, twice)
+    result = votes_of(index, clip, twice)
     assert [r.subject.name for r in result.subjects] == [people[0].name]
     (skipped,) = result.skipped
     assert skipped.name == twice[1].name and "are the same name to the model" in skipped.reason
     with pytest.raises(InputError, match="are the same name to the model; put them together"):
-        vote(index, clip, twice, strict=True)
+        votes_of(index, clip, twice, strict=True)
 
 
 def test_without_tokens_rows_tell(tmp_path: Path, toy: ToyBackend) -> None:
