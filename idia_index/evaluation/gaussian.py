@@ -59,13 +59,19 @@ def gaussian_epsilon(mu: float, delta: float) -> float | None:
         return None
 
     def above(epsilon: float) -> bool:
-        far = _normal(-epsilon / mu - mu / 2)
-        beyond = math.exp(epsilon) * far if far > 0 else 0.0  # no overflow: far is 0 by then
+        beyond = math.exp(epsilon + _log_normal(-epsilon / mu - mu / 2))
         return _normal(-epsilon / mu + mu / 2) - beyond > delta
 
-    return largest_refuted(above)
+    return largest_refuted(above, math.inf)
 
 
 def _normal(z: float) -> float:
     """Phi(z), precise far below 0 too."""
     return 0.5 * math.erfc(-z / math.sqrt(2))
+
+
+def _log_normal(z: float) -> float:
+    """log Phi(z), also where Phi(z) is too small for a float."""
+    if z > -30:
+        return math.log(_normal(z))
+    return -z * z / 2 - math.log(-z * math.sqrt(2 * math.pi)) + math.log1p(3 / z**4 - 1 / z**2)
