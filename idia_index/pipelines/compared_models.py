@@ -10,7 +10,6 @@ from idia_index.encode.backend import Backend
 from idia_index.errors import InputError
 from idia_index.pipelines.build import build_index
 from idia_index.pipelines.change import remove_names
-from idia_index.pipelines.evaluate import StageProgress
 from idia_index.pipelines.load import is_index, load_backend_for, load_model
 from idia_index.pipelines.readable_names import with_readable_names
 from idia_index.prompts.names import make_names
@@ -22,6 +21,7 @@ from idia_index.search.index import Index
 from idia_index.search.open import open_index
 from idia_index.subjects.records import Subject
 from idia_index.support.text import shown
+from idia_index.types import StageProgress
 
 CANDIDATES = 1000
 

@@ -30,7 +30,7 @@ from idia_index.pipelines.compared_models import (
     open_model,
     with_same_names,
 )
-from idia_index.pipelines.evaluate import StageProgress, gather
+from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.report_files import write_files
 from idia_index.pipelines.report_folder import check_folder
 from idia_index.prompts.names import read_names
@@ -53,7 +53,7 @@ from idia_index.subjects.records import (
     skipped_people,
 )
 from idia_index.support.text import json_text, shown, shown_path
-from idia_index.types import Int64
+from idia_index.types import Int64, StageProgress
 
 FEWEST_OTHERS = 10  # known non-members that those to forget are compared with on a reference
 NOT_MEASURED = "could not be tested on every model"

@@ -18,7 +18,6 @@ from idia_index.evaluation.measured import Float64
 from idia_index.evaluation.personas import MOST_NAMES, MOST_PERSONAS, p_of_ranks, rank_of
 from idia_index.evaluation.pmi import NameScores, Photos, Trial, photos_of
 from idia_index.evaluation.references import LogitScale
-from idia_index.pipelines.evaluate import StageProgress
 from idia_index.prompts.sampling import sample_names
 from idia_index.prompts.templates import JAIR2024
 from idia_index.subjects.photo_files import photos_below
@@ -29,7 +28,7 @@ from idia_index.support.documents import Json, from_json, to_json
 from idia_index.support.files import private_folder, read_regular, unwritable, write_whole
 from idia_index.support.seal import fits, read_key, seal, write_key
 from idia_index.support.text import json_text, shown_path
-from idia_index.types import Float32
+from idia_index.types import Float32, StageProgress
 
 MANIFEST, KEY, DRAWN = "personas.json", "personas.key", "drawn-names.csv"
 _MOST_BYTES = 64 << 20

@@ -38,7 +38,7 @@ from idia_index.pipelines.compared_models import (
     grid_of,
     open_model,
 )
-from idia_index.pipelines.evaluate import StageProgress, gather
+from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.report_files import write_files
 from idia_index.pipelines.report_folder import check_folder
 from idia_index.report.canaries import ASSUMPTIONS, CANARY_FORMAT, CanaryScore
@@ -46,6 +46,7 @@ from idia_index.report.canaries import CanaryAudit as CanaryAudit
 from idia_index.subjects.records import Subject
 from idia_index.support.files import sha256_file
 from idia_index.support.text import json_text, shown
+from idia_index.types import StageProgress
 
 LEAST_SHA = 8
 

@@ -34,11 +34,11 @@ from idia_index.pipelines.canaries.records import (
     Layout,
     Manifest,
 )
-from idia_index.pipelines.evaluate import StageProgress
 from idia_index.support.documents import to_object
 from idia_index.support.files import private_folder, write_whole
 from idia_index.support.seal import seal, write_key
 from idia_index.support.text import json_text, shown_path
+from idia_index.types import StageProgress
 
 FEWEST = 10
 PROBES = 10
