@@ -71,9 +71,8 @@ class Crop:
         faces = self.detector.faces(image)
         if not faces:
             return image, []
-        part = _around(faces[0], self.margin, image)
-        moved = [face.moved(-part.left, -part.top) for face in faces]
-        return _cut(image, path, part), moved
+        box = _around(faces[0], self.margin, image)
+        return _cut(image, path, box), [face.moved(-box.left, -box.top) for face in faces]
 
     def box(self, image: Image.Image, path: str | os.PathLike[str]) -> Box | None:
         """What is cut out of a photo, None for all of it; it may reach past the edges."""

@@ -40,7 +40,8 @@ def whole_verdicts(prepared: Prepared, votes: Sequence[SubjectVotes], tau: int) 
     if not both:
         return ()
     both.sort(key=lambda each: each[1].inferred_member == each[2].inferred_member)
-    members = [sum(each[which].inferred_member for each in both) for which in (1, 2)]
+    as_cropped = sum(cropped.inferred_member for _, cropped, _ in both)
+    as_whole = sum(whole.inferred_member for _, _, whole in both)
     named = ", ".join(
         f"{shown(name)} {cropped.correct_prompts} and {whole.correct_prompts}"
         for name, cropped, whole in both[:_NAMED]
@@ -48,6 +49,6 @@ def whole_verdicts(prepared: Prepared, votes: Sequence[SubjectVotes], tau: int) 
     more = f", and {len(both) - _NAMED:,} more" if len(both) > _NAMED else ""
     return (
         f"{BOTH}the same photos of {counted(len(both), 'person', 'people')} were encoded whole, as "
-        f"the paper takes them, before. Inferred members: {members[0]:,} cropped, {members[1]:,} "
+        f"the paper takes them, before. Inferred members: {as_cropped:,} cropped, {as_whole:,} "
         f"whole. Correct prompts: {named}{more}.",
     )
