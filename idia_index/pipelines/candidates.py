@@ -101,6 +101,11 @@ def findings(names: NameList) -> list[str]:
 
 def _drawn(listed: NameList | None, drawing: Drawing) -> tuple[list[str], Mapping[str, Any]]:
     if drawing.by_rank:
+        if drawing.count % 2:
+            raise InputError(
+                f"--sample-names {drawing.count} with --top or lists of common names: as many "
+                "female names as male ones are drawn; give an even number"
+            )
         common = drawing.sample(listed)
         return list(common.names), common.recipe
     drawn = sample_names(

@@ -85,7 +85,10 @@ def names_origin(pool: Mapping[str, Json] | None) -> str:
         return _("a list; none was drawn")
     how = _("by frequency") if pool.get("weighted") else _("every name equally likely")
     return _("{pool}: {number} drawn with seed {seed}, {how}").format(
-        pool=pool.get("pool"), number=pool.get("n"), seed=pool.get("seed"), how=how
+        pool=pool.get("pool") or pool.get("algorithm"),
+        number=pool.get("n"),
+        seed=pool.get("seed"),
+        how=how,
     )
 
 

@@ -71,10 +71,11 @@ def test_damage_costs_time_and_nothing_else(
     assert not file.exists()
 
 
+@pytest.mark.parametrize("switch", ["off", "0", "No", "none"])
 def test_nothing_is_remembered_where_it_is_switched_off(
-    tmp_path: Path, toy: ToyBackend, names: NameList, monkeypatch: pytest.MonkeyPatch
+    switch: str, tmp_path: Path, toy: ToyBackend, names: NameList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(SWITCH, "off")
+    monkeypatch.setenv(SWITCH, switch)
     index = build_index(tmp_path / "i", toy, names, JAIR2024[:2])
     votes_of(index, toy, [make_subject(names[0], [make_images(tmp_path / "photos", 5)])])
     assert not (tmp_path / "i" / FILE).exists()
