@@ -49,6 +49,6 @@ def whole_verdicts(prepared: Prepared, votes: Sequence[SubjectVotes], tau: int) 
     more = f", and {len(both) - _NAMED:,} more" if len(both) > _NAMED else ""
     return (
         f"{BOTH}the same photos of {counted(len(both), 'person', 'people')} were encoded whole, as "
-        f"the paper takes them, before. Inferred members: {as_cropped:,} cropped, {as_whole:,} "
+        f"the paper takes them, before. Associated: {as_cropped:,} cropped, {as_whole:,} "
         f"whole. Correct prompts: {named}{more}.",
     )
