@@ -62,7 +62,7 @@ def join(address: str | None) -> None:
     """Connects this process to a cluster, once; starts one where no address is given.
 
     Raises:
-        IdiaIndexError: there is none at the address.
+        IdiaIndexError: there is none at the address, or none can be started.
     """
     if ray.is_initialized():
         return
@@ -80,11 +80,14 @@ def join(address: str | None) -> None:
     try:
         # "local" starts one whatever the environment says.
         ray.init(address or "local", **told)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    # Where its processes do not come up in time, Ray raises a plain Exception.
+    except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise IdiaIndexError(
-            f"--engine ray: no cluster at {address or 'this machine'} ({reason}); start one with: "
-            "ray start --head"
+            f"--engine ray: no cluster at {address} ({reason}); start one with: ray start --head"
+            if address
+            else f"--engine ray: none can be started on this machine ({reason}); where it is busy, "
+            "try again later, or leave --engine out"
         ) from error
     finally:
         if threading.current_thread() is threading.main_thread():
