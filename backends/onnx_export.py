@@ -38,7 +38,7 @@ except ModuleNotFoundError as error:
 PACK_NODES = 128
 PACK_BATCH = 2
 
-_MEND = "use it with the open_clip backend"
+_FIX = "use it with the open_clip backend"
 _PACKAGES = ("idia-index", "torch", "onnx", "onnxscript", "onnxruntime", "open_clip_torch")
 
 
@@ -86,7 +86,7 @@ def _check_request(backend: OpenClipBackend, folder: Path, dtype: str) -> None:
         raise InputError(f"{folder} exists; name a directory that does not")
     if backend.packed_tower is None:
         raise ModelError(
-            f"model {backend.model} cannot be exported: {backend.pack_refusal}; {_MEND}"
+            f"model {backend.model} cannot be exported: {backend.pack_refusal}; {_FIX}"
         )
     weights = next(backend.image_tower.parameters())
     # On a CPU bfloat16 may round the products alone, of weights that stay float32.
@@ -137,7 +137,7 @@ def _graph(what: str, backend: OpenClipBackend, write: Callable[[], None]) -> No
         reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0][:200]
         raise ModelError(
             f"model {backend.model} cannot be exported: PyTorch's exporter fails on its "
-            f"{what} tower ({reason}); {_MEND}"
+            f"{what} tower ({reason}); {_FIX}"
         ) from error
 
 
@@ -150,7 +150,7 @@ def _write_tokenizer(backend: OpenClipBackend, folder: Path) -> str:
     path.write_text(merges_text(merges), encoding="utf-8", newline="\n")
     if clean is None or ClipTokenizer.load(path, clean).vocabulary != tokenizer.encoder:
         raise ModelError(
-            f"model {backend.model} cannot be exported: its tokenizer is not CLIP's own; {_MEND}"
+            f"model {backend.model} cannot be exported: its tokenizer is not CLIP's own; {_FIX}"
         )
     return clean
 
@@ -160,7 +160,7 @@ def _preprocessing(backend: OpenClipBackend) -> Preprocessing:
         return Preprocessing.from_open_clip(backend.preprocessing)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
-            f"model {backend.model} cannot be exported: its preprocessing has {error}; {_MEND}"
+            f"model {backend.model} cannot be exported: its preprocessing has {error}; {_FIX}"
         ) from error
 
 

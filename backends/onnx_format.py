@@ -44,7 +44,7 @@ MAX_PACK_BATCH = 1 << 10
 _REQUIRED = (IMAGE_GRAPH, TEXT_GRAPH, MERGES)
 # File names are fixed, so that a manifest cannot point out of its directory.
 ALLOWED = (*_REQUIRED, IMAGE_GRAPH + DATA_SUFFIX, TEXT_GRAPH + DATA_SUFFIX)
-_MEND = "export the model again"
+_FIX = "export the model again"
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,13 @@ def read_manifest(folder: Path) -> ExportManifest:
     data = _read_json(folder, path)
     if data.get("format") != FORMAT:
         raise ModelError(
-            f"{path}: format {shown(data.get('format'))}, this version reads {FORMAT!r}; {_MEND}"
+            f"{path}: format {shown(data.get('format'))}, this version reads {FORMAT!r}; {_FIX}"
         )
     try:
         return from_json(ExportManifest, data)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelError(
-            f"{path}: damaged manifest ({type(error).__name__}: {shown(error, 300)[1:-1]}); {_MEND}"
+            f"{path}: damaged manifest ({type(error).__name__}: {shown(error, 300)[1:-1]}); {_FIX}"
         ) from error
 
 
@@ -141,12 +141,12 @@ def _read_json(folder: Path, path: Path) -> Mapping[str, Any]:
         ) from error
     except OSError as error:
         if error.errno == errno.EFBIG:
-            raise ModelError(f"{path}: too large for the manifest of an export; {_MEND}") from error
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); {_MEND}") from error
+            raise ModelError(f"{path}: too large for the manifest of an export; {_FIX}") from error
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); {_FIX}") from error
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: damaged manifest ({error}); {_MEND}") from error
+        raise ModelError(f"{path}: damaged manifest ({error}); {_FIX}") from error
     if not isinstance(data, dict):
-        raise ModelError(f"{path}: damaged manifest (no object); {_MEND}")
+        raise ModelError(f"{path}: damaged manifest (no object); {_FIX}")
     return data
 
 
@@ -173,11 +173,11 @@ def verify_files(folder: Path, manifest: ExportManifest) -> None:
         if path.is_symlink():
             raise RefusedError(f"{path}: is a link, which is not followed; copy the file here")
         if not path.is_file():
-            raise ModelError(f"{path}: is missing; {_MEND}")
+            raise ModelError(f"{path}: is missing; {_FIX}")
         size = path.stat().st_size
         if size != entry.bytes:
-            raise ModelError(f"{path}: has {size} bytes, the manifest says {entry.bytes}; {_MEND}")
+            raise ModelError(f"{path}: has {size} bytes, the manifest says {entry.bytes}; {_FIX}")
     for entry in manifest.files:
         path = folder / entry.file
         if weights_sha256(path) != entry.sha256:
-            raise ModelError(f"{path}: was altered after the export (SHA-256); {_MEND}")
+            raise ModelError(f"{path}: was altered after the export (SHA-256); {_FIX}")

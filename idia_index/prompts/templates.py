@@ -19,7 +19,7 @@ from idia_index.support.text_lines import read_lines
 
 _COLUMNS = {"template": ("templates", "prompt", "prompts", "prompt_template")}
 _PLACEHOLDER = re.compile(r"\{(?:0|name)\}")
-_MEND = "write {0} or {name} once, for the name, and no other brace"
+_FIX = "write {0} or {name} once, for the name, and no other brace"
 
 
 @dataclass(frozen=True)
@@ -147,10 +147,10 @@ def _split(text: str, place: str) -> tuple[str, str]:
     parts = _PLACEHOLDER.split(text)
     # Any brace left over is another placeholder, an escape or a slip; none is guessed at.
     if odd := re.search(r"\{[^{}]*\}?|\}", "".join(parts)):
-        raise InputError(f"{what} has {shown(odd.group())} in it: {_MEND}")
+        raise InputError(f"{what} has {shown(odd.group())} in it: {_FIX}")
     if len(parts) != 2:
         count = "no placeholder" if len(parts) == 1 else f"{len(parts) - 1} placeholders"
-        raise InputError(f"{what} has {count}: {_MEND}")
+        raise InputError(f"{what} has {count}: {_FIX}")
     return parts[0], parts[1]
 
 

@@ -77,7 +77,7 @@ def test_the_21_of_the_paper() -> None:
         "{０}",
     ],
 )
-def test_refused_with_the_mend(text: str, tmp_path: Path) -> None:
+def test_refused_with_the_fix(text: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         Template(text)
     assert str(caught.value).startswith("template: ") and str(caught.value).isprintable()
