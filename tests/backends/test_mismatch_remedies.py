@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import gzip
+import io
 import json
 import os
 import sys
@@ -266,14 +268,15 @@ def test_a_file_without_the_right_to_read_it(
     torch.save({"w": torch.ones(3)}, path)
     path.chmod(0)
     if os.access(path, os.R_OK):  # root reads everything, so the system's answer is made here
-        opened = Path.open
+        opened = open
 
-        def refuse(self: Path, *arguments: Any, **options: Any) -> Any:
-            if self == path:
+        def refuse(file: Any, *arguments: Any, **options: Any) -> Any:
+            if file == path:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-            return opened(self, *arguments, **options)
+            return opened(file, *arguments, **options)
 
-        monkeypatch.setattr(Path, "open", refuse)
+        for module in (builtins, io):  # `open` and `Path.open`
+            monkeypatch.setattr(module, "open", refuse)
     for read in (read_checkpoint, weights_sha256):
         with pytest.raises(InputError, match=r"Permission denied.*no right.*chmod u\+r") as caught:
             read(path)

@@ -16,6 +16,7 @@ from PIL import Image
 from idia_index.encode.images import load_image
 from idia_index.encode.preprocessing import Preprocessing
 from idia_index.errors import InputError
+from idia_index.support.documents import from_json
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 MODES = ("RGB", "L", "LA", "P", "PA", "RGBA", "CMYK", "I;16", "1", "I", "F", "YCbCr", "LAB", "HSV")
@@ -120,7 +121,7 @@ def test_threads_and_batches_change_nothing() -> None:
 
 def test_json_round_trip() -> None:
     ours = Preprocessing(48, 80, MEAN, STD, "bilinear", "longest", 9)
-    assert Preprocessing.from_json(json.loads(json.dumps(dataclasses.asdict(ours)))) == ours
+    assert from_json(Preprocessing, json.loads(json.dumps(dataclasses.asdict(ours)))) == ours
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def test_open_clip_configurations(config: dict[str, Any], expected: Preprocessin
 def test_parameters_out_of_range_are_refused(change: dict[str, Any]) -> None:
     data = {**dataclasses.asdict(Preprocessing(8, 8, MEAN, STD)), **change}
     with pytest.raises(ValueError):
-        Preprocessing.from_json(data)
+        from_json(Preprocessing, data)
 
 
 def test_an_image_too_long_for_its_width_is_refused() -> None:

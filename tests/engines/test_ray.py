@@ -132,8 +132,8 @@ def test_three_nodes_give_the_bytes_of_one_process(
     ran = nodes.engine.tasks
     # Build, names, templates and repair; the photos of two verbs, the query's are remembered.
     assert (ran.count("EncodeRows"), ran.count("EncodePhotos")) == (4, 3)
-    # Of evaluation and query; an audit's p-values want more than a thirty-second of so few names.
-    assert ran.count("SearchShards") == 2
+    # Of an evaluation; p-values want more than a thirty-second of so few names.
+    assert ran.count("SearchShards") == 1
 
 
 @pytest.mark.parametrize("both", ["onnx"], indirect=True)
@@ -263,7 +263,7 @@ def test_of_few_inputs_each_worker_gets_one(tmp_path: Path, nodes: Nodes) -> Non
         return did
 
     patience = time.monotonic() + 60
-    while len(who(12)) < 3:  # a new worker takes seconds to start
+    while len(who(60)) < 3:  # a new worker takes seconds to start
         assert time.monotonic() < patience
     assert len(who(3)) == 3
 
