@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import errno
 import gzip
 import io
@@ -12,6 +11,7 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -268,15 +268,14 @@ def test_a_file_without_the_right_to_read_it(
     torch.save({"w": torch.ones(3)}, path)
     path.chmod(0)
     if os.access(path, os.R_OK):  # root reads everything, so the system's answer is made here
-        opened = open
 
-        def refuse(file: Any, *arguments: Any, **options: Any) -> Any:
+        def refuse(opened: Any, file: Any, *arguments: Any, **options: Any) -> Any:
             if file == path:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
             return opened(file, *arguments, **options)
 
-        for module in (builtins, io):  # `open` and `Path.open`
-            monkeypatch.setattr(module, "open", refuse)
+        for module in (io, os):  # `Path.open`, `os.open`
+            monkeypatch.setattr(module, "open", partial(refuse, module.open))
     for read in (read_checkpoint, weights_sha256):
         with pytest.raises(InputError, match=r"Permission denied.*no right.*chmod u\+r") as caught:
             read(path)
