@@ -81,10 +81,9 @@ $(DEMO_ENV)/ready: setup.cfg
 	$(DEMO_ENV)/bin/python -m pip install -q '.[cpu,report]'
 	touch $@
 
-# Not compiled: of all the modules that come along few are ever imported.
 $(DEV_ENV)/ready: setup.cfg
 	$(PYTHON) -m venv $(DEV_ENV)
-	$(DEV_ENV)/bin/python -m pip install -q --no-compile \
+	$(DEV_ENV)/bin/python -m pip install -q \
 		-e '.[export,torch,cpu,report,photos,members,pandas,http,serve,cluster,dev,docs]'
 	touch $@
 
