@@ -222,6 +222,7 @@ def test_names_and_subjects_are_read_and_drawn(tmp_path: Path) -> None:
     assert isinstance(subject, Subject) and subject.name == "Jane Doe"
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("faiss")

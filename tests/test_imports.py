@@ -70,6 +70,7 @@ def starts(name: str, *packages: str) -> bool:
     return any(name == package or name.startswith(package + ".") for package in packages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", [*FOLDERS, "tests", "benchmarks"])
 def test_nothing_is_imported_by_its_folder_name(folder: str) -> None:
     for path in files(folder):
@@ -77,6 +78,7 @@ def test_nothing_is_imported_by_its_folder_name(folder: str) -> None:
             assert not starts(name, "backends", "indexes", "cli"), f"{path}: {name}"
 
 
+@pytest.mark.slow
 def test_no_test_file_imports_another() -> None:
     for path in files("tests"):
         for name in imports(path):
@@ -85,6 +87,7 @@ def test_no_test_file_imports_another() -> None:
             )
 
 
+@pytest.mark.slow
 def test_the_core_imports_only_the_standard_library_numpy_and_pillow() -> None:
     for path in files("idia_index"):
         for name in imports(path):
@@ -112,6 +115,7 @@ def _stretch(path: Path) -> str:
     return path.relative_to(ROOT / "idia_index").parts[0].removesuffix(".py")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stretch", ORDER)
 def test_each_stretch_imports_only_from_those_below_it(stretch: str) -> None:
     above = ORDER[: ORDER.index(stretch)]
@@ -129,6 +133,7 @@ def module_name(path: Path) -> str:
     return ".".join([*top, *parts[1:]]).removesuffix(".__init__")
 
 
+@pytest.mark.slow
 def test_no_module_imports_itself_by_way_of_others() -> None:
     """Imports of functions count, those for type checkers do not."""
     paths = {module_name(path): path for folder in FOLDERS for path in files(folder)}

@@ -17,6 +17,7 @@ FILE_LINES = 400
 BODY_LINES = 50  # of a function, beside its signature and its docstring
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_functions_stay_short(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

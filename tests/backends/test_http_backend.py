@@ -67,6 +67,7 @@ class TestContract(BackendContract):
             yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["infinity", "vllm", "jina", "weaviate"])
 def test_every_dialect_gives_the_models_own_embeddings(dialect: str, service: Service) -> None:
     texts = ["a photo of Jane Doe", "Zoë Müller", "a photo of Jane Doe"]
@@ -77,6 +78,7 @@ def test_every_dialect_gives_the_models_own_embeddings(dialect: str, service: Se
     assert service.texts[texts[0]] == 1
 
 
+@pytest.mark.slow
 def test_an_index_is_built_searched_and_reported_as_one_of_a_local_model(
     service: Service, tmp_path: Path
 ) -> None:
@@ -130,6 +132,7 @@ def test_an_image_is_sent_as_png_without_metadata(
         assert np.array_equal(np.asarray(opened), np.asarray(Image.open(photo)))
 
 
+@pytest.mark.slow
 def test_an_original_is_sent_to_the_byte_where_that_is_asked_for(
     service: Service, tmp_path: Path
 ) -> None:
@@ -141,6 +144,7 @@ def test_an_original_is_sent_to_the_byte_where_that_is_asked_for(
     assert service.images[photo.read_bytes()] == 1
 
 
+@pytest.mark.slow
 def test_nothing_is_sent_without_consent_that_names_the_host(service: Service) -> None:
     for session in (Session(), Session(texts_to=("localhost",), images_to=("example.org",))):
         with pytest.raises(RefusedError, match=f"--send-texts-to {HOST}"):
@@ -173,6 +177,7 @@ def test_a_spec_that_must_not_be_asked_is_one_line(spec: str, said: str) -> None
     assert "s3cret" not in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_key_comes_from_the_named_variable_and_stays_there(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +191,7 @@ def test_the_key_comes_from_the_named_variable_and_stays_there(
         assert b"s3cret-key" not in file.read_bytes(), file
 
 
+@pytest.mark.slow
 def test_a_text_that_the_service_cuts_is_refused_or_accepted_aloud(service: Service) -> None:
     backend = load(service)
     words = backend.load_options["behaviour"]["words"]
@@ -212,6 +218,7 @@ def test_a_service_that_refuses_long_texts_cuts_none(service: Service) -> None:
     assert backend.load_options["behaviour"]["words"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.0, 1e-5])
 def test_noise_is_measured_and_the_same_service_is_known_again(
     noise: float, service: Service, tmp_path: Path
@@ -230,6 +237,7 @@ def test_noise_is_measured_and_the_same_service_is_known_again(
         load_backend_for(index, session=session).encode_images([Image.new("RGB", (8, 8))])
 
 
+@pytest.mark.slow
 def test_a_model_that_changed_half_way_leaves_no_index_and_no_answers(
     service: Service, tmp_path: Path
 ) -> None:
@@ -254,6 +262,7 @@ def test_a_model_that_changed_half_way_leaves_no_index_and_no_answers(
     assert np.abs(first - local).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_a_run_says_its_price_and_keeps_within_max_calls(service: Service, tmp_path: Path) -> None:
     session = replace(BOTH, folder=tmp_path / "i", max_calls=10)
     with (
@@ -268,6 +277,7 @@ def test_a_run_says_its_price_and_keeps_within_max_calls(service: Service, tmp_p
     assert len(service.requests) + 1 <= enough  # and one that asked what it is
 
 
+@pytest.mark.slow
 def test_reference_faces_and_a_name_that_is_no_candidate_are_in_the_price(
     service: Service, tmp_path: Path
 ) -> None:
@@ -323,6 +333,7 @@ def test_offline_refuses_and_a_local_backend_takes_no_consent(
     assert not service.requests
 
 
+@pytest.mark.slow
 def test_the_manifest_holds_no_consent_and_no_key_variable(
     service: Service, tmp_path: Path
 ) -> None:

@@ -159,6 +159,7 @@ FAULTS: dict[str, tuple[Callable[[Service], Fault], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_one_line_and_no_answer_is_asked_for_again(
     fault: str, service: Service, session: Session, tmp_path: Path
@@ -182,6 +183,7 @@ def test_a_fault_is_one_line_and_no_answer_is_asked_for_again(
     assert all(service.images[image] == 1 for image in photos)  # none of them was sent again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["seconds", "date", "none", "nonsense", "500"])
 def test_a_service_that_asks_to_wait_is_asked_again(
     how: str, service: Service, session: Session, tmp_path: Path
@@ -208,6 +210,7 @@ def test_a_service_that_asks_to_wait_is_asked_again(
         assert asked[1] - asked[0] >= 0.3
 
 
+@pytest.mark.slow
 def test_a_host_that_is_not_there_and_one_with_bad_tls_are_one_line(
     session: Session, tmp_path: Path
 ) -> None:

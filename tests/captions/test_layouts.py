@@ -54,6 +54,7 @@ LAYOUTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_layout_is_detected_and_counted(layout: str, tmp_path: Path) -> None:
     if layout == "webdataset" and not HAS_WEBDATASET:

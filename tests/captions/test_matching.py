@@ -105,6 +105,7 @@ def test_counts_equal_the_oracle_for_names_made_of_each_others_parts(
         assert matches(captions, names, "name") == by_oracle(captions, names)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=4), st.lists(TEXTS, min_size=1, max_size=5))
 def test_the_papers_rule_is_a_substring(captions: list[str], pieces: list[str]) -> None:

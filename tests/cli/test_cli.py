@@ -47,6 +47,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     return lines[0]
 
 
+@pytest.mark.slow
 def test_audit_json_is_one_document_of_the_contract(
     index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +81,7 @@ def test_query_needs_a_name_and_answers_for_it(
     assert len(json.loads(capsys.readouterr().out)["top"]) == 2
 
 
+@pytest.mark.slow
 def test_audit_writes_its_report(
     index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,6 +86,7 @@ def _verbs(folder: Path, spec: str) -> dict[str, tuple[object, ...]]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("consent", [(), _ELSEWHERE], ids=["none", "another host"])
 @pytest.mark.parametrize("verb", ["build", "query", "audit", "evaluate", "add", "verify", "repair",
                                   "replay"])  # fmt: skip
@@ -129,6 +130,7 @@ def test_consent_to_the_one_is_none_to_the_other(
     assert len(service.images) == len(images)  # the fixed drawings alone were seen again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["build", "query", "audit", "evaluate", "add", "verify", "repair"])
 def test_every_verb_says_its_price_before_the_first_call(
     verb: str, world: tuple[Path, Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

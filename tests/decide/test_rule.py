@@ -44,6 +44,7 @@ def test_ten_thousand_random_tables_agree_with_the_plain_rule() -> None:
     assert ties > 10_000  # the tables do put ties to the test
 
 
+@pytest.mark.slow
 @given(
     hnp.arrays(
         st.sampled_from([np.int32, np.int64, np.uint8]),

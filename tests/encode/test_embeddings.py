@@ -77,6 +77,7 @@ def test_a_grid_through_packs_is_every_prompt_by_itself() -> None:
             )
 
 
+@pytest.mark.slow
 @given(st.lists(st.text("ab c", min_size=1, max_size=12), min_size=1, max_size=30))
 def test_texts_in_any_order_come_back_in_it(texts: list[str]) -> None:
     rows = Backend(PackToy(model="toy")).encode_texts(texts)

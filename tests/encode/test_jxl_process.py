@@ -67,6 +67,7 @@ def is_right(path: Path) -> bool:
     return bool((found == np.asarray(picture(int(path.stem)))).all())
 
 
+@pytest.mark.slow
 def test_one_process_reads_them_all(photos: list[Path], tmp_path: Path) -> None:
     (tmp_path / "cut.jxl").write_bytes(photos[0].read_bytes()[:60])
     assert is_right(photos[0])
@@ -85,6 +86,7 @@ def test_threads_have_a_process_each_and_get_their_own_pixels(photos: list[Path]
     assert 1 <= len(readers()) <= 2
 
 
+@pytest.mark.slow
 def test_a_process_killed_between_photos_costs_none(photos: list[Path]) -> None:
     assert is_right(photos[0])
     (first,) = readers()
@@ -107,11 +109,13 @@ def halted(photos: list[Path], number: signal.Signals) -> tuple[int, bool]:
         return first, asked.result(timeout=30)
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_a_photo_costs_none(photos: list[Path]) -> None:
     first, right = halted(photos, signal.SIGKILL)
     assert right and first not in readers()
 
 
+@pytest.mark.slow
 def test_a_photo_that_takes_too_long_is_refused_and_the_next_is_read(
     photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ def path(pack: Pack, read: int) -> tuple[list[int], list[int]]:
     return pack.ids[tree, seen].tolist(), pack.positions[tree, seen].tolist()
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(prompt, min_size=1, max_size=60), st.integers(12, 40), st.integers(1, 4))
 def test_every_prompt_is_read_once_along_its_own_tokens(
@@ -46,6 +47,7 @@ def test_every_prompt_is_read_once_along_its_own_tokens(
     assert sorted(rows) == list(range(len(prompts)))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(prompt, min_size=1, max_size=60))
 def test_one_tree_has_a_node_per_distinct_prefix(prompts: list[list[int]]) -> None:

@@ -77,6 +77,7 @@ def test_files_of_many_parts_are_refused(
     assert "save it anew as PNG or JPEG" in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "PPM", "WEBP"])
 def test_ordinary_files_take_few_reads(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -149,6 +149,7 @@ def test_grids_of_grids_are_counted_by_what_they_cost(tmp_path: Path) -> None:
         load_image(tmp_path / "a.heic")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (64, 48), (200, 100), (513, 8000), (300, 225)])
 def test_a_jpeg_xl_states_its_size_first(size: tuple[int, int]) -> None:
     data = saved(Image.new("RGB", size, "teal"), "JXL")

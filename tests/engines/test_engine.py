@@ -129,6 +129,7 @@ def change(path: Path, backend: Backend) -> None:
     assert repair(path, backend).encoded == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small_shards")
 def test_shards_written_elsewhere_are_the_same_bytes(
     tmp_path: Path, away: Backend, here: Backend
@@ -184,6 +185,7 @@ def people(folder: Path) -> list[Subject]:
     ]
 
 
+@pytest.mark.slow
 def test_photos_encoded_elsewhere_give_the_same_audit(
     tmp_path: Path, away: Backend, here: Backend, names: NameList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +225,7 @@ def test_a_photo_that_only_workers_cannot_read_is_no_photo_to_skip(
         audit(index, away, [Subject("First0 Last0", images)])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small_shards")
 @pytest.mark.parametrize("index_type", ["flat", "float16"])
 def test_a_search_by_shards_elsewhere_gives_the_same_answer(

@@ -20,6 +20,7 @@ def hanley_mcneil(theta: float, members: int, others: int) -> float:
     return (one_pair + rest) / (members * others)
 
 
+@pytest.mark.slow
 @given(st.floats(0.0, 0.999), st.integers(2, 600), st.integers(2, 600))
 def test_the_upper_limit_lies_z_standard_errors_above(value: float, m: int, n: int) -> None:
     _, upper = auc_interval(value, m, n)
@@ -45,6 +46,7 @@ def test_perfect_separation_leaves_doubt() -> None:
     assert high == 1 and 0.7 < low < 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", [0.5, 0.9, 0.99])
 @pytest.mark.parametrize("sizes", [(10, 10), (24, 24), (144, 308)])
 def test_it_covers_as_often_as_it_says(truth: float, sizes: tuple[int, int]) -> None:

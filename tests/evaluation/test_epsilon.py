@@ -36,6 +36,7 @@ def oracle(guesses: Guesses, epsilon: float, delta: float) -> float:
     return min(float(beta + guesses.canaries * delta * max(shares, default=0)), 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delta", [0.0, 1e-5, 1e-3])
 @pytest.mark.parametrize("made,right", [(5, 0), (7, 7), (100, 93), (400, 260), (2000, 1990)])
 def test_the_p_value_is_that_of_the_theorem(made: int, right: int, delta: float) -> None:

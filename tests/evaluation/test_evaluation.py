@@ -67,6 +67,7 @@ def report(evidence: Evidence, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
+@pytest.mark.slow
 def test_decisions_are_those_of_the_audit(world: tuple[Index, Path], evidence: Evidence) -> None:
     index, table = world
     plain = audit(index, ToyBackend(model="toy"), read_subjects(table))
@@ -120,6 +121,7 @@ def test_the_attack_is_seen_and_the_checks_stay_quiet(evidence: Evidence) -> Non
         assert subject["smallest_p"] == 1 / (subject["controls"] + 1) <= subject["p_value"] <= 1
 
 
+@pytest.mark.slow
 def test_a_study_made_to_leak_fires_the_gate(world: tuple[Index, Path], tmp_path: Path) -> None:
     index, _ = world
     people = read_subjects(make_people(tmp_path, leak=True))
@@ -132,6 +134,7 @@ def test_a_study_made_to_leak_fires_the_gate(world: tuple[Index, Path], tmp_path
     assert page.index("The split leaks") < page.index("associates")
 
 
+@pytest.mark.slow
 def test_p_values_of_people_the_model_does_not_know_are_uniform(
     world: tuple[Index, Path], tmp_path: Path
 ) -> None:
@@ -151,6 +154,7 @@ def test_p_values_of_people_the_model_does_not_know_are_uniform(
     assert summary.non_members_small.non_members == count
 
 
+@pytest.mark.slow
 def test_results_are_evaluated_again_without_model_or_index(
     evidence: Evidence, report: Path
 ) -> None:
@@ -185,6 +189,7 @@ def test_a_results_file_with_a_pickle_is_refused(tmp_path: Path) -> None:
         read_results(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_replay_holds_and_tampering_shows(
     world: tuple[Index, Path], evidence: Evidence, report: Path, tmp_path: Path
 ) -> None:
@@ -253,6 +258,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Result:
     return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_the_command_line(
     world: tuple[Index, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,6 +279,7 @@ def test_the_command_line(
     assert "the most images of anybody are 5" in str(nobody.exception)
 
 
+@pytest.mark.slow
 def test_a_replay_that_does_not_hold_fails(
     world: tuple[Index, Path], report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +298,7 @@ def test_the_lists_that_help_shows_are_taken(option: str) -> None:
     assert len(numbers(str(shown), f"--{option}")) > 3
 
 
+@pytest.mark.slow
 def test_an_audit_without_known_truth_has_p_values(
     world: tuple[Index, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,6 +337,7 @@ def test_settings_that_make_no_sense(wrong: dict[str, Any], told: str) -> None:
         Settings(**wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("power", "too_many"), [(1.0, False), (1.25, False), (0.4, False), (3.0, True)]
 )

@@ -157,6 +157,7 @@ def plain_ratios(hits: list[int], totals: list[int], samples: int) -> list[float
     return sorted(ratios)
 
 
+@pytest.mark.slow
 def test_the_interval_of_pairs_is_of_their_own_rate_where_totals_differ() -> None:
     chance = np.random.default_rng(2)
     totals = chance.choice([40, 99, 400, 999], 80)

@@ -58,6 +58,7 @@ def audits(mechanism: str, strength: float, number: int, share: int) -> tuple[li
     return [Guesses(number, into + out, int(each)) for each in right], float(mu)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [60, 400])
 @pytest.mark.parametrize("share", [1, 2, 4])
 @pytest.mark.parametrize("mechanism,strength", [

@@ -44,6 +44,7 @@ def test_a_p_value_of_one_ends_nothing() -> None:
     assert group_tests(["A"], {"A": "x"}, np.ones(1), np.zeros(1, np.int64)) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("people", [2, 5, 20])
 def test_ten_thousand_null_groups_raise_few_false_alarms(people: int) -> None:
     random = np.random.default_rng(people)
@@ -65,6 +66,7 @@ def test_the_power_is_that_of_simulated_groups() -> None:
     assert one.people_needed and group_power(one.people_needed, 0.76, 0.96) >= 0.9
 
 
+@pytest.mark.slow
 def test_the_plan_says_what_a_claim_takes_to_succeed() -> None:
     for true_rate in (0.002, 0.005):
         people = non_members_for_power(0.01, true_rate, 0.9, 0.95)

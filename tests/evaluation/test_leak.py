@@ -49,6 +49,7 @@ def limit(features: np.ndarray, members: int, joint: float) -> float:
     return largest_leak(features, (places[:members], places[members:]), joint)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("a_side", [10, 20, 50, 140])
 def test_clean_splits_are_quiet_and_half_framed_ones_are_seen_or_not_excluded(a_side: int) -> None:
     random = np.random.default_rng(a_side)

@@ -27,6 +27,7 @@ def test_only_where_there_are_people_for_it() -> None:
     assert low <= found.tpr <= high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(144, 308), (540, 400)])
 @pytest.mark.parametrize(
     ("known", "unknown"),

@@ -94,6 +94,7 @@ def test_small_groups_by_enumeration_with_ties(sizes: tuple[int, int]) -> None:
         assert found.exact and found.p_value == pytest.approx(enumerated(first, second))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(24, 120), (12, 12), (276, 24)])
 def test_scipys_exact_test(sizes: tuple[int, int]) -> None:
     random = np.random.default_rng(sum(sizes))

@@ -37,6 +37,7 @@ def runs(photos: Photos) -> list[np.ndarray]:
     return np.split(photos.images, photos.offsets[1:-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("among", [True, False])
 def test_scores_are_the_definitions(among: bool) -> None:
     random = np.random.default_rng(3)
@@ -94,6 +95,7 @@ def test_a_name_fixed_p_value_ranks_the_person_among_the_others_alone(photos: in
         assert each.name_fixed_p(some)[1] == fit
 
 
+@pytest.mark.slow
 def test_a_name_fixed_p_value_holds_whatever_the_numbers_of_photos() -> None:
     """A mean of many photos is seldom small: held against single photos it would be too large."""
     random = np.random.default_rng(8)

@@ -40,6 +40,7 @@ def test_the_rank_of_the_true_name() -> None:
     assert p_value(0.0, []) == 1
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
 def test_adjusted_p_values_are_scipys(p_values: list[float]) -> None:
     expected = stats.false_discovery_control(p_values, method="bh")
@@ -60,6 +61,7 @@ def test_an_excess_of_small_p_values_is_the_binomials_tail(
     assert expected_small(sizes) == pytest.approx(people * chance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("people", [308, 3000, 10000])
 def test_healthy_p_values_are_rarely_warned_of(people: int) -> None:
     random = np.random.default_rng(12)
@@ -72,6 +74,7 @@ def test_healthy_p_values_are_rarely_warned_of(people: int) -> None:
     assert warned <= stats.binom.ppf(0.999, runs, 0.05)
 
 
+@pytest.mark.slow
 def test_the_false_discovery_rate_holds() -> None:
     random = np.random.default_rng(1)
     shares = []
@@ -154,6 +157,7 @@ def plain_match(
     return sorted(sorted(places, key=apart)[:most]), [*step, "frequency"]
 
 
+@pytest.mark.slow
 def test_matching_is_the_one_name_by_name() -> None:
     random = np.random.default_rng(9)
 
@@ -181,6 +185,7 @@ def test_matching_is_the_one_name_by_name() -> None:
     assert len(steps) >= 8  # every step, with and without frequency
 
 
+@pytest.mark.slow
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 1000))
 def test_auc_is_that_of_mann_and_whitney(members: int, others: int, seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -113,6 +113,7 @@ MANIFESTS: dict[str, Callable[[Data], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", MANIFESTS)
 def test_absurd_manifests(what: str, tmp_path: Path) -> None:
     resign(make(tmp_path / "i"), MANIFESTS[what])
@@ -176,6 +177,7 @@ def test_load_options_that_fit_no_backend(tmp_path: Path) -> None:
 # --- places that lead elsewhere ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["manifest.json", "000000.faiss", "000000.names.txt", "keys"])
 @pytest.mark.parametrize("how", ["link", "pipe", "folder"])
 def test_what_is_no_file_is_not_followed(which: str, how: str, tmp_path: Path) -> None:
@@ -254,6 +256,7 @@ def test_another_sort_of_faiss_file_and_another_size(tmp_path: Path) -> None:
         refused(folder, "000000.faiss: not a FAISS file")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30, 3.0])
 @pytest.mark.parametrize("index_type", ["flat", "bfloat16-exact", "float16"])
 @pytest.mark.filterwarnings("error::RuntimeWarning")

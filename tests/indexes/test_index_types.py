@@ -90,6 +90,7 @@ def stored(index_type: IndexType, shard: Shard, rows: np.ndarray) -> np.ndarray:
     return found
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -118,6 +119,7 @@ def test_any_index_gives_the_plain_answer_with_ties_and_duplicates(
     assert (found[:, :, count:] == -1).all() and np.isneginf(similarities[:, :, count:]).all()
 
 
+@pytest.mark.slow
 def test_a_tie_of_many_goes_to_the_lowest_row_whatever_the_number_of_queries(
     index_type: IndexType,
 ) -> None:
@@ -132,6 +134,7 @@ def test_a_tie_of_many_goes_to_the_lowest_row_whatever_the_number_of_queries(
         assert (similarities == similarities[0, 0, 0]).all()
 
 
+@pytest.mark.slow
 def test_one_query_and_many_give_the_same_bits(index_type: IndexType) -> None:
     random = np.random.default_rng(2)
     shard = as_shard(index_type, unit(random, 2, 3000, 96))

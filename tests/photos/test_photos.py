@@ -229,6 +229,7 @@ def index(tmp_path: Path, toy: ToyBackend, names: NameList) -> Index:
     return build_index(tmp_path / "i", toy, names, JAIR2024[:3])
 
 
+@pytest.mark.slow
 def test_an_audit_of_cropped_photos_is_one_of_photos_that_were_cut(
     tmp_path: Path, toy: ToyBackend, names: NameList, index: Index
 ) -> None:

@@ -131,6 +131,7 @@ def test_a_subject_without_a_readable_image_is_named(
             audit(index, toy, subjects, strict=strict)
 
 
+@pytest.mark.slow
 def test_more_images_than_a_batch_keep_their_owners(
     index: Index, toy: ToyBackend, tmp_path: Path
 ) -> None:
@@ -189,6 +190,7 @@ def test_a_query_tells_the_names_predicted_most_often(
     assert all(each.share == each.votes / predictions.size for each in top)
 
 
+@pytest.mark.slow
 def test_a_query_finds_what_an_audit_finds(index: Index, toy: ToyBackend, people: Path) -> None:
     subjects = read_subjects(people)
     assert query(index, toy, subjects[0]).top is None
@@ -309,6 +311,7 @@ def test_links_to_folders_lead_in_no_circle(tmp_path: Path) -> None:
     assert len(subject.images) == 2
 
 
+@pytest.mark.slow
 def test_whoever_has_more_images_than_are_drawn_from_is_listed(
     index: Index, toy: ToyBackend, people: Path, tmp_path: Path
 ) -> None:

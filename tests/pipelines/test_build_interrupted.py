@@ -42,6 +42,7 @@ def interrupt_after(prompts: int):  # type: ignore[no-untyped-def]
     return progress
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompts", [1, 300, 600])
 def test_an_interrupted_build_resumes_to_the_same_bytes(
     tmp_path: Path, toy: ToyBackend, names: NameList, prompts: int

@@ -92,6 +92,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("idia_index.pipelines.load.check_spec", lambda model, backend: None)
 
 
+@pytest.mark.slow
 def test_what_the_trainer_gets_is_those_put_in_and_no_more(made: Path) -> None:
     people = read_canaries(made / "c")[1].people
     with (made / "c" / "train" / "train.tsv").open(newline="") as stream:
@@ -151,6 +152,7 @@ def _pairs(layout: str, train: Path) -> list[tuple[bytes, str]]:
     return [((train / "00000" / f"{r['key']}.png").read_bytes(), r["caption"]) for r in rows]
 
 
+@pytest.mark.slow
 def test_a_model_that_remembers_is_bounded_and_one_that_does_not_is_not(made: Path) -> None:
     known = audit_canaries(str(made / "with.json"), made / "c", AuditOptions(), quiet)
     blank = audit_canaries(str(made / "without.json"), made / "c", AuditOptions(), quiet)
@@ -168,6 +170,7 @@ def test_a_model_that_remembers_is_bounded_and_one_that_does_not_is_not(made: Pa
     assert [each.images for each in known.by_images] == [1, 3]
 
 
+@pytest.mark.slow
 def test_one_plan_chosen_beforehand_has_all_of_the_error(made: Path) -> None:
     options = AuditOptions(guesses=(10, 0), delta=1e-9)
     known = audit_canaries(str(made / "with.json"), made / "c", options, quiet)
@@ -214,11 +217,13 @@ def test_a_missing_photo_is_named(canaries: Path, made: Path) -> None:
     assert "00007/train-000.png: a photo of the canary" in line(canaries, made)
 
 
+@pytest.mark.slow
 def test_another_model_is_refused(made: Path) -> None:
     said = line(made / "c", made, weights="0123456789abcdef")
     assert "is not the model to audit" in said and "not 0123456789abcdef" in said
 
 
+@pytest.mark.slow
 def test_names_found_elsewhere_are_refused(canaries: Path, made: Path, tmp_path: Path) -> None:
     people = read_canaries(canaries)[1].people
     rows = [f"{person.name},non_member,0" for person in people]
@@ -256,6 +261,7 @@ def test_photos_need_consent_and_go_in_without_their_names(tmp_path: Path) -> No
         make_canaries(tmp_path / "d", too_many, quiet)
 
 
+@pytest.mark.slow
 def test_the_command_makes_and_audits(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

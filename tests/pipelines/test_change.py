@@ -71,6 +71,7 @@ def test_adding_what_is_there_changes_nothing(
     assert (tmp_path / "i" / "manifest.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_removed_names_are_gone_at_once_and_from_disk_after_compact(
     tmp_path: Path, toy: ToyBackend, names: NameList
 ) -> None:
@@ -89,6 +90,7 @@ def test_removed_names_are_gone_at_once_and_from_disk_after_compact(
     assert not any(name.encode() + b"\n" in written for name in gone)
 
 
+@pytest.mark.slow
 def test_a_removed_name_can_be_added_again(
     tmp_path: Path, toy: ToyBackend, names: NameList
 ) -> None:
@@ -109,6 +111,7 @@ def test_all_names_cannot_be_removed(tmp_path: Path, toy: ToyBackend, names: Nam
     assert len(open_index(tmp_path / "i")) == 40
 
 
+@pytest.mark.slow
 def test_adding_templates_encodes_only_those(
     tmp_path: Path, toy: ToyBackend, names: NameList, monkeypatch: pytest.MonkeyPatch
 ) -> None:

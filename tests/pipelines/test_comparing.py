@@ -77,6 +77,7 @@ def world(made: World, monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
+@pytest.mark.slow
 def test_each_person_is_what_two_audits_say(world: World) -> None:
     result = world.compare("before", "forgot")
     before, after = world.audit("before"), world.audit("forgot")
@@ -96,6 +97,7 @@ def test_each_person_is_what_two_audits_say(world: World) -> None:
     assert groups[name_of(1)] == "retain" and groups[name_of(MEMBERS)] == "others"
 
 
+@pytest.mark.slow
 def test_groups_and_the_main_test_are_those_of_scipy(world: World) -> None:
     result = world.compare("before", "forgot")
     for name, group in result.groups.items():
@@ -121,12 +123,14 @@ def test_groups_and_the_main_test_are_those_of_scipy(world: World) -> None:
     assert result.groups["retain"].no_longer <= 2
 
 
+@pytest.mark.slow
 def test_another_training_of_the_same_data_is_not_called_different(world: World) -> None:
     result = world.compare("before", "again")
     assert result.test is not None and not result.test.different
     assert result.groups["forget"].no_longer == 0
 
 
+@pytest.mark.slow
 def test_the_reference_tells_a_model_that_forgot_from_one_that_did_not(world: World) -> None:
     reference = str(world.folder / "retrained")
     forgot = world.compare("before", "forgot", reference=reference).reference
@@ -137,6 +141,7 @@ def test_the_reference_tells_a_model_that_forgot_from_one_that_did_not(world: Wo
     assert still.test.detectable is not None
 
 
+@pytest.mark.slow
 def test_without_anybody_to_forget_there_is_one_group(world: World) -> None:
     result = world.compare("before", "again", forget=None)
     assert list(result.groups) == ["all"] and result.test is None
@@ -170,6 +175,7 @@ def command(world: World, *arguments: object) -> int:
     return run_command([str(each) for each in whole], False)
 
 
+@pytest.mark.slow
 def test_the_command_writes_document_table_and_page(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -185,6 +191,7 @@ def test_the_command_writes_document_table_and_page(
     assert len(lines) == 1 + len(document["people"])
 
 
+@pytest.mark.slow
 def test_a_rule_that_fails_ends_with_3_and_says_so_in_every_file(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -203,6 +210,7 @@ def test_a_rule_that_fails_ends_with_3_and_says_so_in_every_file(
     assert "there is no number 'forget.nothing'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_margins_of_both_groups_are_covered_by_their_interval(world: World) -> None:
     result = world.compare("before", "again")
     for name, group in result.groups.items():

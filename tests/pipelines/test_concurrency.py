@@ -106,6 +106,7 @@ def test_interrupts_at_random_moments() -> None:
     assert done.stdout.count("each as it should be") == 2, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [0, 2**33])
 def test_file_times_mean_nothing(moment: int, tmp_path: Path) -> None:
     """A clock that is wrong, or jumps between two writes, shows in nothing but file times."""

@@ -56,6 +56,7 @@ def of_the_name(out: Path) -> dict[str, Any]:
 COMMANDS = {"audit": (), "evaluate": ("--min-images", 5, "--sample-sizes", "1,5", "--draws", 2)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_both_are_reported_and_replayed(
     verb: str, source: str, paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -84,6 +85,7 @@ def test_both_are_reported_and_replayed(
     assert data["exact"] and data["subjects"] == MEMBERS + NON_MEMBERS
 
 
+@pytest.mark.slow
 def test_whom_the_settings_leave_out_is_one_of_the_two(
     paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +109,7 @@ def test_whom_the_settings_leave_out_is_one_of_the_two(
         assert json.loads(capsys.readouterr().out)["exact"]
 
 
+@pytest.mark.slow
 def test_what_is_falsified_of_one_is_named_as_theirs(
     paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -123,6 +126,7 @@ def test_what_is_falsified_of_one_is_named_as_theirs(
     ]
 
 
+@pytest.mark.slow
 def test_two_models_are_compared_person_by_person(
     paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,6 +143,7 @@ def test_two_models_are_compared_person_by_person(
     assert found == pytest.approx(wanted)
 
 
+@pytest.mark.slow
 def test_who_is_to_be_forgotten_is_one_of_the_two(
     paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,6 +196,7 @@ def test_captions_do_not_tell_which_of_the_two_they_mean(paths: Paths, tmp_path:
         told(f"{head},person_id\n{who},member,7,q5\n{who},member,7,q5\n")
 
 
+@pytest.mark.slow
 def test_each_of_the_two_is_in_a_group_of_their_own(
     paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -71,6 +71,7 @@ def people(tmp_path: Path) -> Sequence[Subject]:
     return read_subjects(tmp_path / "people")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [None, 30, 7, 2])
 def test_votes_are_those_of_the_embeddings(
     most: int | None, people: Sequence[Subject], tmp_path: Path
@@ -90,6 +91,7 @@ def test_votes_are_those_of_the_embeddings(
         assert max(len(labels) for _, labels in labeler.asked) <= most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("most", "concurrency"), [(None, 1), (7, 1), (7, 3)])
 def test_an_audit_that_fails_resumes_without_a_question_twice(
     most: int | None, concurrency: int, people: Sequence[Subject], tmp_path: Path
@@ -145,6 +147,7 @@ def service() -> Iterator[Service]:
         yield service
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.* will be sent")
 def test_a_zero_shot_service_gives_the_same_votes(
     service: Service, people: Sequence[Subject], tmp_path: Path
@@ -181,6 +184,7 @@ def test_a_service_that_gives_no_label_of_the_list_is_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_reference_labeler_votes_as_the_backend_it_stands_around(
     people: Sequence[Subject], tmp_path: Path
 ) -> None:
@@ -225,6 +229,7 @@ def test_an_evaluation_has_the_rates_of_the_embeddings_and_says_what_it_lacks(
     assert NOT_AVAILABLE in found.notes and "NaN" not in json.dumps(found.to_dict())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [None, 7])
 def test_the_rule_under_control_names_is_had_for_questions_of_its_own(
     most: int | None, people: Sequence[Subject], tmp_path: Path
@@ -296,6 +301,7 @@ def test_an_image_that_cannot_be_read_is_listed_or_where_strict_an_error(
         audit(index, labeler, [replace(first, images=(wrong,))])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.* will be sent")
 def test_max_calls_refuse_an_audit_before_the_first(
     service: Service, people: Sequence[Subject], tmp_path: Path
@@ -315,6 +321,7 @@ def test_max_calls_refuse_an_audit_before_the_first(
         load_labeler("zero-shot", model=spec, session=replace(session, send_original=True))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.* will be sent")
 def test_every_verb_works_from_labels_or_says_in_one_line_what_is_not_to_be_had(
     service: Service, people: Sequence[Subject], tmp_path: Path, capsys: pytest.CaptureFixture[str]

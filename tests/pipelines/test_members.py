@@ -178,6 +178,7 @@ def test_a_damaged_file_is_listed_and_the_rest_done(name: str, names: Path, tmp_
     assert name in refused(folder / name, "--names", names, "--out", tmp_path / "o3")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "count"),
     [
@@ -327,6 +328,7 @@ def test_subjects_join_by_the_tools_own_notion_of_a_name(tmp_path: Path) -> None
         with_members(SubjectList((Subject("Jane Doe", (), "member"),)), path)
 
 
+@pytest.mark.slow
 def test_non_members_are_drawn_like_the_members(tmp_path: Path) -> None:
     from idia_index.prompts.sampling import sample_names
 

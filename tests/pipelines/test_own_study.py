@@ -58,6 +58,7 @@ def audited(world: tuple[Index, Path, Path], study: Path) -> Any:
     return audit(world[0], ToyBackend(model="toy"), read_subjects(world[2]), study=study)
 
 
+@pytest.mark.slow
 def test_ratios_are_those_of_the_margin_of_the_studys_people(
     world: tuple[Index, Path, Path],
 ) -> None:
@@ -97,6 +98,7 @@ WITHHELD: dict[str, Callable[[Report], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("why", WITHHELD)
 def test_a_ratio_is_withheld_where_the_study_says_nothing(
     world: tuple[Index, Path, Path], tmp_path: Path, why: str
@@ -129,6 +131,7 @@ def test_bins_of_twenty_members_have_ratios_of_their_own(
     )
 
 
+@pytest.mark.slow
 def test_a_report_with_ratios_replays_and_falsified_ones_show(
     world: tuple[Index, Path, Path], tmp_path: Path
 ) -> None:
@@ -147,6 +150,7 @@ def test_a_report_with_ratios_replays_and_falsified_ones_show(
     assert found.where.endswith("likelihood_ratio.ratio")
 
 
+@pytest.mark.slow
 def test_a_study_that_nothing_can_be_calibrated_on_is_refused(
     world: tuple[Index, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

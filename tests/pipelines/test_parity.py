@@ -226,6 +226,7 @@ def test_closeness() -> None:
     assert close.smallest_cosine == pytest.approx(0.8)
 
 
+@pytest.mark.slow
 @pytest.mark.process  # the export is made in one of its own
 def test_onnx_against_open_clip(
     subjects: list[Subject], tmp_path_factory: pytest.TempPathFactory

@@ -139,6 +139,7 @@ FALSIFIED: dict[str, tuple[Callable[[Report], object], set[str]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", FALSIFIED)
 def test_a_falsified_claim_is_named(
     evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
@@ -148,6 +149,7 @@ def test_a_falsified_claim_is_named(
     assert found_by(run(monkeypatch, report, "--json")) == wanted
 
 
+@pytest.mark.slow
 def test_all_falsified_claims_are_listed_for_readers(
     evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +159,7 @@ def test_all_falsified_claims_are_listed_for_readers(
     assert all(where in told.output for _, wanted in FALSIFIED.values() for where in wanted)
 
 
+@pytest.mark.slow
 def test_removing_all_p_values_is_named(
     evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +170,7 @@ def test_removing_all_p_values_is_named(
     assert found_by(run(monkeypatch, report, "--json")) == wanted
 
 
+@pytest.mark.slow
 def test_no_rival_is_named_to_readers(
     evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +212,7 @@ def leaves(value: Any, what: str = "") -> Iterator[tuple[str, Any, Any]]:
             yield kind, value, key
 
 
+@pytest.mark.slow
 def test_no_value_of_a_report_goes_unread(evidence: Evidence, tmp_path: Path) -> None:
     """One value of every kind is falsified, all at once."""
     report = write(evidence, tmp_path)
@@ -244,6 +249,7 @@ def test_a_number_that_is_none_is_damage(
     assert f"report.json: damaged report (ValueError: '{number} is no" in str(told.exception)
 
 
+@pytest.mark.slow
 def test_whoever_is_kept_quiet_is_missed(
     evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +264,7 @@ def test_whoever_is_kept_quiet_is_missed(
         assert WHO in found_by(run(monkeypatch, report, "--json"))
 
 
+@pytest.mark.slow
 def test_other_truth_than_the_subjects_file_has(
     world: tuple[Index, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,6 +285,7 @@ def test_other_truth_than_the_subjects_file_has(
     assert told.exit_code == 0 and "NOT compared" in told.output
 
 
+@pytest.mark.slow
 def test_people_whom_the_settings_leave_out_are_no_difference(
     world: tuple[Index, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,6 +330,7 @@ def test_what_the_index_remembers_of_images_is_not_believed(
     assert f"subjects[{name_of(0)}].margin" in wrong
 
 
+@pytest.mark.slow
 def test_relative_paths_and_files_left_out(
     world: tuple[Index, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -349,6 +358,7 @@ def shifted(evidence: Evidence, shift: float) -> Evidence:
     return replace(evidence, measured=replace(evidence.measured, true=true))
 
 
+@pytest.mark.slow
 def test_rounding_is_no_difference_and_more_than_rounding_is(
     evidence: Evidence, tmp_path: Path
 ) -> None:
@@ -408,6 +418,7 @@ def test_results_of_other_people_are_not_asked(evidence: Evidence) -> None:
         assert settled.taken == 0 and settled.evidence is evidence
 
 
+@pytest.mark.slow
 def test_photos_are_cropped_again(
     world: tuple[Index, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

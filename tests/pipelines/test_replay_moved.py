@@ -127,6 +127,7 @@ def test_a_moved_table_tells_of_people_and_truth(world: Path) -> None:
     assert "subjects[Ng Wei].membership" in found
 
 
+@pytest.mark.slow
 def test_who_is_whose_shows_in_a_folder(world: Path) -> None:
     out = world / "of table"
     moved = renamed(world)

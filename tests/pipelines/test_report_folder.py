@@ -131,6 +131,7 @@ def test_new_and_empty_folders_are_free(tmp_path: Path) -> None:
         check_folder(tmp_path / ("x" * 300))
 
 
+@pytest.mark.slow
 def test_a_study_leaves_other_peoples_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,6 +197,7 @@ def study(tmp_path: Path, toy_plugin: None) -> Study:
     return run
 
 
+@pytest.mark.slow
 def test_several_models_make_one_report(tmp_path: Path, study: Study) -> None:
     done = study("--model", "one=toy", "--model", "two=toy", "--json")
     assert done.exit_code == 0, done.output
@@ -225,6 +226,7 @@ def test_several_models_make_one_report(tmp_path: Path, study: Study) -> None:
     assert bins == [(0, 2, 1, 1), (2, 4, 1, 1), (4, None, 0, 0)]
 
 
+@pytest.mark.slow
 def test_models_done_by_workers_make_the_same_files(
     tmp_path: Path, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +260,7 @@ def people_of(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
     return {label: {each["key"]: each for each in people} for label, people in models.items()}
 
 
+@pytest.mark.slow
 def test_results_hold_what_a_comparison_of_two_models_takes(tmp_path: Path, study: Study) -> None:
     """Of each person and model the scores, and keys that other models and folders share."""
     models = ("--model", "one=toy", "--model", "two=toy2")
@@ -288,6 +291,7 @@ def test_results_hold_what_a_comparison_of_two_models_takes(tmp_path: Path, stud
     assert again["john roe"]["photos_sha256"] != one["john roe"]["photos_sha256"]
 
 
+@pytest.mark.slow
 def test_finished_models_are_not_run_again(
     tmp_path: Path, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,6 +350,7 @@ def test_the_activation_reaches_the_backend(
     assert {key: options[key] for key in options if key != "session"} == {"device": None, **allowed}
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_does_not_end_the_others(
     tmp_path: Path, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -364,6 +369,7 @@ def test_a_model_that_fails_does_not_end_the_others(
     )
 
 
+@pytest.mark.slow
 def test_checkpoints_count_training_images(study: Study) -> None:
     done = study("--model", "75=toy", "--model", "x:5=toy", "--json", checkpoints=True)
     data = json.loads(done.stdout)
@@ -371,6 +377,7 @@ def test_checkpoints_count_training_images(study: Study) -> None:
     assert [b["low"] for b in data["models"][0]["bins"]] == [4]
 
 
+@pytest.mark.slow
 def test_a_dry_run_goes_from_end_to_end_and_says_what_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -386,6 +393,7 @@ def test_a_dry_run_goes_from_end_to_end_and_says_what_it_is(
     assert isinstance(wrong.exception, InputError)
 
 
+@pytest.mark.slow
 def test_reports_of_a_study_keep_its_warnings_and_its_truth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def answers(folder: Path) -> object:
     return names, index.find(names), [part.tolist() for part in index.search(queries(), 2)]
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_is_found_and_none_gives_a_wrong_answer(folder: Path) -> None:
     random = np.random.default_rng(7)
     expected = answers(folder)

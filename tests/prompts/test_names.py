@@ -75,6 +75,7 @@ def test_names_from_elsewhere_are_checked_too(items: list[str], what: str) -> No
     assert str(caught.value).startswith("the folders")
 
 
+@pytest.mark.slow
 def test_many_duplicates_are_counted_and_some_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names_module, "MAX_DUPLICATES_LISTED", 5)
     names = make_names(["Ann", *["ANN"] * 70_000, "Bo"])
@@ -87,6 +88,7 @@ def test_many_duplicates_are_counted_and_some_listed(monkeypatch: pytest.MonkeyP
 _NAME = st.text(st.sampled_from("aAäÄßsSéİıσςΣ \u0301\u0308\u00a0\u3000李"), max_size=4)
 
 
+@pytest.mark.slow
 @given(st.lists(_NAME, max_size=30))
 def test_agrees_with_a_dictionary(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str]

@@ -51,6 +51,7 @@ def test_the_nearest_are_all_at_the_smallest_distance_and_none_is_far() -> None:
     }
 
 
+@pytest.mark.slow
 @given(st.text("abcdefgh", min_size=4, max_size=14), st.data())
 def test_no_near_name_is_missed(name: str, data: st.DataObject) -> None:
     changed = st.integers(0, len(name) - 1).flatmap(
@@ -74,6 +75,7 @@ def test_more_than_can_be_compared_is_not_looked_for() -> None:
     assert misspelt([f"Some {n}" for n in range(8000)], [f"Jane {n}" for n in range(8000)]) is None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toy_plugin")
 def test_query_audit_and_report_say_what_a_name_may_be_misspelt_from(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

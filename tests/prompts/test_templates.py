@@ -103,6 +103,7 @@ _FREE = st.text(
 )
 
 
+@pytest.mark.slow
 @given(_FREE, _FREE, st.sampled_from(["{0}", "{name}"]), st.text())
 def test_fill_joins(prefix: str, suffix: str, placeholder: str, name: str) -> None:
     template = Template(prefix + placeholder + suffix)

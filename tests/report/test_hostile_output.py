@@ -99,6 +99,7 @@ def joined(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(ANY)
 @example("\ud800\udcff")
@@ -268,6 +269,7 @@ def test_errors_are_one_line_that_no_argument_steers(
     assert not text and len(errors.splitlines()) == 1 and errors[:-1].isprintable()
 
 
+@pytest.mark.slow
 def test_what_is_written_is_its_owner_s_whatever_the_umask(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("".join(f"First{i % 7} Last{i}\n" for i in range(30)))
     (tmp_path / "more.txt").write_text("Some Body\n")

@@ -44,6 +44,7 @@ def forms(message: str | tuple[str, ...]) -> tuple[str, ...]:
     return (message,) if isinstance(message, str) else tuple(message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_message_is_translated_with_its_places_and_compiled(language: str) -> None:
     path = CATALOGUE / language / "LC_MESSAGES" / f"{DOMAIN}.po"
@@ -134,6 +135,7 @@ def drawn(page: str) -> list[str]:
     return re.findall(r'src="(data:image/svg[^"]*)"', page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", OTHERS)
 def test_a_page_says_everything_in_its_language(
     result: EvaluationResult, english: str, language: str

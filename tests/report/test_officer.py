@@ -56,6 +56,7 @@ def with_clear(result: EvaluationResult, clear: int) -> EvaluationResult:
     return replace(result, subjects=graded)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("clear", "said"),
     [
@@ -84,6 +85,7 @@ def metrics_text(result: EvaluationResult) -> str:
     return f"Of {members.total} known members {members.hits} were found"
 
 
+@pytest.mark.slow
 def test_what_was_sent_is_named_with_its_host(result: EvaluationResult) -> None:
     sent = (Sent("text", "0" * 64, 9), Sent("image", "1" * 64, 9), Sent("image", "2" * 64, 9))
     record = ServiceRecord("https://example.org/v1", "m", "", ("now",), 0.0, 0.0, 2, 0, 0, sent)

@@ -108,6 +108,7 @@ def check_nothing_is_fetched(page: Page) -> None:
     assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text_and_nothing_is_fetched(written: Written) -> None:
     pytest.importorskip("matplotlib")
     text = (written.folder / "index.html").read_text(encoding="utf-8")
@@ -124,11 +125,13 @@ def test_hostile_names_are_text_and_nothing_is_fetched(written: Written) -> None
     assert "\n\"'=HYPERLINK" in table
 
 
+@pytest.mark.slow
 def test_faces_are_shown_only_when_asked_for(written: Written) -> None:
     assert "image/jpeg" not in report_html(written.result)
     assert "image/jpeg" in report_html(written.result, include_images=True)
 
 
+@pytest.mark.slow
 def test_an_image_that_has_gone_since_leaves_its_path(written: Written) -> None:
     people = written.result.subjects
     subjects = tuple(replace(each, image_files=("/gone/<face>.png",)) for each in people)
@@ -137,6 +140,7 @@ def test_an_image_that_has_gone_since_leaves_its_path(written: Written) -> None:
     assert "/gone/<face>.png" in page.texts
 
 
+@pytest.mark.slow
 def test_figures_are_the_same_bytes_each_time(written: Written) -> None:
     pytest.importorskip("matplotlib")
     assert report_html(written.result) == report_html(written.result)
@@ -158,6 +162,7 @@ def test_without_the_extra_the_page_is_whole_and_says_what_brings_figures(
     assert not re.search(r"<details[^>]*><summary>Numbers", text)
 
 
+@pytest.mark.slow
 def test_verdict_and_uncertainty_come_first(written: Written) -> None:
     words = " ".join("".join(Page(report_html(written.result)).texts).split())
     order = ["Identity inference audit", "people the model associates", "known members",

@@ -79,6 +79,7 @@ def test_every_verb_shares_the_caution(
     assert any(caution in note for note in report["notes"])
 
 
+@pytest.mark.slow
 def test_one_of_a_thing_is_no_plural(
     index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,6 +128,7 @@ REFUSED = (
 )  # each said more than the figures do
 
 
+@pytest.mark.slow
 def test_words_say_no_more_than_the_figures(tmp_path: Path) -> None:
     names = make_names(["A B", "C D", "E F", "G H", "I J"])
     index = build_index(tmp_path / "i", ToyBackend(model="toy"), names)

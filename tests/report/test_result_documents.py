@@ -90,6 +90,7 @@ def test_what_a_verb_prints_keeps_to_its_schema(
     validate(name, json.loads(capfd.readouterr().out))
 
 
+@pytest.mark.slow
 def test_a_report_and_its_replay_keep_to_their_schemas(
     world: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -128,6 +129,7 @@ def test_the_doctors_report_keeps_to_its_schema(capfd: pytest.CaptureFixture[str
     validate("doctor", json.loads(capfd.readouterr().out))
 
 
+@pytest.mark.slow
 def test_the_schemas_that_are_shipped_are_those_of_the_types() -> None:
     assert {f"{name}.json" for name in DOCUMENTS} == set(schemas())
     for folder in FOLDERS:

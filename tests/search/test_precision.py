@@ -58,6 +58,7 @@ def built(folder: Path, backend: TableBackend, index_type: str) -> Index:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [unit, clustered])
 @pytest.mark.usefixtures("_torch")
 def test_the_names_and_ties_are_those_of_float32(
@@ -77,6 +78,7 @@ def test_the_names_and_ties_are_those_of_float32(
     assert (few.name_ids == built(tmp_path, backend, "flat").search(queries[:20], 3)[1]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index_type", ["bfloat16-exact", "flat"])
 @pytest.mark.usefixtures("_torch")
 def test_exact_types_need_no_model(tmp_path: Path, index_type: str) -> None:
@@ -115,6 +117,7 @@ def test_no_score_is_further_off_than_its_bound(index_type: str, count: int) -> 
         np.testing.assert_allclose(scores.highest(least, every), exact[:, 0], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_stored_errors_are_bounds_also_after_compact(tmp_path: Path) -> None:
     backend, queries = table(clustered)
     built(tmp_path, backend, "float16")

@@ -25,6 +25,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         yield served
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_no_page_opens_without_the_cookie(client: Client, page: str) -> None:
     assert client.get(page, Cookie="idia_index_session=guess").status == 403
@@ -38,6 +39,7 @@ def test_the_link_opens_one_browser_only(client: Client) -> None:
     assert "was used before" in reply.text
 
 
+@pytest.mark.slow
 def test_the_cookie_is_strict_and_no_script_can_read_it(tmp_path: Path) -> None:
     with serving(tmp_path) as fresh:
         cookie = fresh.get(fresh.link.split(fresh.host)[1]).headers["set-cookie"].lower()
@@ -110,6 +112,7 @@ def test_another_address_takes_a_password(tmp_path: Path) -> None:
     assert "--password-env" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_password_opens_and_guesses_are_slowed(tmp_path: Path) -> None:
     arguments = ("--host", "0.0.0.0", "--password-env", "PAGES")
     with serving(tmp_path, *arguments, PAGES="right") as served:

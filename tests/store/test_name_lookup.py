@@ -40,6 +40,7 @@ def test_the_files_are_those_of_a_plain_sort(count: int) -> None:
     assert len(file) == KEY_BYTES * count
 
 
+@pytest.mark.slow
 def test_no_list_of_keys_is_kept() -> None:
     tracemalloc.start()
     try:
@@ -61,6 +62,7 @@ def written(folder: Path, keys: list[str], number: int, first: int) -> LookupEnt
     return LookupEntry(first, len(keys), *files)
 
 
+@pytest.mark.slow
 def test_candidates_are_those_with_the_hashes_and_blocks_are_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

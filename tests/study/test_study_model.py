@@ -41,6 +41,7 @@ def test_weights_are_those_of_the_provenance(provenance: dict[str, Any]) -> None
     assert provenance["figures"]["attack_set"] == "report"
 
 
+@pytest.mark.slow
 def test_package_data_stay_small() -> None:
     files = [p for p in MODEL_DIR.parent.rglob("*") if p.is_file()]
     assert sum(len(zlib.compress(p.read_bytes(), 6)) for p in files) < LIMIT

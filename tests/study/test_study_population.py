@@ -35,6 +35,7 @@ def test_exactly_1000_distinct_candidates_with_every_subject() -> None:
     assert {s.name for s in subjects()} <= set(names)
 
 
+@pytest.mark.slow
 def test_roles_and_counts(population: tuple[list[Person], list[Item]]) -> None:
     people, _ = population
     roles = Counter((p.role, p.training_count) for p in people[:1000])
@@ -52,6 +53,7 @@ def test_as_many_female_as_male_in_every_role(population: tuple[list[Person], li
         assert number == sexes[role, count, "female"] == sexes[role, count, "male"]
 
 
+@pytest.mark.slow
 def test_training_pairs_are_what_the_roles_say(population: tuple[list[Person], list[Item]]) -> None:
     people, items = population
     drawn = Counter(i.face_seed for i in items)

@@ -66,6 +66,7 @@ def test_unknown_attack_set_and_no_images_are_refused(people: list[StudySubject]
         render(people[0], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_written_subjects(tmp_path: Path, people: list[StudySubject], processes: int) -> None:
     wanted = ["member", "non_member", "face_only", "name_only"]

@@ -44,6 +44,7 @@ PARTS = st.one_of(
 LISTS = st.lists(PARTS, max_size=25).map(b"".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(LISTS)
 def test_any_bytes_are_a_list_or_one_line(data: bytes) -> None:

@@ -56,6 +56,7 @@ def verbs(index: Path, people: Path) -> dict[str, tuple[object, ...]]:
     }
 
 
+@pytest.mark.slow
 def test_every_verb_decodes_or_lists_each_file(
     index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,6 +234,7 @@ def test_a_jpeg_of_many_scans_is_refused_before_they_are_read(tmp_path: Path) ->
         load_image(tmp_path / "many.jpg")
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(FORMATS), st.data())
 def test_damaged_images_are_images_or_one_line(kind: str, data: st.DataObject) -> None:

@@ -103,6 +103,7 @@ def test_names_are_alike_where_open_clips_tokens_are(clip: Backend) -> None:
     assert alike_pairs(clip, JAIR2024, PAIRS) == alike
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index_type", ["flat", "float16", "numpy"])
 def test_the_verdict_is_that_of_the_index_with_the_subjects_spelling(
     tmp_path: Path, clip: Backend, people: list[Subject], index_type: str
@@ -123,6 +124,7 @@ def test_the_verdict_is_that_of_the_index_with_the_subjects_spelling(
     assert max(found(result)) > 1 and len(result.index) == len(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index_type", ["flat", "float16"])
 def test_two_spellings_in_the_index_do_not_share_the_votes(
     tmp_path: Path, clip: Backend, people: list[Subject], index_type: str
@@ -144,6 +146,7 @@ def test_two_spellings_in_the_index_do_not_share_the_votes(
     assert note.startswith("6 of the subjects' names") and repr(wide(names[0])) in note
 
 
+@pytest.mark.slow
 def test_spellings_are_recorded_with_the_results(
     tmp_path: Path, clip: Backend, people: list[Subject]
 ) -> None:
@@ -226,6 +229,7 @@ def test_one_templates_nearest_rows_and_a_view_without_names(
     assert (found == plain.deciding_with(backend).search(images, 1)[1]).all()
 
 
+@pytest.mark.slow
 def test_a_query_says_who_competes_and_who_is_the_same(
     tmp_path: Path, clip: Backend, people: list[Subject]
 ) -> None:

@@ -81,6 +81,7 @@ def test_nothing_is_remembered_where_it_is_switched_off(
     assert not (tmp_path / "i" / FILE).exists()
 
 
+@pytest.mark.slow
 def test_an_audit_decides_as_with_float32(tmp_path: Path, toy: ToyBackend, names: NameList) -> None:
     subjects = [
         make_subject(name, [make_images(tmp_path / f"photos{i}", 9, seed=i)])

@@ -80,6 +80,7 @@ def test_a_folder_without_the_sexes_is_refused(tmp_path: Path) -> None:
         read_reference_faces(tmp_path / "faces")
 
 
+@pytest.mark.slow
 def test_one_person_has_a_p_value_for_the_name(
     faces: Path, index: Index, toy: ToyBackend, tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_name_of_unknown_sex_is_held_against_both(
     assert evidence.controls.references.tolist() == [104]
 
 
+@pytest.mark.slow
 def test_too_few_faces_of_the_sex_are_refused(
     faces: Path, index: Index, toy: ToyBackend, tmp_path: Path
 ) -> None:
@@ -132,6 +134,7 @@ def test_one_portrait_counts_once_however_often_it_is_there(
         audit(index, toy, [make_subject("Mary Smith", photos)], reference_faces=few.parent)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toy_plugin")
 def test_a_replay_takes_the_same_faces(
     faces: Path, index: Index, toy: ToyBackend, tmp_path: Path

@@ -82,6 +82,7 @@ PEOPLE = st.lists(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", WRITERS)
 @settings(max_examples=12, deadline=None)
 @given(PEOPLE)

@@ -37,6 +37,7 @@ from idia_index.support.intervals import (
 )
 
 
+@pytest.mark.slow
 @given(st.integers(1, 600).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_scipy_gives_the_same_interval(case: tuple[int, int]) -> None:
     expected = binomtest(*case).proportion_ci(0.95, method="exact")
@@ -85,6 +86,7 @@ def test_people_needed_for_a_low_rate() -> None:
         assert upper_bound(errors, people) <= rate < upper_bound(errors, people - 1)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_a_share_of_whole_people_has_the_exact_interval(case: tuple[int, int]) -> None:
     hits, total = case

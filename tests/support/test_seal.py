@@ -22,6 +22,7 @@ plain = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(plain, plain, plain, plain)
 def test_a_seal_fits_what_was_sealed_and_nothing_else(a, b, c, d):  # type: ignore[no-untyped-def]
     made, key = seal(a, b)

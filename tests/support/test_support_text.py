@@ -135,6 +135,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 _LINE = st.text(st.characters(codec="utf-8"), max_size=6)
 
 
+@pytest.mark.slow
 @given(st.lists(_LINE, max_size=12), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_agrees_with_a_plain_reader(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str, bom: bool
