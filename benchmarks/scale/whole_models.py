@@ -3,9 +3,9 @@
     python benchmarks/scale/whole_models.py [--models 3] [--people 20]
 
 The controlled study's model by ONNX Runtime, generated portraits. Every file of the two folders
-must be the same, bit for bit, but for locks and what an index remembers of photos, which stands in
-the order in which threads were done. `local` runs on one processor, as each worker does: reports
-say on how many threads a model ran.
+must be the same, bit for bit, but for locks, what an index remembers of photos, which stands in the
+order in which threads were done, and the times of the photos, which each run draws anew. `local`
+runs on one processor, as each worker does: reports say on how many threads a model ran.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ray.cluster_utils import Cluster
 
 from idia_index.study import ONNX_DIR, candidates
 
-UNLIKE = ("lock", "images.cache")
+UNLIKE = ("lock", "images.cache", "done.json")
 
 
 def write_study(folder: Path, people: int) -> Path:
