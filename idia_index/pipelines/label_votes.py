@@ -34,7 +34,8 @@ from idia_index.subjects.records import (
     skipped_people,
 )
 from idia_index.subjects.subject_images import RepeatedImageError
-from idia_index.subjects.usable import check_skipped
+from idia_index.subjects.usable import check_skipped, shared_photos
+from idia_index.support.text import labelled
 from idia_index.types import CountProgress, Int64, quiet
 
 
@@ -110,9 +111,15 @@ def ask_labels(
         sha256 |= seen.sha256
     check_skipped(SubjectList(tuple(r.subject for r in results), tuple(skipped)), strict)
     crop = subjects[0].crop
+    photos = (
+        (labelled(each.subject.name, each.subject.person), sha256[os.fsdecode(path)])
+        for each in results
+        for path in each.subject.images
+    )
     summary = BackendSummary(
         labeler.name, labeler.model, labeler.device, "labels alone", labeler.service,
-        crop="none" if crop is None else crop.text, cautions=_cautions(labeler, len(view)),
+        crop="none" if crop is None else crop.text,
+        cautions=(*_cautions(labeler, len(view)), *shared_photos(photos)),
     )  # fmt: skip
     near = near_names(index, [each.subject.name for each in results])
     told = tuple(replace(each, near_names=near[each.subject.name]) for each in results)

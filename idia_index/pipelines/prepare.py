@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,7 @@ from idia_index.search.index import Index
 from idia_index.subjects.candidates import near_names, with_candidates
 from idia_index.subjects.subject_images import encode_subjects
 from idia_index.subjects.subjects import Subject
-from idia_index.subjects.usable import check_skipped, usable_subjects, with_images
+from idia_index.subjects.usable import check_skipped, shared_photos, usable_subjects, with_images
 from idia_index.support.text import labelled
 from idia_index.types import CountProgress, Float32, Int64, quiet
 
@@ -91,9 +90,12 @@ def prepare(
     lacking = [name for name, there in zip(names, candidates.stored, strict=True) if not there]
     near = near_names(index, lacking)
     kept = np.unique(encoded.owners)
+    whose = [labelled(usable[owner].name, usable[owner].person) for owner in encoded.owners]
+    told = shared_photos(zip(whose, encoded.sha256, strict=True))
+    faces = _of_faces(backend, seen.subjects)
     return Prepared(
         index=candidates.index,
-        backend=replace(describe(backend), **_of_faces(backend, seen.subjects)),
+        backend=replace(faces, cautions=(*faces.cautions, *told)),
         subjects=seen.subjects,
         name_ids=candidates.name_ids,
         in_index=candidates.stored,
@@ -138,12 +140,13 @@ def cast_votes(
     return AuditVotes(prepared.index, backend, tau, tuple(results), prepared.skipped_people)
 
 
-def _of_faces(backend: Backend, subjects: Sequence[Subject]) -> dict[str, Any]:
-    """How the images were cropped, and what must be said of the faces in them."""
+def _of_faces(backend: Backend, subjects: Sequence[Subject]) -> BackendSummary:
+    """The backend, how the images were cropped, and what must be said of the faces in them."""
     crop = subjects[0].crop or read_crop("none")
     people = {labelled(subject.name, subject.person): subject.images for subject in subjects}
     view = View(backend.fit_image, backend.seen)
-    return {"crop": crop.text, "cautions": face_cautions(people, view, crop)}
+    cautions = face_cautions(people, view, crop)
+    return replace(describe(backend), crop=crop.text, cautions=cautions)
 
 
 def describe(backend: Backend) -> BackendSummary:

@@ -21,7 +21,7 @@ from idia_index.subjects.records import SkippedSubject, Subject, SubjectList
 from idia_index.support.remote import Place, RemotePath, walk
 from idia_index.support.text import counted, shown, shown_path
 
-_MOST_LEVELS = 4  # Takeout/Google Photos/First_Last and one more
+_MOST_LEVELS = 8  # of folders that sort people
 _UNNAMED = re.compile(
     r"(?:unknown|unnamed|untitled|unsorted|new folder|neuer ordner|unbekannt|unbenannt|"
     r"nouveau dossier|inconnu|nueva carpeta|desconocido)(?: ?\(?\d+\)?)?",
@@ -39,6 +39,7 @@ class _Seen:
     skipped: list[SkippedSubject] = field(default_factory=list)
     sorting: list[str] = field(default_factory=list)
     turned: list[str] = field(default_factory=list)
+    deep: list[str] = field(default_factory=list)
     aside: list[str] = field(default_factory=list)
 
 
@@ -90,6 +91,13 @@ def _notes(folder: Path, seen: _Seen) -> tuple[str, ...]:
             f"{shown_path(folder)}: {counted(len(seen.turned), 'folder')} called Last, First read "
             f"as First Last ({seen.turned[0]})"
         )
+    if seen.deep:
+        named = ", ".join(seen.deep[:3])
+        notes.append(
+            f"{shown_path(folder)}: called after the outermost folder, though the photos lie in "
+            f"folders below: {named}{', ...' if len(seen.deep) > 3 else ''}; if another names the "
+            "person, give the folder that holds it"
+        )
     if nobody := [s.name for s in seen.subjects if sorts_photos(s.name) or _unnamed(s.name)]:
         notes.append(
             f"{shown_path(folder)}: called after no person, and tested all the same: "
@@ -128,7 +136,7 @@ def _look(root: Path, folder: Path, seen: _Seen, level: int) -> None:
         if whole and entry.name == whole and _sorts_people(entry):
             told = f"holds the photos that {shown(crops)} has the faces of, which are taken"
             seen.aside.append(f"{shown_path(entry)}: {told}")
-        elif entry.is_symlink() and root.resolve().is_relative_to(entry.resolve()):
+        elif _leads_back(entry, root) or _leads_back(entry, folder):
             reason = f"{shown_path(entry)}: a link to a folder that it lies in; remove it"
             seen.skipped.append(SkippedSubject(as_utf8(entry.name), reason))
         elif level < _MOST_LEVELS and _sorts_people(entry):
@@ -146,10 +154,35 @@ def _add(entry: Place, seen: _Seen) -> None:
         if name != plain:
             seen.turned.append(f"{plain!r} is {name!r}")
         person = Person(name)
-        check_one_person(entry, person.add(entry, where), known=name)
-        seen.subjects.append(person.subject(where))
+        photos = person.add(entry, where)
+        check_one_person(entry, photos, known=name)
+        subject = person.subject(where)
+        if isinstance(entry, Path):
+            _see_depth(entry, photos, seen)
+        seen.subjects.append(subject)
     except InputError as error:
         seen.skipped.append(SkippedSubject(as_utf8(entry.name), str(error)))
+
+
+def _see_depth(folder: Path, photos: list[Place], seen: _Seen) -> None:
+    """Notes whom a name of no person stands for, where the photos lie in folders below it.
+
+    Raises:
+        InputError: the folders of a data set (`train`) whose folders have numbers for names.
+    """
+    between = sorted({photo.relative_to(folder).parts[:-1] for photo in photos})
+    beside = sorted({parts[0] for parts in between if parts})
+    if _is_generic(folder.name) and len(beside) > 1:
+        raise InputError(
+            f"{shown_path(folder)}: is called after no person, and its photos lie in "
+            f"{len(beside):,} folders ({', '.join(map(shown, beside[:3]))}"
+            f"{', ...' if len(beside) > 3 else ''}) that name none; make one folder per person, "
+            "First_Last, or give a table name,path"
+        )
+    nearest = min(between, key=len)
+    doubtful = len(nearest) > 1 or any(map(_is_person, nearest))
+    if doubtful and not _is_person(folder.name) and not all(map(sorts_photos, nearest)):
+        seen.deep.append(f"{shown(folder.name)} ({shown_path(folder.joinpath(*nearest))})")
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -158,7 +191,7 @@ def _folders(folder: Path) -> list[Path]:
     )
 
 
-def _sorts_people(folder: Path) -> bool:
+def _sorts_people(folder: Path, levels: int = _MOST_LEVELS) -> bool:
     """Whether a folder holds no photos of its own but folders called after people.
 
     A person's own folders are not: they are called after places, years or what was done.
@@ -173,14 +206,25 @@ def _sorts_people(folder: Path) -> bool:
     if photos or not below:
         return False
     if not _is_person(folder.name):
-        return any(map(_is_person, below)) or _sorts_deeper(folder, below)
+        return any(map(_is_person, below)) or _sorts_deeper(folder, below, levels)
     return False
 
 
-def _sorts_deeper(folder: Path, below: list[str]) -> bool:
-    """Whether a folder with a generic name leads to another that sorts people."""
-    generic = _words(folder.name) <= GENERIC
-    return generic and any(_sorts_people(folder / name) for name in below)
+def _sorts_deeper(folder: Path, below: list[str], levels: int) -> bool:
+    """Whether a folder with a generic name, or of one folder alone, leads to one that sorts."""
+    if not levels or not (_is_generic(folder.name) or len(below) == 1):
+        return False
+    deeper = (folder / name for name in below)
+    return any(_sorts_people(each, levels - 1) for each in deeper if not _leads_back(each, folder))
+
+
+def _leads_back(entry: Path, folder: Path) -> bool:
+    """Whether an entry is a link to a folder or to one that this lies in."""
+    return entry.is_symlink() and folder.resolve().is_relative_to(entry.resolve())
+
+
+def _is_generic(name: str) -> bool:
+    return _words(name) <= GENERIC
 
 
 def _is_paper(name: str) -> bool:

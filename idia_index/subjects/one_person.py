@@ -59,8 +59,12 @@ def check_one_person(folder: Place, images: Iterable[Place], known: str = "") ->
         return
     named = ", ".join(map(shown, doubtful[:_SHOWN]))
     more = f" and {len(doubtful) - _SHOWN:,} more" if len(doubtful) > _SHOWN else ""
+    each = (
+        "make one folder First_Last of each person beside the others" if known else
+        "test each person with idia-index audit"
+    )  # fmt: skip
     raise RefusedError(
         f"{shown_path(folder)}: its images lie in {len(beside):,} folders ({named}{more}), as "
-        "those of several people do; test each person with idia-index audit, or, if all show one "
-        "person, name these folders one by one, on the command line or in a table of subjects"
+        f"those of several people do; {each}, or, if all show one person, name these folders one "
+        "by one, on the command line or in a table of subjects"
     )

@@ -113,8 +113,12 @@ def _distinct(people: SubjectList, place: Place) -> SubjectList:
         skipped.append(
             SkippedSubject(
                 subject.name,
-                f"{shown_path(place)}: {shown(subject.name)} and {shown(known.name)} are the same "
-                "name to the model; put them together or rename one",
+                f"{shown_path(place)}: {_where(subject)} and {_where(known)} are the same name to "
+                "the model; put their photos together or rename one",
             )
         )
     return replace(people, subjects=tuple(kept), skipped=tuple(skipped))
+
+
+def _where(subject: Subject) -> str:
+    return f"{shown(subject.name)} ({shown_path(os.path.dirname(subject.images[0]))})"  # noqa: PTH120

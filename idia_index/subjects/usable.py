@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -17,6 +18,8 @@ from idia_index.subjects.candidates import alike_names
 from idia_index.subjects.records import SkippedSubject, Subject, SubjectList, skipped_people
 from idia_index.subjects.subject_images import Encoded
 from idia_index.support.text import counted, shown
+
+_NAMED = 3
 
 
 def usable_subjects(index: Index, backend: Backend, subjects: Sequence[Subject]) -> SubjectList:
@@ -76,3 +79,27 @@ def check_skipped(subjects: SubjectList, strict: bool) -> None:
     first, *others = subjects.skipped
     more = f" (and {counted(len(others), 'person', 'people')} more)" if others else ""
     raise InputError(f"{first.reason}{more}")
+
+
+def shared_photos(photos: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """That photos lie with several people, in a sentence; nothing where none does.
+
+    Args:
+        photos: the person and the SHA-256 of each.
+    """
+    people: dict[str, dict[str, None]] = {}
+    for person, sha256 in photos:
+        people.setdefault(sha256, {})[person] = None
+    between = Counter(tuple(sorted(whose)) for whose in people.values() if len(whose) > 1)
+    if not between:
+        return ()
+    named = "; ".join(
+        f"{count:,} with {' and '.join(map(shown, whose))}"
+        for whose, count in between.most_common(_NAMED)
+    )
+    more = f"; and of {len(between) - _NAMED:,} more groups" if len(between) > _NAMED else ""
+    return (
+        f"{counted(between.total(), 'photo')} with the same bytes in the folders of several "
+        f"people, counted for each: {named}{more}. A photo of another person hides members: "
+        "look whom it shows, and remove it from the others.",
+    )

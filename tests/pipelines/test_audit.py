@@ -113,6 +113,25 @@ def test_one_bad_file_costs_only_itself(index: Index, toy: ToyBackend, people: P
         audit(index, toy, [make_subject("Some Body", [folder])], strict=True)
 
 
+def test_photos_of_several_people_are_told_in_one_line(
+    index: Index, toy: ToyBackend, people: Path
+) -> None:
+    bodies = sorted((people / "Some_Body").iterdir())
+    for number, file in enumerate(bodies[:3]):
+        (people / "First0_Last7" / f"also{number}.png").write_bytes(file.read_bytes())
+    (people / "First3_Last10" / "also.png").write_bytes(bodies[0].read_bytes())
+    (people / "Some_Body" / "again.png").write_bytes(bodies[5].read_bytes())  # one's own copy
+    result = audit(index, toy, read_subjects(people))
+    (told,) = [each for each in result.notes if "same bytes" in each]
+    assert told.startswith("3 photos with the same bytes in the folders of several people")
+    assert "2 with 'First0 Last7' and 'Some Body'; 1 with 'First0 Last7' and 'First3" in told
+    assert [s.images for s in result.subjects] == [8, 5, 6]
+    assert told in result.backend.cautions and told.split(":")[0] in report_html(result)
+    assert not any(
+        "same bytes" in each for each in query(index, toy, read_subjects(people)[0]).notes
+    )
+
+
 def test_a_subject_without_a_readable_image_is_named(
     index: Index, toy: ToyBackend, people: Path, tmp_path: Path
 ) -> None:

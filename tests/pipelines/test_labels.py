@@ -277,7 +277,9 @@ def test_a_crop_is_what_is_asked_about_and_a_copy_counts_once(
     copy = tmp_path / "copy.png"
     copy.write_bytes(Path(first.images[0]).read_bytes())
     again = replace(first, images=(*first.images, copy))
-    (found,) = audit(index, labeler, [again]).subjects
+    result = audit(index, labeler, [again, replace(people[1], images=(copy,))])
+    found = result.subjects[0]
+    assert any(each.startswith("1 photo with the same bytes in") for each in result.notes)
     assert found.images == len(first.images)
     assert "holds the same bytes as" in found.skipped[0].reason
     whole = {size for size, _ in labeler.asked}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
@@ -228,6 +229,9 @@ def test_tables_that_are_none(tmp_path: Path, data: bytes, told: str) -> None:
     [
         (["Photos from 2019", "Jane_Doe"], "called after no person.*: Photos from 2019;"),
         (["n000002", "n000003"], "called after no person.*: n000002, n000003;"),
+        (["a/b/c/Jane_Doe", "a/b/c/John_Roe"], "people are in the folders of "),
+        (["Cher/b/c"], "called after the outermost folder.*'Cher' .*/Cher/b/c.; if another names"),
+        (["Cher/2019/June", "Cher/2020/May"], ""),
         (["Unknown", "New folder (2)", "Jane_Doe"], r"no person.*: New folder \(2\), Unknown;"),
         (["members/Jane_Doe", "non_members/John_Roe"], "who is a member is not read from folders"),
         (["Jane_Doe", "John_Roe.zip"], "not looked into: 'John_Roe.zip'"),
@@ -249,6 +253,43 @@ def test_folders_that_are_no_persons_are_told(
         return
     with pytest.raises(AssertionError, match=told):
         raise AssertionError(said)
+
+
+@pytest.mark.parametrize(
+    ("folders", "told"),
+    [
+        (["train/n000001", "train/n000002"], "'n000001', 'n000002'.* that name none; make one"),
+        (["train/Cher", "train/Adele"], "make one folder First_Last of each person beside"),
+        (["a/b/Jane_Doe", "a/c/John_Roe"], "make one folder First_Last of each person beside"),
+        (["train/Jane_Doe", "val/Jane_Doe"], "val/Jane_Doe.*train/Jane_Doe.*put their photos"),
+    ],
+)
+def test_who_is_not_known_from_folders_is_left_out(
+    tmp_path: Path, folders: list[str], told: str
+) -> None:
+    for folder in (*folders, "Max_Moe"):
+        make_images(tmp_path / folder, 1)
+    (skipped,) = read_subjects(tmp_path).skipped
+    assert re.search(told, skipped.reason), skipped.reason
+
+
+@pytest.mark.parametrize("depth", [5, 12, 300])
+def test_a_chain_of_folders_leads_to_the_person_or_is_told(tmp_path: Path, depth: int) -> None:
+    make_images(tmp_path / ("a/" * depth) / "Jane_Doe", 1)
+    found = read_subjects(tmp_path)
+    told = any("called after the outermost folder" in note for note in found.notes)
+    assert [each.name for each in found] == (["a"] if told else ["Jane Doe"])
+    assert told == (depth > 8)
+
+
+def test_links_that_lead_back_add_nobody(tmp_path: Path) -> None:
+    make_images(tmp_path / "people" / "Jane_Doe", 1)
+    for name in ("images", "photos", "x"):
+        (tmp_path / "people" / name).symlink_to(tmp_path / "people")
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / name).symlink_to(tmp_path / "data")
+    found = read_subjects(tmp_path)
+    assert [each.name for each in found] == ["Jane Doe"] and len(found.skipped) == 4
 
 
 def test_a_photo_programs_library_is_no_folder_of_photos(tmp_path: Path) -> None:
