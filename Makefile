@@ -10,7 +10,9 @@ OLDEST_ENV := .venv-oldest
 HOSTED_ENV := .venv-hosted
 
 # Two processes, each with a thread: a file's tests stay together, so that fixtures are made once.
-PYTEST := OMP_NUM_THREADS=1 $(DEV_ENV)/bin/python -m pytest -n 2 --dist loadfile
+# Bytecode is kept even where the machine says not to: the tests start hundreds of processes, and
+# each would compile every module anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(DEV_ENV)/bin/python -m pytest -n 2 --dist loadfile
 
 # The pages are tested in a Chromium, which pip cannot install.
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
