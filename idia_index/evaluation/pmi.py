@@ -22,7 +22,7 @@ asked of as many photos of the person as of each reference: see `Trial`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
@@ -31,13 +31,18 @@ from numpy.typing import NDArray
 
 from idia_index.evaluation.measured import Float64
 from idia_index.evaluation.pvalues import p_value
+from idia_index.support.concurrency import in_threads
+from idia_index.support.threads import one_blas_thread, workers
 from idia_index.types import Float32, Int64
 
 BLOCK = 64
 """People whose scores are held at a time."""
 
-PHOTOS = 1024
-"""References' photos whose probabilities are held at a time."""
+PHOTOS = 64
+"""Photos whose probabilities are held at a time, in each thread: they stay in its cache."""
+
+FLOAT32_LOGITS = 80.0
+"""Logits that lie further apart take float64: float32 ends at exp(-87)."""
 
 CANCELLED = 1e-12
 
@@ -125,6 +130,8 @@ class Scored:
 class NameScores:
     """Scores of people and names of one model.
 
+    Templates are scored in threads, and what is found does not depend on how many there are.
+
     Args:
         offered: float32 [T, O, D], unit rows: the control names in each template, O at least 1.
         references: photos of R people, at least two; None: a name is scored by its likelihood
@@ -138,10 +145,10 @@ class NameScores:
         self._references = references or Photos(
             np.empty((0, offered.shape[2]), np.float32), np.zeros(1, np.int64)
         )
-        self._totals = np.empty((len(offered), len(self._references.images)))
-        self._sums = np.zeros(offered.shape[:2])
-        for template in range(len(offered)):
-            self._sum_references(template)
+        with one_blas_thread():
+            found = list(in_threads(self._sum_references, range(len(offered)), workers()))
+        self._sums = np.stack([sums for _, (sums, _) in found])
+        self._totals = np.stack([totals for _, (_, totals) in found])
 
     def of(
         self,
@@ -159,97 +166,169 @@ class NameScores:
         """
         for start in range(0, len(people), BLOCK):
             here = slice(start, min(start + BLOCK, len(people)))
-            block = people.take(np.arange(here.start, here.stop))
-            yield from self._block(block, partial(_in_run, names_of, here), trials[here])
+            block = _Block.of(people.take(np.arange(here.start, here.stop)), trials[here])
+            yield from self._block(block, partial(_in_run, names_of, here))
 
-    def _block(
-        self, people: Photos, names_of: Callable[[int], Float32], trials: Sequence[Trial]
-    ) -> Iterator[Scored]:
-        templates, shape = len(self._offered), (len(people), self._offered.shape[1])
-        grouped, groups = _groups(people, trials)
-        likelihoods = np.zeros(len(groups))
-        score, controls = np.zeros(shape[0]), np.zeros(shape)
-        references = np.zeros((len(self._references), len(people)))
-        rows = [row for row, trial in enumerate(trials) if trial.place is not None]
-        within = [trial.place for trial in trials if trial.place is not None]
-        for template in range(templates):
-            names = names_of(template)
-            photos, offered = self._people(people, names, self._offered[template])
-            likelihoods += np.log(groups.means(photos[grouped])[:, 0]) / templates
-            score += np.log(people.means(photos)[:, 0]) / templates
-            controls += np.log(offered) / templates
-            if not len(self._references):
-                continue
-            each = self._of_references(names, self._totals[template])
-            theirs = self._references.means(each)
-            for size in {trial.photos for trial in trials}:
-                here = [row for row, trial in enumerate(trials) if trial.photos == size]
-                first = self._references.first_means(each[:, here], size)
-                references[:, here] += np.log(first) / templates
-            theirs[within, rows] = 0  # nobody is a reference for themselves
-            others = np.count_nonzero(theirs, axis=0)
-            score -= np.log(theirs.sum(axis=0) / others) / templates
-            beside = np.repeat(self._sums[template][None], len(people), axis=0)
-            beside[rows] -= offered[rows]
-            # Of a difference of nearly equal numbers nothing but rounding is left.
-            np.maximum(beside, self._sums[template] * CANCELLED, out=beside)
-            controls -= np.log(beside / others[:, None]) / templates
-        references[within, rows] = np.nan
-        ends = np.cumsum([_in_groups(people, row, trial) for row, trial in enumerate(trials)])
-        for row, own in enumerate(np.split(likelihoods, ends[:-1])):
+    def _block(self, block: _Block, names_of: Callable[[int], Float32]) -> Iterator[Scored]:
+        templates, people = len(self._offered), len(block.people)
+        likelihoods = np.zeros(len(block.groups))
+        score, controls = np.zeros(people), np.zeros((people, self._offered.shape[1]))
+        references = np.zeros((len(self._references), people))
+        work = partial(self._in_template, block)
+        names = ((template, names_of(template)) for template in range(templates))
+        with one_blas_thread():
+            for _, found in in_threads(work, names, workers()):
+                likelihoods += found.likelihoods / templates
+                score += found.score / templates
+                controls += found.controls / templates
+                references += found.references / templates
+        references[block.places, block.rows] = np.nan
+        for row, own in enumerate(np.split(likelihoods, block.ends[:-1])):
             yield Scored(float(score[row]), controls[row], own, references[:, row])
 
-    def _sum_references(self, template: int) -> None:
-        """What a template's softmax divides by, and the sum over references of P(name offered)."""
-        sizes = np.diff(self._references.offsets)
-        share = np.repeat(1 / sizes, sizes)  # of a photo in its person's mean
-        for start in range(0, len(share), PHOTOS):
-            here = slice(start, start + PHOTOS)
-            weights = self._weights(self._references.images[here], self._offered[template])
-            self._totals[template, here] = weights.sum(axis=1)
-            self._sums[template] += (share[here] / self._totals[template, here]) @ weights
+    def _in_template(self, block: _Block, named: tuple[int, Float32]) -> _InTemplate:
+        template, names = named
+        people, rows = block.people, block.rows
+        photos, offered = self._people(people, names, self._offered[template])
+        found = _InTemplate(
+            likelihoods=np.log(block.groups.means(photos[block.grouped])[:, 0]),
+            score=np.log(people.means(photos)[:, 0]),
+            controls=np.log(offered),
+            references=np.zeros((len(self._references), len(people))),
+        )
+        if not len(self._references):
+            return found
+        each = self._of_references(names, self._totals[template])
+        theirs = self._references.means(each)
+        for size, here in block.by_photos.items():
+            first = self._references.first_means(each[:, here], size)
+            found.references[:, here] = np.log(first)
+        theirs[block.places, rows] = 0  # nobody is a reference for themselves
+        others = np.count_nonzero(theirs, axis=0)
+        beside = np.repeat(self._sums[template][None], len(people), axis=0)
+        beside[rows] -= offered[rows]
+        # Of a difference of nearly equal numbers nothing but rounding is left.
+        np.maximum(beside, self._sums[template] * CANCELLED, out=beside)
+        score = found.score - np.log(theirs.sum(axis=0) / others)
+        return replace(
+            found, score=score, controls=found.controls - np.log(beside / others[:, None])
+        )
 
-    def _weights(self, images: Float32, texts: Float32) -> Float64:
-        """exp(scale * (similarity - 1)) float64 [m, U]: a softmax before it is divided."""
-        logits = (images @ texts.T).astype(np.float64)
-        logits -= 1
-        logits *= self._scale
-        return np.exp(logits, out=logits)
+    def _sum_references(self, template: int) -> tuple[Float64, Float64]:
+        """The sum over references of P(name offered) [O], and what `_softmax` divides by [m]."""
+        sizes = np.diff(self._references.offsets)
+        share = np.repeat(1 / sizes, sizes).astype(np.float32)  # of a photo in its person's mean
+        sums, totals = np.zeros(self._offered.shape[1]), np.zeros(len(share))
+        for here, each, total in self._softmax(self._references.images, self._offered[template]):
+            sums += share[here] @ each
+            totals[here] = total
+        return sums, totals
+
+    def _softmax(
+        self, images: Float32, texts: Float32
+    ) -> Iterator[tuple[slice, Float32 | Float64, Float64]]:
+        """A few photos at a time: which, P(name | photo) [m, O], and the log of what it divides by.
+
+        In float32, as the similarities are, unless a probability would be too small for it.
+        """
+        for start in range(0, len(images), PHOTOS):
+            here = slice(start, min(start + PHOTOS, len(images)))
+            logits: Float32 | Float64 = images[here] @ texts.T
+            top = logits.max(axis=1, keepdims=True)
+            if self._scale * float((top[:, 0] - logits.min(axis=1)).max()) > FLOAT32_LOGITS:
+                logits = logits.astype(np.float64)
+            logits -= top
+            logits *= logits.dtype.type(self._scale)
+            np.exp(logits, out=logits)
+            totals = logits.sum(axis=1)
+            logits /= totals[:, None]
+            yield here, logits, self._scale * top[:, 0].astype(np.float64) + np.log(totals)
 
     def _people(self, people: Photos, names: Float32, offered: Float32) -> tuple[Float64, Float64]:
         """P(own name | photo) float64 [m, 1], and P(name offered | photos) float64 [b, O]."""
-        weights = self._weights(people.images, offered)
-        totals = weights.sum(axis=1)
-        owners = np.repeat(np.arange(len(people)), np.diff(people.offsets))
-        similar = np.einsum("md,md->m", people.images, names[owners], dtype=np.float64)
-        own = np.exp(self._scale * (similar - 1))
-        return (own / (totals + own))[:, None], people.means(weights / totals[:, None])
+        sizes = np.diff(people.offsets)
+        owners = np.repeat(np.arange(len(people)), sizes)
+        own = np.einsum("md,md->m", people.images, names[owners], dtype=np.float64) * self._scale
+        sums = np.zeros((len(people), len(offered)))
+        for here, each, totals in self._softmax(people.images, offered):
+            whose, starts = np.unique(owners[here], return_index=True)
+            sums[whose] += np.add.reduceat(each, starts, axis=0)
+            own[here] -= np.logaddexp(own[here], totals)
+        return np.exp(own)[:, None], sums / sizes[:, None]
 
     def _of_references(self, names: Float32, totals: Float64) -> Float64:
         """P(name | photo) of each photo of a reference and name, float64 [m, b]."""
-        weights = self._weights(self._references.images, names)
-        weights /= totals[:, None] + weights
-        return weights
+        logits = (self._references.images @ names.T).astype(np.float64)
+        logits *= self._scale
+        logits -= totals[:, None]
+        odds = np.exp(np.minimum(logits, 700, out=logits), out=logits)  # beyond, it overflows
+        odds /= 1 + odds
+        return odds
+
+
+@dataclass(frozen=True)
+class _InTemplate:
+    """What one template adds to the scores of B people, before it is divided by their number.
+
+    Attributes:
+        likelihoods: float64 [G], log P(own name | photos) of each group of photos.
+        score: float64 [B], of the own name.
+        controls: float64 [B, O], of each name offered.
+        references: float64 [R, B], log P(own name | photos) of each reference.
+    """
+
+    likelihoods: Float64
+    score: Float64
+    controls: Float64
+    references: Float64
+
+
+@dataclass(frozen=True)
+class _Block:
+    """People who are scored at a time, and how each is held against the references.
+
+    Attributes:
+        people: their photos.
+        grouped: int64 [g], the photos that are in a group, and `groups`, these by group.
+        ends: int64 [B], where each person's groups end.
+        rows: the people who are references, and `places`, which they are.
+        by_photos: people by the photos that are compared at a time.
+    """
+
+    people: Photos
+    grouped: Int64
+    groups: Photos
+    ends: Int64
+    rows: list[int]
+    places: list[int]
+    by_photos: dict[int, list[int]]
+
+    @classmethod
+    def of(cls, people: Photos, trials: Sequence[Trial]) -> _Block:
+        chosen, sizes, ends = [], [0], []
+        by_photos: dict[int, list[int]] = {}
+        for row, trial in enumerate(trials):
+            first, photos = int(people.offsets[row]), trial.photos
+            count = (int(people.offsets[row + 1]) - first) // photos
+            chosen.append(np.arange(first, first + count * photos))
+            sizes += count * [photos]
+            ends.append(len(sizes) - 1)
+            by_photos.setdefault(photos, []).append(row)
+        grouped = np.concatenate(chosen)
+        known = {row: t.place for row, t in enumerate(trials) if t.place is not None}
+        return cls(
+            people=people,
+            grouped=grouped,
+            groups=Photos(people.images[grouped], np.cumsum(sizes)),
+            ends=np.array(ends, np.int64),
+            rows=list(known),
+            places=list(known.values()),
+            by_photos=by_photos,
+        )
 
 
 def _in_run(names_of: Callable[[int, slice], Float32], run: slice, template: int) -> Float32:
     return names_of(template, run)
-
-
-def _in_groups(people: Photos, row: int, trial: Trial) -> int:
-    """Groups of photos of a person."""
-    return int(people.offsets[row + 1] - people.offsets[row]) // trial.photos
-
-
-def _groups(people: Photos, trials: Sequence[Trial]) -> tuple[Int64, Photos]:
-    """Which photos are in a group, int64; and these by group."""
-    rows, sizes = [], [0]
-    for row, trial in enumerate(trials):
-        first, count = int(people.offsets[row]), _in_groups(people, row, trial)
-        rows.append(np.arange(first, first + count * trial.photos))
-        sizes += count * [trial.photos]
-    chosen = np.concatenate(rows)
-    return chosen, Photos(people.images[chosen], np.cumsum(sizes))
 
 
 def photos_of(images: Float32, owners: Int64, people: int) -> Photos:
