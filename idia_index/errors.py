@@ -6,6 +6,7 @@ Programs branch on the class, never on the words.
 from __future__ import annotations
 
 import re
+import sys
 
 
 class IdiaIndexError(Exception):
@@ -62,23 +63,37 @@ class PolicyError(IdiaIndexError):
 
 
 class MissingExtraError(InputError):
-    """A package of an optional extra is not installed.
+    """A package of an optional extra is not installed, or does not import.
 
     Args:
         what: what needs it, as a person would say it ("the open_clip backend").
         package: the import that failed.
         extra: the extra of this package that brings it.
+        broken: why an installed package does not import, "" where it is not installed; None: as
+            the ImportError that is being handled says.
     """
 
-    def __init__(self, what: str, package: str, extra: str) -> None:
-        super().__init__(
-            f"{what} needs the package '{package}', which is not installed: "
-            f"{install_command(extra)}"
-        )
-        self._arguments = (what, package, extra)
+    def __init__(self, what: str, package: str, extra: str, broken: str | None = None) -> None:
+        if broken is None:
+            broken = _why_broken(sys.exc_info()[1], package)
+        state, fix = "is not installed", install_command(extra)
+        if broken:
+            state = f"is installed and does not import ({broken})"
+            fix = f"free memory where it is short, else install it anew: {fix}"
+        super().__init__(f"{what} needs the package '{package}', which {state}: {fix}")
+        self._arguments = (what, package, extra, broken)
 
-    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str, str]]:
         return type(self), self._arguments  # what pickling calls it with, not the message
+
+
+def _why_broken(error: BaseException | None, package: str) -> str:
+    """What keeps an installed package from being imported; "" where it is not installed."""
+    if not isinstance(error, ImportError):
+        return ""
+    if isinstance(error, ModuleNotFoundError) and (error.name or package) == package:
+        return ""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def install_command(extra: str) -> str:

@@ -43,6 +43,24 @@ def test_a_missing_extra_pickles_and_names_packages_that_pip_can_find() -> None:
     assert "pip install 'faiss-cpu>=1.11' 'onnxruntime>=1.21.1'" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("source", "state"),
+    [
+        ("import a_package_of_nobody", "which is not installed: pip install"),
+        ("raise ImportError('libx.so: failed to map\\nsegment')",
+         r"installed and does not import \(libx.so: failed to map segment\): free memory"),
+        ("import what_it_needs", r"does not import \(No module named 'what_it_needs'\)"),
+    ],
+)  # fmt: skip
+def test_a_package_that_does_not_import_is_not_called_missing(source: str, state: str) -> None:
+    with pytest.raises(errors.MissingExtraError, match=state) as raised:
+        try:
+            exec(source)
+        except ImportError as error:
+            raise errors.MissingExtraError("it", "a_package_of_nobody", "cpu") from error
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)  # noqa: S301
+
+
 def test_a_changed_shard_is_damage_and_another_model_is_the_model(tmp_path: Path) -> None:
     index = build_index(tmp_path / "i", ToyBackend(model="toy"), ["Jane Doe", "Adam Low"], JAIR2024)
     index.close()
