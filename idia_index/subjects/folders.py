@@ -170,6 +170,7 @@ def _see_depth(folder: Path, photos: list[Place], seen: _Seen) -> None:
     Raises:
         InputError: the folders of a data set (`train`) whose folders have numbers for names.
     """
+    folder = folder.absolute()  # as a person's photos are
     between = sorted({photo.relative_to(folder).parts[:-1] for photo in photos})
     beside = sorted({parts[0] for parts in between if parts})
     if _is_generic(folder.name) and len(beside) > 1:

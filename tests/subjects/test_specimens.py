@@ -274,9 +274,12 @@ def test_who_is_not_known_from_folders_is_left_out(
 
 
 @pytest.mark.parametrize("depth", [5, 12, 300])
-def test_a_chain_of_folders_leads_to_the_person_or_is_told(tmp_path: Path, depth: int) -> None:
-    make_images(tmp_path / ("a/" * depth) / "Jane_Doe", 1)
-    found = read_subjects(tmp_path)
+def test_a_chain_of_folders_leads_to_the_person_or_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, depth: int
+) -> None:
+    make_images(tmp_path / "people" / ("a/" * depth) / "Jane_Doe", 1)
+    monkeypatch.chdir(tmp_path)
+    found = read_subjects("people")
     told = any("called after the outermost folder" in note for note in found.notes)
     assert [each.name for each in found] == (["a"] if told else ["Jane Doe"])
     assert told == (depth > 8)
