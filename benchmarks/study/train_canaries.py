@@ -24,6 +24,16 @@
 
     python benchmarks/study/train_canaries.py with --seed 2 --out work/        # work/with-2/model
 
+    # 1,500 canaries, so that about 700 people are to be retained: see docs/compare.md
+    python benchmarks/study/train_canaries.py names --people 1500 --out many/
+    idia-index canary make many/canaries --people 1500 --images 5,10,25 --seed 1 \
+        --names many/names.txt
+    python benchmarks/study/train_canaries.py files --out many/
+    python benchmarks/study/train_canaries.py with --steps 890 --out many/
+    python benchmarks/study/train_canaries.py retrained --steps 890 --out many/
+    idia-index compare local-dir:many/with/model local-dir:many/retrained/model \
+        many/subjects.csv --forget many/forget.txt --out many/report/
+
 `names` writes full names that no caption of the study holds, of first and last names that all are
 trained, so that a canary that was left out is not told by a token that the model never saw.
 Training goes on from the controlled study's model, on the canaries' pairs and a part of the
@@ -41,7 +51,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +103,7 @@ class Pairs:
         return Pairs(images, self.captions + other.captions)
 
 
-def spare_names() -> list[str]:
+def spare_names(count: int) -> list[str]:
     """Female and male names in turn that are nobody's, of first and last names of the study."""
     taken = {person.name for person in read_people()}
     rng, pools = generator("population", SHIPPED_SEED, 97), name_pools()
@@ -107,7 +117,7 @@ def spare_names() -> list[str]:
             if name not in taken:
                 taken.add(name)
                 out.append(name)
-            if len(out) == NAMES:
+            if len(out) == count:
                 return out
     raise SystemExit("the study has too few names")
 
@@ -200,11 +210,12 @@ def training_pairs(what: str, folder: Path) -> Pairs:
     return pairs + others
 
 
-def make_run(what: str, seed: int, out: Path) -> Mixed:
+def make_run(what: str, seed: int, out: Path, steps: int | None = None) -> Mixed:
     """The training of one model, at its start or where it was interrupted."""
     out.mkdir(parents=True, exist_ok=True)
     pairs = training_pairs(what, out.parent / "canaries")
-    run = Mixed(pairs, SHIPPED_SEED + seed + (what == "retrained"), RECIPES.get(what, TRAINED), out)
+    trained = replace(TRAINED, steps=steps or TRAINED.steps)
+    run = Mixed(pairs, SHIPPED_SEED + seed + (what == "retrained"), RECIPES.get(what, trained), out)
     if not run.resume():
         if what in RECIPES:
             run.start_from(out.parent / ("both-ways" if what == "repaired" else "with") / "model")
@@ -244,11 +255,15 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0, help="another order of the same data")
+    parser.add_argument("--people", type=int, default=NAMES, help="how many `names` writes")
+    parser.add_argument(
+        "--steps", type=int, help=f"of `with`, `without` and `retrained`; {TRAINED.steps}"
+    )
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     if arguments.what == "names":
-        text = "".join(f"{name}\n" for name in spare_names())
+        text = "".join(f"{name}\n" for name in spare_names(arguments.people))
         (arguments.out / "names.txt").write_text(text, encoding="utf-8")
         return
     if arguments.what == "files":
@@ -257,7 +272,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     suffix = f"-{arguments.seed}" if arguments.seed else ""
     out = arguments.out / (arguments.what + suffix)
-    run = make_run(arguments.what, arguments.seed, out)
+    run = make_run(arguments.what, arguments.seed, out, arguments.steps)
     print("from step", run.step, "with", len(run.images), "pairs", flush=True)
     run.train()
     export_model(run.model, run.vocabulary, out / "model")
