@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 
 import numpy as np
 import pytest
@@ -22,24 +23,48 @@ def outcomes(people: int) -> list[tuple[int, int]]:
     return [(lost, g) for lost in range(people + 1) for g in range(people + 1 - lost)]
 
 
+@cache
+def intervals(people: int) -> list[tuple[float, float, float, float]]:
+    """The 95 % and the 90 % interval of every outcome."""
+    changes = [PairedChange(people, *outcome) for outcome in outcomes(people)]
+    return [(*change.interval(), *change.interval(0.90)) for change in changes]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("people", [8, 16])
+@pytest.mark.parametrize("people", [5, 12])
 @pytest.mark.parametrize(
     "lose,gain", [(0.02, 0.02), (0.5, 0.01), (0.3, 0.3), (0.9, 0.05), (0, 0.1)]
 )
 def test_the_interval_of_a_difference_covers_it(people: int, lose: float, gain: float) -> None:
     # Every outcome with its probability: nothing is simulated.
     law = stats.multinomial(people, [lose, gain, 1 - lose - gain])
-    covered = equivalent = 0.0
-    for lost, gained in outcomes(people):
-        change = PairedChange(people, lost, gained)
-        low, high = change.interval()
-        chance = float(law.pmf([lost, gained, people - lost - gained]))
-        covered += chance * (low <= gain - lose <= high)
+    covered, true = np.zeros(3), gain - lose
+    for (lost, gained), (low, high, least, most) in zip(
+        outcomes(people), intervals(people), strict=True
+    ):
         # A margin that the true difference just reaches must not be called kept.
-        equivalent += chance * change.equivalent(abs(gain - lose))
-    assert covered >= 0.95 - 1e-9
-    assert equivalent <= 0.05 + 1e-9
+        equivalent = -abs(true) < least and most < abs(true)
+        chance = float(law.pmf([lost, gained, people - lost - gained]))
+        covered += chance * np.array([low <= true <= high, least <= true <= most, equivalent])
+    assert covered[0] >= 0.95 - 1e-9
+    assert covered[1] >= 0.90 - 1e-9
+    assert covered[2] <= 0.05 + 1e-9
+
+
+@pytest.mark.parametrize("people,lost,gained", [(91, 9, 7), (300, 3, 2), (40, 30, 1), (24, 0, 0)])
+def test_the_ends_of_an_interval_by_scipy(people: int, lost: int, gained: int) -> None:
+    def chance(net: int, difference: float, share: float) -> float:
+        """P(gained - lost <= net): of so many who change, so many gain."""
+        changed = np.arange(people + 1)
+        gains = stats.binom.cdf((net + changed) // 2, changed, (1 + difference / share) / 2)
+        return float(stats.binom.pmf(changed, people, share) @ gains)
+
+    low, high = PairedChange(people, lost, gained).interval(0.90)
+    changed = lost + gained
+    most = float(stats.beta.ppf(1 - 0.005, changed + 1, people - changed))
+    for end, net in ((high, gained - lost), (-low, lost - gained)):
+        shares = np.linspace(max(abs(end), 1e-6), most, 40)
+        assert max(chance(net, end, each) for each in shares) == pytest.approx(0.045, abs=1e-3)
 
 
 def test_few_changes_among_many_are_equivalent() -> None:
