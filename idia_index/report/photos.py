@@ -174,11 +174,11 @@ def advice(found: Sequence[Mapping[str, str]]) -> str:
     if usable >= PAPER:
         return _("{photos}, the {wanted} of the paper or more.").format(photos=photos, wanted=PAPER)
     if usable >= ENOUGH:
-        said = _("{photos}: {enough} are there, {short} short of {wanted}").format(
-            photos=photos, enough=ENOUGH, short=PAPER - usable, wanted=PAPER
-        )
+        said = _(
+            "{photos}: enough for steady verdicts ({enough}), {short} short of the paper's {wanted}"
+        ).format(photos=photos, enough=ENOUGH, short=PAPER - usable, wanted=PAPER)
     else:
-        said = _("{photos}: {short} short of {wanted}").format(
+        said = _("{photos}: {short} short of the {wanted} from which verdicts are steady").format(
             photos=photos, short=ENOUGH - usable, wanted=ENOUGH
         )
     counts = {kind: sum(kind in problems for problems in found) for kind in _KINDS}

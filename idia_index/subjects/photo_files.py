@@ -173,13 +173,19 @@ def _listed(folder: Path) -> Sequence[Listed]:
 
 
 def describe_nothing(found: Iterable[Skipped]) -> str:
-    """Of a person without a photo: what there was instead, and why it was left out."""
-    reasons = [each.reason for each in found]
-    if not reasons:
+    """Of a person without a photo: what there was instead, and why it was left out, by reason."""
+    left = list(found)
+    if not left:
         return "has no image; give at least one"
-    more = f"; and {len(reasons) - 3:,} more" if len(reasons) > 3 else ""
-    told = "; ".join(reasons[:3]) + more
-    return f"has no photo among {counted(len(reasons), 'file')} left out: {told}"
+    by_reason: dict[str, list[str]] = {}
+    for each in left:
+        file = shown_path(each.path)
+        by_reason.setdefault(each.reason.removeprefix(f"{file}: "), []).append(file)
+    told = [
+        f"{first}{f' and {len(more):,} more' if more else ''}: {reason}"
+        for reason, (first, *more) in by_reason.items()
+    ]
+    return f"has no photo among {counted(len(left), 'file')} left out: {'; '.join(told)}"
 
 
 def _folders_to_enter(here: Place, folders: Sequence[Listed], found: Found) -> Iterator[Place]:

@@ -189,7 +189,7 @@ def test_the_sheet_says_what_was_drawn(folder: Path) -> None:
     assert c.problems[0] == "no face found" and b.scene == 0
     assert found.usable == 1 and found.scenes == 2
     assert [Path(each.file).name for each in found.skipped] == ["d.jpg"]
-    assert "14 short of 15" in found.advice and found.advice in photos_text(sheet.result)
+    assert "14 short of the 15" in found.advice and found.advice in photos_text(sheet.result)
     page = photos_html(sheet.result, sheet.tiles)
     assert page.count("data:image/jpeg") == 3 and page.count('class="tile doubtful"') == 2
     assert "d.jpg" in page and "taken 2019" in page

@@ -310,3 +310,14 @@ def test_folders_as_google_takeout_makes_them(
             expected.setdefault(name, set()).add(f"{top}{name}/{shot}.jpg")
     leave(root, {f"{top}Trash/x.jpg": JPEG, f"{top}print-subscriptions.json": b"{}"})
     assert judged_of(root) == expected
+
+
+def test_who_is_left_with_nothing_is_told_every_reason_with_a_file_of_each(tmp_path: Path) -> None:
+    films = {f"a{n}.MOV": b"\0\0\0\x14ftypqt  " for n in range(4)}
+    leave(tmp_path / "Ann_Lee", {**films, "notes.pages": b"PK", "b.dng": b"II*\0", "c.json": b"{}"})
+    with pytest.raises(InputError) as refused:
+        make_subject("Ann Lee", [tmp_path / "Ann_Lee"])
+    told = str(refused.value)
+    assert "no photo among 7 files left out" in told and "\n" not in told
+    assert "a0.MOV and 3 more: a film" in told and "a1.MOV" not in told
+    assert all(name in told for name in ("notes.pages", "b.dng", "c.json"))
