@@ -23,7 +23,7 @@ from idia_index.backends.weights_hash import weights_sha256
 from idia_index.encode.preprocessing import Preprocessing
 from idia_index.errors import ModelError, RefusedError
 from idia_index.support.documents import from_json
-from idia_index.support.files import read_regular
+from idia_index.support.files import read_regular, to_read
 from idia_index.support.text import shown
 from idia_index.types import Fingerprint
 
@@ -142,7 +142,8 @@ def _read_json(folder: Path, path: Path) -> Mapping[str, Any]:
     except OSError as error:
         if error.errno == errno.EFBIG:
             raise ModelError(f"{path}: too large for the manifest of an export; {_FIX}") from error
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); {_FIX}") from error
+        told = to_read(error, _FIX)
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); {told}") from error
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: damaged manifest ({error}); {_FIX}") from error
     if not isinstance(data, dict):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from idia_index.errors import ModelError
-from idia_index.support.files import sha256_file
+from idia_index.support.files import sha256_file, to_read
 
 MAX_ENTRIES = 1000
 
@@ -34,10 +34,8 @@ def cache_file() -> Path | None:
 
 def unreadable(path: Path, error: OSError) -> ModelError:
     """What is said of a weights file that the system does not let be read."""
-    remedy = "check the file"
-    if isinstance(error, PermissionError):
-        remedy = "whoever runs this has no right to read it: chmod u+r, or name a copy"
-    return ModelError(f"{path}: cannot be read ({error.strerror}); {remedy}")
+    told = to_read(error, "check the file")
+    return ModelError(f"{path}: cannot be read ({error.strerror}); {told}")
 
 
 def weights_sha256(path: Path) -> str:

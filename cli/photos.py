@@ -9,7 +9,7 @@ import click
 
 from idia_index.cli.options import DIRECTORY, crop_option, json_option, progress_option, write_json
 from idia_index.cli.outputs import claim
-from idia_index.cli.people import tell_notes
+from idia_index.cli.people import tell_notes, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.pipelines.people import read_people
@@ -67,6 +67,7 @@ def command(
             stages("loading the model")
             loaded = model_of(model)
         sheet = look_at_photos(people, how, loaded, partial(stages, "looking at photos"))
+    tell_skipped(each.reason for person in sheet.result.subjects for each in person.skipped)
     if out is not None:
         write_sheet(sheet, out)
     if as_json:

@@ -22,7 +22,7 @@ from idia_index.encode.image_bytes import ImageBytes
 from idia_index.encode.jxl_process import decoded
 from idia_index.encode.patience import check_patience, metered
 from idia_index.errors import InputError
-from idia_index.support.files import open_regular, sha256_of
+from idia_index.support.files import open_regular, sha256_of, to_read
 from idia_index.support.remote import RemotePath, open_remote
 from idia_index.support.text import printable, shown_path
 
@@ -72,7 +72,9 @@ def open_image(path: str | os.PathLike[str]) -> BinaryIO:
         raise InputError(f"{name}: no such image; check the path") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name}: cannot be opened ({reason}); {_REPLACE}") from error
+        raise InputError(
+            f"{name}: cannot be opened ({reason}); {to_read(error, _REPLACE)}"
+        ) from error
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size > MAX_FILE_BYTES:
@@ -97,7 +99,7 @@ def hash_image(file: BinaryIO, path: str | os.PathLike[str]) -> str:
         return sha256_of(file)
     except OSError as error:
         raise InputError(
-            f"{shown_path(path)}: cannot be read ({error.strerror}); {_REPLACE}"
+            f"{shown_path(path)}: cannot be read ({error.strerror}); {to_read(error, _REPLACE)}"
         ) from error
 
 

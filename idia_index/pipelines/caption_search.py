@@ -115,7 +115,7 @@ def search_captions(
                 break
     if damaged and (options.strict or len(damaged) == len(sources)):
         place, reason = next(iter(damaged.items()))
-        raise InputError(f"{_told(place, reason)}; repair it or leave it out")
+        raise InputError(f"{_told(place, reason)}; check its rights, repair it or leave it out")
     paths = {
         number: unit_file(work, number)
         for number, unit in enumerate(units)

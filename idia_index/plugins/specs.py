@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from os import R_OK, X_OK, access
 from os.path import exists, isdir, isfile
 from pathlib import Path
 
 from idia_index.errors import ModelError
-from idia_index.support.files import local_path
+from idia_index.support.files import NO_RIGHT, local_path
 from idia_index.support.text import shown, shown_path
 
 HUB_PREFIX = "hf-hub:"
@@ -156,6 +157,8 @@ def _folder(text: str) -> ModelSpec:
 def _unnamed(text: str) -> str:
     """Why a SPEC without ARCH/ is none."""
     path = local_path(text)
+    if isdir(path) and not access(path, R_OK | X_OK):
+        return f"{_shown(text)}: cannot be looked into; {NO_RIGHT}"
     if isfile(path / "manifest.json"):
         return (
             f"{_shown(text)} is an index; give the model that it was built with, which "

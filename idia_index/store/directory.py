@@ -36,6 +36,7 @@ from idia_index.support.files import (
     publish,
     sha256_file,
     sha256_of,
+    to_read,
     unwritable,
     write_whole,
 )
@@ -121,9 +122,8 @@ class Store:
             held = Held(file, MAX_BYTES)
         except (OSError, UnicodeDecodeError) as error:
             what = getattr(error, "strerror", None) or error
-            raise DamagedIndexError(
-                f"{file}: cannot be read ({what}); build the index again"
-            ) from error
+            told = to_read(error, "build the index again")
+            raise DamagedIndexError(f"{file}: cannot be read ({what}); {told}") from error
         return parse_manifest(held.text, file), held
 
     def read_plan(self) -> BuildPlan | None:

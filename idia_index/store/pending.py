@@ -5,7 +5,9 @@ They are what an interrupted build or change resumes from.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +24,7 @@ from idia_index.store.manifest_json import (
     shard_from_json,
 )
 from idia_index.store.remedies import remedy
-from idia_index.support.files import read_regular, write_whole
+from idia_index.support.files import NO_RIGHT, read_regular, write_whole
 
 Entry = TypeVar("Entry", ShardEntry, PartEntry)
 
@@ -106,7 +108,7 @@ def is_shard_note(name: str) -> bool:
 
 
 def check_size(folder: Path, entry: FileEntry) -> None:
-    """Raises InputError if a file is not there or not as long as it was written."""
+    """Raises InputError if a file is not there, not to be read, or not as long as was written."""
     path = folder / entry.file
     if path.is_symlink() or not path.is_file():
         raise DamagedIndexError(f"{path}: missing from the index; {remedy(entry.file)}")
@@ -115,6 +117,9 @@ def check_size(folder: Path, entry: FileEntry) -> None:
             f"{path}: has {path.stat().st_size} bytes, the manifest says {entry.bytes}; "
             f"the file was cut or changed; {remedy(entry.file)}"
         )
+    if not os.access(path, os.R_OK):
+        why = os.strerror(errno.EACCES)
+        raise InputError(f"{path}: cannot be read ({why}); {NO_RIGHT}")
 
 
 def read_note(path: Path) -> str:

@@ -19,6 +19,7 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 FOLDER_FLAGS = _NO_LINK | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _READ = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_RIGHT = "whoever runs this has no right to read it: chmod u+rX, or name a copy"
 
 
 def local_path(text: str | os.PathLike[str]) -> Path:
@@ -163,6 +164,11 @@ def publish(part: Path, path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def to_read(error: object, remedy: str) -> str:
+    """What to do about a file that could not be read: `remedy`, unless the right to is lacking."""
+    return NO_RIGHT if isinstance(error, PermissionError) else remedy
 
 
 def unwritable(path: Path, error: OSError) -> IdiaIndexError:

@@ -26,6 +26,7 @@ from idia_index.encode.image_cache import ImageCache
 from idia_index.encode.images import load_image
 from idia_index.encode.memory_budget import Room
 from idia_index.errors import InputError
+from idia_index.pipelines.build import build_index
 from idia_index.pipelines.parity import compare
 from idia_index.prompts.templates import JAIR2024
 from idia_index.subjects.subject_images import Encoded, encode_subjects
@@ -256,17 +257,28 @@ def test_damaged_images_are_images_or_one_line(kind: str, data: st.DataObject) -
 
 
 def test_unreadable_files_and_folders_are_listed(tmp_path: Path) -> None:
-    person = make_images(tmp_path / "First3_Last10", 3)
+    person = make_images(tmp_path / "p", 3)
     make_images(person / "locked", 2)
-    (person / "00.png").chmod(0)
-    (person / "locked").chmod(0)
+    index = tmp_path / "i"
+    build_index(index, ToyBackend(model="toy"), ["Jane Doe", "John Roe"], ["{0}"]).close()
+    shutil.copytree(index, tmp_path / "j")
+    locked = [
+        person / "00.png", person / "locked", index / "000000.faiss", tmp_path / "j/manifest.json"
+    ]  # fmt: skip
+    for each in locked:
+        each.chmod(0)
     code = (
         "import sys; from toy_backend import ToyBackend\n"
         "from test_hostile_photos import encode\n"
         "from idia_index.subjects.subjects import make_subject\n"
         "subject = make_subject('A B', [sys.argv[1]])\n"
         "skipped = encode(ToyBackend(model='toy'), list(subject.images)).skipped[0]\n"
-        "print(*(s.reason for s in (*subject.skipped, *skipped)), sep='\\n')"
+        "print(*(s.reason for s in (*subject.skipped, *skipped)), sep='\\n')\n"
+        "from idia_index import open_index\n"
+        "from idia_index.plugins.specs import parse_spec\n"
+        "for read, of in ((open_index, 'i'), (open_index, 'j'), (parse_spec, 'p/locked')):\n"
+        "    try:\n        read(sys.argv[1].removesuffix('p') + of)\n"
+        "    except Exception as error:\n        print(error)\n"
     )
     command = [sys.executable, "-c", code, str(person)]
     if os.geteuid() == 0:  # who may read everything, unless that right is given up
@@ -284,10 +296,14 @@ def test_unreadable_files_and_folders_are_listed(tmp_path: Path) -> None:
         },
     )
     (person / "locked").chmod(0o700)
+    right = "whoever runs this has no right to read it: chmod u+rX, or name a copy"
+    photo, folder, shard, manifest = locked
     assert done.stdout.splitlines() == [
-        f"{person / 'locked'}: the folder cannot be read (Permission denied)",
-        f"{person / '00.png'}: cannot be opened (Permission denied); "
-        "remove it or replace it by a readable image",
+        f"{folder}: the folder cannot be read (Permission denied)",
+        f"{photo}: cannot be opened (Permission denied); {right}",
+        f"{shard}: cannot be read (Permission denied); {right}",
+        f"{manifest}: cannot be read (Permission denied); {right}",
+        f"{folder}: cannot be looked into; {right}",
     ]
 
 
