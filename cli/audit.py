@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from idia_index import Session, audit, open_index
+from idia_index import AuditResult, Session, audit, open_index
 from idia_index.cli.options import (
     DIRECTORY,
     crop_option,
@@ -76,7 +76,7 @@ from idia_index.registry import Engine
 @verify_option
 @override_options
 @engine_options
-@policy_options
+@policy_options(AuditResult)
 @json_option
 @progress_option
 def command(

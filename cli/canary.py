@@ -19,7 +19,12 @@ from idia_index.cli.policies import Policy, enforce, policy_options
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import InputError
-from idia_index.pipelines.canaries.audit import AuditOptions, audit_canaries, write_canary_audit
+from idia_index.pipelines.canaries.audit import (
+    AuditOptions,
+    CanaryAudit,
+    audit_canaries,
+    write_canary_audit,
+)
 from idia_index.pipelines.canaries.make import PROBES, MakeOptions, make_canaries
 from idia_index.pipelines.canaries.records import LAYOUTS, Layout
 from idia_index.support.number_lists import numbers
@@ -156,7 +161,7 @@ def make(
 @DEVICE
 @click.option("--out", type=DIRECTORY, metavar="DIR", help="Write report.json there.")
 @members_option
-@policy_options
+@policy_options(CanaryAudit)
 @tau_option
 @json_option
 @progress_option

@@ -21,7 +21,13 @@ from idia_index.cli.outputs import show
 from idia_index.cli.people import tell_notes, tell_people
 from idia_index.cli.policies import Policy, enforce, policy_options
 from idia_index.cli.progress import Stages
-from idia_index.pipelines.comparing import Asked, compare, write_comparison
+from idia_index.pipelines.comparing import (
+    Asked,
+    Comparison,
+    check_groups,
+    compare,
+    write_comparison,
+)
 from idia_index.pipelines.people import read_people
 
 
@@ -72,7 +78,7 @@ from idia_index.pipelines.people import read_people
     metavar="DIR",
     help="Write report.json, people.csv and index.html there.",
 )
-@policy_options
+@policy_options(Comparison)
 @strict_option
 @members_option
 @tau_option
@@ -107,6 +113,7 @@ def command(
         names=names, equivalence=equivalence, tau=tau, seed=seed, device=device, strict=strict,
     )  # fmt: skip
     people = read_people(subjects, members)
+    check_groups(policy.rules, asked, people, subjects)
     tell_notes(people.notes)
     with Stages(show_progress) as progress:
         result = compare(asked, people, out, progress)

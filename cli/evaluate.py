@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from idia_index import Session, Settings, open_index
+from idia_index import EvaluationResult, Session, Settings, open_index
 from idia_index.cli.options import (
     DIRECTORY,
     crop_option,
@@ -85,7 +85,7 @@ DEFAULTS = Settings()
 @tau_option
 @override_options
 @engine_options
-@policy_options
+@policy_options(EvaluationResult)
 @json_option
 @progress_option
 def command(

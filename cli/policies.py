@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any, cast
@@ -11,20 +12,26 @@ import click
 from idia_index.cli.options import DIRECTORY, F, added
 from idia_index.cli.terminal import say
 from idia_index.pipelines.policies import Policy as Policy
-from idia_index.pipelines.policies import parse_rule
+from idia_index.pipelines.policies import rules_of
 from idia_index.support.documents import to_object
 
 
-def policy_options(function: F) -> F:
-    """Adds the options; the command gets them as `policy`."""
+def policy_options(kind: type) -> Callable[[F], F]:
+    """Adds the options to a command that makes a document of a type; it gets them as `policy`.
 
+    A rule about what the document cannot have is refused before the command begins.
+    """
+    return lambda function: _with_options(function, kind)
+
+
+def _with_options(function: F, kind: type) -> F:
     @wraps(function)
     def with_policy(
         *arguments: Any, fail_on: tuple[str, ...], junit: Path | None, sarif: Path | None,
         **options: Any,
     ) -> Any:  # fmt: skip
-        rules = tuple(parse_rule(text) for text in fail_on)
-        return function(*arguments, policy=Policy(rules, junit, sarif), **options)
+        policy = Policy(rules_of(fail_on, kind), junit, sarif)
+        return function(*arguments, policy=policy, **options)
 
     return added(
         cast("F", with_policy),

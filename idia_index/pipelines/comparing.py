@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import get_args
 
 from idia_index.decide.decision import check_tau
 from idia_index.errors import InputError
@@ -31,6 +32,7 @@ from idia_index.pipelines.compared_models import (
     with_same_names,
 )
 from idia_index.pipelines.evaluate import gather
+from idia_index.pipelines.policies import GROUPS, Rule
 from idia_index.pipelines.report_files import write_files
 from idia_index.pipelines.report_folder import check_folder
 from idia_index.prompts.names import read_names
@@ -125,6 +127,25 @@ def groups_of(asked: Asked, subjects: Sequence[Subject]) -> list[Group]:
         kept = who in retain if retain is not None else subject.membership != NON_MEMBER
         out.append("forget" if who in forget else "retain" if kept else "others")
     return out
+
+
+def check_groups(
+    rules: Sequence[Rule], asked: Asked, people: Sequence[Subject], subjects: Path
+) -> None:
+    """Refuses a rule about a group in which there is nobody.
+
+    Raises:
+        InputError: there is such a rule, or as `groups_of`.
+    """
+    groups = set(groups_of(asked, people))
+    for rule in rules:
+        group = rule.place.removeprefix(GROUPS).split(".")[0]
+        if group in get_args(Group) and group not in groups:
+            raise InputError(
+                f"--fail-on {shown(rule.text)}: nobody of {shown_path(subjects)} is in the group "
+                f"{group!r}; groups with people: {', '.join(sorted(groups))} (--forget and "
+                "--retain say who is in which)"
+            )
 
 
 def compare(

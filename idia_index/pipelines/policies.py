@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from idia_index.errors import PolicyError
-from idia_index.report.policy import Judged, Rule, judge, numbers
-from idia_index.report.policy import parse_rule as parse_rule
+from idia_index.report.policy import Judged, Rule, check_places, judge, numbers, parse_rule
 from idia_index.report.policy_files import junit_xml, sarif_json
+from idia_index.support.documents import number_places
 from idia_index.support.files import write_whole
 from idia_index.support.text import counted
 
 if TYPE_CHECKING:
     from idia_index.support.documents import JsonObject
+
+GROUPS = "groups."
+PEOPLE = ("people.all", "people.associated", "people.not_tested")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,26 @@ class Policy:
             )
 
 
+def rules_of(texts: Sequence[str], kind: type) -> tuple[Rule, ...]:
+    """Rules about a document of a type, before there is one.
+
+    Raises:
+        InputError: a text is no rule, or of a number that no such document has.
+    """
+    rules = tuple(parse_rule(text) for text in texts)
+    check_places(rules, places_of(kind))
+    return rules
+
+
+def places_of(kind: type) -> list[str]:
+    """Where the numbers of `numbers_of` stand, by a document's type."""
+    places = list(number_places(kind))
+    places += [each.removeprefix(GROUPS) for each in places if each.startswith(GROUPS)]
+    if {"subjects", "skipped"} <= {each.name for each in fields(kind)}:
+        places += PEOPLE
+    return places
+
+
 def numbers_of(document: JsonObject) -> dict[str, float | None]:
     """The numbers that rules may name: all of a document, and some under shorter names.
 
@@ -66,16 +89,14 @@ def numbers_of(document: JsonObject) -> dict[str, float | None]:
     """
     found = numbers(document)
     for place, value in list(found.items()):
-        if place.startswith("groups."):
-            found[place.removeprefix("groups.")] = value
+        if place.startswith(GROUPS):
+            found[place.removeprefix(GROUPS)] = value
     subjects, skipped = document.get("subjects"), document.get("skipped")
     if isinstance(subjects, Sequence) and isinstance(skipped, Sequence):
         left_out = document.get("left_out", ())
-        found["people.all"] = len(subjects)
-        found["people.associated"] = sum(
+        associated = sum(
             1 for each in subjects if isinstance(each, dict) and each.get("inferred_member")
         )
-        found["people.not_tested"] = len(skipped) + (
-            len(left_out) if isinstance(left_out, Sequence) else 0
-        )
+        gone = len(skipped) + (len(left_out) if isinstance(left_out, Sequence) else 0)
+        found |= zip(PEOPLE, (len(subjects), associated, gone), strict=True)
     return found

@@ -51,7 +51,7 @@ class AgainstReference:
     model: ComparedModel
     compared_with: Group
     test: ChangeTest | None
-    groups: Mapping[str, GroupChange]
+    groups: Mapping[Group, GroupChange]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Comparison:
     after: ComparedModel
     retained: str
     test: ChangeTest | None
-    groups: Mapping[str, GroupChange]
+    groups: Mapping[Group, GroupChange]
     reference: AgainstReference | None
     people: tuple[PersonChange, ...]
     skipped: tuple[SkippedPerson, ...]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
 from idia_index.errors import InputError
 from idia_index.support.documents import Json, JsonObject
@@ -24,7 +25,7 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 _RULE = re.compile(
     r"\s*([A-Za-z_][\w.]*)\s*(>=|<=|==|!=|>|<)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(%?)\s*"
 )
-LISTED = 8  # places that an error lists
+LISTED = 5  # places that an error lists
 
 Numbers = Mapping[str, "float | None"]
 
@@ -120,9 +121,28 @@ def _at(rule: Rule, known: Numbers) -> float | None:
         place = ".".join(keys[:end])
         if place in known and (end == len(keys) or known[place] is None):
             return known[place]
-    close = get_close_matches(rule.place, known, n=LISTED, cutoff=0.5)
-    listed = ", ".join(close or sorted(known)[:LISTED])
-    raise InputError(
-        f"--fail-on {shown(rule.text)}: there is no number {rule.place!r} in this document; there "
-        f"are: {listed} (--json shows all)"
+    raise _unknown(rule, known)
+
+
+def check_places(rules: Sequence[Rule], places: Collection[str]) -> None:
+    """Refuses a rule about a number that a document cannot have.
+
+    Args:
+        rules: the rules.
+        places: where its numbers stand; `*` is any key.
+
+    Raises:
+        InputError: a rule names another place.
+    """
+    for rule in rules:
+        if not any(fnmatchcase(rule.place, place) for place in places):
+            raise _unknown(rule, places)
+
+
+def _unknown(rule: Rule, places: Collection[str]) -> InputError:
+    close = get_close_matches(rule.place, places, n=LISTED, cutoff=0.5)
+    listed = ", ".join(close or sorted(places)[:LISTED])
+    return InputError(
+        f"--fail-on {shown(rule.text)}: there is no number {rule.place!r} in this document; "
+        f"{'the nearest are' if close else 'there are'}: {listed} (--json shows all)"
     )

@@ -10,7 +10,7 @@ import math
 import os
 import re
 import types
-from collections.abc import Hashable, Iterable, KeysView, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, KeysView, Mapping, Sequence
 from dataclasses import MISSING, Field, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -215,6 +215,27 @@ def _schema(kind: Any, parts: JsonObject) -> JsonObject:
     if origin in (dict, Mapping):
         return {"type": "object", "additionalProperties": _schema(arguments[1], parts)}
     return {"type": _PLAIN[kind]}
+
+
+def number_places(kind: Any, place: str = "") -> Iterator[str]:
+    """Where a document's numbers and truth values stand, by its type: keys with full stops between.
+
+    `*` is any key of a mapping whose type does not list its keys; what is in lists has no place.
+    """
+    origin, arguments = get_origin(kind), get_args(kind)
+    inside: dict[str, Any] = {}
+    if is_dataclass(kind) and not _is_path(kind):
+        hints = _hints(cast("Hashable", kind))
+        inside = {_key(each): hints[each.name] for each in fields(kind)}
+    elif origin in (dict, Mapping):
+        inside = dict.fromkeys(get_args(arguments[0]) or ("*",), arguments[1])
+    elif origin in (Union, types.UnionType):
+        for each in arguments:
+            yield from number_places(each, place)
+    elif kind in (bool, int, float):
+        yield place
+    for key, each in inside.items():
+        yield from number_places(each, f"{place}.{key}".lstrip("."))
 
 
 def _described(kind: type) -> dict[str, str]:

@@ -7,8 +7,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from document_places import check_numbers_have_places
 from toy_world import make_world
 
+from idia_index import AuditResult, EvaluationResult
 from idia_index.cli.main import run as run_command
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
@@ -28,7 +30,9 @@ def test_an_audit_fails_where_a_number_is_as_the_rule_says(
     paths: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("audit", *paths, "--json") == 0
-    metrics = json.loads(capsys.readouterr().out)["metrics"]
+    document = json.loads(capsys.readouterr().out)
+    check_numbers_have_places(document, AuditResult)
+    metrics = document["metrics"]
     rule = f"metrics.tp<{metrics['tp'] + 1}"
     assert run("audit", *paths, "--fail-on", rule, "--junit", tmp_path / "j.xml") == 3
     out, err = capsys.readouterr()
@@ -46,10 +50,30 @@ def test_an_evaluation_too_and_a_bad_rule_is_said_before_any_work(
     rules = ("--fail-on", "evaluation.roc.margin.auc<1.1", "--fail-on", "metrics.fpr>99%")
     assert run(*common, *rules, "--sarif", tmp_path / "s.json", "--out", tmp_path / "o") == 3
     assert "1 rule of 2 failed: evaluation.roc.margin.auc<1.1" in capsys.readouterr().err
-    assert (tmp_path / "o" / "report.json").is_file()
+    evaluated = json.loads((tmp_path / "o" / "report.json").read_text())
+    check_numbers_have_places(evaluated, EvaluationResult)
     run_of = json.loads((tmp_path / "s.json").read_text())["runs"][0]
     place = run_of["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
     assert place.endswith("people.csv")
     assert run(*common, "--fail-on", "metrics.fpr>>1") == 2
     out, err = capsys.readouterr()
     assert out == "" and "--fail-on 'metrics.fpr>>1'" in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "verb,rule,nearest",
+    [
+        ("audit", "metrics.tprr>0", "metrics.tpr"),
+        ("evaluate", "p_values.discovery>0", "p_values.discoveries"),
+        ("compare", "forget.still_asociated>0", "forget.still_associated"),
+        ("canary audit", "epsilon>0", "epsilon_lower_bound"),
+    ],
+)
+def test_a_wrong_place_is_refused_before_any_file_is_looked_for(
+    verb: str, rule: str, nearest: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = ["no-such-model"] * (2 if verb == "compare" else 1) + ["no-such-folder"]
+    assert run(*verb.split(), *paths, "--fail-on", rule) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and len(err.splitlines()) == 1
+    assert f"--fail-on '{rule}': there is no number" in err and nearest in err

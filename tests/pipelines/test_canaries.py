@@ -15,6 +15,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from document_places import check_numbers_have_places
 from forgetful_backend import vector
 from PIL import Image
 from pyarrow import parquet
@@ -25,7 +26,7 @@ from idia_index.cli.main import run as run_command
 from idia_index.errors import InputError
 from idia_index.evaluation.epsilon import Guesses
 from idia_index.evaluation.gaussian import mu_lower_bound
-from idia_index.pipelines.canaries.audit import AuditOptions, audit_canaries
+from idia_index.pipelines.canaries.audit import AuditOptions, CanaryAudit, audit_canaries
 from idia_index.pipelines.canaries.make import MakeOptions, make_canaries
 from idia_index.pipelines.canaries.records import read_canaries
 from idia_index.types import Float32
@@ -278,5 +279,6 @@ def test_the_command_makes_and_audits(
     schema = Path(__file__).parents[2] / "docs" / "schema" / "canary-audit.json"
     jsonschema.validate(json.loads(out), json.loads(schema.read_text()))
     assert json.loads((tmp_path / "r" / "report.json").read_text()) == json.loads(out)
+    check_numbers_have_places(json.loads(out), CanaryAudit)
     assert run_command(audit, False) == 0
     assert "epsilon >= " in capsys.readouterr().out
