@@ -160,27 +160,20 @@ class ClipTokenizer:
     def _merge(self, word: bytes) -> list[int]:
         """Applies the merges to a word's bytes: the earliest one that fits, everywhere, again."""
         ids = [self._byte_ids[b] for b in word[:-1]] + [self._last_ids[word[-1]]]
-        ranks = self._ranks
-        none = len(self._joined)
-        while len(ids) > 1:
-            rank = min(ranks.get(pair, none) for pair in pairwise(ids))
-            if rank == none:
-                break
-            ids = self._join(ids, rank)
+        none, rank_of = len(self._joined), self._ranks.get
+        ranks = [rank_of(pair, none) for pair in pairwise(ids)]
+        while ranks and (rank := min(ranks)) < none:
+            at = 0
+            while rank in ranks[at:]:  # from the left; what is joined is not joined again at once
+                at = ranks.index(rank, at)
+                ids[at : at + 2] = [self._joined[rank]]
+                del ranks[at]
+                if at:
+                    ranks[at - 1] = rank_of((ids[at - 1], ids[at]), none)
+                if at < len(ranks):
+                    ranks[at] = rank_of((ids[at], ids[at + 1]), none)
+                at += 1
         return ids
-
-    def _join(self, ids: list[int], rank: int) -> list[int]:
-        """Replaces every pair that has this rank, from the left."""
-        out: list[int] = []
-        i, last = 0, len(ids) - 1
-        while i <= last:
-            if i < last and self._ranks.get((ids[i], ids[i + 1])) == rank:
-                out.append(self._joined[rank])
-                i += 2
-            else:
-                out.append(ids[i])
-                i += 1
-        return out
 
 
 def _read_text(path: Path) -> str:

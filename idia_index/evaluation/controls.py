@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from idia_index.prompts.names import name_key
+from idia_index.prompts.names import name_key, name_keys
 from idia_index.prompts.sampling import ORIGINS, load_pool
 from idia_index.types import Int64
 
@@ -96,7 +96,7 @@ def _counts(origin: str) -> tuple[dict[str, int], dict[str, int], dict[str, int]
     pool = load_pool(origin)
     tables = []
     for part in (pool.firsts["f"], pool.firsts["m"], pool.lasts):
-        keys = map(name_key, part.names)
+        keys = name_keys(part.names)
         tables.append(dict(zip(keys, part.weights.tolist(), strict=True)))
     return tables[0], tables[1], tables[2]
 

@@ -43,6 +43,11 @@ def name_key(name: str) -> str:
     return _fold(clean_name(name))
 
 
+def name_keys(names: Iterable[str]) -> list[str]:
+    """The `name_key` of each name, of which none is empty; of many at once it is quicker."""
+    return _fold("\n".join(map(clean_name, names))).split("\n")
+
+
 def each_once(names: Iterable[str]) -> list[str]:
     """The names without those that have the `name_key` of an earlier one."""
     found: dict[str, str] = {}
