@@ -23,6 +23,7 @@ _BLOCK = 1 << 16
 
 # Left out of a `loose_key`: what people write in more than one way, or leave out.
 _LOOSE = dict.fromkeys(map(ord, " _-.,'`\u00b4\u2018\u2019\u02bc\u2010\u2011\u2013\u200c\u200d"))
+_CAPITALS = "\u00c0-\u00de"
 _LATIN = "[A-Za-z\u00c0-\u024f]"
 # Accents of Latin, Greek and Cyrillic only: the marks of other scripts are vowels.
 _ACCENTS = re.compile("[\u0300-\u036f]+")
@@ -95,8 +96,17 @@ _ODDITIES = (
     ),
     (
         "several",
-        re.compile(r" (?:and|und|AND|/|vs\.?|feat\.) | et al\b|^[^&;\n]+; ", re.MULTILINE),
+        re.compile(r" (?:and|und|AND|&|/|vs\.?|feat\.) | et al\b|^[^&;\n]+; ", re.MULTILINE),
         "seems to be several people: give each alone",
+    ),
+    (
+        "order",
+        re.compile(
+            rf"^(?=\S*[AEIOUY{_CAPITALS}])[A-Z{_CAPITALS}'\u2019-]{{3,}}"
+            rf"(?: [A-Z{_CAPITALS}]{{2,}})* [A-Z{_CAPITALS}][a-z\u00df-\u00ff]",
+            re.MULTILINE,
+        ),
+        "seems to have the surname first, in capitals: write First Last",
     ),
     (
         "comma",
@@ -105,7 +115,10 @@ _ODDITIES = (
     ),
     (
         "quote",
-        re.compile("^[\"`'\u2018\u201c\u201e\xab].*[\"`'\u2019\u201c\u201d\xbb]$", re.MULTILINE),
+        re.compile(
+            '^["`\'\u2018\u201c\u201e\xab].*["`\'\u2019\u201c\u201d\xbb]$|^"[^"\n]*$|^[^"\n]*"$',
+            re.MULTILINE,
+        ),
         "is in quotes: remove them",
     ),
     (
@@ -143,8 +156,8 @@ _ODDITIES = (
     (
         "stray",
         re.compile(
-            r"^[#/]|[,;=]$|[a-z]{4}\.$|^[-=*. ]+$|^[-*\u2022\u2013] |[=|\\]|%[0-9A-Fa-f]{2}|"
-            r" [-\u2013\u2014] |: |[@*+\u00b7\u2020\u2021]|\?|\.\.\.|\u2026|"
+            r"^[#/]|^-\w|[,;=]$|[a-z]{4}\.$|^[-=*. ]+$|^[-*\u2022\u2013] |[=|\\]|%[0-9A-Fa-f]{2}|"
+            r" [-\u2013\u2014] |: |[@*+^\u00a9\u00ae\u00b7\u2020\u2021\u2122]|\?|\.\.\.|\u2026|"
             r"[\u2190-\u2bff\U0001f000-\U0001faff]|\b(?:photo|picture|foto)s?\b|"
             r"^(?:nan|none|null|n/a|total|unknown)$",
             re.I | re.MULTILINE,

@@ -54,6 +54,7 @@ _LOOKS: Sequence[tuple[str, re.Pattern[str]]] = (
     ("a comma at the end of every line", re.compile(r"[^,]+,\s*")),
     ("several commas in every line", re.compile(r"[^,]*,[^,]*,.*")),
     ("commas in every line", re.compile(r"[^,]+ [^,]+,\S.*")),
+    ("commas without a space in every line", re.compile(r"[^,\s]+,[^,\s]+")),
     ("dashes before the names", re.compile(r"[-*\u2022] .*")),
 )
 _NO_NAMES: Sequence[tuple[str, re.Pattern[str]]] = (
@@ -120,7 +121,7 @@ def name_table(path: str | os.PathLike[str], refuse: Refuse) -> tuple[Table, str
         if len(plain) > 1 and all(map(pattern.fullmatch, plain)):
             raise InputError(
                 f"{source}: looks like a table ({told}), not like names; write one name a line, or "
-                "name the columns in the first line, one of them: name"
+                "name the columns in the first line, one of them: name, or first_name,last_name"
             )
     if head[0].upper().startswith("BEGIN:VCARD"):
         raise InputError(f"{source}: holds contact cards (vCard); write one name a line")

@@ -34,7 +34,10 @@ COLUMNS = {
         "directory", "dir",
         "datei", "pfad", "bild", "ordner", "fichier", "chemin", "dossier", "ruta", "archivo",
     ),
-    "membership": ("member", "is_member", "truth", "status"),
+    "membership": (
+        "member", "is_member", "truth", "status", "ground_truth", "in_training", "in_train",
+        "in_training_data", "in_training_set", "trained_on", "mitglied", "membre", "miembro",
+    ),
     "training_count": ("trainingcount", "train_count", "training_images", "count"),
     "person": PERSONS,
     "row": ("id",),
@@ -46,8 +49,8 @@ _TOLD = "the first line names the columns: name,path[,membership][,training_coun
 _NOTHING = re.compile(r"nan|none|null|n/a|#[a-z/0]+[!?]?", re.I)
 _UNTOLD = re.compile(rf"{_NOTHING.pattern}|na|\\n|[-?.\u2013\u2014]|unknown", re.I)
 _TRUTHS = {
-    **dict.fromkeys(("true", "yes", "1", "1.0"), MEMBER),
-    **dict.fromkeys(("false", "no", "0", "0.0"), NON_MEMBER),
+    **dict.fromkeys(("true", "yes", "1", "1.0", "ja", "wahr", "oui", "vrai", "s\u00ed"), MEMBER),
+    **dict.fromkeys(("false", "no", "0", "0.0", "nein", "falsch", "non", "faux"), NON_MEMBER),
 }
 
 # (name, what tells people of one name apart)
@@ -170,6 +173,17 @@ class _Reader:
         homonyms = [name for name, person in self._persons if person is not None]
         if twice := sorted({name for name in homonyms if homonyms.count(name) > 1}):
             notes.append(f"{where}: people of one name, told apart: {', '.join(twice[:5])}")
+        if against := [
+            name for (name, _), person in self._persons.items()
+            if person.membership and person.training_count is not None
+            and (person.membership == MEMBER) != (person.training_count > 0)
+        ]:  # fmt: skip
+            named = ", ".join(map(shown, against[:3]))
+            notes.append(
+                f"{where}: membership and training_count contradict each other: {named}"
+                f"{', ...' if len(against) > 3 else ''}; {MEMBER} is who has 1 training image or "
+                "more"
+            )
         owner: dict[str, str] = {}
         for (name, _), person in self._persons.items():
             other = next((i for i in person.images if owner.setdefault(i, name) != name), None)

@@ -11,6 +11,7 @@ import re
 
 from idia_index.errors import InputError
 
+_LFS = b"version https://git-lfs"
 _BOM = b"\xef\xbb\xbf"
 _LETTERS = "\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff\u0152\u0153\u0160\u0161\u0178\u017d\u017e"
 _PUNCTUATION = "\u00a0\u00ad\u00b4\u00b7\u2013\u2014\u2018\u2019\u201c\u201d\u2026"
@@ -22,6 +23,7 @@ _IMPLAUSIBLE = re.compile(f"[{_LETTERS}]{{3}}|[a-z][\u00c0-\u00de\u0152\u0160\u0
 _NO_TEXT = (
     (b"PK\x03\x04", "a workbook or another ZIP archive"),
     (b"\xd0\xcf\x11\xe0", "a workbook of old Excel"),
+    (_LFS, "a pointer of Git LFS in place of the file"),
     (b"%PDF", "a PDF document"),
     (b"{\\rtf", "an RTF document"),
     (b"SQLite format 3", "a database"),
@@ -92,13 +94,13 @@ class Encoding:
     def _begin(self, chunk: bytes, name: str) -> bytes:
         for start, what in _NO_TEXT:
             if chunk.startswith(start):
-                raise InputError(f"{name}: {what}, not a text in UTF-8; {_fix(name)}")
+                raise InputError(f"{name}: {what}, not a text in UTF-8; {_fix(name, chunk)}")
         if chunk.startswith(_BOM):
             self.skipped = len(_BOM)
             return chunk[len(_BOM) :]
         order = self._order(chunk)
         if not order and chunk[:64].count(0) > 8:
-            raise InputError(f"{name}: a binary file, not a text in UTF-8; {_fix(name)}")
+            raise InputError(f"{name}: a binary file, not a text in UTF-8; {_fix(name, chunk)}")
         if order:
             self.name, self.codec = "UTF-16", order
             self._decoder = codecs.getincrementaldecoder(order)("strict")
@@ -127,8 +129,10 @@ class Encoding:
         return text
 
 
-def _fix(name: str) -> str:
+def _fix(name: str, begin: bytes) -> str:
     lower = name.lower()
+    if begin.startswith(_LFS):
+        return "fetch it: git lfs pull"
     if lower.endswith(".numbers"):
         return "open it in Numbers and export it as CSV (File > Export To > CSV)"
     if lower.endswith(".gsheet"):

@@ -124,7 +124,10 @@ class Table:
                 cells = cells_of(text, self.dialect.separator)
             except csv.Error as error:
                 # No cell runs over lines: a stray quote would make one of all lines up to the next.
-                problem = f"{place}: its quotes do not close on it ({error}); check them"
+                problem = (
+                    f"{place}: its quotes do not close on it ({error}); check them, and write each "
+                    "row on one line, without line breaks in cells"
+                )
                 yield Row(place, number, {}, problem)
                 continue
             if any(cell.strip("-:") for cell in cells):  # Markdown rules a line below its columns

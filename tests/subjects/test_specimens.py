@@ -23,6 +23,7 @@ from idia_index.subjects.subjects import make_subject, read_subjects
     [
         ("Jane Doe, John Roe, Max Moe\n", "several names in one line"),
         ("Jane Doe; John Roe\n", "several names in one line"),
+        ("Jane,Doe\nJohn,Roe\n", "commas without a space.*or first_name,last_name"),
         ("Jane Doe <jane@example.org>\nJohn Roe <j@example.org>\n", "has e-mail addresses"),
         ("https://e.org/wiki/Jane_Doe\nhttps://e.org/wiki/John_Roe\n", "has addresses of pages"),
         ("<li>Jane Doe</li>\n<li>John Roe</li>\n", "has markup"),
@@ -56,6 +57,7 @@ def test_what_is_no_list_of_names_is_refused(tmp_path: Path, text: str, told: st
     [
         ("Jane Doe\nJohn Roe\n".encode("utf-32"), "UTF-32.*save it as UTF-8"),
         (gzip.compress(b"Jane Doe\n", mtime=0), "a compressed file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS.*git lfs pull"),
         (b"ARROW1\0\0" + bytes(90), "a Feather file"),
         (b"<stata_dta><header>" + bytes(90), "a file of Stata"),
         (b"\x80\x04\x95" + bytes(90), "a pickle of Python"),
@@ -126,13 +128,31 @@ def test_lists_in_other_forms_are_read_and_told(tmp_path: Path, text: str, note:
         ("Jane Doe aka JJ", "alias"),
         ("Jane Roe n\xe9e Doe", "alias"),
         ("J\u0430ne Doe", "letters"),
+        ("DOE Jane", "order"),
+        ("VAN DER ROE John", "order"),
+        ("L\xc9VY Jane", "order"),
+        ("DOE^JANE", "stray"),
+        ("-Jane Doe", "stray"),
+        ("Jane Doe\xae", "stray"),
+        ('"Jane', "quote"),
+        ('Doe"', "quote"),
+        ("Jane Doe & John Roe", "several"),
         ("\U0001d409\U0001d41a\U0001d427\U0001d41e Doe", "letters"),
     ],
 )
 def test_names_that_are_no_names_are_told_of_candidates_and_subjects(
     tmp_path: Path, name: str, kind: str
 ) -> None:
-    plain = ["Conan O'Brien", "Sammy Davis, Jr.", "\u0645\u06cc\u200c\u0622", "50 Cent"]
+    plain = [
+        "JRR Tolkien",
+        "Jane DOE",
+        "LL Cool J",
+        'Max "Jack" Moe',
+        "Conan O'Brien",
+        "Sammy Davis, Jr.",
+        "\u0645\u06cc\u200c\u0622",
+        "50 Cent",
+    ]
     found = lint_names(make_names([*plain, name]))
     assert {each.value for each in found} == {name} and kind in {each.kind for each in found}
     (told,) = oddities([*plain, name])
