@@ -146,7 +146,8 @@ try:
 except IdiaIndexError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    # -B: bytecode, too, would be cut off there, and stay.
+    done = subprocess.run([sys.executable, "-B", "-c", script], capture_output=True, text=True)
     assert "cannot be written" in done.stdout, done.stderr
     assert len(done.stdout.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []

@@ -136,7 +136,8 @@ def test_a_full_disk_leaves_the_index_as_it_was(
     script = FULL.format(
         tests=str(Path(__file__).parents[1]), limit=limit, path=str(tmp_path / "i")
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    # -B: bytecode, too, would be cut off there, and stay.
+    done = subprocess.run([sys.executable, "-B", "-c", script], capture_output=True, text=True)
     assert "cannot be written" in done.stdout, done.stderr
     assert len(done.stdout.splitlines()) == 1
     index = open_index(tmp_path / "i")
