@@ -25,9 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.torch, pytest.mark.process]
 @pytest.mark.parametrize("name", ["open_clip", "onnx"])
 def test_a_forked_process_goes_on(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     base = tmp_path_factory.getbasetemp()
-    models.tiny_backend(base)
-    onnx = name == "onnx"
-    model = str(models.tiny_export(base)) if onnx else f"local-dir:{base / 'tiny-model'}"
+    model = str(models.tiny_export(base)) if name == "onnx" else models.tiny_backend(base).model
     backend = load_backend(name, model=model)
     pixels = np.random.default_rng(0).integers(0, 256, (5, 40, 40, 3), np.uint8)
     photos = [Image.fromarray(each) for each in pixels]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from onnx_models import (
     tiny_backend,
     tiny_config,
     tiny_export,
+    traced_once,
     write_model,
 )
 
@@ -64,6 +66,12 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
+@pytest.fixture
+def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with traced_once(tmp_path_factory.getbasetemp()):
+        yield
+
+
 def differences(folder: Path, backend: OpenClipBackend, dtype: str) -> tuple[float, float]:
     export = OnnxBackend(model=str(folder), device="cpu", dtype=dtype)
     most = export.text_tower.context_length - 2
@@ -77,7 +85,7 @@ def differences(folder: Path, backend: OpenClipBackend, dtype: str) -> tuple[flo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_exports_are_faithful(kind: str, tmp_path: Path) -> None:
+def test_exports_are_faithful(kind: str, tmp_path: Path, traced: None) -> None:
     config, preprocessing = KINDS[kind]
     spec = write_model(tmp_path / "model", config, preprocessing)
     backend = OpenClipBackend(model=spec, device="cpu")
@@ -90,7 +98,9 @@ def test_exports_are_faithful(kind: str, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["export", "model"]
 
 
-def test_what_a_node_does_not_see_has_no_say_however_high_its_score(tmp_path: Path) -> None:
+def test_what_a_node_does_not_see_has_no_say_however_high_its_score(
+    tmp_path: Path, traced: None
+) -> None:
     backend = OpenClipBackend(model=write_model(tmp_path / "model", tiny_config()), device="cpu")
     with torch.no_grad():
         for block in backend.clip.transformer.resblocks:
