@@ -141,10 +141,19 @@ FALSIFIED: dict[str, tuple[Callable[[Report], object], set[str]]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", FALSIFIED)
-def test_a_falsified_claim_is_named(
-    evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
+def test_a_falsified_claim_is_named(evidence: Evidence, tmp_path: Path, what: str) -> None:
+    """Against the evidence as it was; the verb, which makes it again, has all of them below."""
     change, wanted = FALSIFIED[what]
+    compared = compare(read_report(write(evidence, tmp_path, change)), evidence)
+    assert not compared.holds and not compared.exact
+    assert {difference.where for difference in compared.differences} == wanted
+
+
+@pytest.mark.slow
+def test_a_claim_that_is_falsified_is_named_by_the_verb(
+    evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change, wanted = FALSIFIED["false positives"]
     report = write(evidence, tmp_path, change)
     assert found_by(run(monkeypatch, report, "--json")) == wanted
 
