@@ -30,7 +30,7 @@ from idia_index.pipelines.readable_names import with_readable_names
 from idia_index.registry import Engine
 from idia_index.support.text import counted
 
-KNOWN = "is there already"
+KNOWN = "already in the index"
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class AddResult:
 
     Attributes:
         path: its directory.
-        names_added: number of names that were not there.
-        templates_added: number of templates that were not there.
-        there_already: names and templates that were, as given.
+        names_added: number of names that were new.
+        templates_added: number of templates that were new.
+        there_already: names and templates that it already held, as given.
         candidates: number of candidate names now.
         templates: number of templates now.
     """
@@ -64,13 +64,13 @@ class AddResult:
     "--names",
     "names_file",
     type=DIRECTORY,
-    help="Names to add, one a line, or a table with a column name.",
+    help="Names to add, one per line, or a table with a column name.",
 )
 @click.option(
     "--templates",
     "templates_file",
     type=DIRECTORY,
-    help="Templates to add, with {0} or {name}, one a line.",
+    help="Templates to add, with {0} or {name}, one per line.",
 )
 @override_options
 @engine_options
@@ -90,13 +90,13 @@ def command(
     strict: bool,
     show_progress: bool | None,
 ) -> None:
-    """Add names or templates to INDEX; only what is new is encoded.
+    """Add names or templates to INDEX; only new ones are encoded.
 
-    Names and templates that are there already are reported and not stored twice. If it is
-    interrupted, INDEX stays as it was, and the same command resumes from what was finished.
+    Names and templates already in INDEX are reported and not stored twice. If interrupted, INDEX
+    is left unchanged, and the same command resumes from the work already done.
     """
     if names_file is None and templates_file is None:
-        raise InputError("there is nothing to add: give --names FILE, --templates FILE, or both")
+        raise InputError("nothing to add: pass --names FILE, --templates FILE, or both")
     names = read_names(names_file) if names_file else None
     templates = read_templates(templates_file) if templates_file else None
     if names is not None:
@@ -114,7 +114,7 @@ def command(
         progress = partial(stages, "encoding prompts")
         if names is not None:
             templates_there = opened.templates
-            opened.close()  # while it is open, what only its manifest names stays on disk
+            opened.close()  # while open, files named only by its manifest would stay on disk
             add = partial(add_names, index, loaded, progress=progress)
             done, unread = with_readable_names(
                 add, loaded, names, templates_there, names.refused, strict

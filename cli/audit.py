@@ -46,27 +46,27 @@ from idia_index.registry import Engine
     "--out",
     type=DIRECTORY,
     metavar="DIR",
-    help="Write report.json, index.html, tables, Markdown and results.npz there.",
+    help="Write the report here: report.json, index.html, tables, Markdown and results.npz.",
 )
 @report_options
 @click.option(
     "--group",
     metavar="COLUMN",
-    help="Test people together who have the same value in this column of SUBJECTS, a table: people "
-    "from one source, all of it in the training data or none.",
+    help="Also test as a group the people who share a value in this column of SUBJECTS, a table: "
+    "people from one source, which is in the training data as a whole or not at all.",
 )
 @click.option(
     "--study",
     type=DIRECTORY,
     metavar="REPORT",
-    help="The report of an evaluation of people whose membership is known, on this index: a "
-    "likelihood ratio for each person, calibrated on it.",
+    help="Report of an evaluation on this index of people whose membership is known; adds a "
+    "likelihood ratio for each person, calibrated on that evaluation.",
 )
 @click.option(
     "--control-names",
     is_flag=True,
-    help="An index of labels: where the true name was chosen, ask again without it, for how often "
-    "the rule would associate control names (idia-index plan --calls has the price).",
+    help="For a label index: where the true name was chosen, ask again without it, to estimate how "
+    "often the rule would associate control names (see the cost with idia-index plan --calls).",
 )
 @strict_option
 @reference_option
@@ -104,17 +104,17 @@ def command(
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
-    """Test every person of SUBJECTS, and report.
+    """Test every person in SUBJECTS and report the results.
 
-    SUBJECTS is a folder with one folder of images per person (First_Last), or a CSV with the
+    SUBJECTS is a folder with one folder of images per person (First_Last), a CSV with the
     columns name,path[,membership][,training_count][,person_id], or the s3:// or gs:// address
-    of either; docs/inputs.md has what is read.
+    of either; see docs/inputs.md.
 
-    Embeddings of the images are kept in INDEX (images.cache) and spare the next run the work; set
-    IDIA_INDEX_IMAGE_CACHE=off to keep none.
+    Image embeddings are cached in INDEX (images.cache) for later runs; set
+    IDIA_INDEX_IMAGE_CACHE=off to disable the cache.
     """
     if about is not None and out is None:
-        raise InputError("--about is of a report: give --out DIR, where it goes")
+        raise InputError("--about describes a report: pass --out DIR to write one")
     opened = open_index(index, verify=check_shards)
     people = people_to_test(
         opened, (subjects, members, crop), out, tau=tau, strict=strict, drawn=out is not None

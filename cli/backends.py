@@ -15,14 +15,14 @@ from idia_index.support.columns import pairs
 
 @dataclass(frozen=True)
 class Plugins:
-    """The plugins that are registered, each with the package and version that brings it."""
+    """The registered plugins, each with the package and version that provides it."""
 
     backends: Mapping[str, str]
     indexes: Mapping[str, str]
 
 
 def origins(group: str) -> dict[str, str]:
-    """The plugins of a group, each with the package and version that brings it."""
+    """The plugins of a group, each with the package and version that provides it."""
     found = {}
     for name, point in available(group).items():
         package = point.dist
@@ -33,10 +33,10 @@ def origins(group: str) -> dict[str, str]:
 @click.command(epilog="\b\nExample:\n  idia-index backends")
 @json_option
 def command(as_json: bool) -> None:
-    """List backends and index types that are registered, and the package that brings each.
+    """List the registered backends and index types and the package that provides each.
 
-    Nothing is imported, so this is quick, and does not say what works here: idia-index doctor
-    tries each.
+    Nothing is imported, so this is fast but does not show what works here; idia-index doctor
+    tests each.
     """
     found = Plugins(origins(BACKENDS), origins(INDEXES))
     if as_json:
@@ -44,4 +44,4 @@ def command(as_json: bool) -> None:
         return
     for title, group in (("backends", found.backends), ("indexes", found.indexes)):
         say(f"{title}:\n{pairs(group, indent=2)}")
-    say("What of it works here: idia-index doctor")
+    say("To see which of them work here: idia-index doctor")

@@ -35,9 +35,8 @@ from idia_index.pipelines.labels import build_label_index
 from idia_index.pipelines.load import load_model
 from idia_index.pipelines.readable_names import with_readable_names
 from idia_index.registry import Engine, load_index_type
-from idia_index.support.text import counted
 
-MANY = 1_000_000  # names, from which it takes seconds to draw them and look at them
+MANY = 1_000_000  # number of names from which drawing and checking them takes seconds
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class BuildResult:
         templates: number of templates.
         candidates: number of candidate names.
         index_type: how it is stored and searched.
-        finished_before: whether it was finished already, and nothing was done.
+        finished_before: whether it was already finished, so that nothing was done.
     """
 
     path: str
@@ -71,47 +70,47 @@ class BuildResult:
     "--model",
     required=True,
     metavar="SPEC",
-    help="ARCH/PRETRAINED as open_clip writes it, ARCH/PATH of a checkpoint, hf-hub:ORG/NAME, "
+    help="ARCH/PRETRAINED in open_clip's notation, ARCH/PATH for a checkpoint, hf-hub:ORG/NAME, "
     "local-dir:PATH, or the directory of an export.",
 )
 @click.option(
     "--backend",
-    help="open_clip, onnx or a plugin; by default onnx for an export and open_clip for all else.",
+    help="open_clip, onnx or a plugin; by default onnx for an export, otherwise open_clip.",
 )
 @click.option(
     "--names",
     "names_file",
     type=DIRECTORY,
-    help="Candidate names, one a line, or a table with a column name.",
+    help="Candidate names, one per line, or a table with a column name.",
 )
 @click.option(
     "--sample-names",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Draw N further names, as many female as male.",
+    help="Draw N additional names, half female and half male.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Seed of the drawn names; by default 42 with --top, as in the paper, else 0.",
+    help="Seed for drawing names; by default 42 with --top, as in the paper, otherwise 0.",
 )
 @click.option(
     "--top",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Draw as the paper did: pairs of the N most common first names of each sex and surnames "
-    "(the paper: 1000).",
+    help="Draw as in the paper: pair the N most common first names of each sex with the N most "
+    "common surnames (the paper: 1000).",
 )
 @click.option(
     "--first-names",
     type=DIRECTORY,
-    help="First names in place of the package's, a CSV with name, sex and percent.",
+    help="First names to use instead of the package's: a CSV with name, sex and percent.",
 )
 @click.option(
     "--surnames",
     type=DIRECTORY,
-    help="Surnames in place of the package's: the US Census table, or one a line.",
+    help="Surnames to use instead of the package's: the US Census table, or one per line.",
 )
 @click.option("--weighted", is_flag=True, help="Draw common names more often.")
 @click.option(
@@ -119,13 +118,13 @@ class BuildResult:
     type=click.Choice(list(ORIGINS)),
     default="us",
     show_default=True,
-    help="Country whose statistics further names are drawn from.",
+    help="Country whose name statistics to draw from.",
 )
 @click.option(
     "--templates",
     "templates_file",
     type=DIRECTORY,
-    help="Templates with {0} or {name}, one a line; by default the paper's 21.",
+    help="Templates with {0} or {name}, one per line; by default the paper's 21.",
 )
 @click.option("--index", "index_type", default="flat", show_default=True, help="Index type.")
 @click.option("--resume", is_flag=True, help="Resume a build that was interrupted.")
@@ -133,8 +132,8 @@ class BuildResult:
     "--image-size",
     type=click.IntRange(min=1),
     metavar="PIXELS",
-    help="Side of the square that a hosted model reads: images are fitted to it before they are "
-    "sent (backend http); by default they are sent whole.",
+    help="Side of the square that a hosted model takes as input: images are fitted to it before "
+    "they are sent (backend http); by default they are sent whole.",
 )
 @labeler_options
 @model_options
@@ -170,9 +169,9 @@ def command(
     show_progress: bool | None,
     **statements: str | None,
 ) -> None:
-    """Encode every template x name with a model into INDEX, a new directory.
+    """Encode every combination of template and name with a model into INDEX, a new directory.
 
-    An interrupted build is resumed with --resume.
+    Use --resume to resume an interrupted build.
     """
     drawing = None
     if sample_names is not None:
@@ -190,7 +189,7 @@ def command(
         labels = build_label_index(index, asked, names, templates=templates, resume=resume)
         _tell_built(index, labels, "labels", False, as_json)
         return
-    load_index_type(index_type)  # what is wrong with it is said before a model is loaded
+    load_index_type(index_type)  # a wrong one is reported before a model is loaded
     check_place(index, resume=resume)
     total = len(listed or ()) + (sample_names or 0)
 
@@ -202,20 +201,20 @@ def command(
                                              image_size=image_size, **statements))  # fmt: skip
         loaded.engine = engine
         tell_model(loaded)
-        if not already and not loaded.hosted:  # which is asked nothing before its price is told
+        if not already and not loaded.hosted:  # no request to a service before its price is told
             check_room(index, loaded, total, len(templates), index_type)
         return loaded
 
     with Stages(show_progress) as stages:
         already = is_built(index)
-        # Whether so many fit is asked before they are drawn, though it takes the model.
+        # With many names, room is checked before they are drawn, though it takes the model.
         loaded = load() if total >= MANY else None
         names, pool = _candidates(listed, drawing, total)
         loaded = loaded or load()
         build = partial(
             build_index, index, loaded, templates=templates, index_type=index_type, pool=pool,
             resume=resume, progress=partial(stages, "encoding prompts"),
-            checking=partial(stages, "looking at the prompts of names"),
+            checking=partial(stages, "checking the names' prompts"),
         )  # fmt: skip
         refused = listed.refused if listed is not None else ()
         built, unread = with_readable_names(build, loaded, names, templates, refused, strict)
@@ -226,33 +225,33 @@ def command(
 def _candidates(
     listed: NameList | None, drawing: Drawing | None, total: int
 ) -> tuple[NameList, Mapping[str, Any] | None]:
-    """All names, and what draws the drawn ones again; what is odd about them is noted."""
+    """All names, and what is needed to draw the drawn ones again; notes what is odd about them."""
     if total >= MANY:
-        note(f"{total:,} names are drawn and looked at first")
+        note(f"drawing and checking {total:,} names first")
     names, pool = all_candidates(listed, drawing)
     tell_names(names)
     if pool and (repeated := pool.get("repeated")):
-        note(f"drawn, and candidates already: {counted(len(repeated), 'name')}")
+        note(f"drawn names that were already candidates: {len(repeated):,}")
     return names, pool
 
 
 def _check_not_drawn(names: Path | None, *drawn_from: object) -> None:
-    """Raises InputError where nothing says how many names to draw, or where there are none."""
+    """Raises InputError if nothing says how many names to draw, or if there are no names."""
     if any(drawn_from):
-        raise InputError("--top, --first-names, --surnames: say how many names with --sample-names")
-    if names is None:
         raise InputError(
-            "there are no candidate names: give --names FILE, --sample-names N, or both"
+            "--top, --first-names and --surnames need --sample-names N, the number of names to draw"
         )
+    if names is None:
+        raise InputError("no candidate names: pass --names FILE, --sample-names N, or both")
 
 
 def _tell_built(index: Path, built: Index, index_type: str, already: bool, as_json: bool) -> None:
-    """Says what an index is."""
+    """Reports the index that was built."""
     path = os.fsdecode(index.resolve())
     result = BuildResult(path, len(built.templates), len(built), index_type, already)
     if as_json:
         write_json(result)
         return
-    state = "is finished already, " if already else ""
+    state = "already finished, " if already else ""
     end = ", no vectors" if index_type == "labels" else ""
     say(f"{index}: {state}{result.templates} templates x {result.candidates:,} names{end}")

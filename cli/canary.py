@@ -1,4 +1,4 @@
-"""`idia-index canary`: people put into training data by a coin, and what a model shows of them."""
+"""`idia-index canary`: people put into training data by coin toss, and what a model leaks."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ members_option = click.option(
     "--members",
     type=DIRECTORY,
     metavar="MEMBERS.CSV",
-    help="What `idia-index members` counted of auditor/names.txt in the captions without canaries: "
-    "a name that stands there is refused.",
+    help="Output of `idia-index members` for auditor/names.txt on the captions without canaries: a "
+    "canary whose name appears in them is refused.",
 )
 
 
@@ -44,7 +44,7 @@ members_option = click.option(
     "  idia-index canary audit ViT-B-32/epoch_32.pt canaries/"
 )
 def command() -> None:
-    """Plant people in training data by fair coins, and prove what a model leaks about them."""
+    """Plant people in training data by fair coin tosses and prove what a model leaks about them."""
 
 
 @command.command(
@@ -55,47 +55,47 @@ def command() -> None:
     "      --layout webdataset --templates captions.txt",
 )
 @click.argument("out", type=DIRECTORY)
-@click.option("--people", type=int, required=True, metavar="N", help="How many canaries.")
+@click.option("--people", type=int, required=True, metavar="N", help="Number of canaries.")
 @click.option(
     "--images",
     required=True,
     metavar="K",
-    help="Training images of each; of several numbers (1,5,25) each is taken in turn.",
+    help="Training images per canary; a list (1,5,25) is cycled through.",
 )
 @click.option(
-    "--seed", type=int, required=True, help="Seed of names, faces and captions; never of the coins."
+    "--seed", type=int, required=True, help="Seed for names, faces and captions; never the coins."
 )
 @click.option(
     "--layout",
     type=click.Choice(list(LAYOUTS)),
     default="folder",
     show_default=True,
-    help="Layout of the training set; folder is images and a TSV.",
+    help="Layout of the training set; folder means images and a TSV.",
 )
 @click.option(
     "--probes",
     default=PROBES,
     show_default=True,
-    help="Further images of each rendered canary, for the audit alone.",
+    help="Additional images of each rendered canary, used only by the audit.",
 )
 @click.option(
     "--names",
     type=DIRECTORY,
     metavar="FILE",
-    help="Names to give them, one a line, which must stand nowhere else; by default made up.",
+    help="Names for the canaries, one per line, that appear nowhere else; by default made up.",
 )
 @click.option(
     "--templates",
     type=DIRECTORY,
     metavar="FILE",
-    help="Captions in the model's style, one a line, with {0} or {name}; by default those of the "
-    "controlled study.",
+    help="Captions in the style of the training data, one per line, with {0} or {name}; by default "
+    "those of the controlled study.",
 )
 @click.option(
     "--photos",
     type=DIRECTORY,
     metavar="DIR",
-    help="A folder of photos for each person in place of rendered ones; needs --consent and "
+    help="Use real photos, one folder per person, instead of rendered ones; needs --consent and "
     "--templates.",
 )
 @click.option("--consent", metavar="TEXT", help="What the people in the photos agreed to.")
@@ -115,10 +115,10 @@ def make(
     members: Path | None,
     show_progress: bool | None,
 ) -> None:
-    """Make canaries: people who do not exist, each put in or left out by a fair coin.
+    """Make canaries: people who do not exist, each put in or left out by a fair coin toss.
 
-    OUT/train goes to whoever trains, OUT/manifest.json to anybody. OUT/auditor holds the photos
-    of all canaries and the key of the seal: keep it to yourself until the audit.
+    Give OUT/train to whoever trains the model; OUT/manifest.json can be public. OUT/auditor holds
+    the photos of all canaries and the key to the seal: keep it private until the audit.
     """
     options = MakeOptions(
         people=people, images=numbers(images, "--images"), seed=seed, layout=layout, probes=probes,
@@ -128,7 +128,7 @@ def make(
         manifest = make_canaries(out, options, progress)
     say(f"{out / 'train'}: {manifest.canaries.pairs:,} pairs to mix into the training data")
     say(f"{out / 'manifest.json'}: public; seal {manifest.seal}")
-    say(f"{out / 'auditor'}: keep it to yourself; whoever has the key knows who was left out")
+    say(f"{out / 'auditor'}: keep private; the key reveals who was left out")
 
 
 @command.command(
@@ -144,22 +144,22 @@ def make(
     "--key",
     type=DIRECTORY,
     metavar="FILE",
-    help="Key of the seal; by default auditor/key.json in CANARIES.",
+    help="Key to the seal; by default auditor/key.json in CANARIES.",
 )
 @click.option(
-    "--weights", metavar="SHA256", help="Refuse a model whose weights have another SHA-256."
+    "--weights", metavar="SHA256", help="Refuse a model whose weights have a different SHA-256."
 )
 @click.option(
     "--guesses",
     metavar="IN,OUT",
-    help="How many canaries to guess in and out, chosen before the audit; by default five plans, "
-    "each at its share of the error.",
+    help="Number of canaries to guess as in and as out, fixed before the audit; by default five "
+    "plans that share the error level.",
 )
 @click.option("--delta", default=0.0, show_default=True, help="Delta of the bound.")
 @click.option("--confidence", default=0.95, show_default=True, help="Confidence of the bound.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the names drawn beside them.")
+@click.option("--seed", default=0, show_default=True, help="Seed for drawing the other names.")
 @DEVICE
-@click.option("--out", type=DIRECTORY, metavar="DIR", help="Write report.json there.")
+@click.option("--out", type=DIRECTORY, metavar="DIR", help="Write report.json to this folder.")
 @members_option
 @policy_options(CanaryAudit)
 @tau_option
@@ -182,10 +182,10 @@ def audit(
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
-    """Open the seal and hold MODEL, an index or a SPEC, against the canaries.
+    """Open the seal and test MODEL, an index or a SPEC, on the canaries.
 
-    The photos are checked, every canary is scored, the surest are guessed, and what was right
-    bounds the epsilon of differential privacy from below, of this one training run.
+    Checks the photos, scores every canary and guesses the ones it is surest of. The correct
+    guesses give a lower bound on the differential privacy epsilon of this one training run.
     """
     options = AuditOptions(
         key=key, members=members, weights=weights, guesses=_guesses(guesses), delta=delta,
@@ -208,5 +208,5 @@ def _guesses(text: str | None) -> tuple[int, int] | None:
         return None
     into, comma, out = text.partition(",")
     if not comma or not into.strip().isdecimal() or not out.strip().isdecimal():
-        raise InputError(f"--guesses {text!r}: give two integers, such as 100,0")
+        raise InputError(f"--guesses {text!r}: pass two integers, such as 100,0")
     return int(into), int(out)

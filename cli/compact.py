@@ -18,17 +18,17 @@ from idia_index.support.text import counted
 @json_option
 @progress_option
 def command(index: Path, as_json: bool, show_progress: bool | None) -> None:
-    """Take removed names off the disk, join small shards, and write the newest format."""
+    """Delete removed names from disk, merge small shards and upgrade to the newest format."""
     with Stages(show_progress) as stages:
         stages("rewriting shards")
         done = compact(index)
     if done.in_use:
-        note("somebody reads the state before; its files go with the next compact")
+        note("another process reads the previous state; the next compact deletes its files")
     if as_json:
         write_json(done)
         return
     say(
-        f"{index}: {counted(done.removed, 'name')} taken off the disk, "
+        f"{index}: {counted(done.removed, 'name')} deleted from disk, "
         f"{counted(done.rewritten, 'shard')} rewritten, "
         f"{done.freed_bytes / 1e6:,.1f} MB freed"
     )

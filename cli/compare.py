@@ -43,40 +43,39 @@ from idia_index.pipelines.people import read_people
 @click.argument("after")
 @click.argument("subjects", type=DIRECTORY)
 @click.option(
-    "--forget", type=DIRECTORY, metavar="FILE", help="Names of the people to forget, one a line."
+    "--forget", type=DIRECTORY, metavar="FILE", help="Names of the people to forget, one per line."
 )
 @click.option(
     "--retain",
     type=DIRECTORY,
     metavar="FILE",
-    help="Names of the people to retain; by default all other subjects who are not known "
-    "non-members.",
+    help="Names of the people to retain; by default all other subjects except known non-members.",
 )
 @click.option(
     "--reference",
     metavar="MODEL",
-    help="A model that never saw the people to forget: can AFTER be told from it?",
+    help="A model that never saw the people to forget: is AFTER distinguishable from it?",
 )
 @click.option(
     "--names",
     type=DIRECTORY,
     metavar="FILE",
-    help="Candidate names, where no index is given; by default the subjects' and drawn ones, "
-    "1,000 or more.",
+    help="Candidate names, if no index is given; by default the subjects' names plus drawn ones, "
+    "at least 1,000 in total.",
 )
 @click.option(
     "--equivalence",
     default=0.05,
     show_default=True,
-    help="Difference of rates that is called none, for two one-sided tests at 5%.",
+    help="Largest difference in rates that counts as equivalent, for two one-sided tests at 5%.",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of everything that is drawn.")
+@click.option("--seed", default=0, show_default=True, help="Seed for all random draws.")
 @DEVICE
 @click.option(
     "--out",
     type=DIRECTORY,
     metavar="DIR",
-    help="Write report.json, people.csv and index.html there.",
+    help="Write report.json, people.csv and index.html to this folder.",
 )
 @policy_options(Comparison)
 @strict_option
@@ -103,9 +102,9 @@ def command(
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
-    """Test the same people on two models: who is still associated, and is it more than chance?
+    """Test the same people on two models: who is still associated, and more than by chance?
 
-    BEFORE and AFTER are indexes with the same names and templates, or models, of which indexes
+    BEFORE and AFTER are indexes with the same names and templates, or models from which indexes
     are built. SUBJECTS is as for `audit`.
     """
     asked = Asked(

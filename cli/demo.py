@@ -21,15 +21,15 @@ from idia_index.support.offline import go_offline
     default=Path("idia-demo"),
     show_default=True,
     metavar="DIR",
-    help="Where images, index and report go.",
+    help="Folder for the images, index and report.",
 )
 @json_option
 @progress_option
 def command(out: Path, as_json: bool, show_progress: bool | None) -> None:
-    """Run the controlled study, offline: a small CLIP, and people who do not exist.
+    """Run the controlled study offline: a small CLIP model and people who do not exist.
 
-    The model was trained on portraits of some of them, under their names, and on none of
-    others; so it is known what an audit should find. The portraits shown to it are new.
+    The model was trained on portraits of some of them, captioned with their names, and on none of
+    the others, so the correct result of an audit is known. The audit uses new portraits.
     """
     go_offline()
     claim(out / "report")

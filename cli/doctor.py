@@ -18,7 +18,7 @@ from idia_index.registry import BACKENDS, INDEXES, available, load_plugin
 
 @dataclass(frozen=True)
 class Check:
-    """Something that was tried, whether it works, and what was seen or what to do."""
+    """Something that was tested, whether it works, and what was found or what to do."""
 
     what: str
     works: bool
@@ -30,8 +30,8 @@ class DoctorReport:
     """What works on this machine.
 
     Attributes:
-        usable: whether a backend and an index type work.
-        checks: everything that was tried.
+        usable: whether at least one backend and one index type work.
+        checks: everything that was tested.
     """
 
     usable: bool
@@ -43,7 +43,7 @@ def _try(what: str, attempt: Callable[[], str]) -> Check:
         return Check(what, True, attempt())
     except IdiaIndexError as error:
         return Check(what, False, str(error))
-    # Whatever a broken installation raises is what the doctor is there to tell.
+    # Whatever a broken installation raises is what the doctor is there to report.
     except Exception as error:  # noqa: BLE001
         return Check(what, False, f"{type(error).__name__}: {error}")
 
@@ -57,7 +57,7 @@ def _index(name: str) -> Callable[[], str]:
 
 
 def checks() -> list[Check]:
-    """Everything that the doctor tries."""
+    """Everything that the doctor tests."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     here = f"{platform.python_version()} at {sys.executable}, {cores} cores"
     return [
@@ -71,9 +71,9 @@ def checks() -> list[Check]:
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Try every backend and index type that is installed, and say what to do about the rest.
+    """Test every installed backend and index type, and say how to get the others working.
 
-    Exits with 0 if at least one backend and one index type work, else with 1.
+    Exits with status 0 if at least one backend and one index type work, otherwise with 1.
     """
     tried = checks()
     enough = all(
@@ -90,5 +90,5 @@ def command(ctx: click.Context, as_json: bool) -> None:
         if enough:
             say("Ready: idia-index demo")
         else:
-            say(f"Not usable yet; the smallest set-up is: {install_command('cpu')}")
+            say(f"Not usable yet; for the smallest installation: {install_command('cpu')}")
     ctx.exit(0 if enough else 1)

@@ -28,7 +28,7 @@ from idia_index.pipelines.studies.results import StudyResults
 from idia_index.support.documents import schema
 from idia_index.support.text import json_text
 
-# A new document is a frozen dataclass and a line here; `make docs` writes its schema.
+# A new document needs a frozen dataclass and a line here; `make docs` writes its schema.
 DOCUMENTS: dict[str, type] = {
     "add": AddResult,
     "audit": AuditResult,

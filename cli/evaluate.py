@@ -50,32 +50,35 @@ DEFAULTS = Settings()
     "results",
     type=DIRECTORY,
     metavar="RESULTS",
-    help="Evaluate a results.npz, or the report folder that holds it, again: no model, no images.",
+    help="Re-evaluate a results.npz, or the report folder that contains it: no model, no images.",
 )
 @click.option(
-    "--sample-sizes", default="1,3,..,30", show_default=True, help="Numbers of attack images."
+    "--sample-sizes",
+    default="1,3,..,30",
+    show_default=True,
+    help="Numbers of attack images to use.",
 )
-@click.option("--draws", default=DEFAULTS.draws, show_default=True, help="Draws of each number.")
-@click.option("--seed", default=0, show_default=True, help="Seed of everything that is drawn.")
+@click.option("--draws", default=DEFAULTS.draws, show_default=True, help="Draws per sample size.")
+@click.option("--seed", default=0, show_default=True, help="Seed for all random draws.")
 @click.option(
     "--min-images",
     default=DEFAULTS.min_images,
     show_default=True,
-    help="Leave out people with fewer images.",
+    help="Exclude people with fewer images.",
 )
 @click.option(
     "--max-training-count",
     type=int,
-    help="Leave out people with more training images (the paper's LAION study: 299).",
+    help="Exclude people with more training images (the paper's LAION study: 299).",
 )
 @click.option(
-    "--bins", metavar="0,25,..,75", help="Where bins of training counts start; the last is open."
+    "--bins", metavar="0,25,..,75", help="Lower bounds of training-count bins; the last is open."
 )
 @click.option(
     "--out",
     type=DIRECTORY,
     metavar="DIR",
-    help="Write report.json, index.html, tables, Markdown and results.npz there.",
+    help="Write the report here: report.json, index.html, tables, Markdown and results.npz.",
 )
 @report_options
 @strict_option
@@ -116,14 +119,14 @@ def command(
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
-    """Measure the attack on people whose membership is known, as the paper does, and check it.
+    """Measure the attack on people whose membership is known, as in the paper, and check it.
 
-    SUBJECTS is a folder with one folder of images per person (First_Last), or a CSV with the
-    columns name,path,membership[,training_count], or the s3:// or gs:// address of either. Without
-    known membership there are p-values and no rates.
+    SUBJECTS is a folder with one folder of images per person (First_Last), a CSV with the columns
+    name,path,membership[,training_count], or the s3:// or gs:// address of either. Without known
+    membership, p-values are reported but no rates.
 
-    Embeddings of the images are kept in INDEX (images.cache) and spare the next run the work; set
-    IDIA_INDEX_IMAGE_CACHE=off to keep none.
+    Image embeddings are cached in INDEX (images.cache) for later runs; set
+    IDIA_INDEX_IMAGE_CACHE=off to disable the cache.
     """
     settings = Settings(
         tau=tau,
@@ -136,13 +139,13 @@ def command(
     )
     if results is not None:
         if index is not None:
-            raise InputError("--from takes neither INDEX nor SUBJECTS; leave out one or the other")
+            raise InputError("--from excludes INDEX and SUBJECTS; omit it or them")
         if reference_faces is not None:
-            raise InputError("--from measures nothing: leave out --reference-faces")
+            raise InputError("--from encodes no images: omit --reference-faces")
         evidence = read_results(results)
         claim(out, [result.subject for result in evidence.audit.subjects])
     elif index is None or subjects is None:
-        raise InputError("give INDEX and SUBJECTS, or --from RESULTS")
+        raise InputError("pass INDEX and SUBJECTS, or --from RESULTS")
     else:
         opened = open_index(index)
         people = people_to_test(

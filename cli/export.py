@@ -31,16 +31,16 @@ from idia_index.pipelines.load import check_pytorch
 
 @dataclass(frozen=True)
 class ExportResult:
-    """A model that was written as ONNX.
+    """A model that was exported to ONNX.
 
     Attributes:
         path: the new directory.
         bytes: size of its files.
         dtype: how weights are stored.
         texts: number of texts on which it was compared with its source.
-        images: number of images, likewise.
-        text_difference: largest difference of a number of a text embedding.
-        image_difference: the same of the image embeddings.
+        images: number of images on which it was compared with its source.
+        text_difference: largest difference in any component of a text embedding.
+        image_difference: the same for the image embeddings.
     """
 
     path: str
@@ -64,7 +64,7 @@ class ExportResult:
     type=click.Choice(["float32", "float16"]),
     default="float32",
     show_default=True,
-    help="How weights are stored; float16 halves the size and is computed in float32.",
+    help="How weights are stored; float16 halves the size, but computation stays in float32.",
 )
 @PREPROCESS
 @ACTIVATION
@@ -81,16 +81,16 @@ def command(
     show_progress: bool | None,
     **statements: Any,
 ) -> None:
-    """Write a model to OUTDIR as ONNX, to run without PyTorch.
+    """Export a model to OUTDIR as ONNX, to run it without PyTorch.
 
-    The export is compared with its source before OUTDIR appears, and refused if it differs.
+    The export is compared with its source before OUTDIR is created; if they differ, it is refused.
     """
     check_pytorch(model, "name the model that it was made from, or copy the folder")
     if outdir.exists():
-        raise InputError(f"{outdir} exists; name a directory that does not")
+        raise InputError(f"{outdir} already exists; name a new directory")
     with Stages(show_progress) as stages, _cleaning_up():
         stages("loading the model")
-        # Only here: it needs PyTorch, which no other verb does by itself.
+        # Imported only here: it needs PyTorch, which no other verb does by itself.
         from idia_index.backends.onnx_export import export_model
 
         source = load_backend(
@@ -116,7 +116,7 @@ def command(
 
 @contextmanager
 def _cleaning_up() -> Iterator[None]:
-    """Ends by SIGTERM as by an interrupt: what is half written goes before the process does."""
+    """Treats SIGTERM as an interrupt, so that half-written files are removed before exit."""
 
     def end(*_: object) -> None:
         raise SystemExit(128 + signal.SIGTERM)

@@ -16,7 +16,7 @@ from idia_index.pipelines.info import index_info
 @click.argument("index", type=DIRECTORY)
 @json_option
 def command(index: Path, as_json: bool) -> None:
-    """Show what INDEX is and what it was built from."""
+    """Show what INDEX holds and what it was built from."""
     info = index_info(open_index(index))
     if as_json:
         write_json(info)

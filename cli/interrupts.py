@@ -1,6 +1,6 @@
-"""Ctrl-C: one line and exit code 1, whatever a library makes of the exception.
+"""Ctrl-C: one line and exit code 1, whatever a library does with the exception.
 
-Only the command asks for this; whoever imports the package keeps their own handling.
+Only the command does this; programs that import the package keep their own handling.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ _asked = False
 
 
 def watch() -> None:
-    """Notes every interrupt from here on, beside raising it."""
+    """Records every interrupt from here on, in addition to raising it."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _note)
         sys.unraisablehook = _again
-        # Nothing is left to interrupt then, and Python's own tidying up would complain of it.
+        # Nothing is left to interrupt by then, and Python's own cleanup would complain about it.
         atexit.register(ignore)
 
 
 def ignore() -> None:
-    """Lets what is left be done: there is nothing more to interrupt."""
+    """Ignores further interrupts: nothing is left to interrupt."""
     if signal.getsignal(signal.SIGINT) is _note:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -38,7 +38,7 @@ def _note(number: int, frame: FrameType | None) -> None:
 
 
 def _again(unraisable: sys.UnraisableHookArgs) -> None:
-    """An interrupt in a finaliser, where no exception can be raised, comes once more after it."""
+    """Raises an interrupt again that came in a finaliser, where no exception can be raised."""
     if unraisable.exc_type is KeyboardInterrupt:
         threading.Timer(0.01, _thread.interrupt_main).start()
     else:
@@ -46,12 +46,12 @@ def _again(unraisable: sys.UnraisableHookArgs) -> None:
 
 
 def asked() -> bool:
-    """Whether somebody asked to stop; libraries turn the exception into one of their own."""
+    """Whether the user asked to stop; libraries turn the exception into one of their own."""
     return _asked
 
 
 def leave(code: int) -> None:
-    """Exits; after an interrupt without the finalisers of libraries, which it may have broken."""
+    """Exits; after an interrupt, without libraries' finalisers, which it may have broken."""
     if _asked:
         sys.stdout.flush()
         sys.stderr.flush()

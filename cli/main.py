@@ -1,4 +1,4 @@
-"""The `idia-index` command: verbs loaded when they are asked for, errors as one line."""
+"""The `idia-index` command: verbs are loaded on demand, and an error is one line."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ from idia_index.errors import IdiaIndexError
 from idia_index.support.offline import go_offline, is_offline
 from idia_index.support.text import shown_path
 
-# Each verb with the line that the list of commands shows; its module is imported when it runs,
-# so that the list itself is there at once.
+# Each verb with its line in the list of commands; its module is imported only when it runs, so
+# that the list itself appears at once.
 VERBS = {
     "demo": "Run the controlled study that comes with idia-index, offline.",
-    "build": "Encode names and templates with a model into an index.",
+    "build": "Build an index: encode names and templates with a model.",
     "query": "Ask whether the model associates one person's face with their name.",
-    "audit": "Test several people, and report.",
-    "evaluate": "Measure how often the audit is right, with draws, intervals and checks.",
-    "photos": "Show what a model sees of people's photos, and which of them count.",
-    "compare": "Compare two models: who is still associated, and is it more than chance.",
-    "canary": "Plant people in training data, and prove what a model leaks of them.",
-    "study": "Run one of the paper's studies with your images and checkpoint.",
-    "members": "Count whose names stand in training captions, and how often.",
-    "non-members": "Draw names that stand in no caption and look like the members.",
-    "serve": "Show pages in a browser, for people without a terminal.",
-    "plan": "Say how many people, images and control names a claim needs.",
-    "persona": "Draw names for personas before they are published, and look for them afterwards.",
-    "replay": "Make a report again, and say whether every value of it holds.",
+    "audit": "Test many people and write a report.",
+    "evaluate": "Measure how accurate the audit is, on people of known membership.",
+    "photos": "Show what a model sees of people's photos and which photos count.",
+    "compare": "Compare two models: who is still associated, and more than by chance?",
+    "canary": "Plant people in training data and prove what a model leaks about them.",
+    "study": "Reproduce one of the paper's studies with your images and checkpoints.",
+    "members": "Count how often each name appears in training captions.",
+    "non-members": "Draw names that appear in no caption but resemble the members' names.",
+    "serve": "Run audits from a browser instead of a terminal.",
+    "plan": "Compute how many people, images and control names a claim needs.",
+    "persona": "Draw names for personas before publication and test for them later.",
+    "replay": "Recompute a report and check every value in it.",
     "add": "Add names or templates to an index.",
     "remove": "Remove names from an index.",
-    "compact": "Take removed names off the disk and tidy an index.",
+    "compact": "Delete removed names from disk and merge small shards.",
     "verify": "Check every byte and row of an index.",
-    "repair": "Encode the damaged shards of an index again.",
-    "info": "Show what an index is and what it was built from.",
-    "export": "Write a model as ONNX, to run without PyTorch.",
+    "repair": "Re-encode the damaged shards of an index.",
+    "info": "Show what an index holds and what it was built from.",
+    "export": "Export a model to ONNX, to run it without PyTorch.",
     "parity": "Compare two backends: tokens, embeddings, predictions, decisions.",
-    "backends": "List backends and index types.",
-    "doctor": "Try what is installed, and say what to do about the rest.",
+    "backends": "List the installed backends and index types.",
+    "doctor": "Check which backends and index types work here.",
 }
 
 
 def _tell_repeated(command: click.Command, parent: click.Context, arguments: list[str]) -> None:
-    """Notes an option that is given twice, of which the last counts."""
+    """Notes an option that is given more than once, of which only the last counts."""
     try:
         parser = command.make_parser(click.Context(command, parent=parent))
         given = parser.parse_args(list(arguments))[2]
     except click.UsageError:
-        return  # which the command itself says
+        return  # the command itself reports it
     for option in dict.fromkeys(given):
         once = isinstance(option, click.Option) and not option.multiple and not option.is_flag
         if once and given.count(option) > 1:
@@ -66,11 +66,11 @@ def _tell_repeated(command: click.Command, parent: click.Context, arguments: lis
 
 
 _UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-_HOME = re.compile(r"^([^~]*=)?~(?=/)")  # shells leave the ~ of --names=~/names.txt as it is
+_HOME = re.compile(r"^([^~]*=)?~(?=/)")  # shells do not expand the ~ of --names=~/names.txt
 
 
 class Verbs(click.Group):
-    """A group whose commands live in modules of their own."""
+    """A group whose commands each live in their own module."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -104,31 +104,34 @@ class Verbs(click.Group):
 @click.command(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Models run on every core; set IDIA_INDEX_THREADS (ONNX Runtime) or OMP_NUM_THREADS "
-    "(PyTorch) to fewer.\n\nTry it now: idia-index demo",
+    epilog="Models use all cores; to use fewer, set IDIA_INDEX_THREADS (ONNX Runtime) or "
+    "OMP_NUM_THREADS (PyTorch).\n\nTry it now: idia-index demo",
 )
 @click.version_option(__version__, prog_name="idia-index")
-@click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
+@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
 @click.option(
     "--offline",
     is_flag=True,
-    help="Open no network connection: models come from files and local caches alone.",
+    help="Open no network connections: load models only from files and local caches.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Only results and errors: no notes, no progress.")
-@click.option("-v", "--verbose", is_flag=True, help="All notes, and progress off a terminal, too.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only results and errors.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Print all notes, and progress even without a terminal."
+)
 def cli(debug: bool, offline: bool, quiet: bool, verbose: bool) -> None:
     """Find out whether a CLIP model knows a face by name.
 
     Identity inference (Hintersdorf et al., JAIR 2024): show the model photos of a person, let it
-    choose among a thousand names in each of 21 prompts, and count the prompts that choose the
-    right one. For auditing models with the subject's consent or another lawful basis.
+    choose among about a thousand names in each of 21 prompt templates, and count the templates in
+    which it chooses the right name. For auditing models with the subject's consent or another
+    lawful basis.
 
-    --debug, --offline, -q and -v may stand anywhere on the line.
+    --debug, --offline, -q and -v may appear anywhere on the command line.
     """
 
 
 def main() -> None:
-    """Runs the command; exits with 0, 1, 2 or 3, and a traceback only with --debug."""
+    """Runs the command; exits with 0, 1, 2 or 3, and shows a traceback only with --debug."""
     streams.prepare()
     interrupts.watch()
     debug, arguments = _taken(sys.argv[1:], "--debug")
@@ -140,8 +143,8 @@ def main() -> None:
     if offline or is_offline():
         go_offline()
     if not debug:
-        # Pillow warns of damaged EXIF and large images; what matters of it is an error or a
-        # field of the report.
+        # Pillow warns about damaged EXIF and large images; what matters among these is an error
+        # or a field of the report.
         warnings.filterwarnings("ignore", module=r"PIL\.")
     os.environ.pop("MPLBACKEND", None)  # figures are written and never shown
     warnings.showwarning = _show_warning
@@ -156,7 +159,7 @@ def main() -> None:
 
 
 def _taken(arguments: list[str], *flags: str) -> tuple[bool, list[str]]:
-    """Whether a flag of all verbs is given, and the rest: it may stand anywhere on the line."""
+    """Whether a global flag is given, anywhere on the line, and the remaining arguments."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     rest = [argument for argument in arguments[:end] if argument not in flags]
     return len(rest) < end, rest + arguments[end:]
@@ -179,7 +182,7 @@ def run(arguments: list[str], debug: bool) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _failed("interrupted", 1)
     except BrokenPipeError:
-        # Whoever read the output has closed it; Python would complain once more at exit.
+        # The reader of the output has closed it; Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except IdiaIndexError as error:
@@ -198,18 +201,18 @@ def run(arguments: list[str], debug: bool) -> int:
 
 def _unexpected(error: Exception) -> int:
     if isinstance(error, FileNotFoundError) and error.filename is None:
-        return _failed("the working folder is gone; go to another, and try again", 2)
+        return _failed("the working folder no longer exists; change to another and try again", 2)
     if isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITTEN:
         return _failed(f"the output cannot be written ({error.strerror}); send it elsewhere", 2)
     if isinstance(error, ImportError):
         return _failed(
-            f"{error}: a package is broken, or another of its name stands before it in PYTHONPATH "
-            "or the working folder; idia-index doctor shows which works", 2,
+            f"{error}: a package is broken, or is shadowed by another of the same name in "
+            "PYTHONPATH or the working folder; run idia-index doctor to see what works", 2,
         )  # fmt: skip
     if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
-        # A path that the system refuses before anybody looks at what is there.
+        # A path that the system refuses before our own checks reach it.
         name = shown_path(os.fsdecode(error.filename))
-        return _failed(f"{name}: {error.strerror}; check the path and its rights", 2)
+        return _failed(f"{name}: {error.strerror}; check the path and its permissions", 2)
     return _failed(f"{type(error).__name__}: {error} (--debug shows where)", 1)
 
 
@@ -226,7 +229,7 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    if category is UserWarning:  # ours, and those of libraries that mean whoever runs them
+    if category is UserWarning:  # ours, and those of libraries meant for the end user
         note(" ".join(str(message).split()))
 
 

@@ -34,14 +34,15 @@ _NOTES_SHOWN = 20
     "  idia-index members s3://bucket/shards/ --names people.txt --match paper --out members/"
 )
 @click.argument("captions", nargs=-1, required=True)
-@click.option("--names", type=DIRECTORY, required=True, help="File of names, one a line.")
+@click.option("--names", type=DIRECTORY, required=True, help="File of names, one per line.")
 @click.option(
     "--out",
     type=DIRECTORY,
     metavar="DIR",
     default=Path("members"),
     show_default=True,
-    help="Write members.csv, members.json and index.html there; a stopped search resumes there.",
+    help="Write members.csv, members.json and index.html to this folder; an interrupted search is "
+    "resumed from it.",
 )
 @click.option(
     "--match",
@@ -49,44 +50,44 @@ _NOTES_SHOWN = 20
     type=click.Choice(RULES),
     default="name",
     show_default=True,
-    help="name: whole words without case, each variant counted by itself. paper: the name's "
-    "letters anywhere, in the same case.",
+    help="name: whole words, case-insensitive, with each variant counted separately. paper: the "
+    "name as a substring anywhere, case-sensitive.",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(FORMATS),
-    help="Format of all files; by default each file's suffix says.",
+    help="Format of all files; by default taken from each file's suffix.",
 )
 @click.option(
     "--caption-column",
     multiple=True,
-    help="Column of captions, by number from 0 where there is no header; several count once a "
-    "record.",
+    help="Column of captions, numbered from 0 if there is no header; repeatable, and a record is "
+    "counted once.",
 )
-@click.option("--id-columns", multiple=True, help="Columns that tell records apart.")
+@click.option("--id-columns", multiple=True, help="Columns that identify a record; repeatable.")
 @click.option(
     "--unique-by",
     type=click.Choice(ID_KINDS),
-    help="Count records with the same address, key or hash once.",
+    help="Count records with the same address, key or hash only once.",
 )
 @click.option(
     "--duplicates/--no-duplicates",
     default=True,
-    help="Read what tells records apart and report repeats; without it the search is faster.",
+    help="Read record identifiers and report duplicates; the search is faster without it.",
 )
-@click.option("--hashes/--no-hashes", default=True, help="Note the SHA-256 of every local file.")
+@click.option("--hashes/--no-hashes", default=True, help="Record the SHA-256 of every local file.")
 @click.option(
     "--hits",
     is_flag=True,
     help="Write hits.parquet: file, row, address, key and caption of every hit. Personal data.",
 )
-@click.option("--strict", is_flag=True, help="A file that cannot be read is an error.")
+@click.option("--strict", is_flag=True, help="Fail if a file cannot be read.")
 @ENGINE
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Processes; by default one a core. With --engine, workers of the cluster.",
+    help="Number of processes, by default one per core; with --engine ray, of cluster workers.",
 )
 @json_option
 @progress_option
@@ -105,10 +106,10 @@ def command(
     show_progress: bool | None,
     **given: Any,
 ) -> None:
-    """Count whose names stand in the training captions CAPTIONS, and how often.
+    """Count how often each name appears in the training captions CAPTIONS.
 
-    CAPTIONS are files, folders, globs or URLs: parquet, webdataset tars, folders of KEY.txt files,
-    TSV, CSV, JSON, JSON lines and text, as they are or packed with gzip or zstd.
+    CAPTIONS are files, folders, globs or URLs: Parquet, WebDataset tars, folders of KEY.txt files,
+    TSV, CSV, JSON, JSON Lines and text, plain or compressed with gzip or zstd.
     """
     people = read_names(names)
     options = Options(
@@ -131,22 +132,22 @@ def command(
 
 
 def _tell(data: MembersResult, out: Path, options: Options) -> None:
-    """What a reader of the counts must know, on standard error."""
+    """Says on standard error what a reader of the counts must know."""
     for reason in data.cannot_hold_names:
         say(f"warning: {reason}", err=True)
     if data.faces_blurred:
         say(
-            "warning: faces are blurred by default in this data (face_bboxes): a name in a "
-            "caption does not mean that the model saw the face",
+            "warning: this data has faces blurred by default (face_bboxes): a name in a caption "
+            "does not mean that the model saw the face",
             err=True,
         )
     damaged = [f"not counted: {each.file}: {each.reason}" for each in data.damaged]
-    notes(damaged, _NOTES_SHOWN, "files that are not counted")
+    notes(damaged, _NOTES_SHOWN, "files that were not counted")
     notes(data.notes, _NOTES_SHOWN)
     if options.hits:
         note(
-            f"{shown_path(out / 'hits.parquet')} lists captions and addresses that name people: "
-            "personal data, readable by its owner only"
+            f"{shown_path(out / 'hits.parquet')} lists captions and addresses that name people: it "
+            "is personal data, readable only by its owner"
         )
 
 
@@ -161,7 +162,7 @@ def _summary(data: MembersResult) -> str:
         "match": f"{data.rule}: {data.rule_text}",
     }
     for variant, count in data.totals.items():
-        counted = "" if variant in data.training_count_is else "  (beside the training count)"
+        counted = "" if variant in data.training_count_is else "  (not in the training count)"
         told[f"  {variant}"] = f"{count:,}{counted}"
     for kind, count in data.repeated_hits.items():
         dropped = ", dropped" if kind == data.unique_by else ""

@@ -32,23 +32,29 @@ from idia_index.support.text import shown_path
     type=click.Choice(["members"]),
     default="members",
     show_default=True,
-    help="Whose names they shall be like.",
+    help="Whose names they should resemble.",
 )
-@click.option("--n", type=click.IntRange(1), default=300, show_default=True, help="How many.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--n", type=click.IntRange(1), default=300, show_default=True, help="Number of names to draw."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed for drawing names."
+)
 @click.option(
     "--origin",
     type=click.Choice(ORIGINS),
     default="us",
     show_default=True,
-    help="Whose statistics say which sex a first name has, and how frequent the parts are.",
+    help="Country whose statistics give the sex of a first name and the frequency of its parts.",
 )
-@click.option("--out", type=DIRECTORY, metavar="FILE", help="Write the names there, one a line.")
+@click.option(
+    "--out", type=DIRECTORY, metavar="FILE", help="Write the names to this file, one per line."
+)
 @click.option(
     "--propose",
     type=DIRECTORY,
     metavar="FILE",
-    help=f"Write {PROPOSED} x n further names there instead, to search the captions for.",
+    help=f"Write {PROPOSED} x n further names to this file instead, to look up in the captions.",
 )
 @json_option
 def command(
@@ -61,10 +67,10 @@ def command(
     propose: Path | None,
     as_json: bool,
 ) -> None:
-    """Draw names that stand in no caption and look like the members of MEMBERS.CSV.
+    """Draw names that appear in no caption but resemble those of the members in MEMBERS.CSV.
 
-    Names are drawn from its non-members, and match the members in sex, words, letters and in how
-    frequent their parts are.
+    Names are drawn from its non-members and match the members in sex, number of words, length and
+    the frequency of their parts.
     """
     if propose is not None:
         names = propose_names(table, n, seed, origin)
@@ -75,7 +81,7 @@ def command(
     if out is not None:
         write_whole(out, ("\n".join(drawn.names) + "\n").encode("utf-8"))
     if not drawn.well_matched:
-        note("the names do not match well: the name alone may tell members from non-members")
+        note("poor match: the name alone may distinguish members from non-members")
     if as_json:
         write_json(drawn)
         return
@@ -93,5 +99,5 @@ def _told(drawn: NonMembers) -> str:
     share = drawn.female_share
     if share.members is not None and share.drawn is not None:
         lines["female"] = f"{share.members:.0%} of members, {share.drawn:.0%} of those drawn"
-    lines["match"] = "good" if drawn.well_matched else "poor: see the AUCs past 0.6 or below 0.4"
+    lines["match"] = "good" if drawn.well_matched else "poor: see the AUCs above 0.6 or below 0.4"
     return pairs(lines)

@@ -22,7 +22,7 @@ ASSUMED = "assumed: "
 
 
 class _Place(click.Path):
-    """A path; an empty one, as of a variable that is not set, would be the working folder."""
+    """A path; an empty one, such as an unset variable leaves, would mean the working folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
@@ -41,41 +41,42 @@ def added(function: F, *options: Callable[[F], F]) -> F:
 
 
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document on standard output, nothing else."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print only one JSON document to standard output.",
 )
 progress_option = click.option(
     "--progress/--no-progress",
     "show_progress",
     default=None,
-    help="Progress on standard error; by default on a terminal only.",
+    help="Show progress on standard error; by default only on a terminal.",
 )
 verify_option = click.option(
     "--verify",
     "check_shards",
     is_flag=True,
-    help="Compare each shard with its checksum before it is used; names always are.",
+    help="Check every shard against its checksum before use; the names are always checked.",
 )
 strict_option = click.option(
-    "--strict", is_flag=True, help="An image or a person that cannot be used is an error."
+    "--strict", is_flag=True, help="Fail if an image or a person cannot be used."
 )
-names_strict_option = click.option(
-    "--strict", is_flag=True, help="A name that cannot be used is an error."
-)
+names_strict_option = click.option("--strict", is_flag=True, help="Fail if a name cannot be used.")
 crop_option = click.option(
     "--crop",
     default="none",
     show_default=True,
     metavar="none|face[:MARGIN]|centre|FILE",
-    help="Cut this out of every photo first: the largest face with a margin on each side, as a "
-    "share of its size (extra `faces`); the central square; or the box that a CSV gives "
-    "(path,left,top,right,bottom). The paper crops nothing.",
+    help="Crop every photo first: to the largest face plus a margin on each side, as a fraction of "
+    "its size (extra `faces`); to the central square; or to the box given in a CSV "
+    "(path,left,top,right,bottom). The paper does not crop.",
 )
 tau_option = click.option(
     "--tau",
     type=int,
     default=1,
     show_default=True,
-    help="Prompts that must choose the true name for the person to be inferred a member.",
+    help="Number of correct prompts needed to infer that the person is a member.",
 )
 
 
@@ -83,49 +84,49 @@ members_option = click.option(
     "--members",
     type=DIRECTORY,
     metavar="MEMBERS.CSV",
-    help="Take membership and training counts from what `idia-index members` wrote; a subject "
-    "without a line there is unknown, not a non-member.",
+    help="Take membership and training counts from the output of `idia-index members`; a subject "
+    "not listed there is of unknown membership, not a non-member.",
 )
 
 reference_option = click.option(
     "--reference-faces",
     type=DIRECTORY,
     metavar="FOLDER",
-    help="Try each name on these portraits too: folders female and male with an image or a folder "
-    "of images per person, or a table with the columns path,sex; at least 100 people of the sex. "
-    "A p-value of one person takes them, or more than 20 subjects.",
+    help="Also test each name on these portraits: folders female and male with one image or one "
+    "folder of images per person, or a table with the columns path,sex; at least 100 people of "
+    "the subject's sex. A p-value needs either these or more than 20 subjects.",
 )
 
 ALLOW_MISMATCH = click.option(
     "--allow-activation-mismatch",
     is_flag=True,
-    help="Load weights trained with QuickGELU into an architecture without it, or the other way "
-    "round, as older studies did.",
+    help="Load weights trained with QuickGELU into an architecture without it, or vice versa, as "
+    "older studies did.",
 )
 
 
-DEVICE = click.option("--device", help="cpu, cuda, ...; by default the best that works.")
+DEVICE = click.option("--device", help="cpu, cuda, ...; by default the fastest that works.")
 PREPROCESS = click.option(
     "--preprocess",
     metavar="NAME|FILE",
-    help="How images are prepared, where the weights do not say it: openai, inception, imagenet, "
-    "or a JSON file with mean, std, interpolation and resize_mode.",
+    help="Image preprocessing, if the weights do not specify it: openai, inception, imagenet, or a "
+    "JSON file with mean, std, interpolation and resize_mode.",
 )
 ACTIVATION = click.option(
     "--activation",
     type=click.Choice(["gelu", "quick_gelu"]),
-    help="What the weights were trained with, where nothing says it; quick_gelu for what was "
-    "trained on from OpenAI's weights.",
+    help="Activation the weights were trained with, if nothing specifies it; quick_gelu for models "
+    "fine-tuned from OpenAI's weights.",
 )
 WEIGHTS = click.option(
     "--weights",
     type=click.Choice(["raw", "ema"]),
-    help="Which weights to take from a checkpoint that holds both; raw by default.",
+    help="Which weights to load from a checkpoint that holds both; raw by default.",
 )
 
 
 class SourceOptions(TypedDict, total=False):
-    """Keywords of `load_backend` for what a user states of a model; each is of some backends."""
+    """Keywords of `load_backend` for what a user states about a model; backends differ in them."""
 
     preprocess: str
     activation: str
@@ -137,7 +138,7 @@ class SourceOptions(TypedDict, total=False):
 def source_options(
     *, image_size: int | None = None, allow_mismatch: bool = False, **stated: str | None
 ) -> SourceOptions:
-    """Those that are given."""
+    """The ones that were given."""
     given = {
         "image_size": image_size, "allow_activation_mismatch": allow_mismatch or None, **stated,
     }  # fmt: skip
@@ -145,7 +146,7 @@ def source_options(
 
 
 def session_options(function: F) -> F:
-    """Adds what one run allows a backend that asks a service, as the one argument `session`."""
+    """Adds what a run permits a backend that calls a service, as one argument, `session`."""
 
     @wraps(function)
     def packed(
@@ -164,22 +165,23 @@ def session_options(function: F) -> F:
 
 _SESSION = (
     click.option("--send-texts-to", metavar="HOST", multiple=True,
-                 help="Prompts may be sent to this very host (backend http)."),
+                 help="Allow sending prompts to exactly this host (backend http)."),
     click.option("--send-images-to", metavar="HOST", multiple=True,
-                 help="Photos may be sent to this very host (backend http)."),
+                 help="Allow sending photos to exactly this host (backend http)."),
     click.option("--key-from", metavar="VARIABLE",
-                 help="Environment variable that holds the service's key."),
+                 help="Environment variable that holds the service's API key."),
     click.option("--max-calls", type=click.IntRange(min=1), metavar="N",
-                 help="Requests of the service at the most; what takes more is refused first."),
+                 help="Maximum number of requests to the service; work that needs more is refused "
+                 "up front."),
     click.option("--timeout", type=float, default=120.0, show_default=True, metavar="SECONDS",
-                 help="How long one request may take."),
+                 help="Time limit for one request."),
     click.option("--concurrency", type=click.IntRange(1, 64), default=4, show_default=True,
-                 help="Requests at a time."),
+                 help="Number of requests in flight at a time."),
     click.option("--send-original", is_flag=True,
-                 help="Send image files as they are, with their EXIF (place, time), not the PNG "
-                 "of their pixels."),
+                 help="Send image files unchanged, including EXIF (location, time), instead of a "
+                 "PNG of their pixels."),
     click.option("--accept-truncation", is_flag=True,
-                 help="Take embeddings of prompts that the service may have cut."),
+                 help="Accept embeddings of prompts that the service may have truncated."),
 )  # fmt: skip
 
 
@@ -188,25 +190,25 @@ ENGINE = click.option(
     metavar="local|ray[:ADDRESS]",
     default="local",
     show_default=True,
-    help="What runs the work: this process, or workers of a Ray cluster (extra `cluster`), by "
-    "default that of RAY_ADDRESS, else one that is started here.",
+    help="Where the work runs: in this process, or on the workers of a Ray cluster (extra "
+    "`cluster`): the one at ADDRESS, else at RAY_ADDRESS, else one started here.",
 )
 _WORKERS = click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Workers of a cluster; by default one for each processor, or for each GPU.",
+    help="Number of cluster workers; by default one per processor, or one per GPU.",
 )
 GPUS_PER_WORKER = click.option(
     "--gpus-per-worker",
     type=float,
     metavar="N",
-    help="GPUs of each worker of a cluster, or a share of one; by default none.",
+    help="GPUs per cluster worker, possibly a fraction of one; by default none.",
 )
 
 
 def engine_options(function: F) -> F:
-    """Adds what says where long work runs, as the one argument `engine`."""
+    """Adds the options for where long work runs, as one argument, `engine`."""
 
     @wraps(function)
     def packed(
@@ -219,35 +221,36 @@ def engine_options(function: F) -> F:
 
 
 def labeler_options(function: F) -> F:
-    """Adds what says that a model gives labels alone, for verbs that build."""
+    """Adds the options for models that return only labels, for verbs that build."""
     return added(
         function,
         click.option(
             "--labeler", metavar="NAME",
-            help="The model gives labels alone: reference (any model here), zero-shot (Hugging "
-            "Face's zero-shot image classification) or a plugin. A build asks it nothing.",
+            help="Treat the model as one that returns only labels: reference (any local model), "
+            "zero-shot (Hugging Face's zero-shot image classification) or a plugin. A build "
+            "makes no requests.",
         ),
         click.option(
             "--most-labels", type=click.IntRange(min=2), metavar="N",
-            help="Labels that one question to the labeler may hold.",
+            help="Maximum number of labels in one question to the labeler.",
         ),
     )  # fmt: skip
 
 
 def labeler_of(name: str, model: str, most_labels: int | None, session: Session) -> LabelerPlugin:
-    """Loads the labeler that those options name."""
+    """Loads the labeler named by these options."""
     bound = {} if most_labels is None else {"most_labels": most_labels}
     return load_labeler(name, model=model, session=session, **bound)
 
 
 def model_options(function: F) -> F:
-    """Adds what says how a model is loaded, for verbs that build."""
+    """Adds the options for how a model is loaded, for verbs that build."""
     dtype = click.option(
         "--dtype",
         type=click.Choice(BACKEND_DTYPES),
         default="float32",
         show_default=True,
-        help="What the model computes in.",
+        help="Precision the model computes in.",
     )
     return session_options(
         added(function, dtype, DEVICE, PREPROCESS, ACTIVATION, WEIGHTS, ALLOW_MISMATCH)
@@ -255,17 +258,17 @@ def model_options(function: F) -> F:
 
 
 def override_options(function: F) -> F:
-    """Adds what replaces the model that an index names, for verbs that search it."""
+    """Adds the options that override an index's model, for verbs that search it."""
     backend = click.option(
         "--backend",
-        help="Backend; by default the one the index was built with, or, with --model, the one "
-        "that it is for.",
+        help="Backend; by default the one the index was built with or, with --model, the one that "
+        "fits that model.",
     )
     model = click.option(
         "--model",
         metavar="SPEC",
-        help="Another place of the same model, such as its ONNX export; by default the one "
-        "that the index was built with.",
+        help="Another copy of the same model, such as its ONNX export; by default the one the "
+        "index was built with.",
     )
     return session_options(added(function, backend, model, DEVICE))
 
@@ -273,7 +276,7 @@ def override_options(function: F) -> F:
 def backend_of(
     index: Index, backend: str | None, model: str | None, device: str | None, session: Session
 ) -> Backend:
-    """Loads the model that an index was built with, or the one given instead of it."""
+    """Loads the model an index was built with, or the one given in its place."""
     loaded = load_backend_for(index, model=model, backend=backend, device=device, session=session)
     tell_assumed(loaded)
     return loaded
@@ -283,7 +286,7 @@ def model_of(
     index: Index, backend: str | None, model: str | None, device: str | None, session: Session,
     engine: Engine,
 ) -> Backend | LabelerPlugin:  # fmt: skip
-    """As `backend_of`, with what runs its work; of an index of labels its labeler."""
+    """As `backend_of`, with the engine set; for a label index, its labeler."""
     if not is_of_labels(index):
         loaded = backend_of(index, backend, model, device, session)
         loaded.engine = engine
@@ -294,7 +297,7 @@ def model_of(
 
 
 def tell_model(loaded: Backend) -> None:
-    """Says on standard error what was taken from a model's files, what is assumed of it, and what
+    """Says on standard error what was read from a model's files, what is assumed about it, and what
     it runs on."""
     for told in loaded.notes:
         if not told.startswith(ASSUMED):
@@ -304,7 +307,7 @@ def tell_model(loaded: Backend) -> None:
 
 
 def tell_assumed(loaded: Backend) -> None:
-    """Says on standard error what is assumed of a model, with `-q` too."""
+    """Says on standard error what is assumed about a model, even with `-q`."""
     for told in loaded.notes:
         if told.startswith(ASSUMED):
             say(told, err=True)
@@ -317,7 +320,7 @@ def tell_backend(loaded: Backend) -> None:
 
 
 def write_json(document: object) -> None:
-    """Writes a document, a dataclass, to standard output as JSON."""
+    """Writes a document (a dataclass) to standard output as JSON."""
     text = json_text(to_json(document), indent=2)
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8"))

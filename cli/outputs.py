@@ -1,4 +1,4 @@
-"""Where a verb's report goes: asked before anything is computed."""
+"""Where a verb's report goes, checked before anything is computed."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from idia_index.support.text import shown_path
 
 
 class Told(Protocol):
-    """A document that people can read."""
+    """A document that can be shown on a terminal."""
 
     def to_text(self) -> str:
-        """It as text for a terminal."""
+        """The document as text for a terminal."""
 
 
 def show(result: Told, out: Path | None) -> None:
-    """Writes a result to standard output as text, with where its report lies, if there is one."""
+    """Writes a result to standard output as text, and the path of its report, if any."""
     say(result.to_text())
     if out is not None:
         say(f"\nreport: {out / 'index.html'}")
 
 
 def claim(out: Path | None, subjects: Sequence[Subject] = (), source: Path | None = None) -> None:
-    """Notes that an earlier report in `out` will be replaced; with None nothing will be written.
+    """Notes that an earlier report in `out` will be replaced; does nothing if `out` is None.
 
     Raises:
-        InputError: something else is there; see `check_folder`.
+        InputError: `out` holds something else; see `check_folder`.
     """
     if out is not None and check_folder(out, subjects, source):
         say(f"note: {shown_path(out)}: the earlier report there will be replaced", err=True)

@@ -42,7 +42,7 @@ DECISION_FLIPPED = 3
 @click.option(
     "--model",
     metavar="SPEC",
-    help="The model for open_clip, where INDEX was built from an export of it.",
+    help="The model for open_clip, if INDEX was built from an export of it.",
 )
 @click.option(
     "--sample-names",
@@ -50,16 +50,16 @@ DECISION_FLIPPED = 3
     metavar="N",
     default=1000,
     show_default=True,
-    help="Candidates to draw where a model is given and no index.",
+    help="Number of candidates to draw if a model is given instead of an index.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the drawn names.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed for drawing names.")
 @click.option(
     "--allow-flips",
     type=int,
     metavar="N",
     default=0,
     show_default=True,
-    help="Decisions that may differ before the exit code is 3.",
+    help="Number of decisions that may differ before the exit status is 3.",
 )
 @strict_option
 @tau_option
@@ -80,10 +80,10 @@ def command(
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
-    """Run open_clip and an ONNX export over the same names and images, and compare.
+    """Run open_clip and an ONNX export on the same names and images, and compare.
 
-    INDEX_OR_MODEL gives the names, templates and model: an index, or a model's SPEC. An index
-    that was built from an export does not know the model; --model names it. Exits with 3 if more
+    INDEX_OR_MODEL, an index or a model's SPEC, provides the names, templates and model. For an
+    index built from an export, name the original model with --model. Exits with status 3 if more
     decisions differ than --allow-flips.
     """
     people = read_subjects(subjects)
@@ -96,7 +96,7 @@ def command(
     templates = index.templates if index is not None else JAIR2024
     with Stages(show_progress) as progress:
         progress("loading the models")
-        second = load_model(str(onnx_dir), "onnx")  # first, as it says sooner what is wrong
+        second = load_model(str(onnx_dir), "onnx")  # first, since it fails sooner
         first = load_model(spec, "open_clip", **options)
         report = compare(first, second, names, templates, people, tau=tau, strict=strict,
                          progress=progress)  # fmt: skip
@@ -114,11 +114,13 @@ def _drawn(count: int, seed: int) -> list[str]:
 
 
 def _source(index: Index | None, given: str, model: str | None) -> tuple[str, Mapping[str, object]]:
-    """The SPEC for open_clip, and options; raises InputError where nothing names the model."""
+    """The SPEC for open_clip, and options; raises InputError if nothing names the model."""
     instead = "parity compares an export with the model that it was made from; name that model"
     if index is None:
         if model is not None:
-            raise InputError(f"--model {shown(model)}: {shown(given)} is a model already; give one")
+            raise InputError(
+                f"--model {shown(model)}: {shown(given)} is already a model; omit one of them"
+            )
         check_pytorch(given, instead)
         return given, {}
     plan = index.manifest.plan

@@ -1,4 +1,4 @@
-"""Who is tested, and what a verb says of their files."""
+"""Who is tested, and what a verb says about their files."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def people_to_test(
     strict: bool,
     drawn: bool,
 ) -> Sequence[Subject]:
-    """The people under test, with all that can be refused before a model is loaded.
+    """The people under test, after every check that needs no model.
 
-    How they were read is said on standard error.
+    Says on standard error how they were read.
 
     Args:
-        index: the index that is asked.
-        sources: where they are read from, the members.csv that says more of them, and how their
+        index: the index to search.
+        sources: where they are read from, the members.csv with more about them, and how their
             photos are cropped.
-        out: where a report of them is to go.
+        out: the folder for a report.
         tau: correct prompts needed.
-        strict: whether somebody who cannot be used is an error.
+        strict: whether a person who cannot be used is an error.
         drawn: whether an evaluation will draw from their images.
     """
     check_threshold(index, tau)
@@ -66,7 +66,7 @@ def tell_skipped(reasons: Iterable[str]) -> None:
         say(f"note: left out: {' '.join(reason.split())}", err=True)
     if more := sum(1 for _ in left_out):
         say(
-            f"note: left out: and {counted(more, 'file')} more; --json lists all with reasons",
+            f"note: left out: {counted(more, 'more file')}; --json lists all with reasons",
             err=True,
         )
 
@@ -76,4 +76,4 @@ def tell_people(skipped: Sequence[tuple[str, str]]) -> None:
     for name, reason in skipped[:SKIPPED_SHOWN]:
         say(f"warning: {name!r} was not tested: {' '.join(reason.split())}", err=True)
     if more := len(skipped[SKIPPED_SHOWN:]):
-        say(f"warning: {counted(more, 'person', 'people')} more were not tested", err=True)
+        say(f"warning: {counted(more, 'more person', 'more people')} not tested", err=True)

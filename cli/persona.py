@@ -19,28 +19,28 @@ from idia_index.pipelines.personas import audit_personas, make_personas
     "  idia-index persona audit ViT-B-32/epoch_32.pt planted/"
 )
 def command() -> None:
-    """Draw names for personas before they are published, and look for them in a model afterwards.
+    """Draw names for personas before they are published, and test a model for them later.
 
-    `persona make OUT` draws each persona's name from K + 1 unused ones, and seals the draw. Publish
+    `persona make OUT` draws each persona's name from K + 1 unused ones and seals the draw. Publish
     photos under the drawn names, and put the photos for the audit into OUT/photos/001, ...
-    `persona audit MODEL OUT` ranks each drawn name among the K others: a p-value that rests on the
-    draw alone.
+    `persona audit MODEL OUT` ranks each drawn name among its K alternatives: a p-value whose
+    validity rests only on the random draw.
     """
 
 
 @command.command()
 @click.argument("out", type=DIRECTORY)
-@click.option("--people", type=int, required=True, help="How many personas.")
+@click.option("--people", type=int, required=True, help="Number of personas.")
 @click.option(
     "--names",
     type=int,
     default=99,
     show_default=True,
-    help="Names of each beside the drawn one; p can be as small as 1 / (this + 1).",
+    help="Number of alternative names per persona; the smallest possible p is 1 / (this + 1).",
 )
 @json_option
 def make(out: Path, people: int, names: int, as_json: bool) -> None:
-    """Draw and seal names for --people personas into OUT, a new folder."""
+    """Draw names for --people personas and seal the draw, in OUT, a new folder."""
     manifest = make_personas(out, people, names)
     if as_json:
         write_json(manifest)
@@ -51,7 +51,7 @@ def make(out: Path, people: int, names: int, as_json: bool) -> None:
 @command.command()
 @click.argument("model", metavar="MODEL")
 @click.argument("out", type=DIRECTORY)
-@click.option("--backend", help="Backend; by default the one that MODEL is for.")
+@click.option("--backend", help="Backend; by default the one that fits MODEL.")
 @DEVICE
 @json_option
 @progress_option
@@ -63,7 +63,7 @@ def audit(
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
-    """Rank the names drawn into OUT in MODEL, a SPEC as for build."""
+    """Rank the drawn names in OUT by MODEL, a SPEC as for build."""
     with Stages(show_progress) as progress:
         progress("loading the model")
         loaded = load_model(model, backend, device=device)

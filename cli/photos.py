@@ -32,13 +32,13 @@ from idia_index.pipelines.photos import (
     "--out",
     type=DIRECTORY,
     metavar="DIR",
-    help="Write a contact sheet, index.html, and report.json.",
+    help="Write a contact sheet, index.html, and report.json to this folder.",
 )
 @click.option(
     "--model",
     metavar="SPEC|INDEX",
-    help="Show what this model sees, or that of an index, and compare embeddings, too; by default "
-    "224 x 224 pixels from the middle, as most CLIP models take.",
+    help="Show what this model, or the model of this index, sees, and also compare embeddings; by "
+    "default the central 224 x 224 pixels are shown, the input of most CLIP models.",
 )
 @crop_option
 @json_option
@@ -51,11 +51,11 @@ def command(
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
-    """Show what a model sees of the photos of SUBJECTS, and which of them count.
+    """Show what a model sees of the photos in SUBJECTS and which of the photos count.
 
-    SUBJECTS as for audit. Each photo is shown after the model's own resizing and cropping, with its
-    faces (extra `faces`), blur, resolution and year; photos of one scene count once. Nobody is
-    recognised.
+    SUBJECTS is as for audit. Each photo is shown after the model's own resizing and cropping, with
+    its faces (extra `faces`), blur, resolution and year; photos of one scene count once. No face
+    recognition is done.
     """
     people = read_people(subjects, None)
     tell_notes(people.notes)

@@ -21,25 +21,25 @@ from idia_index.support.text import counted
 
 _HELP = {
     "fpr": "Claim: the false positive rate is below this.",
-    "errors": "False positives that the claim shall survive.",
-    "tpr": "True positive rate expected.",
-    "margin": "How far its interval may reach to either side.",
-    "subjects": "People tested by p-values.",
-    "known": "How many of them are expected to stand out.",
-    "fdr": "False discovery rate among those reported.",
+    "errors": "Number of false positives the claim must tolerate.",
+    "tpr": "Expected true positive rate.",
+    "margin": "Half-width allowed for the true positive rate's interval.",
+    "subjects": "Number of people tested by p-values.",
+    "known": "Number of them expected to be detected.",
+    "fdr": "False discovery rate among the people reported.",
     "hit_rate": "Share of a member's images that choose the true name in a prompt.",
     "rival_rate": "Share that choose the most frequent other name.",
-    "rivals": "How many names are as frequent as that one.",
-    "true_fpr": "False positive rate that the model in fact has, for the power of the claim.",
-    "power": "Chance of seeing few enough false positives, and of finding a group.",
-    "group": "People from one source who are tested together (audit --group).",
-    "personas": "Personas that are planted (persona make).",
-    "persona_names": "Names of each beside the drawn one.",
-    "leak": "AUC of a leak between members and non-members that shall raise the alarm.",
-    "confidence": "Confidence of every claim.",
+    "rivals": "Number of names chosen as often as that one.",
+    "true_fpr": "Actual false positive rate of the model, for the power of the claim.",
+    "power": "Probability of few enough false positives, and of detecting a group.",
+    "group": "Number of people from one source tested as a group (audit --group).",
+    "personas": "Number of personas planted (persona make).",
+    "persona_names": "Alternative names per persona.",
+    "leak": "AUC of a leak between members and non-members that should raise the alarm.",
+    "confidence": "Confidence level of every claim.",
     "epsilon": "Claim: canaries prove that epsilon is at least this.",
     "delta": "Delta of that bound.",
-    "guess_accuracy": "How often a guess about a canary is expected to be right.",
+    "guess_accuracy": "Expected accuracy of guesses about canaries.",
     "guess_share": "Share of the canaries that are guessed.",
 }
 
@@ -65,19 +65,22 @@ def wanted_options(function: F) -> F:
 @wanted_options
 @click.option(
     "--calls", is_flag=True,
-    help="Say instead what an audit of a hosted model costs: requests, texts, images, bytes, time.",
+    help="Instead estimate the cost of auditing a hosted model: requests, texts, images, bytes, "
+    "time.",
 )  # fmt: skip
 @click.option("--model", metavar="SPEC", default="infinity+https://localhost/#model",
               show_default=True, help="With --calls: the hosted model.")  # fmt: skip
-@click.option("--candidates", default=1000, show_default=True, help="With --calls: names.")
-@click.option("--templates", default=21, show_default=True, help="With --calls: templates.")
-@click.option("--images", default=30, show_default=True, help="With --calls: images a person.")
+@click.option("--candidates", default=1000, show_default=True,
+              help="With --calls: number of candidate names.")  # fmt: skip
+@click.option("--templates", default=21, show_default=True,
+              help="With --calls: number of templates.")  # fmt: skip
+@click.option("--images", default=30, show_default=True, help="With --calls: images per person.")
 @click.option("--image-bytes", default=100_000, show_default=True,
-              help="With --calls: bytes of an image as it is sent.")  # fmt: skip
-@click.option("--rate", default=1.0, show_default=True, help="With --calls: requests a second.")
+              help="With --calls: size of an image as sent, in bytes.")  # fmt: skip
+@click.option("--rate", default=1.0, show_default=True, help="With --calls: requests per second.")
 @click.option("--most-labels", type=click.IntRange(min=2),
-              help="With --calls: labels of one request, of a service that gives labels "
-              "alone.")  # fmt: skip
+              help="With --calls: maximum number of labels per request, for a service that returns "
+              "only labels.")  # fmt: skip
 @json_option
 def command(
     as_json: bool,
@@ -91,7 +94,7 @@ def command(
     most_labels: int | None,
     **options: float | int | None,
 ) -> None:
-    """Say how many non-members, members, control names and images a claim needs."""
+    """Compute how many non-members, members, control names and images a claim needs."""
     if calls:
         people = int(options["subjects"] or 0)
         _tell_price(
@@ -143,15 +146,15 @@ def _canaries(wanted: Wanted, needed: int | None) -> dict[str, str]:
     )
     if needed is None:
         return {"canaries": f"not attainable {claim}"}
-    return {"canaries": f"{needed:,}  {claim}; each is tested with so many images as stand above"}
+    return {"canaries": f"{needed:,}  {claim}; each tested with the number of images given above"}
 
 
 def _power(wanted: Wanted, people: int | None) -> str:
     if people is None:
-        return f"no number will do where the true rate is {wanted.true_fpr:.2%}"
+        return f"no number is enough if the true rate is {wanted.true_fpr:.2%}"
     return (
-        f"{people:,}  so that a model whose true rate is {wanted.true_fpr:.2%} passes with a "
-        f"chance of {wanted.power:.0%}"
+        f"{people:,}  so that a model whose true rate is {wanted.true_fpr:.2%} passes with "
+        f"{wanted.power:.0%} probability"
     )
 
 
@@ -162,27 +165,27 @@ def _groups(wanted: Wanted, needed: Plan) -> str:
         for each in needed.groups
     )
     people = counted(wanted.group, "person", "people")
-    return f"of {people} from one source, chance to be found at 1% in the study's model ({curve})"
+    return f"{people} from one source: power at the 1% level in the study's model ({curve})"
 
 
 def _personas(wanted: Wanted, needed: Plan) -> str:
     curve = "; ".join(
-        f"{counted(each.training_images, 'photo')} of each: {each.power:.0%}"
+        f"{counted(each.training_images, 'photo')} each: {each.power:.0%}"
         for each in needed.personas
     )
     return (
-        f"of {counted(wanted.personas, 'persona')} with {wanted.persona_names + 1} names, chance "
-        f"to be found at 1% in the study's model ({curve})"
+        f"{counted(wanted.personas, 'persona')} with {wanted.persona_names + 1} names: power at "
+        f"the 1% level in the study's model ({curve})"
     )
 
 
 def _leak(wanted: Wanted, needed: LeakPower) -> str:
     if needed.people is None or needed.excluded is None:
-        return f"no number will do for a leak of AUC {wanted.leak:g}"
+        return f"no number is enough for a leak of AUC {wanted.leak:g}"
     return (
         f"{needed.people:,} members and as many non-members  for an alarm in {wanted.power:.0%} of "
-        f"cases where one score tells them apart with AUC {wanted.leak:g}; where it sees nothing, "
-        f"they exclude no leak of less than AUC {needed.excluded:.2f}"
+        f"cases in which one score separates them with AUC {wanted.leak:g}; without an alarm, they "
+        f"rule out no leak smaller than AUC {needed.excluded:.2f}"
     )
 
 
@@ -193,9 +196,9 @@ def _tell_price(plan: CallPlan, as_json: bool) -> None:
     rows = {} if plan.embeddings is None else {"by embeddings": _price_text(plan.embeddings)}
     rows |= {
         "by labels alone": _price_text(plan.labels),
-        "control names, by labels": f"{_price_text(plan.control_names)}, beside that",
+        "control names, by labels": f"{_price_text(plan.control_names)}, in addition",
     }
-    say(f"at the most, at {plan.asked.rate:g} requests a second\n{pairs(rows)}")
+    say(f"upper bounds, at {plan.asked.rate:g} requests per second\n{pairs(rows)}")
 
 
 def _price_text(price: Price) -> str:
@@ -211,7 +214,7 @@ def _controls(wanted: Wanted, needed: int | None) -> str:
         f"{wanted.fdr:.1%}"
     )
     if needed is not None:
-        return f"{needed:,}  of each person, {claim}"
+        return f"{needed:,}  per person, {claim}"
     least = known_needed(wanted.subjects, wanted.fdr)
-    enough = "no number of people can" if least is None else f"from {least} people on they can"
+    enough = "no number of people is enough" if least is None else f"{least} or more people can"
     return f"not attainable: at most {MOST_CONTROLS} are used {claim}; {enough}"

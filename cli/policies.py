@@ -1,4 +1,4 @@
-"""Options that let a document fail a run: `--fail-on`, `--junit`, `--sarif`."""
+"""Options that fail a run on what its document says: `--fail-on`, `--junit`, `--sarif`."""
 
 from __future__ import annotations
 
@@ -39,30 +39,30 @@ def _with_options(function: F, kind: type) -> F:
             "--fail-on",
             multiple=True,
             metavar="RULE",
-            help="Exit with 3 if a number of the JSON document is so, such as "
-            "'metrics.fpr>0.02'; may be given several times.",
+            help="Exit with status 3 if this condition on the JSON document holds, such as "
+            "'metrics.fpr>0.02'; repeatable.",
         ),
         click.option(
             "--junit",
             type=DIRECTORY,
             metavar="FILE",
-            help="Write a test case for each rule as JUnit XML.",
+            help="Write each rule as a test case to a JUnit XML file.",
         ),
         click.option(
             "--sarif",
             type=DIRECTORY,
             metavar="FILE",
-            help="Write the rules that failed as SARIF 2.1.0.",
+            help="Write the failed rules to a SARIF 2.1.0 file.",
         ),
     )
 
 
 def enforce(policy: Policy, document: object, suite: str, subject: Path | None) -> None:
-    """Says of each rule whether it holds, and ends the run with 3 where one does not.
+    """Reports each rule, and ends the run with exit code 3 where one fails.
 
     Raises:
-        InputError: a rule names what is not in the document.
-        PolicyError: a rule does not hold.
+        InputError: a rule names something that is not in the document.
+        PolicyError: a rule fails.
     """
     judged = policy.judged(to_object(document))
     for each in judged:

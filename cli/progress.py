@@ -13,19 +13,19 @@ from idia_index.cli import terminal
 
 S = TypeVar("S", bound="Stages")
 
-RECENT = 20.0  # seconds whose rate says how much longer it takes
-SOON = 0.5  # seconds after which there is something to see
+RECENT = 20.0  # seconds of the past from which the remaining time is estimated
+SOON = 0.5  # seconds after which the line first appears
 
 
 class Stages:
-    """A line that says what is being done, how far it is, and how much longer it takes.
+    """A line that says what is being done, how far it has got, and how much longer it will take.
 
-    On a terminal it is drawn by a thread, so that it moves while a library computes; else it is
+    On a terminal a thread draws it, so that it moves while a library computes; otherwise it is
     written every ten seconds.
     """
 
     def __init__(self, shown: bool | None) -> None:
-        """`shown` None shows it on a terminal, or with `-v`."""
+        """`shown` None: only on a terminal, or with `-v`."""
         self._terminal = sys.stderr.isatty()
         if shown is None:
             shown = (self._terminal or terminal.is_verbose()) and not terminal.is_quiet()
@@ -56,7 +56,7 @@ class Stages:
         self._end_stage()
 
     def __call__(self, stage: str, done: int = 0, total: int = 0) -> None:
-        """Says what is being done, how much of it is done, and how much there is (0: unknown)."""
+        """Sets what is being done, how much of it is done, and the total (0: unknown)."""
         now = time.monotonic()
         if stage != self._stage:
             self._end_stage()
@@ -68,7 +68,7 @@ class Stages:
             self._samples.popleft()
 
     def line(self) -> str:
-        """The line as it is now."""
+        """The current line."""
         now = time.monotonic()
         elapsed = now - self._began
         if not self._done or not self._total:
@@ -82,7 +82,7 @@ class Stages:
         )
 
     def _rate(self, now: float) -> float:
-        """Of the recent past, so that a slow beginning is soon forgotten."""
+        """The recent rate, so that a slow start is soon forgotten."""
         first, before = self._samples[0]
         if self._done == before:
             return self._done / (now - self._began)
@@ -102,7 +102,7 @@ class Stages:
             terminal.say(self.line(), err=True)
 
     def _end_stage(self) -> None:
-        """What was counted stays to be read; on a terminal, what was not counted goes."""
+        """Leaves a stage with a count on the screen; on a terminal, clears one without."""
         if self._shown and self._stage and self._total:
             terminal.clear()
             terminal.say(self.line(), err=True)

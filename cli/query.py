@@ -39,12 +39,13 @@ from idia_index.registry import Engine
 )
 @click.argument("index", type=DIRECTORY)
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=DIRECTORY)
-@click.option("--name", required=True, help="The person's name; nobody is looked for without it.")
+@click.option("--name", required=True, help="The person's name; the model is asked about no other.")
 @click.option(
     "--top",
     type=click.IntRange(min=1),
     metavar="K",
-    help="Also show what the K names with the most votes got; others' names only if --name leads.",
+    help="Also show the vote counts of the K leading names; other people's names are shown only if "
+    "--name leads.",
 )
 @strict_option
 @reference_option
@@ -73,13 +74,13 @@ def command(
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
-    """Ask whether the model associates the face on IMAGE... with --name.
+    """Ask whether the model associates the face in IMAGE... with --name.
 
-    IMAGE is a file or a folder of images, all of the one person; a folder of several people's
-    folders is refused (see audit). The published protocol takes 30 images.
+    IMAGE is a file or a folder of images, all of one person; a folder with folders of several
+    people is refused (see audit). The published protocol uses 30 images.
 
-    Embeddings of the images are kept in INDEX (images.cache) and spare the next run the work; set
-    IDIA_INDEX_IMAGE_CACHE=off to keep none.
+    Image embeddings are cached in INDEX (images.cache) for later runs; set
+    IDIA_INDEX_IMAGE_CACHE=off to disable the cache.
     """
     opened = open_index(index, verify=check_shards)
     check_threshold(opened, tau)

@@ -25,7 +25,7 @@ class RemoveResult:
         removed: number of names.
         not_there: names that were not in it, as given.
         candidates: number of candidate names now.
-        on_disk_still: removed names that `compact` takes off the disk.
+        on_disk_still: number of removed names that `compact` has yet to delete from disk.
     """
 
     path: str
@@ -42,21 +42,21 @@ class RemoveResult:
     "names_file",
     type=DIRECTORY,
     required=True,
-    help="Names to remove, UTF-8, one a line.",
+    help="Names to remove, UTF-8, one per line.",
 )
 @json_option
 def command(index: Path, names_file: Path, as_json: bool) -> None:
     """Remove names from INDEX.
 
-    They cannot be found from then on. `idia-index compact` takes them off the disk.
+    They are no longer candidates. `idia-index compact` deletes them from disk.
     """
     done = remove_names(index, read_names(names_file))
     waiting = done.index.manifest.removed_count
-    tell_left_out("is not there", done.left_out)
+    tell_left_out("not in the index", done.left_out)
     if as_json:
         path = os.fsdecode(index.resolve())
         write_json(RemoveResult(path, done.done, done.left_out, len(done.index), waiting))
         return
     say(f"{index}: {counted(done.done, 'name')} removed, now {len(done.index):,}")
     if waiting:
-        say(f"{waiting:,} wait on disk for: idia-index compact")
+        say(f"{counted(waiting, 'removed name')} still on disk; to delete: idia-index compact")

@@ -22,6 +22,7 @@ from idia_index.cli.terminal import say
 from idia_index.pipelines.load import load_backend_at
 from idia_index.pipelines.repair import repair
 from idia_index.registry import Engine
+from idia_index.support.text import counted
 
 
 @click.command(epilog="\b\nExample:\n  idia-index repair people.idia")
@@ -40,7 +41,7 @@ def command(
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
-    """Check INDEX, and encode its damaged shards again; others are left as they are."""
+    """Check INDEX and re-encode its damaged shards; the others are left unchanged."""
     with Stages(show_progress) as stages:
         stages("loading the model")
         loaded = load_backend_at(
@@ -58,5 +59,5 @@ def command(
     if not done.findings:
         say(f"{index}: nothing is damaged")
         return
-    lookups = ", the files that find names written again" if done.lookups else ""
-    say(f"{index}: {done.encoded} files of shards encoded again{lookups}")
+    lookups = ", name lookup files rewritten" if done.lookups else ""
+    say(f"{index}: {counted(done.encoded, 'shard file')} re-encoded{lookups}")

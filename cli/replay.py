@@ -42,14 +42,14 @@ LONGEST = 100
     "--index",
     "index_path",
     type=DIRECTORY,
-    help="The index, if it is no longer where the report says.",
+    help="The index, if it has moved since the report was made.",
 )
 @click.option(
     "--subjects",
     type=DIRECTORY,
     metavar="MOVED",
-    help="A folder or table where the photos lie now, under any name: they are found by their "
-    "SHA-256.",
+    help="Folder or table with the photos, if they have moved or been renamed; they are matched by "
+    "their SHA-256.",
 )
 @override_options
 @json_option
@@ -65,13 +65,12 @@ def command(
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
-    """Make REPORT again from images, index and model, and compare every value of it.
+    """Recompute REPORT from images, index and model, and compare every value.
 
-    REPORT is a report.json of evaluate --out, audit --out, study or demo. Images and index must
-    be those it was made from: their hashes are compared. Whose images they are, membership and
-    training counts are compared with the SUBJECTS that the report was made from, where these are
-    still there, or with MOVED. Exits with 1 if anything differs; see docs/statistics.md for what
-    this proves.
+    REPORT is a report.json from evaluate --out, audit --out, study or demo. Images and index must
+    be the ones it was made from: their hashes are compared. Whose images they are, membership and
+    training counts are compared with the original SUBJECTS, if still in place, or with MOVED.
+    Exits with status 1 if anything differs; docs/statistics.md explains what this proves.
     """
     recorded = read_report(report)
     opened = open_index(index_path or Path(recorded.report.index.path))
@@ -84,7 +83,7 @@ def command(
     else:
         say(_text(found))
     if not found.holds:
-        raise IdiaIndexError(f"{recorded.path}: does not hold; what differs is listed")
+        raise IdiaIndexError(f"{recorded.path}: does not hold; the differences are listed above")
 
 
 def _text(found: ReplayResult) -> str:
@@ -93,28 +92,28 @@ def _text(found: ReplayResult) -> str:
         verdict = "holds, bit for bit" if found.exact else "holds"
     rows = {
         "report": verdict,
-        "made again": f"{counted(found.subjects, 'person', 'people')}, from images, index and "
+        "recomputed": f"{counted(found.subjects, 'person', 'people')}, from images, index and "
         "model",
         "who they are": f"compared with {found.source}"
         if found.source
-        else "NOT compared: where they were read from is gone, or is not recorded",
+        else "NOT compared: the original SUBJECTS are gone or not recorded",
     }
     if found.moved is not None:
         rows["photos"] = f"{counted(found.moved, 'photo')} moved, found by SHA-256"
     if found.rounded_otherwise:
-        rows["rounded otherwise"] = (
-            f"{counted(found.rounded_otherwise, 'number')} that were measured, within "
+        rows["rounded differently"] = (
+            f"{counted(found.rounded_otherwise, 'measured number')}, within "
             f"{found.similarity_tolerance:.0e} of a similarity"
         )
     lines = [pairs(rows), *_differences(found.differences)]
     then, now = (each.get("idia-index") for each in (found.versions_then, found.versions_now))
     if found.differences and then != now:
-        lines.append(f"\nmade by idia-index {then}, replayed by {now}: words may have changed")
+        lines.append(f"\nmade by idia-index {then}, replayed by {now}: wording may have changed")
     return "\n".join(lines)
 
 
 def _differences(found: Sequence[Difference]) -> list[str]:
-    """The first of each kind, each with both values."""
+    """The first differences of each kind, each with both values."""
     kinds: dict[str, list[Difference]] = {}
     for each in found:
         kinds.setdefault(each.what, []).append(each)
@@ -122,7 +121,7 @@ def _differences(found: Sequence[Difference]) -> list[str]:
     for what, these in kinds.items():
         lines.append(f"\n{what}: {counted(len(these), 'difference')}")
         lines += [
-            f"  {one.where}: {_value(one.recorded)}, made again {_value(value_made_again(one))}"
+            f"  {one.where}: {_value(one.recorded)}, recomputed {_value(value_made_again(one))}"
             for one in these[:SHOWN]
         ]
         if len(these) > SHOWN:

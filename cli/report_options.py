@@ -1,4 +1,4 @@
-"""Options of how a report is written: `--about`, `--language`, `--include-images`."""
+"""Options for how a report is written: `--about`, `--language`, `--include-images`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from idia_index.pipelines.report_files import LANGUAGES
 
 
 def report_options(function: F) -> F:
-    """Adds the options; `about` comes as what the file states."""
+    """Adds the options; `about` is passed as the parsed content of the file."""
     return added(
         function,
         click.option(
@@ -18,7 +18,7 @@ def report_options(function: F) -> F:
             type=DIRECTORY,
             callback=lambda context, parameter, value: value and read_about(value),
             metavar="FILE.toml",
-            help="What stands on the report's first page: title, date, organisation, purpose, "
+            help="Details for the report's first page: title, date, organisation, purpose, "
             "lawful_basis, auditor.",
         ),
         click.option(
@@ -26,9 +26,9 @@ def report_options(function: F) -> F:
             type=click.Choice(list(LANGUAGES)),
             default="en",
             show_default=True,
-            help="Language of the page; JSON and terminal stay English.",
+            help="Language of the HTML page; JSON and terminal output stay in English.",
         ),
         click.option(
-            "--include-images", is_flag=True, help="Show small copies of the faces in the page."
+            "--include-images", is_flag=True, help="Embed thumbnails of the faces in the page."
         ),
     )

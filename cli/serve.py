@@ -33,12 +33,12 @@ from idia_index.pipelines.report_files import LANGUAGES
 @click.option(
     "--password-env",
     metavar="VARIABLE",
-    help="Environment variable with the password, which another --host takes.",
+    help="Environment variable with the password, required for any other --host.",
 )
 @click.option(
     "--language",
     type=click.Choice(list(LANGUAGES)),
-    help="Language of the pages; by default what the browser prefers. They offer the others.",
+    help="Initial language of the pages; by default the browser's preference.",
 )
 @click.option("--open/--no-open", "open_browser", default=False, help="Open the link in a browser.")
 def command(
@@ -50,11 +50,11 @@ def command(
     language: str | None,
     open_browser: bool,
 ) -> None:
-    """Show pages for people without a terminal, on this computer alone.
+    """Run audits from a browser instead of a terminal, on this computer only.
 
-    One person, several people or a report, in a browser. INDEX is asked, or the practice model
-    that comes with idia-index. Photos stay in memory; nothing is sent anywhere, and no log is
-    kept. Stop it with Ctrl+C.
+    Test one person or several people, or open a report. Uses INDEX or, without it, the practice
+    model that comes with idia-index. Photos stay in memory, nothing is sent anywhere, and no log
+    is kept. Stop with Ctrl+C.
     """
     if index is not None:
         open_index(index).close()
@@ -62,7 +62,7 @@ def command(
     if password_env is not None:
         password = os.environ.get(password_env)
         if not password:
-            raise InputError(f"--password-env {password_env}: this variable is not set")
+            raise InputError(f"--password-env {password_env}: this environment variable is not set")
     try:
         from idia_index.serve.run import serve
     except ModuleNotFoundError as error:
@@ -72,7 +72,7 @@ def command(
 
     def ready(link: str) -> None:
         say(link)
-        note("open this link in a browser; Ctrl+C stops the pages and forgets what was sent")
+        note("open this link in a browser; Ctrl+C stops the server and discards what was uploaded")
         if open_browser:
             webbrowser.open(link)
 

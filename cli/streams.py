@@ -1,4 +1,4 @@
-"""Standard streams that are closed, and a locale that is not UTF-8, before anything is read."""
+"""Handles closed standard streams and a locale other than UTF-8, before anything is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def prepare() -> None:
 
 
 def _open_closed() -> None:
-    """A file opened later would get a closed stream's number, and what is printed with it."""
+    """Else a file opened later would get a closed stream's number, and what is printed to it."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)
@@ -29,9 +29,9 @@ def _open_closed() -> None:
 
 
 def _read_names_as_utf8() -> None:
-    """Starts Python again in its UTF-8 mode where file names would be read in another encoding.
+    """Restarts Python in UTF-8 mode if file names would be read in another encoding.
 
-    They are UTF-8 on nearly every disk, whatever the locale says; what is written keeps to it.
+    They are UTF-8 on nearly every disk, whatever the locale says; output still follows the locale.
     """
     if sys.platform == "win32" or sys.getfilesystemencoding().lower().replace("-", "") == "utf8":
         return

@@ -55,29 +55,29 @@ DEMO = StudyModel("demo", "demo", "demo")
 @click.argument("study", metavar="|".join((*STUDIES, "FILE")))
 @click.option(
     "--images", "folders", type=DIRECTORY, multiple=True,
-    help="A folder with one folder of images per person, First_Last; may be given several times.",
+    help="A folder with one folder of images per person, First_Last; repeatable.",
 )  # fmt: skip
 @click.option(
     "--model", "models", metavar="[LABEL=]SPEC", multiple=True,
-    help="A model, as for build; may be given several times. The label of a cc3m checkpoint is the "
-    "number of training images of a member: 75=SPEC, or NAME:75=SPEC.",
+    help="A model, as for build; repeatable. The label of a cc3m checkpoint is the number of "
+    "training images per member: 75=SPEC or NAME:75=SPEC.",
 )  # fmt: skip
 @click.option(
     "--activation", type=click.Choice(ACTIVATIONS), default="as-trained", show_default=True,
-    help="The activation that the weights were trained with, or that of the paper's notebooks, "
-    "which load weights trained with QuickGELU without it.",
+    help="Activation to use: the one the weights were trained with, or that of the paper's "
+    "notebooks, which load weights trained with QuickGELU without it.",
 )  # fmt: skip
 @click.option(
     "--tested-only-candidates", is_flag=True,
-    help="Candidates are the people under test and names drawn from all statistics, not the "
-    "paper's.",
+    help="Use as candidates only the people under test and names drawn from the full statistics, "
+    "instead of the paper's candidates.",
 )  # fmt: skip
 @click.option("--first-names", type=DIRECTORY, help="The authors' first names, a CSV; see build.")
 @click.option("--surnames", type=DIRECTORY, help="The authors' surnames; see build.")
 @click.option("--backend", default="open_clip", show_default=True, help="Backend.")
 @click.option(
     "--image-size", type=click.IntRange(min=1), metavar="PIXELS",
-    help="Side of the square that a hosted model reads; see build.",
+    help="Side of the square that a hosted model takes as input; see build.",
 )  # fmt: skip
 @session_options
 @engine_options
@@ -85,16 +85,16 @@ DEMO = StudyModel("demo", "demo", "demo")
 @DEVICE
 @click.option(
     "--dry-run", is_flag=True,
-    help="Generated portraits under the study's names; without --model, the demo's model.",
+    help="Use generated portraits under the study's names; without --model, the demo's model.",
 )  # fmt: skip
 @click.option(
     "--dry-images", type=click.IntRange(1, 1000), default=30, show_default=True,
-    help="Portraits a person.",
+    help="With --dry-run: portraits per person.",
 )  # fmt: skip
 @click.option(
-    "--out", type=DIRECTORY, required=True, metavar="DIR", help="Where indexes and reports go."
+    "--out", type=DIRECTORY, required=True, metavar="DIR", help="Folder for indexes and reports."
 )
-@click.option("--strict", is_flag=True, help="An image that cannot be read is an error.")
+@click.option("--strict", is_flag=True, help="Fail if an image cannot be read.")
 @json_option
 @progress_option
 def command(
@@ -119,13 +119,13 @@ def command(
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
-    """Run one of the paper's studies with your images and checkpoints.
+    """Reproduce one of the paper's studies with your images and checkpoints.
 
-    The people, their membership and all settings come from the study; see docs/studies.md.
-    Models that an interrupted run finished are not run again.
+    The people, their membership and all settings come from the study; see docs/studies.md. After
+    an interruption, models that were finished are not run again.
     """
     if dry_run == bool(folders) or not (models or dry_run):
-        raise InputError("give --images and --model, or --dry-run without --images")
+        raise InputError("pass --images and --model, or --dry-run without --images")
     definition = with_lists(read_study(study), first_names, surnames)
     parsed = [replace(model, labeler=labeler)
               for model in parse_models(definition, models, activation)]  # fmt: skip
@@ -168,7 +168,7 @@ def command(
 
 
 def _dry(study: Study, out: Path, images: int, progress: Stages) -> tuple[Study, tuple[Path, ...]]:
-    """The study fit to so few portraits, and where they are."""
+    """The study adapted to so few portraits, and their folder."""
     study, folder = fit_to(study, images), out / "generated"
     write_dry_images(study, folder, images, progress)
     return study, (folder,)

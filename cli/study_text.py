@@ -10,7 +10,7 @@ MISSING_SHOWN = 10
 
 
 def study_text(results: StudyResults) -> str:
-    """The warnings, who is missing, and a line a model."""
+    """The warnings, who is missing, and a line per model."""
     people = results.people
     parts = [
         results.title,
@@ -27,7 +27,7 @@ def _missing(results: StudyResults) -> str:
     if not results.missing:
         return ""
     first = [
-        f"  {each.name}: {each.membership or 'membership not known'}"
+        f"  {each.name}: {each.membership or 'membership unknown'}"
         + ("" if each.training_count is None else f", {counted(each.training_count, 'caption')}")
         for each in results.missing[:MISSING_SHOWN]
     ]

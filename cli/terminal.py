@@ -1,4 +1,4 @@
-"""The one way in which text reaches a terminal: names and paths cannot steer it."""
+"""The only way text reaches a terminal, so that names and paths cannot control it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _drawn = False
 
 
 def set_verbosity(level: int) -> None:
-    """-1: results and errors alone (`-q`); 0: notes, too; 1: all notes, and progress (`-v`)."""
+    """-1: only results and errors (`-q`); 0: also notes; 1: all notes, and progress (`-v`)."""
     global _verbosity
     _verbosity = level
 
@@ -38,8 +38,8 @@ def is_verbose() -> bool:
 def say(text: str = "", *, err: bool = False) -> None:
     """Writes lines to standard output, or to standard error.
 
-    Control and invisible characters are shown as escapes, and so is what the terminal's encoding
-    lacks.
+    Control characters, invisible characters and those missing from the terminal's encoding are
+    shown as escapes.
     """
     encoding = (sys.stderr if err else sys.stdout).encoding or "utf-8"
     shown = printable(text).encode(encoding, "backslashreplace").decode(encoding)
@@ -49,7 +49,7 @@ def say(text: str = "", *, err: bool = False) -> None:
 
 
 def draw(line: str) -> None:
-    """Draws a line of a terminal's standard error in place of the one drawn before."""
+    """Draws a line on a terminal's standard error, replacing the one drawn before."""
     global _drawn
     columns = shutil.get_terminal_size().columns
     with _lock:
@@ -58,7 +58,7 @@ def draw(line: str) -> None:
 
 
 def clear() -> None:
-    """Takes away the line that was drawn."""
+    """Erases the line that was drawn."""
     global _drawn
     with _lock:
         if _drawn:
@@ -67,7 +67,7 @@ def clear() -> None:
 
 
 def note(text: str) -> None:
-    """Writes a note to standard error, which `-q` leaves out."""
+    """Writes a note to standard error, unless `-q` was given."""
     if not is_quiet():
         say(f"note: {text}", err=True)
 

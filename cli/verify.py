@@ -29,7 +29,7 @@ class VerifyResult:
 
     Attributes:
         path: its directory.
-        findings: what is wrong; none if all is well.
+        findings: what is wrong; empty if nothing is.
     """
 
     path: str
@@ -42,8 +42,8 @@ class VerifyResult:
     "  idia-index verify people.idia --no-model"
 )
 @click.argument("index", type=DIRECTORY)
-@click.option("--no-model", is_flag=True, help="Do not load the model; encode no sample.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample.")
+@click.option("--no-model", is_flag=True, help="Do not load the model: skip the sample of prompts.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed for the sample.")
 @override_options
 @json_option
 @progress_option
@@ -60,7 +60,7 @@ def command(
 ) -> None:
     """Check every byte and every row of INDEX, and a sample of prompts against the model.
 
-    Says which shard is bad; `idia-index repair` encodes it again. Exits with 1 if anything is.
+    Names each damaged shard; `idia-index repair` re-encodes them. Exits with status 1 if any is.
     """
     files = file_count(index)
     loaded = None
@@ -75,7 +75,7 @@ def command(
     if as_json:
         write_json(VerifyResult(str(index.resolve()), tuple(findings)))
     elif not findings:
-        say(f"{index}: all is well in {files} files")
+        say(f"{index}: no problems in {files} files")
     for finding in findings if not as_json else ():
         say(_line(finding))
     if findings:

@@ -139,10 +139,10 @@ def test_adding_names_and_templates_leaves_nothing_behind_and_can_be_repeated(
         out, err = capsys.readouterr()
         assert f"{counted(names, 'name')} added, now 41" in out
         assert f"{counted(templates, 'template')} added, now 22" in out
-        assert "is there already: First3 Last10" in err
-        assert "is there already: A photo of {name}" in err
+        assert "already in the index: First3 Last10" in err
+        assert "already in the index: A photo of {name}" in err
         assert not list(index.glob("old-*.json"))
-    assert "is there already: a portrait of {0}" in err
+    assert "already in the index: a portrait of {0}" in err
     (tmp_path / "t.txt").write_text("one {0}\none {name}\n")
     assert "t.txt, line 2: template 'one {name}' repeats" in refused(capsys, *add[:2], *add[4:])
 
@@ -164,7 +164,7 @@ def test_resuming_what_is_done_says_so(
     build = ("build", index, "--backend", "toy", "--model", "toy", "--resume", "--names")
     capsys.readouterr()
     assert run(*build, tmp_path / "names.txt") == 0
-    assert "is finished already, 21 templates x 40 names" in capsys.readouterr().out
+    assert "already finished, 21 templates x 40 names" in capsys.readouterr().out
     (tmp_path / "other.txt").write_text("Jane Doe\n")
     assert "begun with other arguments" in refused(capsys, *build, tmp_path / "other.txt")
 
@@ -200,7 +200,7 @@ def test_bad_input_is_one_line_with_exit_code_2(
         ("another model", ("query", index, images, "--name", "A B", "--model", "toy2")),
         ("none.txt", (*new, "--names", tmp_path / "none.txt")),
         ("gone.txt", (*new, "--names", tmp_path / "gone.txt")),
-        ("give --names FILE", new),
+        ("pass --names FILE", new),
         ("give an even number", (*new, "--sample-names", 5, "--top", 3)),
         ("no placeholder", (*new, *names, "--templates", tmp_path / "plain.txt")),
         ("no index type is called 'hnsw9'", (*new, *names, "--index", "hnsw9")),
@@ -220,7 +220,7 @@ def test_a_working_folder_that_is_gone(
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    assert "the working folder is gone" in refused(capsys, "query", index, "p", "--name", "A B")
+    assert "folder no longer exists" in refused(capsys, "query", index, "p", "--name", "A B")
     monkeypatch.chdir(tmp_path)
 
 

@@ -49,7 +49,7 @@ def test_an_index_of_an_export_asks_for_the_model_before_anything_is_loaded(
         ((of_an_export, ONNX_DIR, people), "--model SPEC"),
         ((of_an_export, ONNX_DIR, people, "--model", ONNX_DIR), "name that model"),
         ((ONNX_DIR, ONNX_DIR, people), "name that model"),
-        (("ViT-B-32/openai", ONNX_DIR, people, "--model", "a/b"), "is a model already"),
+        (("ViT-B-32/openai", ONNX_DIR, people, "--model", "a/b"), "is already a model"),
     ):
         capsys.readouterr()
         assert run("parity", *arguments) == 2

@@ -70,7 +70,7 @@ def test_about_goes_into_a_report_only(world: Path, capsys: pytest.CaptureFixtur
     code, told = run(
         capsys, "audit", world / "i", world / "people", "--about", world / "about.toml"
     )
-    assert code == 2 and "give --out DIR" in told
+    assert code == 2 and "pass --out DIR" in told
 
 
 @pytest.mark.parametrize(

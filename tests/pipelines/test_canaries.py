@@ -268,7 +268,7 @@ def test_the_command_makes_and_audits(
 ) -> None:
     make = ["canary", "make", str(tmp_path / "c"), "--people", "12", "--images", "2", "--seed", "5"]
     assert run_command(make, False) == 0
-    assert "keep it to yourself" in capsys.readouterr().out
+    assert "keep private" in capsys.readouterr().out
     assert run_command(make, False) == 2
     assert "is not empty" in capsys.readouterr().err
     audit = ["canary", "audit", str(made / "with.json"), str(made / "c")]

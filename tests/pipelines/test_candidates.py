@@ -49,7 +49,7 @@ def test_the_packages_lists_are_the_default() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--top", "3"], "say how many names with --sample-names"),
+        (["--top", "3"], "need --sample-names N, the number of names to draw"),
         (["--sample-names", "3", "--surnames", "x"], "give both lists, or neither"),
         (["--sample-names", "3", "--top", "3", "--weighted"], "--weighted with --top"),
         (["--sample-names", "30", "--top", "3"], "15 names of sex 'f': the lists make 9"),
