@@ -166,8 +166,7 @@ def _preprocessing(backend: OpenClipBackend) -> Preprocessing:
 
 def _probe(backend: OpenClipBackend, folder: Path, dtype: str) -> ProbeReport:
     # The sessions close when this returns: not every system renames open files.
-    export = OnnxBackend(model=str(folder), device="cpu", dtype=dtype)
-    return probe(backend, export, dtype)
+    return probe(backend, lambda: OnnxBackend(model=str(folder), device="cpu", dtype=dtype), dtype)
 
 
 def _versions() -> dict[str, str]:

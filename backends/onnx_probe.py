@@ -72,15 +72,24 @@ def probe_images() -> list[Image.Image]:
     return images
 
 
-def probe(source: BackendPlugin, export: BackendPlugin, dtype: str) -> ProbeReport:
+def probe(source: BackendPlugin, opened: Callable[[], BackendPlugin], dtype: str) -> ProbeReport:
     """Compares an export with its source, one by one and in batches.
+
+    Args:
+        source: the model that was exported.
+        opened: opens the export, anew for each tower: its memory goes before the next one's comes.
+        dtype: of the export.
 
     Raises:
         IdiaIndexError: tokens or embeddings differ by more than `TOLERANCES` allows.
     """
-    probes = _check_tokens(source, export)
-    texts = _compare(Backend(source).encode_texts, Backend(export).encode_texts, probes)
-    images = _compare(Backend(source).encode_images, Backend(export).encode_images, probe_images())
+    export = Backend(opened())
+    probes = _check_tokens(source, export.plugin)
+    texts = _compare(Backend(source).encode_texts, export.encode_texts, probes)
+    del export
+    images = _compare(
+        Backend(source).encode_images, Backend(opened()).encode_images, probe_images()
+    )
     for what, (difference, _) in (("text", texts), ("image", images)):
         # Not a number compares as false, and fails.
         if not difference <= TOLERANCES[dtype]:

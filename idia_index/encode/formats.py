@@ -64,6 +64,10 @@ _OTHERS = (
     (b"<html", "a web page in place of an image; download the image itself"),
     (b"version https://git-lfs", "a pointer of Git LFS in place of an image; run git lfs pull"),
     (b"PK\x03\x04", f"a ZIP archive; unpack it, or {_REPLACE}"),
+    (b"\x1f\x8b", f"a compressed file; unpack it, or {_REPLACE}"),
+    (b"7z\xbc\xaf", f"a 7z archive; unpack it, or {_REPLACE}"),
+    (b"Rar!", f"a RAR archive; unpack it, or {_REPLACE}"),
+    (b"\0\5\x16\7", "what a Mac keeps beside a file, and not the file; copy the file itself"),
 )
 RAW = f"a camera's raw file, {_DEVELOP}"
 PREVIEW = "a TIFF that begins with a reduced preview of its picture; save the picture as JPEG"

@@ -149,6 +149,11 @@ _ODDITIES = (
         re.compile(r"\d{3}|\.(?:jpe?g|png|webp|heic)\b"),
         "has a number in it: write the name alone",
     ),
+    (
+        "space",
+        re.compile(r"^[a-z]+[.-][a-z]+$|^[A-Z][a-z]{2,}[A-Z][a-z]{2,}$", re.MULTILINE),
+        "has no space in it: write First Last if it is a whole name",
+    ),
     ("bracket", re.compile(r"[()\[\]]"), "has brackets in it: write the name alone"),
     ("underscore", re.compile("_"), "has an underscore in it: write a space if that is meant"),
     ("brace", re.compile("[{}]"), "has a brace in it: it goes into prompts as it is"),
@@ -158,7 +163,8 @@ _ODDITIES = (
         re.compile(
             r"^[#/]|^-\w|[,;=]$|[a-z]{4}\.$|^[-=*. ]+$|^[-*\u2022\u2013] |[=|\\]|%[0-9A-Fa-f]{2}|"
             r" [-\u2013\u2014] |: |[@*+^\u00a9\u00ae\u00b7\u2020\u2021\u2122]|\?|\.\.\.|\u2026|"
-            r"[\u2190-\u2bff\U0001f000-\U0001faff]|\b(?:photo|picture|foto)s?\b|"
+            r"[\u2190-\u2bff\U0001f000-\U0001faff]|"
+            r"\b(?:photo|picture|foto|image|img|face|crop|dataset|thumbnail)s?\b|"
             r"^(?:nan|none|null|n/a|total|unknown)$",
             re.I | re.MULTILINE,
         ),

@@ -10,6 +10,7 @@ SUFFIX = (
     r"|kbe|frs|rn|cpa|llm|jd)\.?"
 )
 _SUFFIX = re.compile(SUFFIX, re.I)
+_AT_ITS_END = re.compile(r"(.+?) ((?:jr|sr)\.?|junior|senior|ii|iii|iv)", re.I)
 _LETTER = r"[^\W\d_]"
 # Words of letters, initials, hyphens and apostrophes; with a capital, or of a script without any.
 _PART = "[\\w\u200c\u200d\u0300-\u036f.'\u2019\u02bc\u2010\u2011-]+"
@@ -34,6 +35,8 @@ def given_first(name: str) -> str:
         return name
     if first[0].islower() and (" " in last or not last.islower()):  # a profession, a remark
         return name
+    if not rest and (found := _AT_ITS_END.fullmatch(first)):  # Roe, John III
+        first, *rest = found.groups()
     return " ".join([first, last, *rest])
 
 

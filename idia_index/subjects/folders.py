@@ -55,8 +55,10 @@ def people_of_folder(folder: Path) -> SubjectList:
     seen = _Seen()
     _look(folder, folder, seen, 0)
     if not seen.subjects and not seen.skipped:
+        packed = [name for name in sorted(os.listdir(folder)) if name.lower().endswith(_ARCHIVES)]  # noqa: PTH208
+        archives = f" but archives ({shown(packed[0])}): unpack them" if packed else ""
         raise InputError(
-            f"{shown_path(folder)}: holds no folders; "
+            f"{shown_path(folder)}: holds no folders{archives}; "
             "make one folder of images per person, First_Last"
         )
     return SubjectList(tuple(seen.subjects), tuple(seen.skipped), _notes(folder, seen))

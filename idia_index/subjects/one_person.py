@@ -25,6 +25,8 @@ GENERIC = frozenset(
         "persons", "person", "subjects", "celebrities", "members", "nonmembers", "frontal",
         "profile", "selfies", "sent", "private", "iphone", "january", "february", "march",
         "april", "may", "june", "july", "august", "september", "october", "november", "december",
+        "whatsapp", "telegram", "instagram", "facebook", "icloud", "stickers", "screenshots",
+        "part", "labels",
     }
 )  # fmt: skip
 _JOINING = {"from", "of", "the", "in", "and", "von", "de"}  # Photos from 2021

@@ -32,17 +32,19 @@ _SYSTEM_FOLDERS = frozenset(
         "system volume information", "network trash folder", "temporary items",
         "thevolumesettingsfolder", "$extend", "found.000", "@__thumb", "__pycache__", "trash",
         "papierkorb", "corbeille", "papelera", "cestino", "recently deleted", "failed videos",
-        "~snapshot",
+        "~snapshot", "@thumb", "captureone",
     }
 )  # fmt: skip
 _THUMBNAIL_FOLDERS = frozenset(
     {
-        "thumbs", "thumbnails", "thumbnail", "_thumbs", "thumb", "previews",
+        "thumbs", "thumbnails", "thumbnail", "_thumbs", "thumb", "previews", "thmbnl",
     }
 )  # fmt: skip
 _FACES = ("face", "faces")
 # Where programs put other versions of the photos beside them.
-_VERSIONS = frozenset({"original", "originals", "edited", "converted", "darktable_exported"})
+_VERSIONS = frozenset(
+    {"original", "originals", "[originals]", "edited", "converted", "darktable_exported"}
+)
 _PACKAGES = (
     ".lrdata", ".lrcat-data", ".photoslibrary", ".photolibrary", ".migratedphotolibrary",
     ".aplibrary", ".cocatalog",
@@ -83,11 +85,14 @@ _THUMBNAIL = re.compile(r"^(?:thumb|tn|small)[_-]|[_.-](?:thumb|thumbnail|small|
 _SIZE = re.compile(r"-(\d{2,4})x(\d{2,4})(?=\.|$)")  # that WordPress makes of a photo
 # What phones, programs and shares call another version of a photo.
 _EDITED = re.compile(
-    r"-(?:edited|bearbeitet|modifi.{1,2}|edita[dt]o|editada|modificato|bewerkt|edytowane)(?=\.|$)|"
+    r"-(?:edited|bearbeitet|modifi.{1,2}|edita[dt]o|editada|modificato|bewerkt|edytowane)"
+    r"(?=\.|\(\d+\)|$)|_hdr(?=\.)|"
     r"(?<=^img_)e(?=\d)|_original$|_shotwell(?=\.)|-(?:effects|scaled|rotated|e\d{13})(?=\.)|"
     r"@[23]x(?=\.)|~\d?(?=\.|$)|\.sync-conflict-[\w-]+| \([^()]*conflicted copy[^()]*\)|"
     r"_(?:flip|flipped|aug\d*|rot\d+|gr[ae]y)(?=\.)|(?<=\.hei[cf])\.jpe?g$"
 )
+# What Google Photos puts together of several.
+_MADE = re.compile(r"-(?:animation|collage|cinematic|movie)(?:\(\d+\))?\.")
 _PORTRAIT = ("-02.original.", "-01.cover.")  # the two that a Pixel phone makes of a portrait
 _VERSION = "the photo beside it before or after it was edited, a vote twice"
 _CUT = "the photo that a face in the folder beside it was cut from"
@@ -179,10 +184,11 @@ def describe_nothing(found: Iterable[Skipped]) -> str:
         return "has no image; give at least one"
     by_reason: dict[str, list[str]] = {}
     for each in left:
-        file = shown_path(each.path)
-        by_reason.setdefault(each.reason.removeprefix(f"{file}: "), []).append(file)
+        file = f"{shown_path(each.path)}: "
+        named = file if each.reason.startswith(file) else ""  # a table's line names it itself
+        by_reason.setdefault(each.reason.removeprefix(file), []).append(named)
     told = [
-        f"{first}{f' and {len(more):,} more' if more else ''}: {reason}"
+        f"{first.removesuffix(': ')} and {len(more):,} more: {reason}" if more else first + reason
         for reason, (first, *more) in by_reason.items()
     ]
     return f"has no photo among {counted(len(left), 'file')} left out: {'; '.join(told)}"
@@ -247,6 +253,8 @@ def _sort_out(files: list[Place], found: Found, elsewhere: Mapping[str, str]) ->
             found.skip(path, "a film; save a picture of it as JPEG or PNG")
         elif suffix in _RAW:
             found.skip(path, RAW)
+        elif _MADE.search(name):
+            found.skip(path, "put together of other photos by Google Photos")
         elif name in smaller or _is_other(_THUMBNAIL, name, names):
             found.skip(path, "a thumbnail of a photo beside it")
         elif _is_other(_EDITED, name, names) or name.replace(*_PORTRAIT) in names - {name}:

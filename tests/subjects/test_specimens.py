@@ -250,6 +250,10 @@ def test_tables_that_are_none(tmp_path: Path, data: bytes, told: str) -> None:
         (["Photos from 2019", "Jane_Doe"], "called after no person.*: Photos from 2019;"),
         (["n000002", "n000003"], "called after no person.*: n000002, n000003;"),
         (["a/b/c/Jane_Doe", "a/b/c/John_Roe"], "people are in the folders of "),
+        (["WhatsApp Images", "iCloud Photos"], "no person.*: WhatsApp Images, iCloud Photos"),
+        (["img_align_celeba"], "'img align celeba' holds a comment, a mark"),
+        (["jane.doe", "John_Roe"], "'jane.doe' has no space in it: write First Last"),
+        (["Roe, John III"], "'Roe, John III' is 'John Roe III'"),
         (["Cher/b/c"], "called after the outermost folder.*'Cher' .*/Cher/b/c.; if another names"),
         (["Cher/2019/June", "Cher/2020/May"], ""),
         (["Unknown", "New folder (2)", "Jane_Doe"], r"no person.*: New folder \(2\), Unknown;"),
@@ -303,6 +307,12 @@ def test_a_chain_of_folders_leads_to_the_person_or_is_told(
     told = any("called after the outermost folder" in note for note in found.notes)
     assert [each.name for each in found] == (["a"] if told else ["Jane Doe"])
     assert told == (depth > 8)
+
+
+def test_archives_alone_are_named(tmp_path: Path) -> None:
+    (tmp_path / "Jane_Doe.zip").write_bytes(b"PK\3\4")
+    with pytest.raises(InputError, match=r"archives \('Jane_Doe.zip'\): unpack them"):
+        read_subjects(tmp_path)
 
 
 def test_links_that_lead_back_add_nobody(tmp_path: Path) -> None:
