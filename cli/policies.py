@@ -67,5 +67,5 @@ def enforce(policy: Policy, document: object, suite: str, subject: Path | None) 
     judged = policy.judged(to_object(document))
     for each in judged:
         if not each.failed:
-            say(f"rule holds: not {each.told}", err=True)
+            say(f"passed: --fail-on {each.told}", err=True)
     policy.enforce(judged, suite, subject or Path())

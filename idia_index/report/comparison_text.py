@@ -113,14 +113,14 @@ def comparison_text(result: Comparison) -> str:
 
 
 GROUP_HEAD = ["group", "people", "still", "no longer", "newly", "never", "drop of the rate",
-              "McNemar p", "within margin"]  # fmt: skip
+              "McNemar p", "equivalent"]  # fmt: skip
 PEOPLE_HEAD = ["person", "group", "status", "prompts", "margin", "control p"]
 
 
 def _group_row(name: str, group: GroupChange) -> list[str]:
     numbers = (group.people, group.still_associated, group.no_longer, group.newly, group.never)
     drop = f"{percent(group.tpr_drop)} ({interval(group.tpr_drop_ci95)})"
-    within = "yes" if group.equivalent else "not shown"
+    within = "shown" if group.equivalent else "not shown"
     return [name, *map(str, numbers), drop, p_value(group.mcnemar_p),
             f"{within} ({percent(group.equivalence_margin)})"]  # fmt: skip
 

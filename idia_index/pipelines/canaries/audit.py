@@ -154,7 +154,7 @@ def _photo(path: Path, canary: Canary) -> Path:
         ) from error
     if found != canary.files[path.name]:
         raise InputError(
-            f"{path}: is not the photo of the canary {shown(canary.name)} that was sealed: "
+            f"{path}: not the photo of the canary {shown(canary.name)} that was sealed: "
             "canaries were swapped or photos changed; audit with the files as they were made"
         )
     return path
