@@ -1,6 +1,6 @@
-"""Errors that people see: one line that names the value, the file and the fix.
+"""The errors users see: one line that names the value, the file and the fix.
 
-Programs branch on the class, never on the words.
+Programs should branch on the class, never on the message.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 
 
 class IdiaIndexError(Exception):
-    """Anything that idia-index refuses or fails to do; the command line exits with 1."""
+    """Base class of all errors that idia-index raises; the command line exits with 1."""
 
     exit_code = 1
 
@@ -22,55 +22,55 @@ class InputError(IdiaIndexError):
 
 
 class UnreadableTextError(InputError):
-    """A text that the model does not read whole: the name in it can be left out, the rest done."""
+    """A text the model cannot read in full; its name can be left out and the rest encoded."""
 
 
 class ModelError(InputError):
-    """A model that cannot be loaded, is broken, or is not the one that an index was built with."""
+    """A model that cannot be loaded, is broken, or is not the one an index was built with."""
 
 
 class DamagedIndexError(InputError):
-    """An index whose files are missing, cut short, changed, or contradict each other."""
+    """An index whose files are missing, truncated, modified or inconsistent with each other."""
 
 
 class NoSpaceError(InputError):
-    """Not enough disk space for what is to be written."""
+    """Not enough disk space for the output."""
 
 
 class RefusedError(InputError):
     """Refused for safety.
 
-    A file that could run code or exhaust the machine, a folder that holds another's files,
-    photos of several people given as one person's, or network access with `--offline`.
+    A file that could run code or exhaust the machine, an output folder that holds other files,
+    photos of several people passed as one person's, or network access with `--offline`.
     """
 
 
 class ServiceError(IdiaIndexError):
-    """A service that runs a model did not answer as it must: the run ends, its answers stay.
+    """A service that runs a model did not respond correctly: the run ends, its answers are kept.
 
-    No `InputError`, because it says nothing of the image or the text that was asked for.
+    Not an `InputError`, because the image or text in the request is not at fault.
     """
 
 
 class LostWorkError(IdiaIndexError):
-    """Workers of an engine failed at a part of the work again and again; the rest of it is kept."""
+    """Workers of an engine failed repeatedly at part of the work; the rest of it is kept."""
 
 
 class PolicyError(IdiaIndexError):
-    """A rule of a policy that was given does not hold; the command line exits with 3."""
+    """A rule of the run's policy failed; the command line exits with 3."""
 
     exit_code = 3
 
 
 class MissingExtraError(InputError):
-    """A package of an optional extra is not installed, or does not import.
+    """A package of an optional extra is not installed, or cannot be imported.
 
     Args:
-        what: what needs it, as a person would say it ("the open_clip backend").
+        what: what needs it, in words ("the open_clip backend").
         package: the import that failed.
-        extra: the extra of this package that brings it.
-        broken: why an installed package does not import, "" where it is not installed; None: as
-            the ImportError that is being handled says.
+        extra: the extra of this package that provides it.
+        broken: why an installed package cannot be imported, "" if it is not installed; None: taken
+            from the ImportError being handled.
     """
 
     def __init__(self, what: str, package: str, extra: str, broken: str | None = None) -> None:
@@ -78,8 +78,8 @@ class MissingExtraError(InputError):
             broken = _why_broken(sys.exc_info()[1], package)
         state, fix = "is not installed", install_command(extra)
         if broken:
-            state = f"is installed and does not import ({broken})"
-            fix = f"free memory where it is short, else install it anew: {fix}"
+            state = f"is installed but cannot be imported ({broken})"
+            fix = f"free some memory if it is short, otherwise reinstall it: {fix}"
         super().__init__(f"{what} needs the package '{package}', which {state}: {fix}")
         self._arguments = (what, package, extra, broken)
 
@@ -88,7 +88,7 @@ class MissingExtraError(InputError):
 
 
 def _why_broken(error: BaseException | None, package: str) -> str:
-    """What keeps an installed package from being imported; "" where it is not installed."""
+    """Why an installed package cannot be imported; "" if it is not installed."""
     if not isinstance(error, ImportError):
         return ""
     if isinstance(error, ModuleNotFoundError) and (error.name or package) == package:
@@ -97,8 +97,8 @@ def _why_broken(error: BaseException | None, package: str) -> str:
 
 
 def install_command(extra: str) -> str:
-    """What installs an extra's packages, however idia-index itself was installed."""
-    # Only here: it takes longer to import than `idia-index --help` may wait.
+    """The command that installs an extra's packages, however idia-index itself was installed."""
+    # Imported only here: it would slow down `idia-index --help`.
     from importlib.metadata import PackageNotFoundError, requires
 
     try:

@@ -1,4 +1,4 @@
-"""Finds plugins by entry point; imports none until it is asked for one."""
+"""Finds plugins by entry point; imports each only when it is needed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _installed = cache(entry_points)  # read from disk, a file of every installed pa
 def available(group: str) -> Mapping[str, EntryPoint]:
     """The plugins of a group by name, sorted; none of them is imported.
 
-    What is installed while the process runs is not seen.
+    Packages installed while the process runs are not seen.
     """
     points = sorted(_installed().select(group=group), key=lambda point: point.name)
     return MappingProxyType({point.name: point for point in points})
@@ -49,14 +49,14 @@ def load_plugin(group: str, name: str) -> Any:
     """Imports a plugin of a group.
 
     Raises:
-        InputError: no plugin has that name (the message lists those there are).
+        InputError: no plugin has that name (the message lists the available ones).
         MissingExtraError: its packages are not installed.
-        IdiaIndexError: it does not import.
+        IdiaIndexError: it cannot be imported.
     """
     what, plugins = _WHAT[group], available(group)
     if name not in plugins:
         known = ", ".join(plugins) or "none; is idia-index installed?"
-        raise InputError(f"no {what} is called {name!r}; there are: {known}")
+        raise InputError(f"no {what} is called {name!r}; available: {known}")
     send_nothing()
     if is_offline():
         go_offline()
@@ -64,7 +64,7 @@ def load_plugin(group: str, name: str) -> Any:
         return plugins[name].load()
     except (ImportError, AttributeError) as error:
         raise IdiaIndexError(
-            f"{what} {name!r} ({plugins[name].value}) does not import: {error}"
+            f"{what} {name!r} ({plugins[name].value}) cannot be imported: {error}"
         ) from error
 
 
@@ -87,16 +87,17 @@ def load_backend(
 
     Args:
         name: "open_clip", "onnx", or a plugin's name.
-        model: SPEC, as the command line takes it; a URL's files are fetched and kept.
-        device: "cpu", "cuda", ...; None takes the best that works.
-        dtype: what the towers compute in: "float32", "float16" or "bfloat16".
+        model: SPEC, as on the command line; a URL's files are downloaded and cached.
+        device: "cpu", "cuda", ...; None for the fastest that works.
+        dtype: precision the model computes in: "float32", "float16" or "bfloat16".
         session: what a hosted backend may send where; None: nothing.
         options: keywords that only some backends take (`allow_activation_mismatch`).
 
     Raises:
-        IdiaIndexError: the backend or the model cannot be loaded; says why and what to do.
+        IdiaIndexError: the backend or the model cannot be loaded; the message says why and what
+            to do.
     """
-    # Each plugin has a constructor of its own; the protocol says which keywords all take.
+    # Each plugin has its own constructor; the protocol says which keywords they all take.
     loaded = backend_class(name)
     construct: Any = loaded
     allowed = {"session": session or Session()} if _is_hosted(loaded, name, session) else {}
@@ -107,7 +108,7 @@ def load_backend(
         model=fetched_spec(model), device=device, dtype=dtype, **options, **allowed
     )
     if url_of_spec(model):
-        plugin.model = model  # which means the same on every machine
+        plugin.model = model  # the URL means the same on every machine
     plugin.load_options = {"dtype": dtype, **options}
     plugin.asked_device = device
     return Backend(plugin)
@@ -116,7 +117,7 @@ def load_backend(
 def load_labeler(
     name: str, *, model: str, session: Session | None = None, **options: object
 ) -> LabelerPlugin:
-    """Loads a model that gives labels alone.
+    """Loads a model that returns only labels.
 
     Args:
         name: "reference", "zero-shot", or a plugin's name.
@@ -125,7 +126,8 @@ def load_labeler(
         options: keywords that only some labelers take (`most_labels`).
 
     Raises:
-        IdiaIndexError: the labeler or the model cannot be loaded; says why and what to do.
+        IdiaIndexError: the labeler or the model cannot be loaded; the message says why and what
+            to do.
     """
     loaded: type[LabelerPlugin] = load_plugin(LABELERS, name)
     construct: Any = loaded
@@ -137,22 +139,22 @@ def load_labeler(
 def _is_hosted(
     loaded: type[BackendPlugin] | type[LabelerPlugin], name: str, session: Session | None
 ) -> bool:
-    """Whether a plugin sends something; raises RefusedError where it must not, or need not."""
+    """Whether a plugin calls a service; raises RefusedError if it must not, or need not."""
     if loaded.hosted and is_offline():
         raise RefusedError(
-            f"offline: {name!r} asks a service; leave out --offline, or take a model "
-            "whose files are here"
+            f"offline: {name!r} calls a service; omit --offline, or use a model whose files are on "
+            "this machine"
         )
     asked = None if session is None else replace(session, folder=None)
     if not loaded.hosted and asked not in (None, Session()):
         raise InputError(
-            f"{name!r} asks no service: leave out --send-texts-to, --send-images-to "
-            "and what else is for services"
+            f"{name!r} calls no service: omit --send-texts-to, --send-images-to and the other "
+            "options for services"
         )
     return loaded.hosted
 
 
-# Index types that there once were, and what takes their place.
+# Index types that were removed, and what replaces them.
 _REMOVED = {
     "bfloat16": "float16", "int8": "float16", "int8-exact": "bfloat16-exact",
     "hnsw": "flat", "ivf": "flat", "pq": "flat",
@@ -163,7 +165,7 @@ def load_index_type(name: str) -> IndexType:
     """The index type registered under `name`; raises as `load_plugin` does."""
     if name in _REMOVED and name not in available(INDEXES):
         raise InputError(
-            f"the index type {name!r} was removed; build the index again with --index "
+            f"the index type {name!r} was removed; rebuild the index with --index "
             f"{_REMOVED[name]}, or use the version that wrote it"
         )
     loaded: type[IndexType] = load_plugin(INDEXES, name)
@@ -177,11 +179,11 @@ def load_engine(
 
     Args:
         spec: "local", "ray", "ray:ADDRESS", or a plugin's name.
-        workers: how many workers it has; None: as many as suit it.
-        gpus_per_worker: GPUs that each of them has, or a share of one; None: none.
+        workers: number of workers; None: chosen by the engine.
+        gpus_per_worker: GPUs per worker, possibly a fraction of one; None: none.
 
     Raises:
-        IdiaIndexError: there is no such engine here, or it cannot do what is asked of it.
+        IdiaIndexError: no such engine is installed, or it does not support these options.
     """
     name, _, address = spec.partition(":")
     construct: type[Any] = load_plugin(ENGINES, name)
@@ -195,7 +197,7 @@ def engine_of(backend: BackendPlugin) -> Engine:
     """What runs a model's long jobs: its engine, or this process.
 
     Raises:
-        InputError: workers elsewhere would ask a service; consent, key and answers are here.
+        InputError: remote workers would call a service; consent, key and answers are here.
     """
     engine = backend.engine or load_engine()
     if backend.hosted:
@@ -204,9 +206,9 @@ def engine_of(backend: BackendPlugin) -> Engine:
 
 
 def check_here(engine: Engine, asked: str) -> None:
-    """Raises InputError where workers elsewhere would ask the service that is named."""
+    """Raises InputError if remote workers would call the named service."""
     if engine.apart:
         raise InputError(
-            f"--engine {engine.name}: {asked} is asked from here alone, where consent, key and "
-            "answers are; leave out --engine"
+            f"--engine {engine.name}: {asked} can be called only from this machine, which has the "
+            "consent, key and answers; omit --engine"
         )

@@ -16,8 +16,8 @@ class Decision:
     """What is inferred for one subject.
 
     Attributes:
-        correct_prompts: templates whose winner is the subject's name.
-        tau: correct prompts from which the subject is inferred to be in the training data.
+        correct_prompts: number of templates whose winner is the subject's name.
+        tau: correct prompts needed to infer that the subject is in the training data.
     """
 
     correct_prompts: int
@@ -38,11 +38,11 @@ def check_tau(tau: int, templates: int) -> None:
 
 
 def decide(winners: ArrayLike, name_id: int, tau: int) -> Decision:
-    """Counts the winners int [T] (-1: tie) that are `name_id` and compares with tau.
+    """Counts how many winners, int [T] (-1: tie), are `name_id`, and compares with tau.
 
     Raises:
         InputError: tau is not in 1..T.
-        ValueError: `name_id` is below 0; -1 would count ties as correct.
+        ValueError: `name_id` is negative; -1 would count ties as correct.
     """
     import numpy as np  # only here, since `idia_index` imports this function at once
 

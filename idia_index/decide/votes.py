@@ -16,17 +16,17 @@ TIE = -1
 
 
 def count_votes(predictions: ArrayLike) -> tuple[Int64, Int64, NDArray[np.bool_]]:
-    """Counts the images that each template's most frequent name got.
+    """Counts the votes for each template's most frequent name.
 
     Args:
         predictions: name ids int [T, M], 0 or more, of M >= 1 images under T templates.
 
     Returns:
-        winners int64 [T], `TIE` (-1) where names share the highest count; counts int64 [T],
-        that highest count; ties bool [T].
+        winners int64 [T], `TIE` (-1) where names share the highest count; counts int64 [T], the
+        highest count; ties bool [T].
 
     Raises:
-        ValueError: not a table of at least one image, or an id below 0.
+        ValueError: not an array of at least one image, or a negative id.
     """
     table = np.asarray(predictions)
     if table.ndim != 2 or table.shape[1] == 0 or not np.issubdtype(table.dtype, np.integer):

@@ -1,4 +1,4 @@
-"""A loaded model, as programs use it: texts and images in, unit rows out."""
+"""A loaded model as programs use it: texts and images in, unit rows out."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from idia_index.types import Fingerprint, Float32, ServiceRecord
 
 
 class Encoder(BackendPlugin):
-    """A plugin that encodes by itself too; those of this package do."""
+    """A plugin that also encodes by itself, as those of this package do."""
 
     def encode_texts(self, texts: Sequence[str]) -> Float32:
         """Text embeddings float32 [n, D], unit rows, in the order of `texts`.
 
         Raises:
-            InputError: `texts` is one string, or a text is past the model's context length.
+            InputError: `texts` is a single string, or a text exceeds the model's context length.
         """
         if isinstance(texts, str):
             raise InputError(f"encode_texts takes a list of texts: write [{shown(texts)}]")
@@ -34,7 +34,7 @@ class Encoder(BackendPlugin):
         """Image embeddings float32 [n, D], unit rows, of paths or PIL images.
 
         Raises:
-            InputError: `images` is one image, or one of them is not a readable image.
+            InputError: `images` is a single image, or one of them cannot be read as an image.
         """
         if isinstance(images, str | os.PathLike | Image.Image):
             raise InputError("encode_images takes a list of images: put this one in brackets")
@@ -44,12 +44,12 @@ class Encoder(BackendPlugin):
 class Backend(Encoder):
     """A loaded model, made by `load_backend`.
 
-    It wraps a plugin and stands wherever the plugin does.
+    It wraps a plugin and can be used wherever the plugin can.
 
     Attributes:
         name: the plugin that runs the model ("open_clip", "onnx", ...).
-        model: the SPEC it was loaded from, local paths absolute.
-        notes: what was taken from where to load it, and what is assumed, a line each.
+        model: the SPEC it was loaded from, local paths made absolute.
+        notes: which files each setting was read from, and what is assumed, one line each.
         device: what it runs on ("cpu (2 threads)").
         plugin: the plugin itself.
     """
@@ -75,12 +75,12 @@ class Backend(Encoder):
 
     @property
     def load_options(self) -> Mapping[str, Any]:  # type: ignore[override]
-        """Keywords beside `model` and `device` that load it the same way again."""
+        """Keywords, besides `model` and `device`, that load it the same way again."""
         return self.plugin.load_options
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What the model is, exactly: architecture, SHA-256 of the weights, preprocessing, ..."""
+        """Exactly which model it is: architecture, SHA-256 of the weights, preprocessing, ..."""
         return self.plugin.fingerprint
 
     def image_threads(self) -> AbstractContextManager[Callable[[], None]]:
@@ -92,7 +92,7 @@ class Backend(Encoder):
         return self.plugin.fit_image(image)
 
     def seen(self, width: int, height: int) -> tuple[float, float, float, float] | None:
-        """The part that the model sees of an image of a size, as edges in its pixels."""
+        """The part of an image of this size that the model sees, as edges in its pixels."""
         return self.plugin.seen(width, height)
 
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:

@@ -1,4 +1,4 @@
-"""What an audit and an evaluation are asked for, apart from the index and the subjects."""
+"""The settings of an audit and of an evaluation, apart from the index and the subjects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idia_index.support.text import counted
 
 PAPER_IMAGES = 30
 PAPER_DRAWS = 20
-MAX_DRAWS = 10_000  # far past where another one tells anything
+MAX_DRAWS = 10_000  # far more than are informative
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class LeftOut:
     Attributes:
         name: the person.
         reason: why, in words.
-        setting: the setting that leaves the person out; null for who cannot be tested.
-        limit: its value; null likewise.
-        value: what the person has, images or training images; null likewise.
-        person_id: what tells people of the same name apart; null where nothing was given.
+        setting: the setting that excludes the person; null for people who cannot be tested.
+        limit: the value of that setting; null likewise.
+        value: the person's number of images or training images; null likewise.
+        person_id: distinguishes people of the same name; null if not given.
     """
 
     name: str
@@ -38,19 +38,19 @@ class LeftOut:
 
 
 def not_tested(person: SkippedSubject) -> LeftOut:
-    """Who is left out because they cannot be tested."""
+    """A person left out because they cannot be tested."""
     return LeftOut(person.name, person.reason)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What is asked for when people are measured.
+    """The settings of a measurement.
 
     Attributes:
-        tau: correct prompts from which a subject is inferred to be in the training data.
-        seed: of everything that is drawn.
+        tau: correct prompts needed to infer that a subject is in the training data.
+        seed: seed for all random draws.
         min_images: people with fewer images are left out.
-        max_training_count: people with more training images are left out; null: nobody is.
+        max_training_count: people with more training images are left out; null: no limit.
     """
 
     tau: int = 1
@@ -66,7 +66,7 @@ class Measurement:
             _check_integer(what, value, least)
 
     def excludes(self, subject: Subject) -> LeftOut | None:
-        """Why a person is left out; None for one who is not."""
+        """Why a person is left out, or None."""
         images, count, most = len(subject.images), subject.training_count, self.max_training_count
         if images < self.min_images:
             reason = f"{counted(images, 'image')}, fewer than {self.min_images}"
@@ -85,8 +85,8 @@ class Settings(Measurement):
 
     Attributes:
         sizes: numbers of attack images, ascending.
-        draws: draws of each number.
-        bins: where bins of training counts start, ascending; null: chosen from the data.
+        draws: random draws per number of images.
+        bins: lower bounds of training-count bins, ascending; null: chosen from the data.
     """
 
     min_images: int = PAPER_IMAGES
@@ -98,17 +98,17 @@ class Settings(Measurement):
         super().__post_init__()
         sizes = list(self.sizes)
         if not sizes or sizes != sorted(set(sizes)) or sizes[0] < 1:
-            raise InputError(f"sample sizes {sizes}: give ascending numbers from 1, such as 1,3,5")
+            raise InputError(f"sample sizes {sizes}: pass ascending numbers from 1, such as 1,3,5")
         if sizes[-1] > self.min_images:
             raise InputError(
-                f"sample size {sizes[-1]}: people need only {self.min_images} images; "
-                "raise --min-images or leave out the larger --sample-sizes"
+                f"sample size {sizes[-1]}: people may have as few as {self.min_images} images; "
+                "raise --min-images or omit the larger --sample-sizes"
             )
         _check_integer("draws", self.draws, 1)
         if self.draws > MAX_DRAWS:
-            raise InputError(f"draws {self.draws:,}: give at most {MAX_DRAWS:,}")
+            raise InputError(f"draws {self.draws:,}: pass at most {MAX_DRAWS:,}")
 
 
 def _check_integer(what: str, value: int | None, least: int) -> None:
     if value is not None and value < least:
-        raise InputError(f"{what} {value}: give an integer of {least} or more")
+        raise InputError(f"{what} {value}: pass an integer of at least {least}")

@@ -40,19 +40,19 @@ def audit(
 
     Args:
         index: an index of this model.
-        backend: the model, to encode the images and names that the index lacks; or the labeler of
-            an index of labels.
+        backend: the model, to encode the images and names missing from the index; or the labeler
+            of a label index.
         subjects: the people under test, each name once.
-        tau: correct prompts needed, 1 to T; the paper takes 1.
-        strict: an image or a person that cannot be used is an error, not skipped.
-        reference_faces: as of `idia_index.pipelines.evaluate.gather`.
+        tau: correct prompts needed, 1 to T; the paper uses 1.
+        strict: an image or a person that cannot be used is an error instead of being skipped.
+        reference_faces: as for `idia_index.pipelines.evaluate.gather`.
         groups: the group of each name, or of each "name (person_id)", to test people from one
             source together.
-        control_names: whether a labeler is asked, where it chose the true name, without it too:
-            how often would the rule associate control names?
-        study: the report of an evaluation of people whose membership is known, on the same index,
-            on which each subject's likelihood ratio is calibrated.
-        progress: called with what is being done, how much of it is, and how much there is.
+        control_names: whether a labeler that chose the true name is asked again without it, to
+            estimate how often the rule would associate control names.
+        study: the report of an evaluation, on the same index, of people whose membership is known;
+            each subject's likelihood ratio is calibrated on it.
+        progress: called with the stage, the amount done and the total.
 
     Raises:
         InputError: tau is out of range, the index is of another model, or nobody can be tested.
@@ -85,14 +85,14 @@ def audit_into(
     about: About | None = None,
     progress: StageProgress = quiet,
 ) -> tuple[AuditResult, EvaluationResult]:
-    """As `audit`, and writes a report that holds blind baselines against the attack.
+    """As `audit`, and writes a report that compares the attack with blind baselines.
 
     Args:
-        out: the report's folder, made if it is not there.
+        out: the report's folder, created if missing.
         source: where the subjects were read from.
         include_images: whether the page shows the faces; by default only paths and hashes.
-        language: of the page.
-        about: what the auditor states of the audit.
+        language: language of the page.
+        about: what the auditor states about the audit.
 
     Returns:
         the result, and the content of report.json.
@@ -116,7 +116,7 @@ def _origin(
     groups: Mapping[str, str] | None,
     study: str | os.PathLike[str] | None,
 ) -> Origin:
-    """What is told of the subjects beside themselves, read before anything is measured."""
+    """What else is known about the subjects, read before anything is measured."""
     if isinstance(backend, LabelerPlugin):
         check_labels_alone(group=groups, study=study)
     names = (subject.name for subject in subjects)

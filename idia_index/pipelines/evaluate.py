@@ -1,4 +1,4 @@
-"""The evaluation pipeline: an audit, and whether what it finds holds up."""
+"""The evaluation pipeline: an audit, and checks of whether its findings hold up."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ from idia_index.subjects.reference_faces import (
     encode_reference_faces,
     read_reference_faces,
 )
+from idia_index.support.text import counted
 from idia_index.types import StageProgress, quiet
 
 
@@ -64,22 +65,22 @@ def gather(
 
     Args:
         index: an index of this model.
-        backend: the model; of an index of labels a labeler, which gives what labels alone tell.
+        backend: the model; for a label index its labeler, which yields only what labels tell.
         subjects: the people under test, each name once.
-        settings: what is asked for; people whom it excludes are not encoded.
-        strict: an image or a person that cannot be used is an error, not skipped.
-        baselines: whether a report will be made, which holds blind baselines against the attack.
-        cached: whether embeddings that the index remembers of images are taken for theirs.
-        reference_faces: a folder or table of portraits on which each name is tried: see
-            `idia_index.subjects.reference_faces`; None: other subjects serve, if they are enough.
-        control_names: whether a labeler is asked about control names, too.
-        origin: what is told of the subjects beside themselves.
-        out: the report's folder, into which the choices go before any photo is encoded.
-        progress: called with what is being done, how much of it is, and how much there is.
+        settings: the settings; people whom they exclude are not encoded.
+        strict: an image or a person that cannot be used is an error instead of being skipped.
+        baselines: whether a report will be made, which compares the attack with blind baselines.
+        cached: whether to use image embeddings cached in the index.
+        reference_faces: a folder or table of portraits on which each name is tested: see
+            `idia_index.subjects.reference_faces`; None: the other subjects, if there are enough.
+        control_names: whether a labeler is also asked about control names.
+        origin: what else is known about the subjects.
+        out: the report's folder, to which the choices are written before any photo is encoded.
+        progress: called with the stage, the amount done and the total.
 
     Raises:
-        InputError: as `idia_index.pipelines.prepare.prepare`, tau is out of range, or nobody is
-            left by the settings.
+        InputError: as `idia_index.pipelines.prepare.prepare`, tau is out of range, or the
+            settings exclude everybody.
     """
     check_tau(settings.tau, len(index.templates))
     people, left_out = _kept(subjects, settings)
@@ -88,8 +89,8 @@ def gather(
         check_labels_alone(reference_faces=reference_faces)
     elif control_names:
         raise InputError(
-            "--control-names: of labels alone; where similarities are known, p-values and the "
-            "rule's chance of a false positive rest on control names anyway: leave it out"
+            "--control-names is only for label indexes; where similarities are known, p-values and "
+            "the rule's false positive rate use control names anyway: omit it"
         )
     choices = choose(
         index.manifest, kept, settings, reference_faces, origin.groups, origin.calibration
@@ -114,7 +115,7 @@ def gather(
     measured = measure(
         prepared, settings.seed, lambda done, total: progress("searching", done, total)
     )
-    # Without members and non-members there is nothing that a baseline could tell apart.
+    # Without members and non-members there is nothing for a baseline to distinguish.
     baselines = baselines and {MEMBER, NON_MEMBER} <= {subject.membership for subject in kept}
     progress("control names and blind baselines" if baselines else "control names", 0, 1)
     controls = names_against_controls(prepared, backend, measured, settings.seed, faces)
@@ -136,17 +137,17 @@ def gather(
 def _kept(
     subjects: Sequence[Subject], settings: Measurement
 ) -> tuple[SubjectList, tuple[LeftOut, ...]]:
-    """Whom the settings let in, and whom they leave out; raises InputError if nobody is let in."""
+    """Whom the settings include and exclude; raises InputError if they exclude everybody."""
     left_out = tuple(out for s in subjects if (out := settings.excludes(s)) is not None)
     kept = tuple(subject for subject in subjects if settings.excludes(subject) is None)
     if not subjects:
-        raise InputError("there is no subject: give at least one person")
+        raise InputError("no subjects: pass at least one person")
     if not kept:
         most = max(len(subject.images) for subject in subjects)
         raise InputError(
-            f"none of the {len(subjects)} subjects is left: {left_out[0].name!r} has "
-            f"{left_out[0].reason}; the most images of anybody are {most}: choose --min-images, "
-            "--sample-sizes and --max-training-count to suit"
+            f"the settings exclude everybody ({len(subjects):,} in all): {left_out[0].name!r} has "
+            f"{left_out[0].reason}; nobody has more than {counted(most, 'image')}: adjust "
+            "--min-images, --sample-sizes or --max-training-count"
         )
     return SubjectList(kept, skipped_people(subjects)), left_out
 
@@ -193,16 +194,16 @@ def evaluate(
 ) -> EvaluationResult:
     """Measures the attack on people whose membership is known, and checks whether it holds up.
 
-    Without known membership there are p-values and no rates.
+    Without known membership, p-values are computed but no rates.
 
     Args:
         index: an index of this model.
-        backend: the model, or the labeler of an index of labels.
+        backend: the model, or the labeler of a label index.
         subjects: the people under test, each name once.
-        settings: what is asked for; None: protocol `jair2024`.
-        strict: an image that cannot be read is an error, not skipped.
-        reference_faces: as of `gather`.
-        progress: called with what is being done, how much of it is, and how much there is.
+        settings: the settings; None: protocol `jair2024`.
+        strict: an image that cannot be read is an error instead of being skipped.
+        reference_faces: as for `gather`.
+        progress: called with the stage, the amount done and the total.
 
     Raises:
         InputError: as `gather`.
@@ -216,7 +217,7 @@ def evaluate(
 
 
 def settings_for_all(evidence: Evidence) -> Settings:
-    """Settings that leave nobody out, for the report of an audit: sizes that all can give."""
+    """Settings that exclude nobody, for an audit's report: sizes that everybody's images allow."""
     fewest = int(evidence.measured.images.min())
     return Settings(
         tau=evidence.audit.tau,

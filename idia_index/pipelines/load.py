@@ -1,4 +1,4 @@
-"""The model of a SPEC, and the model that an index was built with."""
+"""Loads the model of a SPEC, or the model that an index was built with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HOSTED = re.compile(r"[\w-]+\+https?://")
 
 
 def backend_for(model: str) -> str:
-    """The built-in backend that a SPEC is for: onnx runs the directory of an export."""
+    """The built-in backend that fits a SPEC: onnx for the directory of an export, for example."""
     if _HOSTED.match(model):
         return "http"
     if (found := url_of_spec(model)) is not None:
@@ -49,14 +49,14 @@ def check_pytorch(model: str, instead: str) -> None:
 
 
 def load_model(model: str, backend: str | None = None, **options: Any) -> Backend:
-    """Loads the model of a SPEC; `backend` None takes the built-in one that it is for.
+    """Loads the model of a SPEC; with `backend` None, by the built-in one that fits it.
 
     What cannot be a SPEC is refused before PyTorch is imported.
 
     Args:
-        model: SPEC, as the command line takes it.
+        model: SPEC, as on the command line.
         backend: name of the backend.
-        options: as those of `load_backend`.
+        options: as for `load_backend`.
 
     Raises:
         IdiaIndexError: as `load_backend`.
@@ -70,20 +70,20 @@ def load_backend_for(
     index: Index, *, model: str | None = None, backend: str | None = None,
     device: str | None = None, session: Session | None = None,
 ) -> Backend:  # fmt: skip
-    """Loads the model that an index was built with, or the same model from elsewhere.
+    """Loads the model that an index was built with, or another copy of the same model.
 
     Args:
         index: an open index.
-        model: SPEC of another place of the same model, such as its ONNX export; None for the one
-            that the index was built with.
-        backend: name of the backend; None for the one that the index was built with, or, with
-            `model`, the one that it is for.
-        device: "cpu", "cuda", ...; None takes the best that works.
-        session: what a hosted backend may send where; its answers are kept in the index.
+        model: SPEC of another copy of the same model, such as its ONNX export; None for the one
+            the index was built with.
+        backend: name of the backend; None for the one the index was built with or, with `model`,
+            the one that fits that model.
+        device: "cpu", "cuda", ...; None for the fastest that works.
+        session: what a hosted backend may send where; its answers are cached in the index.
 
     Raises:
-        ModelError: the model cannot be loaded. Whether it is the index's own is asked when the
-            index is searched with it.
+        ModelError: the model cannot be loaded. Whether it is the index's own model is checked
+            only when the index is searched with it.
     """
     return _as_built(index.manifest.plan, model, backend, device, _in(index.path, session))
 
@@ -92,7 +92,7 @@ def load_backend_at(
     path: Path, *, model: str | None = None, backend: str | None = None,
     device: str | None = None, session: Session | None = None,
 ) -> Backend:  # fmt: skip
-    """As `load_backend_for`, of an index directory whose manifest alone need be whole."""
+    """As `load_backend_for`, for an index directory of which only the manifest must be intact."""
     manifest, held = Store(path).read_held()
     held.close()
     return _as_built(manifest.plan, model, backend, device, _in(path, session))
@@ -107,20 +107,20 @@ def _as_built(
 ) -> Backend:
     if plan.kind == "labels":
         raise InputError(
-            f"the index holds labels for {shown(plan.backend)} and no vectors: query, audit and "
-            "evaluate ask it, and verify --no-model checks its files; build an index of the "
-            "model's embeddings for all else"
+            f"this is a label index for {shown(plan.backend)}, without vectors: it works with "
+            "query, audit, evaluate and verify --no-model; for anything else, build an index of "
+            "the model's embeddings"
         )
     if backend is None:
-        # A backend that is no built-in stays, wherever the model lies.
+        # A backend that is not built in is kept, whatever the model.
         other = model is not None and plan.backend in _BUILT_IN
         backend = backend_for(str(model)) if other else plan.backend
-    # Options belong to the backend that took them; another one starts from its own defaults.
+    # Options belong to the backend they were given to; another starts from its own defaults.
     options = plan.load_options if backend == plan.backend else {}
     try:
         return load_model(model or plan.model, backend, device=device, session=session, **options)
-    except TypeError as error:  # an index may come from anybody, and say anything
+    except TypeError as error:  # an index may come from anywhere and contain anything
         raise InputError(
             f"the index's load_options {shown(dict(options))} do not fit its backend ({error}); "
-            "build the index again"
+            "rebuild the index"
         ) from error

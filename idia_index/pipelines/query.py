@@ -28,18 +28,18 @@ def query(
     reference_faces: str | os.PathLike[str] | None = None,
     progress: CountProgress = quiet,
 ) -> QueryResult:
-    """Tests one person by protocol `jair2024`, and says how strong the evidence is.
+    """Tests one person by protocol `jair2024`, and states how strong the evidence is.
 
     Args:
         index: an index of this model.
-        backend: the model, to encode the images, and the name if the index lacks it; or the
-            labeler of an index of labels.
+        backend: the model, to encode the images, and the name if it is missing from the index; or
+            the labeler of a label index.
         subject: the person under test.
-        tau: correct prompts needed, 1 to T; the paper takes 1.
-        top: how many of the names that were predicted most often are told; None: none.
-        strict: an image that cannot be read is an error, not skipped.
-        reference_faces: as of `idia_index.pipelines.evaluate.gather`.
-        progress: called with images done and images in all.
+        tau: correct prompts needed, 1 to T; the paper uses 1.
+        top: how many of the most frequently predicted names to report; None: none.
+        strict: an image that cannot be read is an error instead of being skipped.
+        reference_faces: as for `idia_index.pipelines.evaluate.gather`.
+        progress: called with the number of images done and the total.
 
     Raises:
         InputError: tau is out of range, or as `idia_index.pipelines.prepare.prepare`.
@@ -52,7 +52,7 @@ def query(
 
 
 def how_read(name: str, subject: Subject) -> str | None:
-    """What must be said of how a subject's name was read; None: it is the one that was given."""
+    """A note on how a subject's name was read; None if it is the one that was given."""
     if subject.name == clean_name(name):
         return None
     return f"{name!r} is read as {subject.name!r}"

@@ -1,4 +1,4 @@
-"""What one run allows a plugin that asks a service; nothing of it is kept."""
+"""What a run permits a plugin that calls a service; none of it is stored."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ class Session:
     """What may leave the machine, with which key, and at what price.
 
     Attributes:
-        texts_to: hosts that texts may be sent to, as `--send-texts-to` names them.
-        images_to: hosts that images may be sent to, as `--send-images-to` names them.
-        key_from: the environment variable that holds the key; None: no key.
-        max_calls: requests at the most, repeated ones and probes among them; None: no bound.
-        timeout: seconds that one request may take, from its first byte to its last.
-        concurrency: requests under way at a time.
-        send_original: send image files as they are, and not what the model reads of them.
-        accept_truncation: take embeddings of texts that the service may have cut.
-        folder: where answers are kept so that none is paid for twice; None: nowhere.
+        texts_to: hosts to which texts may be sent, as in `--send-texts-to`.
+        images_to: hosts to which images may be sent, as in `--send-images-to`.
+        key_from: the environment variable that holds the API key; None: no key.
+        max_calls: maximum number of requests, including retries and probes; None: no limit.
+        timeout: time limit for one request in seconds, from its first byte to its last.
+        concurrency: number of requests in flight at a time.
+        send_original: send image files unchanged instead of only what the model reads of them.
+        accept_truncation: accept embeddings of texts that the service may have truncated.
+        folder: where answers are cached so that none is paid for twice; None: nowhere.
     """
 
     texts_to: tuple[str, ...] = ()
@@ -37,6 +37,6 @@ class Session:
     def __post_init__(self) -> None:
         if self.timeout <= 0 or not 1 <= self.concurrency <= 64:
             raise InputError(
-                f"--timeout {self.timeout:g}, --concurrency {self.concurrency}: give seconds above "
-                "0, and 1 to 64 requests at a time"
+                f"--timeout {self.timeout:g}, --concurrency {self.concurrency}: pass a timeout "
+                "above 0 and a concurrency of 1 to 64"
             )

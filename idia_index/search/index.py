@@ -1,4 +1,4 @@
-"""An index that is open: its names, its shards, and the search of every template."""
+"""An open index: its names, its shards, and the search in every template."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Index:
         templates: the T templates; template ids are their positions.
         names: the N candidate names; name ids are their positions.
         manifest: what the index was built from.
-        extra_names: candidates that were added to this view and are on no disk.
+        extra_names: candidates added to this view only, which are not on disk.
     """
 
     def __init__(
@@ -66,23 +66,23 @@ class Index:
         return self._store.path
 
     def close(self) -> None:
-        """Lets go of its files, which a writer may then remove."""
+        """Releases its files, which a writer may then remove."""
         self._rows.close()
 
     @property
     def stored_names(self) -> StoredNames:
-        """The candidate names on disk, without those of this view."""
+        """The candidate names on disk, without those added to this view."""
         return self._stored_names
 
     @property
     def names(self) -> Sequence[str]:
-        """All N candidate names, those of this view last."""
+        """All N candidate names, those added to this view last."""
         if not self.extra_names:
             return self._stored_names
         return [*self._stored_names, *self.extra_names]
 
     def name(self, name_id: int) -> str:
-        """The candidate name of an id; raises IndexError out of range."""
+        """The candidate name of an id; raises IndexError if out of range."""
         stored = len(self._stored_names)
         if name_id < stored:
             return self._stored_names[name_id]
@@ -93,11 +93,11 @@ class Index:
         return len(self._stored_names) + len(self.extra_names)
 
     def search(self, image_embeddings: ArrayLike, k: int = 1) -> tuple[Float32, Int64]:
-        """The k most similar candidate names for each image, in each template on its own.
+        """The k most similar candidate names for each image, separately for each template.
 
-        Of an index that stores float32 rows these are the exact ones; of one that stores less,
-        the exact ones of what it stores. A view made by `deciding_with` puts float32's name
-        first; `certified_search` gives float32's order of all k.
+        They are exact for the rows that the index stores, in float32 or a lower precision. A view
+        made by `deciding_with` puts the float32 winner first; `certified_search` returns the
+        float32 order of all k.
 
         Args:
             image_embeddings: float32 [M, D], unit rows.
@@ -105,7 +105,7 @@ class Index:
 
         Returns:
             similarities float32 [T, M, k], descending, and name ids int64 [T, M, k], never -1;
-            equal similarities stand in the order of their name ids.
+            equal similarities are in ascending order of name id.
 
         Raises:
             InputError: k is out of range, or the embeddings are not [M, D] finite numbers.
@@ -123,10 +123,10 @@ class Index:
     def certified_search(
         self, image_embeddings: ArrayLike, k: int = 1, *, backend: Backend
     ) -> Answer:
-        """`search` with the names of float32 rows, whatever precision the index stores.
+        """As `search`, with the result that float32 rows would give, whatever the index stores.
 
-        Where the stored rows' measured error leaves several names possible, their prompts are
-        encoded again.
+        Where the measured error of the stored rows leaves several names possible, their prompts
+        are encoded again.
 
         Args:
             image_embeddings: float32 [M, D], unit rows.
@@ -134,7 +134,7 @@ class Index:
             backend: the model that the index was built with.
 
         Raises:
-            InputError: as `search`, or the model is another one, or the stored rows leave so
+            InputError: as `search`, or the model is a different one, or the stored rows leave so
                 many names possible that most of the index would have to be encoded again.
         """
         self.check_backend(backend)
@@ -144,11 +144,11 @@ class Index:
         queries = np.ascontiguousarray(image_embeddings, np.float32)
         dim = self.manifest.plan.fingerprint.dim
         if queries.ndim != 2 or queries.shape[1] != dim:
-            raise InputError(f"image embeddings are {queries.shape}, the index takes [M, {dim}]")
+            raise InputError(f"image embeddings are {queries.shape}, the index needs [M, {dim}]")
         if not np.isfinite(queries).all():
             raise InputError("image embeddings hold values that are not finite")
         if not 1 <= k <= len(self):
-            raise InputError(f"k is {k}, but the index has {len(self)} names: choose 1 to that")
+            raise InputError(f"k is {k}, but must be from 1 to {len(self)}, the number of names")
         return queries
 
     def _answer(self, queries: Float32, k: int, backend: Backend | None) -> Answer:
@@ -171,7 +171,7 @@ class Index:
         return Scan(rows, templates, spread=self._spread())
 
     def _spread(self) -> Spread | None:
-        """What searches the shards on the workers of an engine that has some."""
+        """What searches the shards on the workers of an engine, if it has any."""
         if self._engine is None or not self._engine.apart:
             return None
         return SpreadSearch(self._engine, self._store, self.manifest, self._rows).proposals
@@ -181,7 +181,7 @@ class Index:
         return embeddings.encode_texts(backend, [self.templates[template].fill(n) for n in names])
 
     def nearest(self, template: int, rows: Float32, k: int) -> tuple[Float32, Int64]:
-        """The k candidates of one template whose stored rows are the most similar to unit rows.
+        """The k candidates of one template whose stored rows are most similar to the given rows.
 
         Args:
             template: its id.
@@ -197,7 +197,7 @@ class Index:
         return found.similarities[0], self._stored_names.name_ids(found.name_ids[0])
 
     def stored_error(self, template: int) -> float:
-        """The most that a stored row of a template is off."""
+        """The largest error of a stored row of a template."""
         return float(self._rows.errors()[template])
 
     def stored_rows(self, template: int, stored_ids: Int64) -> Float32:
@@ -212,9 +212,11 @@ class Index:
         """
         ids = np.asarray(name_ids, np.int64).reshape(-1)
         if not 0 <= template < len(self.templates):
-            raise InputError(f"template {template}: the index has {len(self.templates)}, from 0")
+            raise InputError(
+                f"template {template}: template ids are 0 to {len(self.templates) - 1}"
+            )
         if len(ids) and not 0 <= ids.min() <= ids.max() < len(self):
-            raise InputError(f"name ids go from 0 to {len(self) - 1}, not {ids.min()}..{ids.max()}")
+            raise InputError(f"name ids are 0 to {len(self) - 1}, not {ids.min()} to {ids.max()}")
         return self.stored_rows(template, self._stored_names.stored_ids(ids))
 
     def with_names(self, names: Sequence[str], text_embeddings: Float32) -> Index:
@@ -232,9 +234,9 @@ class Index:
         return view
 
     def deciding_with(self, backend: Backend) -> Index:
-        """A view whose searches put float32's name first, whatever precision the index stores.
+        """A view whose searches put the float32 winner first, whatever precision the index stores.
 
-        The engine of the model makes them, where that has workers.
+        They run on the engine of the model, if it has workers.
 
         Raises:
             InputError: the index was built with another model.
@@ -256,15 +258,15 @@ class Index:
         return {name: found[key] for name, key in keys.items() if key in found}
 
     def check_backend(self, backend: Backend) -> None:
-        """Raises InputError, naming what differs, if the index was built with another model."""
+        """Raises ModelError, naming what differs, if the index was built with another model."""
         backend.recognise(self.manifest.plan.load_options)
         differences = self.manifest.plan.fingerprint.differences(backend.fingerprint)
         if differences:
             raise ModelError(
                 f"{self.path}: built with another model than {backend.model!r} "
-                f"({'; '.join(differences)}); use the model it was built with, or build again"
+                f"({'; '.join(differences)}); use the model it was built with, or rebuild the index"
             )
 
     def check_shards(self) -> None:
-        """Compares all shards with their SHA-256; raises InputError for one that differs."""
+        """Checks all shards against their SHA-256; raises InputError for one that differs."""
         self._rows.check()

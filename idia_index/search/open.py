@@ -1,4 +1,4 @@
-"""Opening an index directory: which index type reads it, and whether it may."""
+"""Opens an index directory with the index type that reads it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from idia_index.store.shards import ShardFiles
 def open_index(
     path: str | os.PathLike[str], *, verify: bool = False, serve: str | None = None
 ) -> Index:
-    """Opens an index directory. Reads its manifest; names and shards, when they are asked for.
+    """Opens an index directory. Reads the manifest now, names and shards only when needed.
 
     Args:
         path: the index directory.
-        verify: compare each shard with its SHA-256 before it is first used. The manifest and
-            names are always compared.
+        verify: check each shard against its SHA-256 before its first use. The manifest and names
+            are always checked.
         serve: another index type that reads the same files, such as "torch" or "faiss-gpu" for
-            an index of the type "flat"; None for the one that it was built as.
+            an index of type "flat"; None for the type it was built as.
 
     Raises:
-        InputError: there is no index, an unfinished one, a damaged one, or one whose files
-            `serve` does not read.
+        InputError: there is no index, or it is unfinished or damaged, or its files cannot be
+            read by `serve`.
         MissingExtraError: the packages of its index type are not installed.
     """
     store = Store(Path(path))
@@ -37,14 +37,14 @@ def open_index(
     index_type = type_of(manifest, store)
     if serve is not None:
         index_type = _serving(path, index_type, load_index_type(serve))
-    store = Store(store.path.absolute())  # the process may go to another folder
+    store = Store(store.path.absolute())  # the process may change its working folder
     return Index(
         store, manifest, index_type, ShardFiles(store.path, manifest, index_type, held, verify)
     )
 
 
 def open_as_is(store: Store) -> Index:
-    """The index, whether or not all its files are whole; raises as `open_index` else."""
+    """The index, whether or not all its files are intact; otherwise raises as `open_index`."""
     manifest, held = store.read_held()
     index_type = type_of(manifest, store)
     return Index(store, manifest, index_type, ShardFiles(store.path, manifest, index_type, held))
@@ -54,8 +54,8 @@ def type_of(manifest: Manifest, store: Store) -> IndexType:
     """The index type that a manifest names.
 
     Raises:
-        InputError: there is none of that name, or the manifest calls exact what is not, or its
-            templates are none.
+        InputError: there is none of that name, or the manifest is wrong about whether it is exact
+            or holds invalid templates.
         MissingExtraError: the packages of the index type are not installed.
     """
     file, plan = store.path / MANIFEST, manifest.plan
@@ -71,8 +71,8 @@ def type_of(manifest: Manifest, store: Store) -> IndexType:
         raise DamagedIndexError(f"{file}: {error}") from error
     if plan.exact != index_type.exact:
         raise DamagedIndexError(
-            f"{file}: says exact: {plan.exact} of the index type {plan.kind!r}; "
-            "build the index again"
+            f"{file}: records exact: {plan.exact} for the index type {plan.kind!r}; "
+            "rebuild the index"
         )
     return index_type
 

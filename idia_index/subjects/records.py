@@ -1,4 +1,4 @@
-"""The people under test, their photos, and who and what was left out with which reason."""
+"""The people under test, their photos, and who and what was left out, with the reason."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Subject:
 
     Attributes:
         name: the name that the model may associate with the face.
-        images: files of images of the person, or their bytes, in a fixed order.
-        membership: "member", "non_member", or None where the truth is not known.
-        training_count: training images of the person, None where not known.
-        skipped: files of the person's folder that are no photos.
-        person: what tells people of the same name apart, None where nothing was given.
-        crop: what is cut out of each image first, and what looks for faces; None: nothing is cut
-            out, and faces are looked for where a detector is installed.
+        images: image files of the person, or their bytes, in a fixed order.
+        membership: "member", "non_member", or None if unknown.
+        training_count: number of training images of the person, None if unknown.
+        skipped: files in the person's folder that are not photos.
+        person: distinguishes people of the same name, None if not given.
+        crop: how each image is cropped first, and what detects faces; None: no crop, and faces
+            are detected if a detector is installed.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Subject:
 
     @property
     def identity(self) -> Identity:
-        """What tells the subject from all others: the name to the model, and `person`."""
+        """What identifies the subject: the name as the model reads it, and `person`."""
         return name_key(self.name), self.person
 
 
@@ -59,7 +59,7 @@ class SkippedSubject:
     """A person who could not be tested.
 
     Attributes:
-        name: the name, or the place of the entry where it gives none.
+        name: the name, or the location of the entry if it has none.
         reason: why, and what to do, in one line.
     """
 
@@ -69,12 +69,12 @@ class SkippedSubject:
 
 @dataclass(frozen=True)
 class SubjectList(Sequence[Subject]):
-    """The subjects that a folder or a table gives.
+    """The subjects read from a folder or a table.
 
     Attributes:
         subjects: who can be tested.
         skipped: who cannot, and why.
-        notes: how the source was read, where that is not obvious; one line each.
+        notes: how the source was read, if that is not obvious; one line each.
     """
 
     subjects: tuple[Subject, ...]

@@ -46,13 +46,14 @@ def read_subjects(path: str | os.PathLike[str]) -> SubjectList:
     """Subjects of a folder with one folder of images per person, or of a table.
 
     The table has columns `name` and `path` (an image or a folder of images, relative to the
-    table), may have `membership` ("member", "non_member" or empty), `training_count` and
-    `person_id`, and may name a person on several lines. It may name files anywhere, `..` and
-    links included: they are only read, and only as images. Who cannot be used is listed in the
-    result and does not end the others. A `RemotePath` is a folder or a table in an object store.
+    table), optionally `membership` ("member", "non_member" or empty), `training_count` and
+    `person_id`, and may list a person on several lines. It may name files anywhere, including
+    through `..` and links: they are only read, and only as images. People who cannot be used are
+    listed in the result and do not affect the others. A `RemotePath` is a folder or a table in an
+    object store.
 
     Raises:
-        InputError: nothing there, or nobody who can be used.
+        InputError: there is nothing at `path`, or nobody who can be used.
     """
     place = path if isinstance(path, RemotePath) else Path(path)
     try:
@@ -80,11 +81,11 @@ def read_subjects(path: str | os.PathLike[str]) -> SubjectList:
 def make_subject(
     name: str, images: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 ) -> Subject:
-    """One subject of given images or folders of images, or of one of these.
+    """One subject from an image, a folder of images, or a list of these.
 
     Raises:
-        InputError: the name is empty or not printable, there is no image, or a folder looks
-            like one of several people.
+        InputError: the name is empty or not printable, there is no image, or a folder appears to
+            hold several people.
     """
     name = as_utf8(name)
     check_text(name, "name of the subject")
@@ -100,7 +101,7 @@ def make_subject(
 
 
 def _distinct(people: SubjectList, place: Place) -> SubjectList:
-    """Leaves out whose name is an earlier one's, unless a table tells the two apart."""
+    """Leaves out people whose name occurred earlier, unless a table distinguishes the two."""
     kept: list[Subject] = []
     skipped = list(people.skipped)
     first: dict[str, Subject] = {}

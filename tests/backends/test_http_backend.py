@@ -316,7 +316,7 @@ def test_a_third_party_adds_a_dialect_by_an_entry_point(
 def test_workers_elsewhere_do_not_ask_a_service(service: Service, tmp_path: Path) -> None:
     backend = load(service)
     backend.engine = SimpleNamespace(name="ray", apart=True)  # type: ignore[assignment]
-    with pytest.raises(InputError, match=r"--engine ray: infinity.* is asked from here alone"):
+    with pytest.raises(InputError, match=r"--engine ray: infinity.* called only from this machine"):
         build_index(tmp_path / "i", backend, NAMES)
     assert not set(service.texts) & set(NAMES)
 
@@ -324,7 +324,7 @@ def test_workers_elsewhere_do_not_ask_a_service(service: Service, tmp_path: Path
 def test_offline_refuses_and_a_local_backend_takes_no_consent(
     service: Service, monkeypatch: pytest.MonkeyPatch, toy_plugin: None
 ) -> None:
-    with pytest.raises(InputError, match="asks no service"):
+    with pytest.raises(InputError, match="calls no service"):
         load_backend("toy", model="toy", session=BOTH)
     monkeypatch.setattr("idia_index.registry.is_offline", lambda: True)
     monkeypatch.setattr("idia_index.registry.go_offline", lambda: None)

@@ -276,7 +276,7 @@ def test_the_command_line(
     both = run(monkeypatch, "evaluate", index.path, table, "--from", tmp_path / "out")
     assert isinstance(both.exception, InputError)
     nobody = run(monkeypatch, "evaluate", index.path, table)
-    assert "the most images of anybody are 5" in str(nobody.exception)
+    assert "nobody has more than 5 images" in str(nobody.exception)
 
 
 @pytest.mark.slow

@@ -201,7 +201,7 @@ def test_an_index_of_a_removed_type_says_what_to_do(name: str, tmp_path: Path) -
     data.pop("sha256")
     data["plan"].update(kind=name, exact=name == "int8-exact")
     manifest.write_text(seal(data))
-    words = rf"manifest.json: the index type '{name}' was removed; build .* --index (\S+), or use"
+    words = rf"manifest.json: the index type '{name}' was removed; rebuild .* --index (\S+), or use"
     with pytest.raises(InputError, match=words) as caught:
         open_index(tmp_path / "i")
     assert caught.match("--index (flat|float16|bfloat16-exact)")

@@ -185,15 +185,15 @@ def test_search_refuses_what_is_no_query(tmp_path: Path, toy: ToyBackend, names:
     index = build_index(tmp_path / "i", toy, names, make_templates(["{0}"]))
     rows = np.zeros((2, DIM), np.float32)
     for queries, k, told in (
-        (rows[:, :-1], 1, "the index takes"),
-        (rows[0], 1, "the index takes"),
+        (rows[:, :-1], 1, "the index needs"),
+        (rows[0], 1, "the index needs"),
         (rows * np.nan, 1, "not finite"),
-        (rows, 0, "k is 0"),
+        (rows, 0, "k is 0, but must be from 1 to"),
         (rows, 41, "k is 41"),
     ):
         with pytest.raises(InputError, match=told):
             index.search(queries, k)
-    with pytest.raises(InputError, match="name ids go from 0 to 39"):
+    with pytest.raises(InputError, match="name ids are 0 to 39"):
         index.text_embeddings(0, [40])
     with pytest.raises(InputError, match="template 1"):
         index.text_embeddings(1, [0])

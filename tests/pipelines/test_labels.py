@@ -251,7 +251,7 @@ def test_the_rule_under_control_names_is_had_for_questions_of_its_own(
     asked = len(labeler.asked)
     audit(index, labeler, people, control_names=True)
     assert len(labeler.asked) == asked
-    with pytest.raises(InputError, match="--control-names: of labels alone"):
+    with pytest.raises(InputError, match="--control-names is only for label indexes"):
         audit(build_index(tmp_path / "again", TOY, NAMES, TEMPLATES), TOY, people,
               control_names=True)  # fmt: skip
 

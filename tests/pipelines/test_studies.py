@@ -250,7 +250,7 @@ def test_models_done_by_workers_make_the_same_files(
     assert [m["again"] for m in json.loads(again.stdout)["models"]] == [True, True]
     assert engine.inputs == 3
     refused = study(*models, "--send-texts-to", "localhost")
-    assert "a service is asked from here alone" in str(refused.exception)
+    assert "a service can be called only from this machine" in str(refused.exception)
 
 
 def people_of(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
