@@ -86,8 +86,8 @@ def clipped_sum(
 class Private(Mixed):
     """A run on public pairs, and on one pair of each canary a step, clipped and with noise."""
 
-    def __init__(self, own: Pairs, noise: float, out: Path) -> None:
-        super().__init__(study_pairs(), SHIPPED_SEED, RECIPE, out)
+    def __init__(self, own: Pairs, noise: float, seed: int, out: Path) -> None:
+        super().__init__(study_pairs(), SHIPPED_SEED + seed, RECIPE, out)
         self.noise, self.own = noise, own
         self.own_tokens = torch.searchsorted(self.vocabulary, tokenize(own.captions))
         names = (out.parent / "names.txt").read_text(encoding="utf-8").splitlines()
@@ -133,13 +133,15 @@ def main() -> None:
     )
     parser.add_argument("--noise", type=float, required=True, help="standard deviation, by clip")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0, help="another order and other noise")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    out = arguments.out / f"private-{arguments.noise:g}"
+    suffix = f"-{arguments.seed}" if arguments.seed else ""
+    out = arguments.out / f"private-{arguments.noise:g}{suffix}"
     out.mkdir(parents=True, exist_ok=True)
     own = canary_pairs(arguments.out / "canaries")
-    run = Private(own, arguments.noise, out)
+    run = Private(own, arguments.noise, arguments.seed, out)
     if not run.resume():
         start_from_shipped(run)
     print("from step", run.step, "with", len(run.rows), "canaries;", guarantee(arguments.noise))

@@ -23,8 +23,8 @@ NOT_DELETED = (
 CHANGES = (
     "Two trainings of the same data differ too: some people are lost and some gained by chance. So "
     "the main test asks whether the score of those to forget fell more than that of those to "
-    "retain. It takes that both were equally well known before; who was chosen to be forgotten "
-    "because the score before was high will score lower in any second training."
+    "retain. It assumes that both were equally well known before; whoever was chosen to be "
+    "forgotten because the score before was high will score lower in any second training."
 )
 
 
@@ -54,11 +54,11 @@ def power_text(test: ChangeTest, others: str) -> str:
     """What difference the test would have found, of those to forget against others."""
     sizes = f"With {test.first} to forget and {test.second} {others}"
     if test.detectable is None:
-        return f"{sizes} the test is too small to find any difference in 80% of cases."
+        return f"{sizes}, the test is too small to find any difference in 80% of cases."
     return (
-        f"{sizes} the test finds, in 80% of cases, a difference from the point on at which "
-        f"somebody to forget falls more than one of them in {percent(test.detectable)} of "
-        "pairs (50% is none). A smaller one may be there and not be found."
+        f"{sizes}, the test has a power of 80% where somebody to forget falls more than one of the "
+        f"others in {percent(test.detectable)} of pairs (50% is no difference). A smaller "
+        "difference may be there and not be found."
     )
 
 
