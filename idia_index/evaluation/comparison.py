@@ -228,7 +228,7 @@ def group_change(before: Side, after: Side, margin: float, seed: int) -> GroupCh
         never=statuses.count("never"),
         before=share(Rate(int(before.associated.sum()), people)),
         after=share(Rate(int(after.associated.sum()), people)),
-        tpr_drop=-change.difference,
+        tpr_drop=0.0 - change.difference,  # -0.0 is no number for a reader
         tpr_drop_ci95=(-drop95[1], -drop95[0]),
         mcnemar_p=change.p_value,
         equivalence_margin=margin,
