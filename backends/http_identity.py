@@ -146,7 +146,7 @@ class Identity:
             raise ModelError(
                 f"{self._endpoint.url}: the model changed between {shown(since)} and {_now()}: its "
                 f"answers to the fixed probes differ by {apart:.2g}, where {before.allowed:.2g} is "
-                "noise; take the service that the index was built with, or build again"
+                "noise; take the service that the index was built with, or rebuild the index"
             )
         self.checked.append(_now())
 

@@ -249,7 +249,7 @@ def configured(path: Path, weights: Path) -> Source:
     config = config if isinstance(config, dict) else {}
     check_config(config, path)
     if not isinstance(preprocessing, dict):
-        raise ModelError(f"{path}: its preprocess_cfg is no object; take an intact copy")
+        raise ModelError(f"{path}: its preprocess_cfg is no object; use an intact copy")
     check_preprocessing(preprocessing, path)
     missing = [key for key in SETTINGS if preprocessing.get(key) is None]
     defaults = {key: PREPROCESSING_DEFAULTS[key] for key in missing}

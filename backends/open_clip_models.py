@@ -86,7 +86,7 @@ def check_config(config: Mapping[str, Any], path: Path) -> None:
     towers: list[Any] = [config.get("vision_cfg"), config.get("text_cfg")]
     if not all(isinstance(tower, Mapping) for tower in towers) or "embed_dim" not in config:
         raise ModelError(
-            f"{path}: has no model_cfg with embed_dim, vision_cfg and text_cfg; take an intact copy"
+            f"{path}: has no model_cfg with embed_dim, vision_cfg and text_cfg; use an intact copy"
         )
     for tower in (*towers, config.get("multimodal_cfg") or {}):
         layers = tower.get("layers", 0)

@@ -52,11 +52,9 @@ def read_json(path: Path) -> dict[str, Any]:
             raise ValueError(f"{path.stat().st_size} bytes")
         data = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(
-            f"{path}: cannot be read as JSON ({error}); take an intact copy"
-        ) from error
+        raise ModelError(f"{path}: cannot be read as JSON ({error}); use an intact copy") from error
     if not isinstance(data, dict):
-        raise ModelError(f"{path}: holds no JSON object; take an intact copy")
+        raise ModelError(f"{path}: holds no JSON object; use an intact copy")
     return data
 
 

@@ -73,12 +73,12 @@ def check_members(archive: zipfile.ZipFile, path: Path) -> None:
     if packed is not None:
         raise RefusedError(
             f"{path}: {shown(packed)} in it is compressed, which no checkpoint of PyTorch is; "
-            "take an intact copy, or unpack it first if it is a zip of a checkpoint"
+            "use an intact copy, or unpack it first if it is a zip of a checkpoint"
         )
     total, size = sum(member.file_size for member in members), path.stat().st_size
     if total > size:
         raise RefusedError(
-            f"{path}: a zip of {size:,} bytes that would unpack to {total:,}; take an intact copy"
+            f"{path}: a zip of {size:,} bytes that would unpack to {total:,}; use an intact copy"
         )
 
 
@@ -127,7 +127,7 @@ def read_archive(
     except Exception as error:
         raise ModelError(
             f"{path}: a TorchScript archive that cannot be read "
-            f"({printable(str(error)[:160])}); take an intact copy"
+            f"({printable(str(error)[:160])}); use an intact copy"
         ) from error
 
 

@@ -29,7 +29,7 @@ from idia_index.support.text import printable, shown
 INDEX_SUFFIX = ".index.json"
 _MAX_INDEX = 1 << 26
 _MAX_SHARDS = 10_000
-_INTACT = "take an intact copy"
+_INTACT = "use an intact copy"
 
 
 @dataclass(frozen=True)

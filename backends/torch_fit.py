@@ -224,7 +224,7 @@ def _check_values(checkpoint: Checkpoint) -> None:
         raise ModelError(
             f"{checkpoint.path}: {len(broken)} of {len(checkpoint.weights)} weights hold numbers "
             f"that are not finite, the first is {name!r} with {count} of "
-            f"{checkpoint.weights[name].numel()}; take an intact copy"
+            f"{checkpoint.weights[name].numel()}; use an intact copy"
         )
 
 

@@ -155,7 +155,7 @@ def _remedy(
 ) -> str:
     missing, unknown, wrong = differences
     if len(missing) * 20 <= len(expected) and not unknown and not wrong:
-        return "the file is not whole; take an intact copy, or save the model's whole state_dict"
+        return "the file is not whole; use an intact copy, or save the model's whole state_dict"
     if (path.parent / "config.json").is_file() and not (path.parent / CONFIG).is_file():
         return "the config.json beside it describes another model; take both from one place"
     if unknown and not missing and not wrong:

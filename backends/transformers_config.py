@@ -58,7 +58,7 @@ def clip_config(data: Mapping[str, Any], path: Path) -> dict[str, Any]:
     # Numbers that are none, or zero.
     except (TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise ModelError(
-            f"{path}: not a CLIP configuration ({error}); take an intact copy"
+            f"{path}: not a CLIP configuration ({error}); use an intact copy"
         ) from error
 
 

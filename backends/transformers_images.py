@@ -59,7 +59,7 @@ def folder_preprocessing(
     nested, plain = folder / NESTED, folder / PLAIN
     inner = read_json(nested).get("image_processor") if nested.exists() else None
     if inner is not None and not isinstance(inner, Mapping):
-        raise ModelError(f"{nested}: its image_processor is no object; take an intact copy")
+        raise ModelError(f"{nested}: its image_processor is no object; use an intact copy")
     found = [
         image_preprocessing(data, size, path, family)
         for path, data in ((nested, inner), (plain, read_json(plain) if plain.exists() else None))

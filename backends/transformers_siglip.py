@@ -44,7 +44,7 @@ def siglip_config(data: Mapping[str, Any], path: Path) -> Any:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]
         raise ModelError(
-            f"{path}: not a SigLIP configuration ({reason}); take an intact copy"
+            f"{path}: not a SigLIP configuration ({reason}); use an intact copy"
         ) from error
     vision = config.vision_config
     if not vision.vision_use_head or not isinstance(vision.image_size, int):
@@ -78,7 +78,7 @@ def build_siglip(
         except Exception as error:
             raise ModelError(
                 f"{checkpoint.path}: transformers cannot build {architecture} from its "
-                f"configuration ({shown(error, 200)}); take an intact copy"
+                f"configuration ({shown(error, 200)}); use an intact copy"
             ) from error
 
     with torch.device("meta"):

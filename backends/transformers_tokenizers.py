@@ -78,7 +78,7 @@ def _check_merges_file(path: Path) -> None:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); take an intact copy") from error
+        raise ModelError(f"{path}: cannot be read ({error}); use an intact copy") from error
     merges = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
     if merges != _clip()[1]:
         raise ModelError(f"{path}: not the merges of CLIP's tokenizer; such models are not read")

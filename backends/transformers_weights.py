@@ -69,7 +69,7 @@ def open_clip_weights(checkpoint: Checkpoint) -> Checkpoint:
 def _joined(weights: Mapping[str, Tensor], names: Iterable[str], path: Path) -> Tensor:
     for name in names:
         if name not in weights:
-            raise ModelError(f"{path}: {name!r} is missing; take an intact copy")
+            raise ModelError(f"{path}: {name!r} is missing; use an intact copy")
     return torch.cat([weights[name] for name in names])
 
 

@@ -90,7 +90,7 @@ class FlatType(IndexType):
         except (OSError, ValueError, RuntimeError) as error:
             raise DamagedIndexError(
                 f"{path}: not a FAISS file of the rows that the manifest says "
-                f"({_last_line(error)}); build the index again"
+                f"({_last_line(error)}); rebuild the index"
             ) from error
         rows: Float32 = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
         return FloatShard(rows.reshape(shape), index)

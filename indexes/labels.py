@@ -39,7 +39,7 @@ class LabelsType(IndexType):
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: not a file of the index type 'labels' ({error})") from error
         if found != list(shape):
-            raise InputError(f"{path}: holds {found}, not {list(shape)}; build the index again")
+            raise InputError(f"{path}: holds {found}, not {list(shape)}; rebuild the index")
         return LabelsShard()
 
 

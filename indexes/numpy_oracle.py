@@ -75,6 +75,6 @@ class NumpyType(IndexType):
         except (OSError, ValueError) as error:
             raise DamagedIndexError(
                 f"{path}: not an .npy file of float32 {shape}, as the manifest says ({error}); "
-                "build the index again"
+                "rebuild the index"
             ) from error
         return NumpyShard(vectors)

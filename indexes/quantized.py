@@ -101,7 +101,7 @@ class QuantizedType(IndexType):
             most = np.abs(arrays[name]).max()
             if not most <= MOST or (name != "mean" and arrays[name].min() < 0):
                 raise DamagedIndexError(
-                    f"{path}: its {name} holds numbers that it cannot; build the index again"
+                    f"{path}: its {name} holds numbers that it cannot; rebuild the index"
                 )
         return QuantizedShard(self.codec, arrays)
 
@@ -131,7 +131,7 @@ class QuantizedType(IndexType):
         if path.stat().st_size != place:
             raise DamagedIndexError(
                 f"{path}: has {path.stat().st_size} bytes, {place} for {shape} rows; "
-                "build the index again"
+                "rebuild the index"
             )
 
     def _layout(self, shape: tuple[int, int, int]) -> dict[str, tuple[Any, tuple[int, ...]]]:

@@ -185,5 +185,5 @@ LAYOUTS = {
     "clip-retrieval metadata": clip_retrieval, "CC3M (caption, url)": cc3m,
     "CC12M (url, caption)": cc12m, "SBU": sbu, "RedCaps": redcaps,
     "open_clip TSV": open_clip_tsv, "webdataset": webdataset_tar,
-    "text, one caption a line": text_lines,
+    "text, one caption per line": text_lines,
 }  # fmt: skip

@@ -203,9 +203,9 @@ def test_a_backend_is_loaded_by_name() -> None:
 
 def test_one_text_is_no_list(tmp_path: Path) -> None:
     toy = Backend(ToyBackend(model="toy"))
-    with pytest.raises(InputError, match="is one text; give a list of names"):
+    with pytest.raises(InputError, match="is a single string; pass a list of names"):
         build_index(tmp_path / "i", toy, "Jane Doe")
-    with pytest.raises(InputError, match="is one text; give a list of templates"):
+    with pytest.raises(InputError, match="is a single string; pass a list of them"):
         build_index(tmp_path / "i", toy, NAMES, "a photo of {0}")
     folder = make_images(tmp_path / "photos", 2)
     assert make_subject("Jane Doe", str(folder)) == make_subject("Jane Doe", [folder])

@@ -26,7 +26,7 @@ _FORMATS: dict[str, _Format] = {
     "tar": _SAMPLES, "samples": _SAMPLES,
     "tsv": _TABLES, "csv": _TABLES,
     "json": _OBJECTS, "jsonl": _OBJECTS,
-    "text": (lambda *_: Layout("text, one caption a line", (), {}), tables.read_text),
+    "text": (lambda *_: Layout("text, one caption per line", (), {}), tables.read_text),
 }  # fmt: skip
 """Of each format, what tells its columns, and what reads it."""
 

@@ -98,7 +98,7 @@ def _local(argument: str, form: str | None) -> Iterator[Source]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"{shown_path(argument)}: cannot be read ({reason}); check the path and its rights"
+            f"{shown_path(argument)}: cannot be read ({reason}); check the path and its permissions"
         ) from error
 
 

@@ -27,7 +27,7 @@ class Encoder(BackendPlugin):
             InputError: `texts` is a single string, or a text exceeds the model's context length.
         """
         if isinstance(texts, str):
-            raise InputError(f"encode_texts takes a list of texts: write [{shown(texts)}]")
+            raise InputError(f"encode_texts takes a list of texts: pass [{shown(texts)}]")
         return embeddings.encode_texts(self, texts)
 
     def encode_images(self, images: Sequence[ImageSource]) -> Float32:
@@ -37,7 +37,7 @@ class Encoder(BackendPlugin):
             InputError: `images` is a single image, or one of them cannot be read as an image.
         """
         if isinstance(images, str | os.PathLike | Image.Image):
-            raise InputError("encode_images takes a list of images: put this one in brackets")
+            raise InputError("encode_images takes a list of images: pass [image]")
         return image_embeddings.encode_images(self, images)
 
 

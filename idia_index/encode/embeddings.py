@@ -31,7 +31,7 @@ def unit_rows(vectors: Float32, backend: BackendPlugin, what: str) -> Float32:
     if not usable.all():
         raise ModelError(
             f"model {backend.model}: its {what} embedding {int(np.argmin(usable))} has length "
-            f"{float(norms[np.argmin(usable)][0])}, so its weights are broken; take an intact copy"
+            f"{float(norms[np.argmin(usable)][0])}, so its weights are broken; use an intact copy"
         )
     rows: Float32 = (vectors / norms).astype(np.float32, copy=False)
     return rows

@@ -20,7 +20,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM") + (
     ("AVIF",) if features.check("avif") else ()
 )
 
-_REPLACE = "remove it or replace it by a readable image"
+_REPLACE = "remove it or replace it with a readable image"
 _CONVERT = "which is not read; save it as JPEG or PNG"
 _DEVELOP = "which is not developed; export it as JPEG"
 

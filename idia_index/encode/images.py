@@ -1,8 +1,8 @@
 """The one loader of images, for all backends: pixels upright and whole, or one line that says why.
 
-Photos come from other people. What is no regular file is never waited for; a file is read as what
-its first bytes say, by the readers of `formats` alone; and how much an image will take is known
-from its header before any of it is decoded.
+Photos come from other people. Nothing waits for what is not a regular file; a file is read as the
+type that its first bytes indicate, only by the readers in `formats`; and the memory an image needs
+is known from its header before any of it is decoded.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_PIXELS = 100_000_000  # decoded at 4 bytes each, 400 MB: more is no portrait
 MAX_FILE_BYTES = 4 * MAX_PIXELS  # the largest of them without any compression
 
 _KEEPING = ("GIF", "TIFF", "WEBP", "HEIF", "AVIF", "JXL")
-_REPLACE = "remove it or replace it by a readable image"
+_REPLACE = "remove it or replace it with a readable image"
 # Tags of TIFF: a reduced copy of another picture; what only raw files of cameras have.
 _SUBFILE, _DNG, _PHOTOMETRIC, _RAW_PHOTOMETRIC = 254, 50706, 262, (32803, 34892)
 _WHITE = (255, 255, 255)
@@ -63,7 +63,7 @@ def open_image(path: str | os.PathLike[str]) -> BinaryIO:
     """Opens an image file for reading.
 
     Raises:
-        InputError: it is missing, cannot be read, is no regular file, or is too large.
+        InputError: it is missing, cannot be read, is not a regular file, or is too large.
     """
     name = shown_path(path)
     try:

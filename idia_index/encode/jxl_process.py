@@ -60,7 +60,7 @@ def _answer_to(data: bytes, name: str) -> Answer:
         ended = reader.end()
         if reader.is_late or ended == -getattr(signal, "SIGXCPU", 0):
             raise RefusedError(
-                f"{name}: a JPEG XL that takes more than {SECONDS} s to decode; save it anew as "
+                f"{name}: a JPEG XL that takes more than {SECONDS} s to decode; save it again as "
                 "PNG or JPEG"
             )
         if ended == -signal.SIGINT:  # somebody waits for the command to end

@@ -21,7 +21,7 @@ MAX_EXIF = 100  # Pillow joins them, each time anew
 MAX_COMMENTS = 1_000  # of a picture that is text; Pillow cuts them out, each time anew
 MAX_TEXT = 16 << 20  # a third of a second each MiB
 
-_REMEDY = "remove it, or save it anew as PNG or JPEG"
+_REMEDY = "remove it, or save it again as PNG or JPEG"
 _BLOCK = 1 << 20
 _MARKER = re.compile(rb"\xff+[\x02-\xcf\xd8-\xfe]")  # neither data nor where to begin again
 _SCAN, _END = 0xDA, 0xD9

@@ -60,7 +60,7 @@ def _check(tokens: Int32, tokenizer: Tokenizer, context_length: int, texts: Sequ
         worst = int(special.argmax())
         raise UnreadableTextError(
             f"prompt {shown(texts[worst], 300)} holds one of the model's special tokens; "
-            "take it out of the name or the template"
+            "remove it from the name or the template"
         )
 
 

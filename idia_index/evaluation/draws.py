@@ -70,7 +70,7 @@ def draw_images(name: str, images: int, sizes: Sequence[int], draws: int, seed: 
     check_images(name, images)
     if not sizes or list(sizes) != sorted(set(sizes)) or not 1 <= sizes[0] <= sizes[-1] <= images:
         raise InputError(
-            f"sizes {shown(list(sizes))}: give ascending numbers from 1 to the {images} images of "
+            f"sizes {shown(list(sizes))}: pass ascending numbers from 1 to the {images} images of "
             f"{shown(name)}"
         )
     stream = raw_stream(seed, person_words(name))

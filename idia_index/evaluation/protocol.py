@@ -182,7 +182,7 @@ def make_bins(
     """
     known = [c for c, member in zip(counts, members, strict=True) if member and c is not None]
     if edges is not None and (list(edges) != sorted(set(edges)) or not edges or edges[0] < 0):
-        raise InputError(f"bins {list(edges)}: give ascending numbers from 0, such as 0,25,50,100")
+        raise InputError(f"bins {list(edges)}: pass ascending numbers from 0, such as 0,25,50,100")
     if not known:
         return []
     distinct = sorted(set(known))

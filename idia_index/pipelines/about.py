@@ -35,7 +35,7 @@ def read_about(path: Path) -> About:
         raise InputError(f"{where}: cannot be read ({error.strerror}); check the path") from error
     except ValueError as error:
         raise InputError(
-            f'{where}: is no TOML in UTF-8 ({error}); write lines such as title = "Audit"'
+            f'{where}: is not TOML in UTF-8 ({error}); write lines such as title = "Audit"'
         ) from error
     unknown = [key for key in found if key not in KEYS]
     if unknown:

@@ -33,15 +33,15 @@ SHARD_BYTES = 64 << 20
 
 
 def is_built(path: str | os.PathLike[str]) -> bool:
-    """Whether a finished index is there."""
+    """Whether there is a finished index at `path`."""
     return Store(Path(path)).is_finished()
 
 
 def check_place(path: str | os.PathLike[str], *, resume: bool = False) -> None:
-    """What `build_index` would find in its way, found before a model is loaded.
+    """Checks, before a model is loaded, that `build_index` can use the path.
 
     Raises:
-        InputError: an index, an unfinished build, or something else is there.
+        InputError: it holds an index, an unfinished build, or something else.
     """
     store = Store(Path(path))
     if not (resume and store.is_finished()):
@@ -60,29 +60,29 @@ def build_index(
     progress: CountProgress = quiet,
     checking: CountProgress = quiet,
 ) -> Index:
-    """Encodes every template x name and writes an index directory.
+    """Encodes every combination of template and name, and writes an index directory.
 
-    Shards are written as they are finished; the manifest, last. A build that was interrupted
-    leaves no index, and resumes after its last finished shard when called again with `resume`. One
-    that fails before there is any leaves nothing.
+    Each shard is written when it is finished, the manifest last. An interrupted build leaves no
+    index, and resumes after its last finished shard when called again with `resume`. One that
+    fails before its first shard leaves nothing.
 
     Args:
-        path: the index directory to make.
+        path: the index directory to create.
         backend: the model.
-        names: N candidate names; plain strings are taken as `names.make_names` takes them, a name
-            that is given twice once.
+        names: N candidate names; plain strings are read as by `names.make_names`, and a name that
+            occurs twice counts once.
         templates: the prompt templates, as texts with {0} or {name}; None: the paper's 21.
         index_type: name of the index type.
-        pool: what replays `names`, if they were sampled; kept in the manifest.
-        resume: take up an unfinished build of the same arguments; start if there is none.
-        progress: called with prompts done and prompts in all.
-        checking: called before that with names whose prompts were looked at, and names in all,
-            where that takes long.
+        pool: how to draw `names` again, if they were sampled; stored in the manifest.
+        resume: resume an unfinished build with the same arguments; start one if there is none.
+        progress: called with the number of prompts done and the total.
+        checking: called before that, if it takes long, with the number of names whose prompts were
+            checked and the total.
 
     Raises:
-        InputError: a name cannot be one, something is in the way, `resume` does not fit what was
-            begun, a prompt is past the model's context length, or the disk has no room for the
-            index or cannot be written.
+        InputError: a name is not valid, `path` is in use, `resume` does not match the unfinished
+            build, a prompt exceeds the model's context length, or the disk is too small or not
+            writable.
         MissingExtraError: the packages of the index type are not installed.
     """
     store = Store(Path(path))
@@ -127,17 +127,17 @@ def _recognise(store: Store, backend: Backend, resume: bool) -> None:
 def check_room(
     path: str | os.PathLike[str], backend: Backend, names: int, templates: int, index_type: str
 ) -> None:
-    """Raises InputError if the disk of `path` cannot hold an index of so many names.
+    """Raises NoSpaceError if the disk of `path` cannot hold an index of so many names.
 
-    What lies at `path` already, of a build that is resumed, is room too. A type that does
-    not say how large its rows are is not judged by them.
+    What a resumed build has already written counts as free. An index type that does not state the
+    size of its rows is not checked for them.
     """
     row = templates * load_index_type(index_type).row_bytes(backend.fingerprint.dim)
     needed, room = names * (row + KEY_BYTES), free_bytes(Path(path))
     if room is not None and needed > room:
         raise NoSpaceError(
-            f"{shown_path(path)}: {names:,} names x {templates} templates of the type "
-            f"{index_type!r} take at least {_size(needed)}, and {_size(room)} are free there; take "
+            f"{shown_path(path)}: {names:,} names x {templates} templates as index type "
+            f"{index_type!r} need at least {_size(needed)}, but only {_size(room)} are free; use "
             "fewer names or templates, another disk, or a smaller index type (--index float16)"
         )
 
@@ -177,18 +177,18 @@ def _begun(store: Store, resume: bool) -> BuildPlan | None:
     """The plan of an unfinished build to resume; raises InputError for all else there."""
     if store.is_finished():
         raise RefusedError(
-            f"{store.path}: an index is there already; choose another directory or remove it"
+            f"{store.path}: an index already exists here; choose another directory or remove it"
         )
     begun = store.read_plan()
     if begun is None:
         if store.holds_other_files():
             raise RefusedError(
-                f"{store.path}: not empty and not an index; choose another directory"
+                f"{store.path}: neither empty nor an index; choose another directory"
             )
     elif not resume:
         raise InputError(
-            f"{store.path}: an unfinished build is there; resume it by adding --resume, "
-            "or remove the directory"
+            f"{store.path}: holds an unfinished build; resume it with --resume, or remove the "
+            "directory"
         )
     return begun
 
@@ -201,7 +201,7 @@ def _check_same(store: Store, begun: BuildPlan, plan: BuildPlan) -> None:
     if differing:
         raise InputError(
             f"{store.path}: was begun with other arguments ({', '.join(differing)}); "
-            "give the same, or choose another directory"
+            "use the same, or choose another directory"
         )
 
 

@@ -115,7 +115,7 @@ def search_captions(
                 break
     if damaged and (options.strict or len(damaged) == len(sources)):
         place, reason = next(iter(damaged.items()))
-        raise InputError(f"{_told(place, reason)}; check its rights, repair it or leave it out")
+        raise InputError(f"{_told(place, reason)}; check its permissions, repair it or omit it")
     paths = {
         number: unit_file(work, number)
         for number, unit in enumerate(units)
@@ -165,7 +165,7 @@ def _claim(work: Path, units: list[Source], names: NameList, options: Options) -
     elif not file.is_file() or file.read_bytes() != text:
         raise InputError(
             f"{shown_path(work)}: holds an unfinished search with other names, captions or "
-            "options; remove it or give --out another folder"
+            "options; remove it or pass another folder with --out"
         )
 
 

@@ -130,7 +130,7 @@ def gather_labels(
     if index.manifest.plan.fingerprint != _Nominal(labeler).fingerprint:
         raise ModelError(
             f"{index.path}: not built for the labeler {labeler.name!r} with "
-            f"{shown(labeler.model)}; use the one it was built for, or build again"
+            f"{shown(labeler.model)}; use the one it was built for, or rebuild the index"
         )
     found = ask_labels(
         index, labeler, subjects, tau=settings.tau, strict=strict, rivals=control_names,

@@ -101,11 +101,12 @@ def _check_folder(out: Path) -> None:
         if there and not begun and not (ours.is_file() and _OURS.match(ours.read_bytes()[:100])):
             raise InputError(
                 f"{shown_path(out)}: holds {shown(there[0])}, which is of no search of this "
-                "program; give --out a new folder, or move it away"
+                "program; pass a new folder with --out, or move it away"
             )
     except OSError as error:
         raise InputError(
-            f"{shown_path(out)}: cannot be written ({error.strerror}); give --out another folder"
+            f"{shown_path(out)}: cannot be written ({error.strerror}); pass another folder with "
+            "--out"
         ) from error
 
 

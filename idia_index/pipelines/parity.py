@@ -66,7 +66,7 @@ def compare(
     pair = (first, second)
     check_tau(tau, len(templates))
     if not subjects:
-        raise InputError("there is no subject: give at least one person")
+        raise InputError("no subjects: pass at least one person")
     if different := first.fingerprint.differences(second.fingerprint):
         raise ModelError(
             f"the two are different models ({'; '.join(different)}); compare a model with its "

@@ -74,7 +74,7 @@ def prepare(
         InputError: the index is of another model, or nobody can be tested.
     """
     if not subjects:
-        raise InputError("there is no subject: give at least one person")
+        raise InputError("no subjects: pass at least one person")
     index = index.deciding_with(backend)
     usable = usable_subjects(index, backend, subjects)
     check_skipped(usable, strict)

@@ -66,7 +66,7 @@ def repair(
         if lost:
             raise DamagedIndexError(
                 f"{store.path / lost[0].file}: {lost[0].problem}; the model cannot give names "
-                "back: copy the file from a backup, or build the index again"
+                "back: copy the file from a backup, or rebuild the index"
             )
         if not findings:
             return RepairResult(where, (), 0, False)

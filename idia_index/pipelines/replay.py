@@ -89,7 +89,7 @@ def check_index(recorded: Recorded, index: Index) -> None:
         if getattr(now, key) != getattr(before, key):
             raise InputError(
                 f"{os.fsdecode(index.path)}: its {key} is not that of {recorded.path}; "
-                "build the index again as it was"
+                "rebuild the index as it was"
             )
 
 

@@ -67,7 +67,7 @@ def check_folder(
         return _check_content(folder, where)
     except OSError as error:
         raise InputError(
-            f"{where}: cannot be looked into ({error.strerror}); give --out another folder"
+            f"{where}: cannot be looked into ({error.strerror}); pass another folder with --out"
         ) from error
 
 
@@ -90,7 +90,7 @@ def _check_content(folder: Path, where: str) -> bool:
         if (folder / file).exists() and not _begins(folder / file, _OURS):
             raise RefusedError(
                 f"{where}: holds {shown(file)}, which is of no report of this program; "
-                "give --out a new folder, or move it away"
+                "pass a new folder with --out, or move it away"
             )
     return False
 

@@ -158,10 +158,10 @@ def _unnamed(text: str) -> str:
     """Why a SPEC without ARCH/ is none."""
     path = local_path(text)
     if isdir(path) and not access(path, R_OK | X_OK):
-        return f"{_shown(text)}: cannot be looked into; {NO_RIGHT}"
+        return f"{_shown(text)}: cannot be read; {NO_RIGHT}"
     if isfile(path / "manifest.json"):
         return (
-            f"{_shown(text)} is an index; give the model that it was built with, which "
+            f"{_shown(text)} is an index; name the model it was built with, which "
             f"`idia-index info {_shown(text)}` says"
         )
     if isdir(path):
@@ -175,7 +175,7 @@ def _unnamed(text: str) -> str:
             "the folder of an export of idia-index"
         )
     if isfile(path):
-        return f"{_shown(text)} is a file whose architecture is not said; write ARCH/{_shown(text)}"
+        return f"{_shown(text)} is a checkpoint of unknown architecture; write ARCH/{_shown(text)}"
     return f"model {shown(text, 300)} is not a model; write {FORMS}"
 
 

@@ -29,9 +29,9 @@ class PromptGrid:
 
     def __post_init__(self) -> None:
         if not self.templates:
-            raise InputError("there is no template: give at least one")
+            raise InputError("no templates: pass at least one")
         if not self.names:
-            raise InputError("there is no candidate name: give at least one")
+            raise InputError("no candidate names: pass at least one")
 
     def __len__(self) -> int:
         """Number of prompts, T * N."""

@@ -88,16 +88,16 @@ TITLE = re.compile(
     re.I | re.MULTILINE,
 )
 _ODDITIES = (
-    ("title", TITLE, "begins with a title: write the name alone"),
+    ("title", TITLE, "begins with a title: write only the name"),
     (
         "degree",
         re.compile(r",? (?:ph\.?d|m\.?d|mba|esq)\.?$", re.I | re.MULTILINE),
-        "ends in a degree: write the name alone",
+        "ends in a degree: write only the name",
     ),
     (
         "several",
         re.compile(r" (?:and|und|AND|&|/|vs\.?|feat\.) | et al\b|^[^&;\n]+; ", re.MULTILINE),
-        "seems to be several people: give each alone",
+        "seems to be several people: list each separately",
     ),
     (
         "order",
@@ -111,7 +111,7 @@ _ODDITIES = (
     (
         "comma",
         re.compile(rf"[,\uff0c\u060c](?! {SUFFIX}$)(?!$)", re.I | re.MULTILINE),
-        "has a comma in it: write First Last",
+        "contains a comma: write First Last",
     ),
     (
         "quote",
@@ -124,12 +124,12 @@ _ODDITIES = (
     (
         "joiner",
         re.compile(f"{_LATIN} ?[\u200c\u200d]|[\u200c\u200d] ?{_LATIN}"),
-        "has an invisible joiner in it: remove it",
+        "contains an invisible joiner: remove it",
     ),
     (
         "encoding",
         re.compile("\xc3[\x80-\xbf\u0152-\u017e\u0192\u02c6\u02dc\u2013-\u2122]|\xc2[\xa0-\xbf]"),
-        "was read as another encoding than it was saved in: save it as UTF-8 anew",
+        "was read in a different encoding than it was saved in: save it again as UTF-8",
     ),
     (
         "letters",
@@ -137,7 +137,7 @@ _ODDITIES = (
             rf"(?:{_LATIN}|[\u0400-\u04ff])[\u0370-\u03ff]|[\u0370-\u03ff](?:{_LATIN})|"
             rf"{_LATIN}[\u0400-\u04ff]|[\u0400-\u04ff]{_LATIN}|[\U0001d400-\U0001d7ff]"
         ),
-        "mixes letters of two scripts that look alike: type it anew",
+        "mixes letters of two scripts that look alike: retype it",
     ),
     (
         "alias",
@@ -147,17 +147,25 @@ _ODDITIES = (
     (
         "number",
         re.compile(r"\d{3}|\.(?:jpe?g|png|webp|heic)\b"),
-        "has a number in it: write the name alone",
+        "contains a number: write only the name",
     ),
     (
         "space",
         re.compile(r"^[a-z]+[.-][a-z]+$|^[A-Z][a-z]{2,}[A-Z][a-z]{2,}$", re.MULTILINE),
-        "has no space in it: write First Last if it is a whole name",
+        "contains no space: write First Last if it is a full name",
     ),
-    ("bracket", re.compile(r"[()\[\]]"), "has brackets in it: write the name alone"),
-    ("underscore", re.compile("_"), "has an underscore in it: write a space if that is meant"),
-    ("brace", re.compile("[{}]"), "has a brace in it: it goes into prompts as it is"),
-    ("markup", re.compile("[&<>]"), "has markup in it, which CLIP may rewrite: write plain text"),
+    ("bracket", re.compile(r"[()\[\]]"), "contains brackets: write only the name"),
+    (
+        "underscore",
+        re.compile("_"),
+        "contains an underscore: write a space if you mean one",
+    ),
+    ("brace", re.compile("[{}]"), "contains a brace, which is inserted into prompts verbatim"),
+    (
+        "markup",
+        re.compile("[&<>]"),
+        "contains markup, which CLIP may rewrite: write plain text",
+    ),
     (
         "stray",
         re.compile(
@@ -168,7 +176,7 @@ _ODDITIES = (
             r"^(?:nan|none|null|n/a|total|unknown)$",
             re.I | re.MULTILINE,
         ),
-        "holds a comment, a mark or a missing value, or ends in a stop: write the name alone",
+        "holds a comment, a mark or a missing value, or ends in a full stop: write only the name",
     ),
 )
 

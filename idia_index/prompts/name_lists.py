@@ -4,7 +4,7 @@ First names: a CSV file with the columns `name` and `sex`, and `percent` (or `co
 not in order; the layout of the US Social Security Administration's names as the authors used them
 (`year,name,percent,sex`) is one. The first line of each name and sex counts.
 
-Surnames: the US Census Bureau's table (`SURNAME`, `FREQUENCY (COUNT)`), or one name a line, most
+Surnames: the US Census Bureau's table (`SURNAME`, `FREQUENCY (COUNT)`), or one name per line, most
 common first. Names in capitals become title case, as with the authors: MCDONALD is Mcdonald.
 """
 

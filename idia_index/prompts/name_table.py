@@ -115,23 +115,23 @@ def name_table(path: str | os.PathLike[str], refuse: Refuse) -> tuple[Table, str
         return table, f"{source}: read as names in quotes"
     for told, pattern in _NO_NAMES:
         if len(head) > 1 and all(map(pattern.fullmatch, head)):
-            raise InputError(f"{source}: has {told}; write one name a line, and nothing else")
+            raise InputError(f"{source}: has {told}; write one name per line, and nothing else")
     plain = [line for line in head if not line.startswith("#")]  # without headings
     for told, pattern in _LOOKS:
         if len(plain) > 1 and all(map(pattern.fullmatch, plain)):
             raise InputError(
-                f"{source}: looks like a table ({told}), not like names; write one name a line, or "
-                "name the columns in the first line, one of them: name, or first_name,last_name"
+                f"{source}: looks like a table ({told}), not like names; write one name per line, "
+                "or name the columns in the first line, among them name, or first_name,last_name"
             )
     if head[0].upper().startswith("BEGIN:VCARD"):
-        raise InputError(f"{source}: holds contact cards (vCard); write one name a line")
+        raise InputError(f"{source}: holds contact cards (vCard); write one name per line")
     if _JSON.match(head[0]):
-        raise InputError(f"{source}: looks like JSON; write one name a line, without quotes")
+        raise InputError(f"{source}: looks like JSON; write one name per line, without quotes")
     listed = len(head) > 1 and all(line.startswith("-") for line in head[1:])
     if listed and _YAML.fullmatch(head[0]):
-        raise InputError(f"{source}: looks like YAML; write one name a line, and nothing else")
+        raise InputError(f"{source}: looks like YAML; write one name per line, and nothing else")
     if len(head) == 1 and _SEVERAL.fullmatch(head[0]):
-        raise InputError(f"{source}: holds several names in one line; write one name a line")
+        raise InputError(f"{source}: holds several names in one line; write one name per line")
     return None
 
 

@@ -67,7 +67,7 @@ def folder_to_name(folder: str) -> str:
     check_text(folder, "folder of images")
     name = given_first(clean_name(folder.replace("_", " ")))
     if not name:
-        raise InputError(f"folder {shown(folder)} names nobody: call it First_Last")
+        raise InputError(f"folder {shown(folder)} names nobody: rename it to First_Last")
     return name
 
 
@@ -80,14 +80,14 @@ def as_utf8(text: str) -> str:
 
 
 def read_names(path: str | os.PathLike[str]) -> NameList:
-    """Names of a text file, one a line, or of a table with a column of names, in file order.
+    """Names from a text file, one per line, or from a table with a column of names, in file order.
 
     Blank lines are skipped and counted, white space is collapsed and counted, `Last, First` is
-    read as `First Last`, and a name with the `name_key` of an earlier one is removed and listed;
-    the first spelling stays. A line that cannot be used is listed, not an error.
+    read as `First Last`, and a name with the same `name_key` as an earlier one is removed and
+    listed; the first spelling is kept. An unusable line is listed instead of being an error.
 
-    Raises `InputError` for a file that `iter_blocks` refuses, that looks like something else than
-    a list of names, or that holds no name.
+    Raises `InputError` for a file that `iter_blocks` refuses, that does not look like a list of
+    names, or that holds no name.
     """
     source = shown_path(path)
     builder = _Builder()
@@ -103,12 +103,12 @@ def read_names(path: str | os.PathLike[str]) -> NameList:
 
 
 def make_names(names: Iterable[str], source: str = "names") -> NameList:
-    """A `NameList` of names that come from elsewhere; `source` says where, for messages.
+    """A `NameList` of names from another source, which `source` names in messages.
 
-    Raises `InputError` for a name that is empty or that `check_text` refuses, or for no names.
+    Raises `InputError` for a name that is empty or that `check_text` refuses, or if there are none.
     """
     if isinstance(names, str):
-        raise InputError(f"{source}: {shown(names)} is one text; give a list of names")
+        raise InputError(f"{source}: {shown(names)} is a single string; pass a list of names")
     builder = _Builder()
     items = iter(names)
     seen = 0
@@ -183,10 +183,8 @@ class _Builder:
         """
         if not len(self):
             if self._refused:
-                raise InputError(
-                    f"{source} holds no name that can be used: {min(self._refused)[1]}"
-                )
-            raise InputError(f"{source} holds no name: write one a line")
+                raise InputError(f"{source} holds no usable name: {min(self._refused)[1]}")
+            raise InputError(f"{source} holds no name: write one per line")
         text = bytes(self._text)
         self._text.clear()
         ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == 0x0A)
@@ -227,8 +225,8 @@ def _unspaced_note(source: str, text: bytes) -> tuple[str, ...]:
     if b" " in text or not text.isascii() or text.count(b"\n") < 3:
         return ()
     return (
-        f"{source}: no name has a space in it; if first and last names are meant, write them "
-        "apart, as Jane Doe",
+        f"{source}: no name contains a space; if these are first and last names, separate them, as "
+        "in Jane Doe",
     )
 
 

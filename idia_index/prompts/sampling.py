@@ -33,10 +33,10 @@ from idia_index.prompts.names import name_key
 from idia_index.support.text import shown
 
 ORIGINS = ("us", "es", "fi")
-"""Countries whose statistics travel with the package; see `data/names/PROVENANCE.md`."""
+"""Countries whose statistics ship with the package; see `data/names/PROVENANCE.md`."""
 
 ALGORITHM = "idia-index names/1"
-"""Names the way of drawing; a change that draws other names gets another number."""
+"""Identifies the sampling algorithm; a change that draws other names gets a new number."""
 
 _BLOCK = 4096
 # Where nearly all names are taken, drawing could go on for ever; this takes all of a uniform 10**9.
@@ -166,25 +166,25 @@ def sample_names(
     origin: str = "us",
     exclude: Iterable[str] = (),
 ) -> NameSample:
-    """Draws n different full names, as many female as male (n odd: one more female).
+    """Draws n distinct full names, half female and half male (n odd: one more female).
 
-    A sample is the beginning of every larger one with the same other arguments.
+    A sample is a prefix of every larger one with otherwise equal arguments.
 
     Args:
-        n: how many, 1 or more.
-        seed: any integer from 0.
+        n: number of names, at least 1.
+        seed: an integer of at least 0.
         weighted: draw by frequency (first and last names independently, repeats skipped), so
-            that common names come early; else every pair is equally likely.
+            that common names come early; otherwise every pair is equally likely.
         origin: one of `ORIGINS`.
-        exclude: names not to be drawn (the subjects'), compared by `name_key`.
+        exclude: names not to draw (the subjects'), compared by `name_key`.
 
     Raises:
-        InputError: an argument out of range, or more names than the pool can give.
+        InputError: an argument is out of range, or the pool has too few names.
     """
     pool = load_pool(origin)
     for what, value, least in (("number of names", n, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise InputError(f"{what} {shown(value)}: give an integer of {least} or more")
+            raise InputError(f"{what} {shown(value)}: pass an integer of at least {least}")
     excluded = sorted({name_key(name) for name in exclude})
     draw = Draw(int(seed), bool(weighted), tuple(excluded))
     return draw_names(pool, int(n), draw)
@@ -199,7 +199,7 @@ def draw_names(pool: NamePool, n: int, draw: Draw) -> NameSample:
         if need > pool.size(sex) - len(banned):
             raise InputError(
                 f"{n} names: origin {pool.origin!r} has {pool.size(sex)} names of sex {sex!r}, "
-                f"{len(banned)} of them excluded: ask for fewer"
+                f"{len(banned)} of them excluded: draw fewer"
             )
         pairs.append(_distinct_pairs(pool, sex, need, draw, banned))
     both = np.empty(n, np.int64)
@@ -215,8 +215,8 @@ def _distinct_pairs(pool: NamePool, sex: str, need: int, draw: Draw, banned: _In
     while len(kept) < need:
         if blocks * _BLOCK > _MAX_DRAWS_PER_NAME * (need + _BLOCK):
             raise InputError(
-                f"{need} names of sex {sex!r}: most draws from origin {pool.origin!r} are repeats "
-                "by now: ask for fewer, or draw without weights"
+                f"{need} names of sex {sex!r}: origin {pool.origin!r} is nearly exhausted, most "
+                "draws are repeats: draw fewer, or draw without weights"
             )
         fresh = np.concatenate([_pairs(pool, sex, b, draw) for b in range(blocks, blocks + more)])
         fresh = fresh[~np.isin(fresh, banned)]
@@ -270,14 +270,14 @@ def load_pool(origin: str = "us") -> NamePool:
     Raises `InputError` for one not among `ORIGINS`, `IdiaIndexError` for a damaged data file.
     """
     if origin not in ORIGINS:
-        raise InputError(f"origin {shown(origin)} of names: give one of {', '.join(ORIGINS)}")
+        raise InputError(f"origin {shown(origin)} of names: choose one of {', '.join(ORIGINS)}")
     file = resources.files("idia_index") / "data" / "names" / f"{origin}.tsv.gz"
     try:
         with file.open("rb") as packed, gzip.open(packed) as unpacked:
             content = unpacked.read()
         return parse_pool(content)
     except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise IdiaIndexError(f"{file}: {error}; install idia-index again") from error
+        raise IdiaIndexError(f"{file}: {error}; reinstall idia-index") from error
 
 
 def parse_pool(content: bytes) -> NamePool:

@@ -1,7 +1,7 @@
-"""Prompt templates: the 21 of the paper, and files of one's own. A name is put in, nothing else.
+"""Prompt templates: the 21 of the paper, and custom files. Only a name is filled in.
 
 A template is split once at its placeholder and filled by joining strings. Neither a template nor
-a name is ever given to `str.format`, so that neither can reach an attribute or be evaluated.
+a name is ever passed to `str.format`, so that neither can reach an attribute or be evaluated.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Template:
 
     Attributes:
         text: the template as given, with `{0}` or `{name}` exactly once and no other brace.
-        prefix: what stands before the placeholder.
-        suffix: what stands after it.
+        prefix: the text before the placeholder.
+        suffix: the text after it.
 
     Args:
         place: where the template comes from, for the message of an error.
@@ -50,7 +50,7 @@ class Template:
         object.__setattr__(self, "suffix", suffix)
 
     def fill(self, name: str) -> str:
-        """The prompt for a name, which goes in as it is: braces in it mean nothing."""
+        """The prompt for a name, which is inserted verbatim: braces in it have no meaning."""
         return self.prefix + name + self.suffix
 
     @property
@@ -79,13 +79,13 @@ class Template:
 
 
 def read_templates(path: str | os.PathLike[str]) -> tuple[Template, ...]:
-    """Templates of a text file, one a line, in file order; blank lines are skipped.
+    """Templates from a text file, one per line, in file order; blank lines are skipped.
 
-    Of a table the column `template` is taken.
+    From a table, the column `template` is read.
 
     Raises:
-        InputError: a file that `iter_blocks` refuses or that holds no template, a line that is
-            not a template, or two templates that give the same prompts.
+        InputError: the file is refused by `iter_blocks` or holds no template, a line is not a
+            template, or two templates yield the same prompts.
     """
     name = shown_path(path)
     lines = read_lines(path, tabs=True)
@@ -96,7 +96,7 @@ def read_templates(path: str | os.PathLike[str]) -> tuple[Template, ...]:
             raise InputError(problem)
         return make_templates([row.get("template") for row in rows], [row.place for row in rows])
     if not lines.texts:
-        raise InputError(f"{name} holds no template: write one a line, such as 'a photo of {{0}}'")
+        raise InputError(f"{name} holds no template: write one per line, like 'a photo of {{0}}'")
     places = [f"{name}, line {number}" for number in lines.numbers]
     return make_templates(lines.texts, places)
 
@@ -119,7 +119,7 @@ def make_templates(
         key = template_key(template)
         if key in first:
             raise InputError(
-                f"{place}: template {shown(text)} repeats the one of {first[key]}: remove one"
+                f"{place}: template {shown(text)} repeats that of {first[key]}: remove one"
             )
         first[key] = place
         templates.append(template)
@@ -129,7 +129,7 @@ def make_templates(
 def as_templates(templates: Iterable[Template | str]) -> tuple[Template, ...]:
     """Templates of a list that holds them, or their texts; raises as `make_templates`."""
     if isinstance(templates, str):
-        raise InputError(f"template {shown(templates)} is one text; give a list of templates")
+        raise InputError(f"template {shown(templates)} is a single string; pass a list of them")
     listed = list(templates)
     if all(isinstance(each, Template) for each in listed):
         return tuple(each for each in listed if isinstance(each, Template))
@@ -147,7 +147,7 @@ def _split(text: str, place: str) -> tuple[str, str]:
     parts = _PLACEHOLDER.split(text)
     # Any brace left over is another placeholder, an escape or a slip; none is guessed at.
     if odd := re.search(r"\{[^{}]*\}?|\}", "".join(parts)):
-        raise InputError(f"{what} has {shown(odd.group())} in it: {_FIX}")
+        raise InputError(f"{what} contains {shown(odd.group())}: {_FIX}")
     if len(parts) != 2:
         count = "no placeholder" if len(parts) == 1 else f"{len(parts) - 1} placeholders"
         raise InputError(f"{what} has {count}: {_FIX}")

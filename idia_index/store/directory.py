@@ -90,7 +90,7 @@ class Store:
             InputError: a file is where the directory should be.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"{self.path}: a file is there; choose another directory")
+            raise InputError(f"{self.path}: is a file; choose another directory")
         # All that a build leaves that was killed at its beginning.
         own = (LOCK, PLAN + ".part", ANSWERS)
         return self.path.is_dir() and any(file.name not in own for file in self.path.iterdir())
@@ -109,7 +109,7 @@ class Store:
     def read_held(self) -> tuple[Manifest, Held]:
         """The manifest, its files not looked at; raises as `open_manifest` does."""
         if not self.path.is_dir():
-            raise InputError(f"{self.path}: no such index; make it with: idia-index build")
+            raise InputError(f"{self.path}: no such index; create one with: idia-index build")
         file = self.path / MANIFEST
         if not file.is_file():
             if (self.path / PLAN).is_file():
@@ -122,7 +122,7 @@ class Store:
             held = Held(file, MAX_BYTES)
         except (OSError, UnicodeDecodeError) as error:
             what = getattr(error, "strerror", None) or error
-            told = to_read(error, "build the index again")
+            told = to_read(error, "rebuild the index")
             raise DamagedIndexError(f"{file}: cannot be read ({what}); {told}") from error
         return parse_manifest(held.text, file), held
 

@@ -147,7 +147,7 @@ def parse_manifest(text: str, path: object) -> Manifest:
         if format_ not in (FORMAT, FORMAT_1):
             raise DamagedIndexError(
                 f"{path}: format {shown(format_)}, this version reads {FORMAT!r} and older; "
-                "build the index again or use the version that wrote it"
+                "rebuild the index or use the version that wrote it"
             )
         if format_ == FORMAT:
             check_seal(text)
@@ -157,8 +157,7 @@ def parse_manifest(text: str, path: object) -> Manifest:
         raise
     except DAMAGED as error:
         raise DamagedIndexError(
-            f"{path}: damaged manifest ({type(error).__name__}: {error!s:.300}); "
-            "build the index again"
+            f"{path}: damaged manifest ({type(error).__name__}: {error!s:.300}); rebuild the index"
         ) from error
     return manifest
 

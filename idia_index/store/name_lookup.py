@@ -67,7 +67,7 @@ class Lookup:
             if file.bytes != size:
                 raise DamagedIndexError(
                     f"{path}: {file.bytes} bytes in the manifest, {size} for {entry.count} names; "
-                    "build the index again"
+                    "rebuild the index"
                 )
 
     @cached_property

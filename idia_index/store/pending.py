@@ -115,7 +115,7 @@ def check_size(folder: Path, entry: FileEntry) -> None:
     if path.stat().st_size != entry.bytes:
         raise DamagedIndexError(
             f"{path}: has {path.stat().st_size} bytes, the manifest says {entry.bytes}; "
-            f"the file was cut or changed; {remedy(entry.file)}"
+            f"the file was truncated or changed; {remedy(entry.file)}"
         )
     if not os.access(path, os.R_OK):
         why = os.strerror(errno.EACCES)

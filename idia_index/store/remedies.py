@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 REPAIR = "fix it with: idia-index repair"
-BACKUP = "no model can give it back: copy the file from a backup, or build the index again"
+BACKUP = "no model can restore it: copy the file from a backup, or rebuild the index"
 
 # Names are on no model, and neither is which of them were removed.
 _ONLY_HERE = (".names.txt", ".removed")

@@ -150,12 +150,11 @@ def read_shard_names(folder: Path, shard: ShardEntry) -> list[str]:
     try:
         text = _checked(path, shard.names).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DamagedIndexError(f"{path}: is not UTF-8 ({error}); build the index again") from error
+        raise DamagedIndexError(f"{path}: is not UTF-8 ({error}); rebuild the index") from error
     names = text.removesuffix("\n").split("\n")
     if len(names) != shard.count:
         raise DamagedIndexError(
-            f"{path}: holds {len(names)} names, the manifest says {shard.count}; "
-            "build the index again"
+            f"{path}: holds {len(names)} names, the manifest says {shard.count}; rebuild the index"
         )
     return names
 
@@ -167,14 +166,14 @@ def _read_removed(folder: Path, manifest: Manifest) -> Int64:
     if manifest.removed.bytes != 8 * manifest.removed_count:
         raise DamagedIndexError(
             f"{path}: has {manifest.removed.bytes} bytes, the manifest says "
-            f"{manifest.removed_count} ids of 8; build the index again"
+            f"{manifest.removed_count} ids of 8; rebuild the index"
         )
     removed = np.frombuffer(_checked(path, manifest.removed), "<i8").astype(np.int64)
     ascending = bool((np.diff(removed) > 0).all())
     if not (ascending and removed[0] >= 0 and removed[-1] < manifest.stored):
         raise DamagedIndexError(
             f"{path}: holds ids that do not ascend from 0 to {manifest.stored - 1}; "
-            "build the index again"
+            "rebuild the index"
         )
     return removed
 
@@ -188,5 +187,5 @@ def _checked(path: Path, entry: FileEntry) -> bytes:
             "open it again"
         ) from error
     if hashlib.sha256(data).hexdigest() != entry.sha256:
-        raise DamagedIndexError(f"{path}: was changed after the build; build the index again")
+        raise DamagedIndexError(f"{path}: was changed after the build; rebuild the index")
     return data

@@ -102,7 +102,8 @@ def _is_folder(path: Place, place: str) -> bool:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"{place}: {shown_path(path)}: cannot be read ({reason}); check the path and its rights"
+            f"{place}: {shown_path(path)}: cannot be read ({reason}); check the path and its "
+            "permissions"
         ) from error
 
 

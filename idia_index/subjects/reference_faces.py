@@ -112,7 +112,8 @@ def _of_folder(place: Path) -> list[tuple[Subject, str]]:
         entries = [(entry, sex) for folder, sex in sorts for entry in _entries(folder)]
     except OSError as error:
         raise InputError(
-            f"{shown_path(place)}: cannot be read ({error.strerror}); check the path and its rights"
+            f"{shown_path(place)}: cannot be read ({error.strerror}); check the path and its "
+            "permissions"
         ) from error
     if not sorts:
         raise InputError(f"{shown_path(place)}: has no folder female and no folder male; {_TOLD}")

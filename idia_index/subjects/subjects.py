@@ -65,7 +65,8 @@ def read_subjects(path: str | os.PathLike[str]) -> SubjectList:
             found = people_of_folder(place) if place.is_dir() else people_of_table(place)
     except OSError as error:
         raise InputError(
-            f"{shown_path(place)}: cannot be read ({error.strerror}); check the path and its rights"
+            f"{shown_path(place)}: cannot be read ({error.strerror}); check the path and its "
+            "permissions"
         ) from error
     people = _distinct(found, place)
     odd = list(oddities(subject.name for subject in people))

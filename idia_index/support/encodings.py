@@ -138,7 +138,7 @@ def _fix(name: str, begin: bytes) -> str:
     if lower.endswith(".gsheet"):
         return "open it in Google Sheets and download it as CSV"
     if lower.endswith((".pages", ".docx", ".odt", ".rtf", ".doc", ".pdf")):
-        return "save it as plain text, one entry a line"
+        return "save it as plain text, one entry per line"
     if lower.endswith((".jpg", ".jpeg", ".png", ".gif", ".webp")):
         return "give a folder with a folder of photos for each person, or a table of them"
     if lower.endswith((".zip", ".gz")):

@@ -19,7 +19,7 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 FOLDER_FLAGS = _NO_LINK | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _READ = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-NO_RIGHT = "whoever runs this has no right to read it: chmod u+rX, or name a copy"
+NO_RIGHT = "you do not have permission to read it: chmod u+rX, or name a copy"
 
 
 def local_path(text: str | os.PathLike[str]) -> Path:
@@ -176,4 +176,4 @@ def unwritable(path: Path, error: OSError) -> IdiaIndexError:
     said = f"{path}: cannot be written ({error.strerror or error})"
     if error.errno in _FULL:
         return NoSpaceError(f"{said}; free space or choose another place")
-    return InputError(f"{said}; check the rights, or choose another place")
+    return InputError(f"{said}; check the permissions, or choose another place")

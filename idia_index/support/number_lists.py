@@ -25,7 +25,7 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
                 raise InputError(remedy)
             last, step = _whole(parts[place + 1], remedy), found[-1] - found[-2]
             if (last - found[-1]) // step > MOST:
-                raise InputError(f"{option} {shown(text)}: more than {MOST} numbers; give fewer")
+                raise InputError(f"{option} {shown(text)}: more than {MOST} numbers; pass fewer")
             found += range(found[-1] + step, last, step)
         else:
             found.append(_whole(part, remedy))

@@ -193,7 +193,7 @@ def _asked(path: RemotePath) -> Iterator[Any]:
     store = path.store
     if is_offline() and store != "memory":
         raise RefusedError(
-            f"offline: {path} would be fetched; leave out --offline, or name what is here"
+            f"offline: {path} would be fetched; omit --offline, or name a local copy"
         )
     try:
         system = fsspec().core.url_to_fs(str(path))[0]

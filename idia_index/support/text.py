@@ -79,4 +79,4 @@ def _forbidden_message(text: str, character: str, place: str) -> str:
         return f"{place}: {shown(text)} holds bytes that are not UTF-8: write it in UTF-8"
     if character == "\r":
         return f"{place}: {shown(text)} holds a lone CR (U+000D): save with LF or CRLF line ends"
-    return f"{place}: {shown(text)} holds {code} ({what}): remove it or write a space for it"
+    return f"{place}: {shown(text)} holds {code} ({what}): remove it or replace it with a space"

@@ -1,4 +1,4 @@
-"""The one reader of text files with one entry a line: bounded memory, nothing dropped silently.
+"""The one reader of text files with one entry per line: bounded memory, nothing dropped silently.
 
 Names and templates come from other people's files. What would make an entry something other
 than what a person sees in an editor (control characters, invisible format characters, broken
@@ -161,10 +161,10 @@ class _Opened:
             # Asked before opening: opening a pipe that nobody writes to would wait for ever.
             mode = Path(path).stat().st_mode
             if stat.S_ISDIR(mode):
-                raise InputError(f"{shown_path(path)} is a folder: give a text file")
+                raise InputError(f"{shown_path(path)} is a folder: pass a text file")
             if not stat.S_ISREG(mode):
                 raise InputError(
-                    f"{shown_path(path)} is no regular file: save its text to a file first"
+                    f"{shown_path(path)} is not a regular file: save its text to a file first"
                 )
             self._file = Path(path).open("rb")  # noqa: SIM115 (this class is the context)
         except (OSError, ValueError) as error:
@@ -184,7 +184,9 @@ class _Opened:
 
     def _failure(self, verb: str, error: OSError | ValueError) -> str:
         reason = getattr(error, "strerror", None) or str(error)
-        return f"cannot {verb} {shown_path(self._path)}: {reason}; check the path and its rights"
+        return (
+            f"cannot {verb} {shown_path(self._path)}: {reason}; check the path and its permissions"
+        )
 
 
 def _parse(block: _Block, limit: _Limit, encoding: Encoding) -> list[str]:
@@ -240,7 +242,7 @@ def _checked(text: str, lines: list[str], block: _Block, limit: _Limit) -> list[
 def _too_long_message(name: str, number: int) -> str:
     return (
         f"{name}, line {number}: the line is longer than {MAX_LINE_BYTES} bytes: "
-        "write one entry a line and shorten it"
+        "write one entry per line and shorten it"
     )
 
 

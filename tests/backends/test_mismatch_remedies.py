@@ -144,7 +144,7 @@ CAUSES: dict[str, tuple[Callable[[State], State], str]] = {
     ),
     "not whole": (
         lambda s: {n: v for n, v in s.items() if n != "ln_final.bias"},
-        "the file is not whole; take an intact copy",
+        "the file is not whole; use an intact copy",
     ),
     "more than the architecture": (
         lambda s: {**s, "positional_embedding_res": torch.zeros(2)},
@@ -236,7 +236,7 @@ def _scripted(path: Path, keep: int) -> None:
 DAMAGED: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "truncated safetensors": ("w.safetensors", lambda p: _cut(p, save_file), "an intact copy"),
     "truncated zip": ("w.pt", lambda p: _cut(p, torch.save), "is cut off: .*download it again"),
-    "truncated, before 2020": ("w.pt", lambda p: _cut(p, _legacy), "take an intact copy"),
+    "truncated, before 2020": ("w.pt", lambda p: _cut(p, _legacy), "use an intact copy"),
     "truncated TorchScript": ("w.pt", lambda p: _scripted(p, 300), "cut off: .*download it again"),
     "torch.export": ("w.pt2", _exported, "save the model's state_dict with torch.save"),
     "a folder": ("w.pt", Path.mkdir, "Is a directory"),

@@ -151,7 +151,7 @@ def test_a_backend_with_neither_way_to_embed_texts_says_so() -> None:
 
 def test_one_text_or_one_image_is_not_taken_apart(tmp_path: Path) -> None:
     backend = Backend(ToyBackend(model="toy"))
-    with pytest.raises(InputError, match=r"a list of texts: write \['Jane'\]"):
+    with pytest.raises(InputError, match=r"a list of texts: pass \['Jane'\]"):
         backend.encode_texts("Jane")
     for image in ("a.png", tmp_path / "a.png", Image.new("L", (4, 4))):
         with pytest.raises(InputError, match="a list of images"):

@@ -74,7 +74,7 @@ def test_files_of_many_parts_are_refused(
     (tmp_path / "slow").write_bytes(made())
     with pytest.raises(RefusedError, match=told) as caught:
         load_image(tmp_path / "slow")
-    assert "save it anew as PNG or JPEG" in str(caught.value) and "\n" not in str(caught.value)
+    assert "save it again as PNG or JPEG" in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.slow

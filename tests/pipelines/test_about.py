@@ -80,7 +80,7 @@ def test_about_goes_into_a_report_only(world: Path, capsys: pytest.CaptureFixtur
         ("title = 3", "title: '3' is no text"),
         ("title = ''", "title: '' is no text"),
         ("[title]\na = 'b'", "is no text"),
-        ("title", "is no TOML"),
+        ("title", "is not TOML"),
         ("title = '\u202e'", "U\\+202E"),
         (f"title = '{'x' * 401}'", "has 401 characters; 400"),
     ],

@@ -69,7 +69,7 @@ def test_plain_strings_are_names(tmp_path: Path, toy: ToyBackend) -> None:
 def test_an_existing_index_is_not_touched(tmp_path: Path, toy: ToyBackend, names: NameList) -> None:
     build_index(tmp_path / "i", toy, names)
     before = files(tmp_path / "i")
-    with pytest.raises(InputError, match="an index is there already"):
+    with pytest.raises(InputError, match="an index already exists here"):
         build_index(tmp_path / "i", toy, names)
     assert files(tmp_path / "i") == before
 
@@ -90,9 +90,9 @@ def test_foreign_folders_and_files_are_left_alone(
 ) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.txt").write_text("mine")
-    with pytest.raises(InputError, match="not empty and not an index"):
+    with pytest.raises(InputError, match="neither empty nor an index"):
         build_index(tmp_path / "photos", toy, names)
-    with pytest.raises(InputError, match="a file is there"):
+    with pytest.raises(InputError, match="is a file; choose another"):
         build_index(tmp_path / "photos" / "a.txt", toy, names)
     assert [p.name for p in (tmp_path / "photos").iterdir()] == ["a.txt"]
 

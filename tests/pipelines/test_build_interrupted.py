@@ -52,7 +52,7 @@ def test_an_interrupted_build_resumes_to_the_same_bytes(
         build_index(tmp_path / "i", toy, names, progress=interrupt_after(prompts))
     with pytest.raises(InputError, match=r"unfinished index.*--resume"):
         open_index(tmp_path / "i")
-    with pytest.raises(InputError, match="adding --resume"):
+    with pytest.raises(InputError, match="resume it with --resume"):
         build_index(tmp_path / "i", toy, names)
     with pytest.raises(InputError, match=r"other arguments \(names_sha256, candidates\)"):
         build_index(tmp_path / "i", toy, make_names([*names, "One More"]), resume=True)

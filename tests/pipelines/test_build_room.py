@@ -31,7 +31,7 @@ def test_an_index_that_cannot_fit_is_refused_before_a_prompt_is_looked_at(
     monkeypatch.setattr(ToyBackend, "embed_texts", refuse)
     have(monkeypatch, 40 * len(JAIR2024) * DIM * 4)  # no room for what finds names
     with pytest.raises(
-        InputError, match=r"i: 40 names x 21 templates of the type 'flat' take at least"
+        InputError, match=r"i: 40 names x 21 templates as index type 'flat' need at least"
     ):
         build_index(tmp_path / "i", toy, names)
     assert not (tmp_path / "i").exists()
@@ -69,8 +69,8 @@ def test_no_name_is_drawn_for_an_index_that_cannot_fit(
     build = ["build", str(tmp_path / "i"), "--backend", "toy", "--model", "toy"]
     assert run_command([*build, "--sample-names", "100000000"], debug=False) == 2
     err = capsys.readouterr().err
-    assert "100,000,000 names x 21 templates of the type 'flat' take at least 136.0 GB" in err
-    assert "1.1 GB are free" in err and not (tmp_path / "i").exists()
+    assert "100,000,000 names x 21 templates as index type 'flat' need at least 136.0 GB" in err
+    assert "only 1.1 GB are free" in err and not (tmp_path / "i").exists()
 
 
 def test_names_whose_prompts_were_looked_at_are_counted(
@@ -91,8 +91,10 @@ def test_many_names_are_announced(
     build = ["build", str(tmp_path / "i"), "--backend", "toy", "--model", "toy"]
     assert run_command([*build, "--sample-names", "60", "--progress"], debug=False) == 0
     lines = capsys.readouterr().err.splitlines()
-    (note,) = (place for place, line in enumerate(lines) if "60 names are drawn" in line)
-    (looking,) = (place for place, line in enumerate(lines) if line.startswith("looking at"))
+    (note,) = (place for place, line in enumerate(lines) if "drawing and checking 60 names" in line)
+    (looking,) = (
+        place for place, line in enumerate(lines) if line.startswith("checking the names")
+    )
     assert note < looking
 
 

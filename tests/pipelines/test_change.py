@@ -127,7 +127,7 @@ def test_adding_templates_encodes_only_those(
     monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", DIM * 4 * len(TEMPLATES) * 8)
     same(done.index, list(names), tmp_path / "whole", toy)
     twice = (TEMPLATES[0], TEMPLATES[0])
-    with pytest.raises(InputError, match="repeats the one of"):
+    with pytest.raises(InputError, match="repeats that of"):
         add_templates(tmp_path / "i", toy, twice)
     grown = add_names(tmp_path / "i", toy, make_names(["One More"]))
     grown.index.close()

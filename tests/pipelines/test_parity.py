@@ -153,7 +153,7 @@ def test_wrong_inputs(subjects: list[Subject]) -> None:
     toy, other = ToyBackend(model="toy"), ToyBackend(model="other")
     with pytest.raises(InputError, match=r"different models .*weights_sha256"):
         compare(toy, other, NAMES, TEMPLATES, subjects)
-    with pytest.raises(InputError, match="there is no subject"):
+    with pytest.raises(InputError, match="no subjects: pass at least one"):
         compare(toy, toy, NAMES, TEMPLATES, [])
     with pytest.raises(InputError, match="tau is 9"):
         compare(toy, toy, NAMES, TEMPLATES, subjects, tau=9)

@@ -196,9 +196,9 @@ def test_no_rival_is_named_to_readers(
     report = write(evidence, tmp_path, change)
     told = run(monkeypatch, report).output
     assert rivals and not any(rival in told for rival in rivals - {name_of(59)})
-    assert '"Some Body", made again "another name"' in told
-    assert f'"Some Body", made again "{name_of(5)}"' in told
-    assert ".votes: (not there), made again 21 values" in told
+    assert '"Some Body", recomputed "another name"' in told
+    assert f'"Some Body", recomputed "{name_of(5)}"' in told
+    assert ".votes: (not there), recomputed 21 values" in told
     assert rivals & {
         each["recomputed"] for each in json.loads(run(monkeypatch, report, "--json").stdout)[
             "differences"

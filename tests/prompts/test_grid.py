@@ -56,5 +56,5 @@ def test_nothing_is_made_ahead() -> None:
 def test_what_is_refused() -> None:
     with pytest.raises(InputError, match="no template"):
         PromptGrid((), ["Ann"])
-    with pytest.raises(InputError, match="no candidate name"):
+    with pytest.raises(InputError, match="no candidate names: pass"):
         PromptGrid(TEMPLATES, [])

@@ -57,7 +57,7 @@ def test_tables_are_read_as_tables_and_said_to_be(tmp_path: Path, text: str, cod
     ],
 )
 def test_what_looks_like_something_else_is_refused_with_the_fix(tmp_path: Path, text: str) -> None:
-    with pytest.raises(InputError, match=r"n\.csv: looks like .*write one name a line"):
+    with pytest.raises(InputError, match=r"n\.csv: looks like .*write one name per line"):
         read(tmp_path, text)
 
 
@@ -107,7 +107,7 @@ def test_bad_lines_are_listed_and_the_others_read(tmp_path: Path) -> None:
     ):
         with pytest.raises(AssertionError, match=told):
             raise AssertionError(reason)
-    with pytest.raises(InputError, match=r"no name that can be used: .*line 1"):
+    with pytest.raises(InputError, match=r"no usable name: .*line 1"):
         read(tmp_path, "Odd\u200bSpace\n")
 
 

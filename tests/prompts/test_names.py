@@ -55,7 +55,7 @@ def test_is_a_sequence() -> None:
 @pytest.mark.parametrize("text", ["", "\n\r\n  \n", "\ufeff"])
 def test_a_file_without_names_is_refused(tmp_path: Path, text: str) -> None:
     path = _file(tmp_path, text)
-    with pytest.raises(InputError, match="holds no name: write one a line") as caught:
+    with pytest.raises(InputError, match="holds no name: write one per line") as caught:
         read_names(path)
     assert str(path) in str(caught.value)
 

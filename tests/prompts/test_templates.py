@@ -141,9 +141,9 @@ def test_reads_a_file(tmp_path: Path) -> None:
 def test_duplicates_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "templates.txt"
     path.write_text(f"\na photo of {{0}}\n{text}\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"line 3: .* repeats the one of .*line 2: remove one"):
+    with pytest.raises(InputError, match=r"line 3: .* repeats that of .*line 2: remove one"):
         read_templates(path)
-    with pytest.raises(InputError, match=r"template 2: .* repeats the one of template 1"):
+    with pytest.raises(InputError, match=r"template 2: .* repeats that of template 1"):
         make_templates(["a photo of {0}", text])
 
 

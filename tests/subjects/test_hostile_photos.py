@@ -78,7 +78,7 @@ def test_every_verb_decodes_or_lists_each_file(
             assert told.lower() in reasons[path].lower(), path
             assert path.name.isprintable() is (path.name in reasons[path])
         notes = [line for line in err.splitlines() if line.startswith("note: left out: ")]
-        assert len(notes) == 21 and "and 6 files more" in notes[-1]
+        assert len(notes) == 21 and "left out: 6 more files" in notes[-1]
         assert all(line.isprintable() for line in err.splitlines())
         # An image that cannot be read is an error where that is asked for.
         assert run(*arguments, "--strict") == 2
@@ -296,14 +296,14 @@ def test_unreadable_files_and_folders_are_listed(tmp_path: Path) -> None:
         },
     )
     (person / "locked").chmod(0o700)
-    right = "whoever runs this has no right to read it: chmod u+rX, or name a copy"
+    right = "you do not have permission to read it: chmod u+rX, or name a copy"
     photo, folder, shard, manifest = locked
     assert done.stdout.splitlines() == [
         f"{folder}: the folder cannot be read (Permission denied)",
         f"{photo}: cannot be opened (Permission denied); {right}",
         f"{shard}: cannot be read (Permission denied); {right}",
         f"{manifest}: cannot be read (Permission denied); {right}",
-        f"{folder}: cannot be looked into; {right}",
+        f"{folder}: cannot be read; {right}",
     ]
 
 

@@ -178,7 +178,7 @@ def test_what_is_a_list_of_names_stays_one(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("text", ["JaneDoe\nJohnRoe\nMaxMoe\n", "jane-doe\njohn-roe\nmax-moe\n"])
 def test_names_without_a_space_are_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "n.txt").write_text(text)
-    assert "no name has a space in it" in read_names(tmp_path / "n.txt").notes[0]
+    assert "no name contains a space" in read_names(tmp_path / "n.txt").notes[0]
 
 
 def test_titles_and_brackets_are_told(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_tables_that_are_none(tmp_path: Path, data: bytes, told: str) -> None:
         (["a/b/c/Jane_Doe", "a/b/c/John_Roe"], "people are in the folders of "),
         (["WhatsApp Images", "iCloud Photos"], "no person.*: WhatsApp Images, iCloud Photos"),
         (["img_align_celeba"], "'img align celeba' holds a comment, a mark"),
-        (["jane.doe", "John_Roe"], "'jane.doe' has no space in it: write First Last"),
+        (["jane.doe", "John_Roe"], "'jane.doe' contains no space: write First Last"),
         (["Roe, John III"], "'Roe, John III' is 'John Roe III'"),
         (["Cher/b/c"], "called after the outermost folder.*'Cher' .*/Cher/b/c.; if another names"),
         (["Cher/2019/June", "Cher/2020/May"], ""),
@@ -389,5 +389,5 @@ def test_a_file_alone_is_no_model(
 
 def test_an_index_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(ModelError, match="is an index; give the model that it was built with"):
+    with pytest.raises(ModelError, match="is an index; name the model it was built with"):
         parse_spec(str(tmp_path))

@@ -74,7 +74,7 @@ class MakeOptions:
 
     def __post_init__(self) -> None:
         if self.people < FEWEST:
-            raise InputError(f"--people {self.people}: give at least {FEWEST}; fewer prove nothing")
+            raise InputError(f"--people {self.people}: pass at least {FEWEST}; fewer prove nothing")
         if not self.images or min(self.images) < 1 or self.probes < 0 or self.seed < 0:
             raise InputError(
                 f"--images {','.join(map(str, self.images))}, --probes {self.probes}, --seed "
