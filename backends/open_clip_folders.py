@@ -15,7 +15,13 @@ from idia_index.backends.fingerprints import PREPROCESSING_DEFAULTS
 from idia_index.backends.open_clip_models import check_config
 from idia_index.backends.open_clip_trainer import PARAMS, trainer_params
 from idia_index.backends.settings import SETTINGS, check_preprocessing, read_json
-from idia_index.backends.torch_checkpoints import INDEX_SUFFIX, Checkpoint, read_checkpoint
+from idia_index.backends.torch_checkpoints import (
+    INDEX_SUFFIX,
+    MERGE_PARTS,
+    Checkpoint,
+    read_checkpoint,
+    shard_names,
+)
 from idia_index.backends.torch_mismatch import merge_command
 from idia_index.backends.torch_unwrap import WeightsChoice
 from idia_index.backends.transformers_config import clip_config
@@ -56,8 +62,7 @@ _CONVERT = (
 _FOREIGN = {
     "*.msgpack": _CONVERT.format("from_flax"),
     "*.h5": _CONVERT.format("from_tf"),
-    "*.distcp": "put its parts together: python -m torch.distributed.checkpoint.format_utils "
-    "dcp_to_torch FOLDER OUT.pt",
+    "*.distcp": MERGE_PARTS,
     **dict.fromkeys(
         ("*.onnx", "*.gguf", "*.tflite", "*.ot", "openvino_*"),
         "take the model's PyTorch or safetensors file",
@@ -112,17 +117,29 @@ def from_folder(folder: Path) -> Source:
         InputError: there is none, there are several, or one that is not read.
     """
     if (folder / CONFIG).exists():
-        return configured(folder / CONFIG, weights_in(folder, _FOLDER_WEIGHTS))
+        return _told(configured(folder / CONFIG, weights_in(folder, _FOLDER_WEIGHTS)), folder)
     if (folder / ADAPTER).exists():
         raise ModelError(f"{folder}: holds a PEFT adapter, no model; {merge_command(str(folder))}")
     if (folder / TRANSFORMERS_CONFIG).exists():
-        return _from_transformers(folder)
+        return _told(_from_transformers(folder), folder)
     inner = _inner(folder)
     if inner is None:
         raise ModelError(f"{folder}: {_no_model(folder)}")
     source = from_folder(inner)
     note = f"model: the one in {shown_path(str(inner.relative_to(folder)))} of the folder"
     return replace(source, notes=(note, *source.notes))
+
+
+def _told(source: Source, folder: Path) -> Source:
+    """The source, with a note of other weights that lie beside those that are taken."""
+    taken = source.weights
+    known = {taken.name, *(shard_names(taken) if taken.name.endswith(INDEX_SUFFIX) else ())}
+    others = [path.name for path in _weights(folder) if path.name not in known]
+    if not others:
+        return source
+    named = f"{', '.join(map(shown_path, others[:3]))}{', ...' if len(others) > 3 else ''}"
+    note = f"weights: {shown_path(taken.name)}; left aside beside it: {named}"
+    return replace(source, notes=(*source.notes, note))
 
 
 def _inner(folder: Path) -> Path | None:
@@ -177,6 +194,8 @@ def _no_model(folder: Path) -> str:
             f"has weights, and neither {CONFIG} nor {TRANSFORMERS_CONFIG} to say of which "
             f"architecture; write ARCH/{shown_path(str(files[0]))}"
         )
+    if next(folder.glob("*.distcp"), None):
+        return f"holds a checkpoint in parts; {MERGE_PARTS}, and name the file: ARCH/OUT.pt"
     return (
         f"neither {CONFIG} nor {TRANSFORMERS_CONFIG} of a transformers CLIP model is in this "
         "folder; name the folder of a model"

@@ -37,6 +37,7 @@ from idia_index.backends.settings import read_json
 from idia_index.backends.torch_checkpoints import INDEX_SUFFIX, checkpoint_sha256, shard_names
 from idia_index.errors import ModelError, RefusedError
 from idia_index.plugins.specs import HUB_PREFIX, ModelSpec, SpecKind
+from idia_index.support.files import local_path
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json")
 
@@ -127,6 +128,11 @@ def _built_in(architecture: str, source: str) -> dict[str, Any]:
 
 
 def _unknown_tag(spec: ModelSpec) -> str:
+    if local_path(spec.source).is_dir():
+        return (
+            f"{spec.source!r} is a folder; name the checkpoint in it: "
+            f"{spec.architecture}/{spec.source}/FILE"
+        )
     tags = open_clip.list_pretrained_tags_by_model(spec.architecture)
     known = ", ".join(tags) or "none: write ARCH/CHECKPOINT-FILE"
     line = f"{spec.source!r} is neither a file nor a tag of {spec.architecture}; tags: {known}"

@@ -27,6 +27,10 @@ from idia_index.errors import InputError, ModelError, RefusedError
 from idia_index.support.text import printable, shown
 
 INDEX_SUFFIX = ".index.json"
+MERGE_PARTS = (
+    "put its parts together: python -m torch.distributed.checkpoint.format_utils dcp_to_torch "
+    "FOLDER OUT.pt"
+)
 _MAX_INDEX = 1 << 26
 _MAX_SHARDS = 10_000
 _INTACT = "use an intact copy"
@@ -77,6 +81,8 @@ def read_checkpoint(path: Path, choice: WeightsChoice | None = None) -> Checkpoi
         return _read_shards(path, choice)
     if path.suffix.lower() in (".npz", ".npy"):
         raise ModelError(f"{path}: NumPy checkpoints are not read; convert it to safetensors")
+    if path.suffix.lower() == ".distcp":
+        raise ModelError(f"{path}: one part of a checkpoint in parts; {MERGE_PARTS}")
     if path.suffix.lower() == ".onnx":
         raise ModelError(
             f"{path}: an ONNX graph; name the PyTorch or safetensors file of the model, or the "
@@ -111,8 +117,15 @@ def checkpoint_sha256(path: Path) -> str:
 
 
 def shard_names(path: Path) -> list[str]:
-    """The files that the index of a checkpoint names."""
-    return sorted(set(_weight_map(path).values()))
+    """The files that the index of a checkpoint names; raises ModelError if one is not there."""
+    names = sorted(set(_weight_map(path).values()))
+    for shard in names:
+        if not (path.parent / shard).is_file():
+            raise ModelError(
+                f"{path}: names {shown(shard)}, which is not beside it; download all files of "
+                "the model"
+            )
+    return names
 
 
 def _finished(
@@ -190,15 +203,9 @@ _SAFE_DTYPES: Mapping[str, str] = {
 
 def _read_shards(path: Path, choice: WeightsChoice | None) -> Checkpoint:
     """The weights of all files that an index names, each from the file that it says."""
-    names = _weight_map(path)
     weights: dict[str, Tensor] = {}
     files: list[MappedFile] = []
-    for shard in sorted(set(names.values())):
-        if not (path.parent / shard).is_file():
-            raise ModelError(
-                f"{path}: names {shown(shard)}, which is not beside it; download all files of "
-                "the model"
-            )
+    for shard in shard_names(path):
         part = read_checkpoint(path.parent / shard, choice)
         again = next(iter(part.weights.keys() & weights.keys()), None)
         if again is not None:

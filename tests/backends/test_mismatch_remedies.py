@@ -334,6 +334,12 @@ def _folder(kind: str, folder: Path) -> None:
         data = made if kind == "bare configuration" else {"model_cfg": made}
         (folder / "open_clip_config.json").write_text(json.dumps(data))
         (folder / "open_clip_model.safetensors").touch()
+    elif kind == "parts alone":
+        (folder / "__0_0.distcp").touch()
+    elif kind == "a shard that is missing":
+        config = {"model_cfg": helper.config(), "preprocess_cfg": {}}
+        (folder / "open_clip_config.json").write_text(json.dumps(config))
+        (folder / "m.safetensors.index.json").write_text('{"weight_map": {"a": "m-2-of-2.bin"}}')
     elif kind == "shards without index":
         (folder / "open_clip_config.json").write_text(
             json.dumps({"model_cfg": helper.config(), "preprocess_cfg": {}})
@@ -368,6 +374,8 @@ def _folder(kind: str, folder: Path) -> None:
         ("several models", "several models (a, b); name the folder of one"),
         ("NaFlex", "take one of SigLIP 2's models with a fixed size"),
         ("shards without index", "without their index; download"),
+        ("a shard that is missing", "names 'm-2-of-2.bin', which is not beside it; download all"),
+        ("parts alone", "dcp_to_torch FOLDER OUT.pt, and name the file: ARCH/OUT.pt"),
         (
             "TensorFlow",
             "take the model's PyTorch or safetensors file, or convert it",

@@ -19,6 +19,7 @@ import open_clip_helper as helper  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from idia_index.backends.open_clip import OpenClipBackend  # noqa: E402
+from idia_index.backends.open_clip_folders import from_folder  # noqa: E402
 from idia_index.backends.torch_archives import archive_root, read_archive  # noqa: E402
 from idia_index.backends.torch_checkpoints import read_checkpoint  # noqa: E402
 from idia_index.encode.backend import Backend  # noqa: E402
@@ -301,3 +302,22 @@ def test_no_socket_is_opened_for_a_checkpoint(
     assert Backend(backend).encode_texts(["x"]).shape == (1, 16)
     with pytest.raises(InputError, match="not in the local cache"):
         OpenClipBackend(model=f"roberta-ViT-B-32/{tmp_path}/w.pt")
+
+
+def test_weights_beside_those_that_are_taken_are_told(tmp_path: Path, model: Any) -> None:
+    folder = helper.save_folder(tmp_path / "m", helper.config(), model)
+    torch.save({}, folder / "optimizer.bin")
+    assert not any("beside" in note for note in from_folder(folder).notes)
+    torch.save({}, folder / "open_clip_pytorch_model.bin")
+    assert from_folder(folder).notes[-1] == (
+        "weights: open_clip_model.safetensors; left aside beside it: open_clip_pytorch_model.bin"
+    )
+
+
+def test_a_folder_in_place_of_a_checkpoint_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="'run' is a folder; name the checkpoint in it: ViT-B-32/"):
+        OpenClipBackend(model="ViT-B-32/run", device="cpu")
