@@ -32,7 +32,7 @@ from idia_index.pipelines.compared_models import (
     with_same_names,
 )
 from idia_index.pipelines.evaluate import gather
-from idia_index.pipelines.policies import GROUPS, Rule
+from idia_index.pipelines.policies import GROUPS
 from idia_index.pipelines.report_files import write_files
 from idia_index.pipelines.report_folder import check_folder
 from idia_index.prompts.names import read_names
@@ -44,6 +44,7 @@ from idia_index.report.comparison import (
 from idia_index.report.comparison import Comparison as Comparison
 from idia_index.report.comparison_page import comparison_html
 from idia_index.report.comparison_text import comparison_notes
+from idia_index.report.policy import Rule
 from idia_index.report.subject_result import SkippedPerson
 from idia_index.subjects.listed import listed_people
 from idia_index.subjects.records import (
@@ -258,7 +259,7 @@ def _document(
 
 def _group_changes(
     asked: Asked, before: Side, after: Side, rows: Mapping[Group, Int64]
-) -> dict[str, GroupChange]:
+) -> dict[Group, GroupChange]:
     return {
         group: group_change(before.take(own), after.take(own), asked.equivalence, asked.seed)
         for group, own in rows.items()
