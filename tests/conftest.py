@@ -12,7 +12,7 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
-from marking import needs_of
+from marking import NEEDS, needs_of
 from PIL import Image
 from toy_backend import ToyBackend
 
@@ -41,11 +41,11 @@ _forbidden: dict[str, str] = {}
 
 
 class NoTorch(importlib.abc.MetaPathFinder):
-    """Finds no PyTorch."""
+    """Finds no PyTorch, and nothing that is of no use without it."""
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        if fullname == "torch":
-            raise ModuleNotFoundError("these tests run without PyTorch", name="torch")
+        if fullname in NEEDS["torch"]:
+            raise ModuleNotFoundError("these tests run without PyTorch", name=fullname)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -20,8 +20,8 @@ from conftest import make_images
 from ray_tasks import Fragile
 from small_index import damage, files
 
-pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 pytest.importorskip("torch")
+pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 pytest.importorskip("onnxruntime")
 
 import ray

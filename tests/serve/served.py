@@ -6,6 +6,7 @@ import http.client
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -17,7 +18,10 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from PIL import Image
+from shared import one_at_a_time, shared_by_all
 
+from idia_index.serve.desk import Choice
+from idia_index.serve.models import Models
 from idia_index.study import render, subjects, write_subjects
 
 NAME = "Jerry Taylor"  # of the practice model; in its training data with 75 photos
@@ -112,9 +116,17 @@ class Client:
 
 
 def shared_cache(factory: pytest.TempPathFactory) -> Path:
-    """A cache folder for all tests of this process: the practice model's index is built once."""
+    """A cache folder for all tests of this process, with what the practice model needs.
+
+    Its index is built and its 2,500 faces are drawn once for all processes.
+    """
     place = factory.getbasetemp() / "pages"
-    place.mkdir(exist_ok=True)
+    if not place.exists():
+        practice = shared_by_all(factory.getbasetemp()) / "practice"
+        with one_at_a_time(practice):
+            if not practice.exists():
+                Models(practice).load(Choice(None), lambda *_: None)
+        shutil.copytree(practice, place / "idia-index" / "practice")
     return place
 
 
