@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -311,8 +310,6 @@ def _by_content(path: Place, found: Found, shots: _Shots) -> None:
 def _kind(path: Path) -> Kind | None:
     """What a file is, None where it cannot be opened."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return None
         with open_regular(path) as file:
             return kind_of(file.read(HEAD))
     except (OSError, ValueError, IdiaIndexError):

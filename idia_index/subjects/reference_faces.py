@@ -109,7 +109,7 @@ def read_reference_faces(path: str | os.PathLike[str]) -> ReferenceFaces:
 def _of_folder(place: Path) -> list[tuple[Subject, str]]:
     try:
         sorts = [(place / name, sex) for name, sex in FOLDERS.items() if (place / name).is_dir()]
-        entries = [(entry, sex) for folder, sex in sorts for entry in _entries(folder)]
+        people = [(each, sex) for folder, sex in sorts for each in _people(folder, place)]
     except OSError as error:
         raise InputError(
             f"{shown_path(place)}: cannot be read ({error.strerror}); check the path and its "
@@ -117,13 +117,24 @@ def _of_folder(place: Path) -> list[tuple[Subject, str]]:
         ) from error
     if not sorts:
         raise InputError(f"{shown_path(place)}: has no folder female and no folder male; {_TOLD}")
-    return [(_person(entry, shown_path(place)), sex) for entry, sex in entries]
+    return people
 
 
-def _entries(folder: Path) -> list[Path]:
-    """The images of a folder, told by what they hold, and its folders that hold any."""
-    photos = photos_below(folder).photos
-    return sorted({folder / photo.relative_to(folder).parts[0] for photo in photos})
+def _people(folder: Path, place: Path) -> list[Subject]:
+    """Of each image of a folder, told by what it holds, and of each of its folders with any."""
+    found, people = photos_below(folder), dict[str, Person]()
+    depth = len(folder.parts)
+    for photo in found.photos:
+        name = photo.parts[depth]
+        people.setdefault(name, Person(name)).add(photo, shown_path(place))
+    for skipped in found.skipped:
+        if (
+            isinstance(skipped.path, Path)
+            and (parts := skipped.path.parts[depth:])
+            and (person := people.get(parts[0]))
+        ):
+            person.skipped.append(skipped)
+    return [people[name].subject(shown_path(place)) for name in sorted(people)]
 
 
 def _of_table(place: Path) -> list[tuple[Subject, str]]:
