@@ -20,8 +20,8 @@ import pytest
 from PIL import Image
 from shared import one_at_a_time, shared_by_all
 
+from idia_index.serve import models
 from idia_index.serve.desk import Choice
-from idia_index.serve.models import Models
 from idia_index.study import render, subjects, write_subjects
 
 NAME = "Jerry Taylor"  # of the practice model; in its training data with 75 photos
@@ -118,14 +118,17 @@ class Client:
 def shared_cache(factory: pytest.TempPathFactory) -> Path:
     """A cache folder for all tests of this process, with what the practice model needs.
 
-    Its index is built and its 2,500 faces are drawn once for all processes.
+    Its index is built and the faces to compare with are drawn once for all processes, one of each
+    person: every answer reads all of them.
     """
     place = factory.getbasetemp() / "pages"
     if not place.exists():
         practice = shared_by_all(factory.getbasetemp()) / "practice"
         with one_at_a_time(practice):
             if not practice.exists():
-                Models(practice).load(Choice(None), lambda *_: None)
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(models, "FACE_IMAGES", 1)
+                    models.Models(practice).load(Choice(None), lambda *_: None)
         shutil.copytree(practice, place / "idia-index" / "practice")
     return place
 
