@@ -40,7 +40,7 @@ MOST_SWAPPED = 10_000
 
 OMITTED = (
     "Nobody's images were tried under another name: that takes an entry for each pair of people, "
-    f"and is done for {MOST_SWAPPED:,} people at the most."
+    f"and is done for at most {MOST_SWAPPED:,} people."
 )
 
 SWAPPED = "pairs of a non-member's images and another subject's name of the same sex"

@@ -17,8 +17,8 @@ from idia_index.types import Int64
 
 NOT_AVAILABLE = (
     "Not available from labels alone: margins, p-values, PMI, smaller pools of candidates, blind "
-    "baselines and what else needs similarities. The rule under control names takes questions of "
-    "its own (audit --control-names; plan --calls has the price)."
+    "baselines and everything else that needs similarities. The rule under control names needs "
+    "calls of its own (audit --control-names; plan --calls gives the cost)."
 )
 
 

@@ -20,9 +20,9 @@ LOOKED_AT = 8  # photos of a person; a photo takes about 30 ms beside its decodi
 _NAMED = 3
 
 NOT_LOOKED = (
-    "Faces were not looked for: a second person in a photo, or a face that is small or cut, hides "
-    "members and was not noticed. Install what finds faces ({install}) and run again, or look at "
-    "the photos in the sheet of `idia-index photos`."
+    "Faces were not looked for: a second person in a photo, or a face that is small or cut off, "
+    "hides members and would have gone unnoticed. Install the face detector ({install}) and run "
+    "again, or look at the photos in the sheet of `idia-index photos`."
 )
 _NOT = NOT_LOOKED.partition(":")[0]
 

@@ -15,7 +15,7 @@ def _of_the_test() -> list[tuple[str, str]]:
         (
             _("model"),
             _(
-                "Here a program such as CLIP, which has learned from many pictures and their "
+                "Here, a program such as CLIP that has learned from many pictures and their "
                 "captions how well a text fits a picture."
             ),
         ),
@@ -34,20 +34,20 @@ def _of_the_test() -> list[tuple[str, str]]:
                 "photos is the person's own."
             ),
         ),
-        (_("tau"), _("The number of correct prompts from which on the rule says: associated.")),
+        (_("tau"), _("The number of correct prompts from which the rule says: associated.")),
         (_("association"), _("The model connects a face with a name.")),
         (
             _("evidence"),
             _(
-                "A grade beside the rule (none, weak, clear): how seldom such an answer comes "
-                "about if the model does not know the person."
+                "A grade in addition to the rule (none, weak, clear): how rarely such an answer "
+                "arises if the model does not know the person."
             ),
         ),
         (
             _("member, non-member"),
             _(
                 "A person who was, or was not, in the training data; in the published studies, "
-                "whose name stands in a caption."
+                "one whose name appears, or does not appear, in a caption."
             ),
         ),
     ]
@@ -70,8 +70,8 @@ def _of_the_figures() -> list[tuple[str, str]]:
         (
             _("p (p-value)"),
             _(
-                "How likely a name does at least this well if it means no more to the model than "
-                "comparable names do. Small values speak for an association."
+                "How likely a name is to do at least this well if it means no more to the model "
+                "than comparable names do. Small values are evidence of an association."
             ),
         ),
         (
@@ -84,8 +84,8 @@ def _of_the_figures() -> list[tuple[str, str]]:
         (
             _("control name"),
             _(
-                "A comparable name of which nobody is in the photos; what the person's own name is "
-                "compared with."
+                "A comparable name that belongs to nobody in the photos; the person's own name is "
+                "compared with it."
             ),
         ),
     ]
@@ -101,5 +101,5 @@ def _of_the_files() -> list[tuple[str, str]]:
         (_("SHA-256"), _(
             "A fingerprint of a file: if a single bit of the file changes, so does it."
         )),
-        (_("replay"), _("Making the report again from its sources, and comparing every figure.")),
+        (_("replay"), _("Reproducing the report from its sources and comparing every figure.")),
     ]  # fmt: skip

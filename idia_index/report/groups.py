@@ -15,9 +15,9 @@ COLUMNS = ("group", "people", "p", "adjusted p")
 def groups_mean() -> str:
     """What a group's p-value says, and what it does not."""
     return _(
-        "A group's p-value asks whether the model knows anybody of the group, and holds if the "
-        "photos of one tell nothing of another's. It says nothing of any single person: a group at "
-        "p <= {level} may hold people whom the model never saw."
+        "A group's p-value asks whether the model knows anybody in the group; it is valid if one "
+        "person's photos carry no information about another's. It says nothing about any single "
+        "person: a group at p <= {level} may include people whom the model never saw."
     ).format(level=percent(LEVEL, 0))
 
 

@@ -17,10 +17,10 @@ from idia_index.report.subject_result import SubjectResult
 def ratios_mean() -> str:
     """What a likelihood ratio says, and what it does not."""
     return _(
-        "A likelihood ratio says how many times as likely a score is of the study's members as of "
-        "its non-members, in the words of the ENFSI guideline of 2015. It is no probability of "
-        "membership, which also depends on the odds before the audit, and it holds for people and "
-        "photos like the study's."
+        "A likelihood ratio says how many times as likely a score is among the study's members as "
+        "among its non-members, in the words of the ENFSI guideline of 2015. It is not a "
+        "probability of membership, which also depends on the odds before the audit, and it holds "
+        "for people and photos like the study's."
     )
 
 
@@ -61,8 +61,8 @@ def ratio_text(person: SubjectResult, calibration: StudyCalibration) -> str:
         else _("support for non-membership: {word}")
     )
     said = _(
-        "Likelihood ratio {ratio}: how many times as likely such a score is of the study's members "
-        "as of its non-members; {support}."
+        "Likelihood ratio {ratio}: how many times as likely such a score is among the study's "
+        "members as among its non-members; {support}."
     ).format(ratio=ratio_number(found.ratio), support=supports.format(word=_word(found.support)))
     if not found.by_training_count:
         return said
@@ -127,7 +127,7 @@ def calibration_rows(calibration: StudyCalibration) -> list[tuple[str, str]]:
         *(
             (
                 _("cost of the ratios (Cllr), {who}").format(who=who),
-                _("{cost} bits, of which the score itself leaves {least}").format(
+                _("{cost} bits, of which {least} are due to the score itself").format(
                     cost=f"{cost:.2f}", least=f"{least:.2f}"
                 ),
             )

@@ -19,8 +19,8 @@ def notes(result: AuditResult) -> list[str]:
     return [
         _(
             "An association is evidence that images of the person were in the training data "
-            "together with the name; it is no proof. Finding none does not show that the person "
-            "was left out."
+            "together with the name; it is not proof. Finding none does not show that the person "
+            "was absent from the training data."
         ),
         _how_often_wrong(result),
         *_not_for_the_name(result),
@@ -44,7 +44,7 @@ def changed_since(result: AuditResult) -> list[str]:
     """What was chosen otherwise before the photos were encoded, a sentence or none."""
     if result.choices is None or not result.choices.changed:
         return []
-    said = _("Changed after the search, with the answers in sight: {settings}.")
+    said = _("Changed after the search, when the answers were known: {settings}.")
     return [said.format(settings=", ".join(result.choices.changed))]
 
 
@@ -77,9 +77,9 @@ def _few_images(result: AuditResult) -> list[str]:
             very_few,
         ).replace("{fewest}", str(VERY_FEW))
         why = _(
-            "With one image no vote can tie, so that chance associates more: in the controlled "
-            "study 2.3% of non-members, and 1.0% with 30 images. Of two, those that differ tie, "
-            "and fewer members are found. Conclude nothing from so few images."
+            "With one image, no vote can tie, so chance associates more: in the controlled study "
+            "2.3% of non-members, against 1.0% with 30 images. With two, votes that differ tie, "
+            "and fewer members are found. Draw no conclusion from so few images."
         )
         said.append(f"{have} {why}")
     if few:
@@ -133,10 +133,10 @@ def _names_added_or_hidden(result: AuditResult) -> list[str]:
     added = [subject.name for subject in result.subjects if not subject.in_index]
     if added:
         were = ngettext(
-            "{n} of the subjects' names was not among the index's candidates, but encoded for this "
-            "audit to compete with them:",
-            "{n} of the subjects' names were not among the index's candidates, but encoded for "
+            "{n} of the subjects' names was not among the index's candidates and was encoded for "
             "this audit to compete with them:",
+            "{n} of the subjects' names were not among the index's candidates and were encoded "
+            "for this audit to compete with them:",
             len(added),
         )
         said.append(f"{were} {', '.join(added)}.")
@@ -144,7 +144,7 @@ def _names_added_or_hidden(result: AuditResult) -> list[str]:
         said.append(
             _(
                 "Where another name was predicted more often than the person's own, other names "
-                "are not shown: this tests a name, and looks for none."
+                "are not shown: this tests a given name and searches for none."
             )
         )
     return said
@@ -156,8 +156,8 @@ def _nearly_candidates(result: AuditResult) -> list[str]:
     near = _with_spellings((each.name, each.near_names or ()) for each in result.subjects)
     if near:
         may = ngettext(
-            "{n} of these names is nearly spelt as candidates are, and may be misspelt:",
-            "{n} of these names are nearly spelt as candidates are, and may be misspelt:",
+            "{n} of these names is spelt almost like a candidate, and may be misspelt:",
+            "{n} of these names are spelt almost like candidates, and may be misspelt:",
             len(near),
         )
         remedy = _("If it is, correct it and test again: the answer holds for the name as given.")
@@ -203,18 +203,20 @@ def _of_a_service(result: AuditResult) -> list[str]:
     ]
     if asked.checked:
         known = ngettext(
-            "Who answered is known by behaviour alone: the last of {n} check was at {time}.",
-            "Who answered is known by behaviour alone: the last of {n} checks was at {time}.",
+            "The model behind the service is known by its behaviour alone: the last of {n} check "
+            "was at {time}.",
+            "The model behind the service is known by its behaviour alone: the last of {n} checks "
+            "was at {time}.",
             len(asked.checked),
         )
         said.append(known.replace("{time}", asked.checked[-1]))
     if asked.noise is not None:
         apart = _(
             "Noise of the service's answers: the same input came back up to {noise} apart. "
-            "Similarities that differ by no more than {tolerance} are not told apart."
+            "Similarities that differ by no more than {tolerance} are not distinguished."
         ).format(noise=f"{asked.noise:.1e}", tolerance=f"{asked.tolerance:.1e}")
         if asked.undecided is not None:
-            close = _("Of the predictions, {number} are that close, and may be others next time.")
+            close = _("{number} of the predictions are that close, and may differ next time.")
             apart = f"{apart} {close.format(number=f'{asked.undecided:,}')}"
         said.append(apart)
     return said
@@ -226,8 +228,8 @@ def _left_out(result: AuditResult) -> list[str]:
         return []
     return [
         ngettext(
-            "{n} file was left out, and listed with the reason.",
-            "{n} files were left out, and listed with the reason.",
+            "{n} file was left out; it is listed with the reason.",
+            "{n} files were left out; they are listed with the reason.",
             skipped,
         )
     ]
@@ -237,8 +239,8 @@ def _people_left_out(result: AuditResult) -> list[str]:
     if not result.skipped:
         return []
     people = ngettext(
-        "{n} person was not tested, and listed with the reason:",
-        "{n} people were not tested, and listed with the reason:",
+        "{n} person was not tested; they are listed with the reason:",
+        "{n} people were not tested; they are listed with the reason:",
         len(result.skipped),
     )
     named = ", ".join(each.name for each in result.skipped[:5])

@@ -67,9 +67,9 @@ def what_was_asked(result: AuditResult) -> str:
 def what_it_means() -> str:
     """How an answer is to be read."""
     return _(
-        "An association is evidence that photos of the person, together with the name, were in the "
-        "material that the model learned from; it is no proof. Where none is found, the person "
-        "may have been in it all the same."
+        "An association is evidence that photos of the person, together with the name, were in "
+        "the material that the model learned from; it is not proof. Where none is found, the "
+        "person may still have been in it."
     )
 
 
@@ -79,8 +79,8 @@ def grades(result: AuditResult) -> str:
     if None in found:
         return ""
     return _(
-        "Evidence: clear for {clear}, weak for {weak}, none for {none}. Clear: the model seldom "
-        "answers so for people whom it does not know. Weak: it may be chance."
+        "Evidence: clear for {clear}, weak for {weak}, none for {none}. Clear: the model rarely "
+        "answers like this for people it does not know. Weak: it may be chance."
     ).format(clear=found["clear"], weak=found["weak"], none=found["none"])
 
 
@@ -89,8 +89,8 @@ def what_was_sent(result: AuditResult) -> str:
     asked = result.backend.service
     if asked is None:
         return _(
-            "Nothing was sent anywhere: the photos were read where they lie, and the model ran on "
-            "this computer."
+            "Nothing was sent anywhere: the photos were read in place, and the model ran on this "
+            "computer."
         )
     kinds = [each.kind for each in asked.sent]
     return _(
@@ -118,8 +118,8 @@ def limits() -> Sequence[str]:
             "this test."
         ),
         _(
-            "Where membership was read from captions, a member is somebody whose name stands in a "
-            "caption; whether the face is in the image was not checked."
+            "Where membership was read from captions, a member is somebody whose name appears in "
+            "a caption; whether the face is in the image was not checked."
         ),
         _(
             "Rates hold for people, names and images like those tested here, and for this model. "

@@ -29,7 +29,7 @@ def by_chance(result: AuditResult) -> str:
     shares = [s.rule_null for s in result.subjects if s.rule_null is not None]
     if len(shares) < len(result.subjects):
         return ""
-    said = _("; of as many control names it would by chance associate {number}")
+    said = _("; by chance, it would associate {number} of as many control names")
     return said.format(number=f"{sum(shares):.1f}")
 
 

@@ -34,10 +34,10 @@ def questions(result: AuditResult) -> tuple[Source, ...]:
         Source(
             _("European Data Protection Board, opinion 28/2024 on AI models (17 December 2024)"),
             _(
-                "A model trained on personal data is anonymous only if the likelihood is "
-                "insignificant, by all means reasonably likely to be used, that data on the people "
-                "of the training data are extracted from it, or obtained by asking it. That is "
-                "judged case by case."
+                "A model trained on personal data is anonymous only if, considering all means "
+                "reasonably likely to be used, the likelihood is insignificant that data about "
+                "people in the training data can be extracted from it or obtained by querying it. "
+                "That is judged case by case."
             ),
             (*_on_extraction(result), *_on_development(result)),
         ),
@@ -61,9 +61,9 @@ def _on_extraction(result: AuditResult) -> tuple[Question, ...]:
         Question(
             _("By what means was this tried?"),
             _(
-                "By one attack, identity inference: with photos ({fewest} to {most} a person) and "
-                "names that were known beforehand, and with the model's answers alone, without "
-                "access to training data."
+                "By one attack, identity inference: with photos ({fewest} to {most} per person) "
+                "and names known beforehand, using the model's answers alone, without access to "
+                "the training data."
             ).format(fewest=min(images), most=max(images)),
         ),
         Question(_("How often is the test wrong?"), _errors(result)),
@@ -76,10 +76,10 @@ def _on_extraction(result: AuditResult) -> tuple[Question, ...]:
             left_open=True,
         ),
         Question(
-            _("Do measures around the model keep answers back?"),
+            _("Do safeguards around the model withhold answers?"),
             _("The service was asked as its customers ask it; its measures are not known here.")
             if service
-            else _("The model itself was asked, without what a product may put around it."),
+            else _("The model itself was queried, without the safeguards that a product may add."),
             left_open=True,
         ),
     )
@@ -136,7 +136,7 @@ def _on_development(result: AuditResult) -> tuple[Question, ...]:
             left_open=True,
         ),
         Question(
-            _("What was done in training against memorising people?"),
+            _("What was done in training to prevent memorising people?"),
             _("Only the developer can say; this audit measures what is left."),
             left_open=True,
         ),
@@ -144,7 +144,7 @@ def _on_development(result: AuditResult) -> tuple[Question, ...]:
             _("Are threats, impact assessment and remaining risks documented?"),
             _(
                 "This report can be a part of that documentation: its annex says what was tested "
-                "and how it is done again."
+                "and how to repeat it."
             ),
             left_open=True,
         ),
@@ -171,9 +171,9 @@ def _of_cnil(result: AuditResult) -> tuple[Question, ...]:
         Question(
             _("Are the means of the attack reasonably likely to be used?"),
             _(
-                "It took photos, names, a list of {candidates} candidate names, and the model's "
-                "answers. Who can get photos of these people, and who can ask the model, is to be "
-                "judged by the controller."
+                "It required photos, names, a list of {candidates} candidate names, and the "
+                "model's answers. Who can obtain photos of these people, and who can query the "
+                "model, is for the controller to judge."
             ).format(candidates=f"{result.candidates:,}"),
             left_open=True,
         ),

@@ -12,7 +12,7 @@ def strength_rule() -> str:
     """How the grade is made, in words."""
     return _(
         "Clear: the rule infers a member, and both p-values are at most {clear}; where other "
-        "people's photos are not at hand for the second, {prompts} prompts at least choose the "
+        "people's photos are not available for the second, at least {prompts} prompts choose the "
         "name. Weak: the rule infers a member, or the larger p-value is at most {weak}. None: "
         "neither."
     ).format(clear=f"{CLEAR:g}", prompts=PROMPTS_ALONE, weak=f"{WEAK:g}")
@@ -36,7 +36,7 @@ def comparison(person: SubjectResult) -> str | None:
     if as_good is None:
         return None
     if not person.controls:
-        return _("The index holds no other name to compare with, so that there is no p-value.")
+        return _("The index holds no other name to compare with, so there is no p-value.")
     said = ngettext(
         "Of {n} comparable name, {as_good} would have done as well (p = {p}).",
         "Of {n} comparable names, {as_good} would have done as well (p = {p}).",
@@ -52,7 +52,7 @@ def strength_reason(person: SubjectResult) -> str:
     if person.strength is None:
         return ""
     if person.strength == "clear":
-        return _("The model seldom answers so for people whom it does not know.")
+        return _("The model rarely answers like this for people it does not know.")
     if person.strength == "none":
         return _(
             "Nothing sets this name apart for these photos; most people with few photos in the "
@@ -60,8 +60,8 @@ def strength_reason(person: SubjectResult) -> str:
         )
     if not person.inferred_member:
         return _(
-            "The rule finds no association, yet the name fits better than chance would mostly "
-            "have it."
+            "The rule finds no association, yet the name fits better than chance would usually "
+            "make it."
         )
     if person.control_p_value is not None and person.control_p_value > CLEAR:
         return _("Other names fit these photos as well or nearly: it may be chance.")

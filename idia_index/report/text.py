@@ -25,8 +25,8 @@ def another() -> str:
 def not_valid() -> str:
     """How far p-values over control names alone are off for a single name."""
     return _(
-        "among strangers of the controlled study such a p was at most 0.05 for 5% over all names, "
-        "but for 22% under the worst of 500."
+        "among strangers in the controlled study, such a p was at most 0.05 for 5% over all "
+        "names, but for 22% under the worst of 500."
     )
 
 
@@ -100,10 +100,11 @@ def leak_warnings(baselines: Baselines | None) -> list[str]:
     return [
         _(
             "The split leaks: members can be told from non-members without matching a face to its "
-            "name ({found}; the attack: AUC {attack}). The model-free baseline says so where it is "
-            "surely above chance, the others where they have {near} or more of the attack's "
-            "advantage too. The rates below are no evidence that the model knows these faces. Take "
-            "non-members whose names and photographs come from where the members' come from."
+            "name ({found}; the attack: AUC {attack}). The model-free baseline says so where it "
+            "is clearly above chance, the others where they also have {near} or more of the "
+            "attack's advantage. The rates below are not evidence that the model knows these "
+            "faces. Choose non-members whose names and photographs come from the same sources as "
+            "the members'."
         ).format(found=said, attack=f"{baselines.attack_auc:.2f}", near=percent(baselines.near, 0))
     ]
 
@@ -114,8 +115,8 @@ def leak_text(baselines: Baselines, people: int) -> str:
         return ""
     return _(
         "No leak of more than AUC {area} was seen among {people} people by sizes, EXIF, sharpness "
-        "and colours of photos and by the spelling of names (99% limit). A smaller leak, or one of "
-        "another sort, is not excluded."
+        "and colours of photos and by the spelling of names (99% limit). A smaller leak, or one "
+        "of another kind, is not excluded."
     ).format(area=f"{baselines.largest_leak:.2f}", people=f"{people:,}")
 
 
@@ -136,13 +137,13 @@ def small_text(small: SmallPValues) -> str:
     if small.excess_p_value < EXCESS:
         return _(
             "Too many known non-members have a small p-value ({found}). So the true names may "
-            "stand out from the control names for another reason than their faces, and the "
-            "p-values of the others may be too small: take who stands out by them with care. "
+            "stand out from the control names for a reason other than their faces, and the "
+            "p-values of the others may be too small: interpret those who stand out with care. "
             "One such test in twenty warns by chance."
         ).format(found=found)
     return _(
-        "No more known non-members have a small p-value than chance gives ({found}): no sign "
-        "that p-values are too small. Among few non-members only a gross excess would show."
+        "No more known non-members have a small p-value than expected by chance ({found}): no "
+        "sign that p-values are too small. With few non-members, only a gross excess would show."
     ).format(found=found)
 
 

@@ -69,8 +69,8 @@ def _says(associated: bool) -> str:
             "photographs of me were among its training data together with my name."
         )
     return _(
-        "The test found no association of my face with my name. It often misses people who were in "
-        "the training data, so that I ask you, who know these data."
+        "The test found no association of my face with my name. It often misses people who were "
+        "in the training data, so I ask you, who know these data."
     )
 
 

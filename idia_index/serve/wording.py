@@ -86,8 +86,8 @@ def explanations(person: SubjectResult) -> list[str]:
     if person.inferred_member:
         said = [
             _(
-                "Somebody else of the same name, who looks alike or was photographed alike, was in "
-                "the training data."
+                "Somebody else with the same name, who looks similar or was photographed in a "
+                "similar way, was in the training data."
             ),
             _(
                 "The model prefers this name for faces of this age, sex or origin, or for photos "
@@ -116,12 +116,12 @@ def plan_sentences(people: SubjectList) -> list[str]:
     non_members, members = roles.count(NON_MEMBER), roles.count(MEMBER)
     said = [
         _(
-            "To call the false positive rate below 1%, it takes {needed} known non-members without "
-            "an error; here are {number}."
+            "Calling the false positive rate below 1% takes {needed} known non-members without an "
+            "error; there are {number} here."
         ).format(needed=f"{needed.non_members:,}", number=f"{non_members:,}"),
         _(
-            "To know to within 5 percentage points how many members are found, it takes {needed} "
-            "known members; here are {number}."
+            "Knowing the share of members found to within 5 percentage points takes {needed} "
+            "known members; there are {number} here."
         ).format(needed=f"{needed.members:,}", number=f"{members:,}"),
     ]
     if not non_members:
@@ -134,13 +134,16 @@ def plan_sentences(people: SubjectList) -> list[str]:
     if needed.images is not None:
         said.append(
             _(
-                "Somebody for whom three photos in ten choose the right name, and one in ten "
-                "another, needs {number} photos for it to win."
+                "A name that three photos in ten choose, where another is chosen by one in ten, "
+                "needs {number} photos to win."
             ).format(number=needed.images)
         )
     if needed.control_names is None:
         said.append(
-            _("Among so many people nobody can stand out alone: several must, to be believed.")
+            _(
+                "Among so many people, nobody can stand out alone: several must before it is "
+                "convincing."
+            )
         )
     return said
 

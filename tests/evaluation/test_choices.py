@@ -104,7 +104,7 @@ def test_a_report_says_what_was_changed_with_the_answers_in_sight(
     assert stated["choices"]["changed"] == ["sample_sizes", "tau"]
     assert stated["choices"]["choices"]["tau"] == 1
     assert stated["choices"]["sha256"] == first.choices.sha256
-    assert any("with the answers in sight: sample_sizes, tau" in note for note in stated["notes"])
+    assert any("when the answers were known: sample_sizes, tau" in note for note in stated["notes"])
     assert read_results(tmp_path / "two").choices == evidence.choices
 
 

@@ -370,4 +370,4 @@ def test_too_many_small_p_values_of_non_members_are_warned_of(
         assert text.startswith(f"WARNING: {warned[0]}") and text.count(said) == 1
         assert page.index(said) < page.index("associates")
     else:
-        assert not warned and "than chance gives" in text
+        assert not warned and "than expected by chance" in text

@@ -53,4 +53,4 @@ def test_both_name_nobody_and_say_what_was_tested(result: EvaluationResult) -> N
         assert not any(part in text for name in NAMES for part in name.split()[1:])
         assert result.index.fingerprint.weights_sha256 in text
         assert f"{len(result.associated)} of {len(result.subjects)} people" in text
-        assert "it is no proof" in text
+        assert "it is not proof" in text

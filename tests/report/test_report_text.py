@@ -59,7 +59,7 @@ def test_few_images_are_cautioned_of(
     found = [note for note in said if "of the people tested" in note]
     assert len(found) == (very_few is not None) + (few is not None)
     if very_few is not None:
-        assert found[0].startswith(very_few) and "Conclude nothing" in found[0]
+        assert found[0].startswith(very_few) and "Draw no conclusion" in found[0]
     if few is not None:
         assert found[-1].startswith(few) and "protocol takes 30" in found[-1]
 
@@ -142,7 +142,7 @@ def test_words_say_no_more_than_the_figures(tmp_path: Path) -> None:
     for words in REFUSED:
         assert words not in said.lower(), words
     assert "if these 2 are like the people to be judged" in said
-    assert "of as many control names it would by chance associate" in said
+    assert "by chance, it would associate" in said
     missed = [s.verdict for s in result.subjects if not s.inferred_member]
     assert missed and all("of 1 known member here" in verdict for verdict in missed)
     alone = audit(index, ToyBackend(model="toy"), people[1:])

@@ -64,7 +64,7 @@ def test_photos_are_judged_and_errors_told_in_it(client: Client) -> None:
     client.post("/language", language="fr", back=f"{person}/photos")
     client.upload(f"{person}/photos", drawn(NAME, 2))
     page = client.settled(f"{person}/photos")
-    assert "il en manque 13 pour 15" in page
+    assert "il en manque 13 pour les 15" in page
     wrong = client.post("/person", name="Jane Doe").text
     assert "Cela n’a pas fonctionné" in wrong
     assert '<span lang="en">say on what ground' in wrong

@@ -222,7 +222,7 @@ def test_a_corrected_table_is_read_again(client: Client, tmp_path: Path) -> None
     assert "1 to correct" in text and "line 3" in text and "gone.png" in text
     assert "read as a table with semicolons" in text
     assert "Perhaps misspelt" in text and f"nearly the same as {NAME}" in text
-    assert "takes 299 known non-members without an error; here are 0" in text
+    assert "takes 299 known non-members without an error; there are 0 here" in text
     table.write_text(table.read_text().replace("gone.png", "1.png").replace("Jery", "Jerry"))
     assert client.post(f"{group}/again").status == 303
     text = client.get(group).text
@@ -233,14 +233,14 @@ def test_a_report_is_replayed_where_its_photos_lie_now(client: Client, tmp_path:
     (tmp_path / "kept").mkdir()
     _, replay = replayed(client, tmp_path / "kept")
     text = client.get(replay).text
-    assert "The report holds, bit for bit" in text and "was compared with" in text
+    assert "The report holds, bit for bit" in text and "identities were checked against" in text
     moved = (tmp_path / "kept" / "people").rename(tmp_path / "moved")
     report = str(tmp_path / "kept" / "report.json")
     gone = client.settled(client.post("/replay", path=report).headers["location"])
     assert "is gone; put the image back" in gone
     found = client.post("/replay", path=report, subjects=str(moved)).headers["location"]
     text = client.settled(found)
-    assert "The report holds, bit for bit" in text and "8 photos lie elsewhere" in text
+    assert "The report holds, bit for bit" in text and "8 photos are no longer where the report says" in text
     assert client.post("/replay", path=str(tmp_path)).status == 422
     assert client.post("/delete", what=found.split("/")[-1]).status == 303
     assert client.get(found).status == 404
