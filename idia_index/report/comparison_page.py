@@ -8,7 +8,7 @@ from idia_index.report.comparison_text import people_in_order, reference_text, t
 from idia_index.report.html import render
 from idia_index.report.page import POLICY
 
-TITLE = "Two models compared"
+TITLE = "Comparison of two models"
 
 
 def comparison_html(result: Comparison) -> str:

@@ -56,7 +56,7 @@ def power_text(test: ChangeTest, others: str) -> str:
     if test.detectable is None:
         return f"{sizes}, the test is too small to find any difference in 80% of cases."
     return (
-        f"{sizes}, the test has a power of 80% where somebody to forget falls more than one of the "
+        f"{sizes}, the test has a power of 80% where somebody to forget drops more than one of the "
         f"others in {percent(test.detectable)} of pairs (50% is no difference). A smaller "
         "difference may be there and not be found."
     )
@@ -66,7 +66,7 @@ def test_text(test: ChangeTest) -> str:
     """The result of the main test."""
     side = "fell more" if test.probability_lower > 0.5 else "fell less"
     found = (
-        f"P(falls more) = {percent(test.probability_lower)}, 95% CI {interval(test.ci95)}, "
+        f"P(drops more) = {percent(test.probability_lower)}, 95% CI {interval(test.ci95)}, "
         f"Mann-Whitney p = {p_value(test.p_value)}"
     )
     said = (

@@ -81,6 +81,14 @@ def check_skipped(subjects: SubjectList, strict: bool) -> None:
     raise InputError(f"{first.reason}{more}")
 
 
+def _listed(people: Sequence[str]) -> str:
+    """Names of people, and how many more there are."""
+    named = [shown(name) for name in people[:_NAMED]]
+    if rest := len(people) - len(named):
+        named.append(counted(rest, "other person", "others"))
+    return f"{', '.join(named[:-1])} and {named[-1]}"
+
+
 def shared_photos(photos: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """That photos lie with several people, in a sentence; nothing where none does.
 
@@ -94,8 +102,7 @@ def shared_photos(photos: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     if not between:
         return ()
     named = "; ".join(
-        f"{count:,} with {' and '.join(map(shown, whose))}"
-        for whose, count in between.most_common(_NAMED)
+        f"{count:,} with {_listed(whose)}" for whose, count in between.most_common(_NAMED)
     )
     more = f"; and of {len(between) - _NAMED:,} more groups" if len(between) > _NAMED else ""
     return (

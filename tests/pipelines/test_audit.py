@@ -28,6 +28,7 @@ from idia_index.report.page import report_html
 from idia_index.report.tables import subjects_csv
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import Subject, make_subject, read_subjects
+from idia_index.subjects.usable import shared_photos
 
 
 @pytest.fixture
@@ -124,12 +125,17 @@ def test_photos_of_several_people_are_told_in_one_line(
     result = audit(index, toy, read_subjects(people))
     (told,) = [each for each in result.notes if "same bytes" in each]
     assert told.startswith("3 photos with the same bytes in the folders of several people")
-    assert "2 with 'First0 Last7' and 'Some Body'; 1 with 'First0 Last7' and 'First3" in told
+    assert "2 with 'First0 Last7' and 'Some Body'; 1 with 'First0 Last7', 'First3" in told
     assert [s.images for s in result.subjects] == [8, 5, 6]
     assert told in result.backend.cautions and told.split(":")[0] in report_html(result)
     assert not any(
         "same bytes" in each for each in query(index, toy, read_subjects(people)[0]).notes
     )
+
+
+def test_of_many_people_with_one_photo_a_few_are_named() -> None:
+    (told,) = shared_photos((f"P{number:03d}", "a" * 64) for number in range(312))
+    assert "1 with 'P000', 'P001', 'P002' and 309 others." in told and "P003" not in told
 
 
 def test_a_subject_without_a_readable_image_is_named(

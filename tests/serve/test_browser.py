@@ -95,8 +95,8 @@ def test_five_clicks_to_an_answer_and_its_print(
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.click("text=One person >> nth=1")
     page.fill("#name", NAME)
-    page.click("text=Go on to the photos")
-    page.click("text=Take the 30 drawn photos")
+    page.click("text=Continue to the photos")
+    page.click("text=Use the 30 drawn photos")
     page.wait_for_selector("text=What the model sees")
     assert page.locator(".sheet img").count() == 30
     loaded = "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
@@ -140,8 +140,8 @@ def test_two_tabs_work_on_two_people(context: BrowserContext, client: Client) ->
     for page, name in ((first, NAME), (second, "Aaron Brooks")):
         page.click("text=One person >> nth=1")
         page.fill("#name", name)
-        page.click("text=Go on to the photos")
-    first.click("text=Take the 30 drawn photos")
+        page.click("text=Continue to the photos")
+    first.click("text=Use the 30 drawn photos")
     first.wait_for_selector("text=What the model sees")
     second.reload()
     assert "0 photos" in second.inner_text("main")

@@ -240,7 +240,10 @@ def test_a_report_is_replayed_where_its_photos_lie_now(client: Client, tmp_path:
     assert "is gone; put the image back" in gone
     found = client.post("/replay", path=report, subjects=str(moved)).headers["location"]
     text = client.settled(found)
-    assert "The report holds, bit for bit" in text and "8 photos are no longer where the report says" in text
+    assert (
+        "The report holds, bit for bit" in text
+        and "8 photos are no longer where the report says" in text
+    )
     assert client.post("/replay", path=str(tmp_path)).status == 422
     assert client.post("/delete", what=found.split("/")[-1]).status == 303
     assert client.get(found).status == 404
