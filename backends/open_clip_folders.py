@@ -222,7 +222,7 @@ def _from_transformers(folder: Path) -> Source:
         )
     config = clip_config(data, path)
     check_config(config, path)
-    check_clip_tokenizer(folder)
+    unsaid = check_clip_tokenizer(folder)
     preprocessing, notes = folder_preprocessing(folder, config["vision_cfg"]["image_size"], "clip")
     return Source(
         architecture_name(config),
@@ -231,7 +231,7 @@ def _from_transformers(folder: Path) -> Source:
         weights_in(folder, TRANSFORMERS_WEIGHTS),
         folder,
         read=lambda path, choice: open_clip_weights(read_checkpoint(path, choice)),
-        notes=notes,
+        notes=(*notes, *unsaid),
     )
 
 

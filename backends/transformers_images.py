@@ -156,6 +156,8 @@ def _is_triple(values: object) -> bool:
 def _resize_mode(data: Mapping[str, Any], side: Any, family: str) -> str | None:
     """ "shortest" for the shorter side and a crop, "squash" for both sides; None for all else."""
     default: Any = {"shortest_edge": side} if family == "clip" else {"height": side, "width": side}
+    if data.get("size", default) is None:
+        return None  # which transformers refuses too
     size = data.get("size") or default
     crop = data.get("crop_size") or side
     crops = data.get("do_center_crop")

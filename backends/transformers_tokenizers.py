@@ -11,7 +11,7 @@ from open_clip.tokenizer import SimpleTokenizer
 
 from idia_index.backends.settings import read_json
 from idia_index.errors import ModelError
-from idia_index.support.text import shown
+from idia_index.support.text import shown, shown_path
 
 START, END = 49406, 49407
 _SPECIAL = {"<|startoftext|>": START, "<|endoftext|>": END}
@@ -44,8 +44,8 @@ def _clip() -> tuple[dict[str, int], list[tuple[str, ...]]]:
     return {**words, **_SPECIAL}, [tuple(pair) for pair in own.bpe_ranks]
 
 
-def check_clip_tokenizer(folder: Path) -> None:
-    """Refuses a folder whose tokenizer is not CLIP's own.
+def check_clip_tokenizer(folder: Path) -> tuple[str, ...]:
+    """Refuses a folder whose tokenizer is not CLIP's own; returns a note if it has none.
 
     Raises:
         InputError: names the file and what differs.
@@ -65,6 +65,12 @@ def check_clip_tokenizer(folder: Path) -> None:
                   if (folder / f).exists()), None)  # fmt: skip
     if other is not None:
         _refuse(folder / other, "is another tokenizer's")
+    if any((folder / name).exists() for name in ("merges.txt", "vocab.json", "tokenizer.json")):
+        return ()
+    return (
+        f"assumed: CLIP's own tokenizer: {shown_path(folder.name)} has no tokenizer.json, and no "
+        "vocab.json and merges.txt; put the model's there",
+    )
 
 
 def _refuse(path: Path, what: str) -> NoReturn:

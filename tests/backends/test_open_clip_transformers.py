@@ -51,6 +51,7 @@ def test_embeddings_are_those_of_transformers(activation: str, tmp_path: Path) -
     backend = OpenClipBackend(model=f"local-dir:{tmp_path}")
     assert backend.fingerprint.activation == activation
     assert backend.pack_refusal is None
+    assert any(note.startswith("assumed: CLIP's own tokenizer") for note in backend.notes)
     got = Backend(backend).encode_texts(helper.TEXTS)
     bodies = backend.text_tower.tokenizer.encode(helper.TEXTS)  # type: ignore[union-attr]
     for row, body in zip(got, bodies, strict=True):
@@ -91,6 +92,9 @@ def test_what_open_clip_has_no_counterpart_of_is_refused(tmp_path: Path) -> None
     preprocessor = tmp_path / "preprocessor_config.json"
     _edit(preprocessor, size={"shortest_edge": 40}, crop_size={"height": 32, "width": 32})
     with pytest.raises(InputError, match=r"size is .* which is not computed here"):
+        OpenClipBackend(model=spec)
+    _edit(preprocessor, size=None)  # for which transformers has no default
+    with pytest.raises(InputError, match=r"size is 'None'.* which is not computed here"):
         OpenClipBackend(model=spec)
     _edit(preprocessor, size={"shortest_edge": 32}, resample=2, image_mean=[0.1, 0.2, 0.3])
     text = OpenClipBackend(model=spec).fingerprint.preprocessing
