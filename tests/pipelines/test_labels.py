@@ -13,11 +13,9 @@ import numpy as np
 import pytest
 from conftest import make_images
 from hosted_server import Handler, Request, Service, serving
-from PIL import Image
-from toy_backend import ToyBackend
+from toy_labeler import TOY, ToyLabeler
 
 from idia_index import (
-    Backend,
     Session,
     Settings,
     Subject,
@@ -34,34 +32,12 @@ from idia_index.evaluation.label_controls import NOT_AVAILABLE
 from idia_index.photos.crops import read_crop
 from idia_index.pipelines.label_votes import ask_labels
 from idia_index.pipelines.labels import build_label_index
-from idia_index.plugins.labeler import LabelerPlugin
 from idia_index.registry import load_labeler
 from idia_index.study import ONNX_DIR
 
 HOST = "127.0.0.1"
 NAMES = [f"First{i % 7} Last{i}" for i in range(30)]
 TEMPLATES = ["{0}", "a photo of {0}", "{0} at a party"]
-TOY = Backend(ToyBackend(model="toy"))
-
-
-class ToyLabeler(LabelerPlugin):
-    """The toy backend, asked for labels."""
-
-    name = "toy"
-    model = "toy"
-    device = "nowhere"
-    identity = "toy"
-
-    def __init__(self, most_labels: int | None = None, concurrency: int = 1) -> None:
-        self.most_labels, self.concurrency = most_labels, concurrency
-        self.asked: list[tuple[bytes, tuple[str, ...]]] = []
-        self.stop_after = 1 << 30
-
-    def choose(self, image: Image.Image, labels: Sequence[str]) -> int:
-        if len(self.asked) >= self.stop_after:
-            raise ServiceError("the service is away")
-        self.asked.append((image.tobytes(), tuple(labels)))
-        return int((TOY.encode_texts(list(labels)) @ TOY.encode_images([image])[0]).argmax())
 
 
 @pytest.fixture
