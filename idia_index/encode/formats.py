@@ -50,7 +50,13 @@ _OTHERS = (
     (b"%!PS", f"a PostScript file, {_CONVERT}"),
     (b"\xc5\xd0\xd3\xc6", f"a PostScript file, {_CONVERT}"),
     (b"<svg", f"an SVG drawing, {_CONVERT}"),
-    (b"<?xml", f"an XML file, such as an SVG drawing, {_CONVERT}"),
+    (
+        b"<?xml",
+        "an XML file: a server's answer in place of an image, to be downloaded itself, or an "
+        f"SVG drawing, {_CONVERT}",
+    ),
+    (b'{"', "JSON in place of an image, as a server answers; download the image itself"),
+    (b"data:image", "an image written as text (base64); decode it first"),
     (b"\0\0\0\x0cjP", f"a JPEG 2000 image, {_CONVERT}"),
     (b"\xff\x4f\xff\x51", f"a JPEG 2000 image, {_CONVERT}"),
     (b"8BPS", f"a Photoshop file, {_CONVERT}"),

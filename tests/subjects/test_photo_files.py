@@ -106,9 +106,15 @@ def test_photos_are_told_by_content(tmp_path: Path) -> None:
     leave(tmp_path / "p", dict.fromkeys(names, data))
     leave(tmp_path / "p", {"notes.txt": b"mine", "page.jpg": b"<!DOCTYPE html><html>"})
     leave(tmp_path / "p", {"lfs.jpg": b"version https://git-lfs.github.com/spec/v1\n"})
+    leave(
+        tmp_path / "p", {"json.jpg": b'{"error": 403}', "xml.jpg": b"<?xml version='1.0'?><Error>"}
+    )
+    leave(tmp_path / "p", {"text.jpg": b"data:image/jpeg;base64,/9j/", "mac.jpg": b"\0\5\x16\7"})
     subject = make_subject("Jane Doe", [tmp_path / "p"])
     assert {p.name for p in subject.images} == set(names)
     told = {each.path.name: each.reason for each in subject.skipped}
+    assert "JSON in place of an image" in told["json.jpg"] and "base64" in told["text.jpg"]
+    assert "a server's answer" in told["xml.jpg"] and "a Mac keeps beside" in told["mac.jpg"]
     assert "not an image" in told["notes.txt"] and "a web page" in told["page.jpg"]
     assert "git lfs pull" in told["lfs.jpg"]
 
