@@ -67,7 +67,7 @@ CLEANING: dict[str, Callable[[str], str]] = {
 
 
 def _alphabet() -> dict[int, str]:
-    """Byte -> the character that stands for it in the merges, in the order of the token ids."""
+    """Byte -> the character that represents it in the merges, in the order of the token ids."""
     shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = sorted(set(range(256)) - set(shown))
     return {b: chr(b) for b in shown} | {b: chr(256 + i) for i, b in enumerate(hidden)}
@@ -89,7 +89,7 @@ class ClipTokenizer:
     def __init__(self, merges: Sequence[tuple[str, str]], clean: str = "lower") -> None:
         if clean not in CLEANING:
             raise InputError(
-                f"tokenizer cleaning {clean!r} is not known; there are: {', '.join(CLEANING)}"
+                f"tokenizer cleaning {clean!r} is not known; available: {', '.join(CLEANING)}"
             )
         alphabet = _alphabet()
         symbols = [*alphabet.values(), *(symbol + "</w>" for symbol in alphabet.values())]

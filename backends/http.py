@@ -72,7 +72,7 @@ class HttpBackend(Encoder):
                 "float32; leave out --dtype and --device"
             )
         if image_size is not None and not 1 <= image_size <= MAX_SIDE:
-            raise InputError(f"--image-size {image_size}: give 1 to {MAX_SIDE}")
+            raise InputError(f"--image-size {image_size}: pass 1 to {MAX_SIDE}")
         self._endpoint.check_any(self._session)
         self.device = f"a service at {self._endpoint.host}"
         self.wants_files = self._session.send_original
@@ -97,7 +97,7 @@ class HttpBackend(Encoder):
 
     @classmethod
     def calls(cls, model: str, texts: int, images: int) -> int:
-        """Requests that so many texts and images take at the most, with a build's probes."""
+        """The most requests needed for so many texts and images, including a build's probes."""
         most = load_dialect(parse_endpoint(model).dialect).most
         probe = _calls(len(TEXTS), most["text"]) + _calls(_DRAWN, most["image"])
         # In halves once, again at the end, what is cut, and what the service says of itself.
@@ -137,7 +137,7 @@ class HttpBackend(Encoder):
         )
 
     def announce(self, texts: int, images: int, text_bytes: int) -> None:
-        """Says what a run costs at the most, and refuses what may not be sent or costs more."""
+        """States the maximum cost of a run, and refuses what may not be sent or costs more."""
         for kind, count in (("text", texts), ("image", images)):
             if count:
                 self._endpoint.check(kind, self._session)
@@ -150,7 +150,7 @@ class HttpBackend(Encoder):
         said = (
             f"{self._endpoint.host} will be sent at most {counted(texts, 'text')}{size}{tails} and "
             f"{counted(images, 'image')}{side if images else ''}, in {counted(calls, 'call')} with "
-            "the fixed probes; what it answered before is not asked again"
+            "the fixed probes; earlier answers are not requested again"
         )
         warnings.warn(said, stacklevel=2)
         if limit is not None and calls > limit and self._answers_none():

@@ -19,7 +19,7 @@ from idia_index.plugins import Session
 from idia_index.support.text import shown
 from idia_index.types import MAX_DIM, Float32, Sent
 
-NUMBER = 32  # bytes that a number of an embedding takes in JSON, at the most
+NUMBER = 32  # maximum number of bytes of an embedding component in JSON
 FIRST_DIM = 8192  # longest embedding that is awaited before the first is known
 
 

@@ -83,7 +83,7 @@ class Client:
             except httpx.ConnectError as error:
                 if "SSL" in str(error).upper():
                     raise self._error(
-                        f"its TLS is not to be trusted ({self._told(error)})"
+                        f"its TLS certificate is not trusted ({self._told(error)})"
                     ) from None
                 why = f"cannot be reached ({self._told(error)})"
             except (httpx.ConnectTimeout, httpx.PoolTimeout):
@@ -168,7 +168,7 @@ class Client:
         try:
             return json.loads(body)
         except (ValueError, RecursionError):
-            raise self._error(f"its answer is no JSON: {self._excerpt(body)}") from None
+            raise self._error(f"its answer is not JSON: {self._excerpt(body)}") from None
 
     def _excerpt(self, body: bytes) -> str:
         """The beginning of an answer; a service may repeat the key there."""

@@ -51,7 +51,7 @@ class Dialect(ABC):
         return model if isinstance(model, str) else ""
 
     def about(self, answer: Any, model: str) -> str:
-        """What a service says of itself and a model, in a line that does not change by itself."""
+        """What a service says about itself and a model, in a line that stays the same over time."""
         own = next(each for each in answer["data"] if each["id"] == model)
         known = ("backend", "capabilities", "max_model_len", "owned_by", "root")
         return ", ".join(f"{field} {own[field]}" for field in known if own.get(field))
@@ -116,7 +116,7 @@ def load_dialect(name: str) -> Dialect:
     points = {point.name: point for point in entry_points(group=GROUP)}
     if name not in points:
         raise ModelError(
-            f"no dialect of hosted models is called {shown(name, 80)}; there are: "
+            f"no dialect of hosted models is called {shown(name, 80)}; available: "
             f"{', '.join(sorted(points)) or 'none; is idia-index installed?'}"
         )
     loaded: type[Dialect] = points[name].load()

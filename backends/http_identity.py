@@ -133,8 +133,8 @@ class Identity:
         for text, whole in zip(near, tail_counts(embed, near, apart), strict=True):
             if not whole:
                 raise InputError(
-                    f"{shown(text, 200)}: the service cuts it, or reads no word more (it reads "
-                    f"about {words} short words); shorten it, or give --accept-truncation"
+                    f"{shown(text, 200)}: the service truncates it, or reads no more words (it "
+                    f"reads about {words} short words); shorten it, or pass --accept-truncation"
                 )
 
     def _compare(self, known: Mapping[str, Any], seen: Behaviour) -> None:
@@ -146,7 +146,7 @@ class Identity:
             raise ModelError(
                 f"{self._endpoint.url}: the model changed between {shown(since)} and {_now()}: its "
                 f"answers to the fixed probes differ by {apart:.2g}, where {before.allowed:.2g} is "
-                "noise; take the service that the index was built with, or rebuild the index"
+                "noise; use the service that the index was built with, or rebuild the index"
             )
         self.checked.append(_now())
 

@@ -168,7 +168,7 @@ def words_read(texts: EmbedTexts, apart: float) -> int | None:
         else:
             high = middle
     if low < 0:
-        raise ModelError("the service reads not even 6 words of a text; it is no model of texts")
+        raise ModelError("the service reads fewer than 6 words of a text: it is no text model")
     return None if high == len(LENGTHS) else LENGTHS[low]
 
 

@@ -60,7 +60,7 @@ class ZeroShotLabeler(LabelerPlugin):
         return self.model
 
     def announce(self, questions: Questions) -> None:
-        """Says how much is sent at the most, and refuses what costs more than allowed."""
+        """States the maximum that is sent, and refuses what costs more than allowed."""
         asked, limit = questions, self._session.max_calls
         warnings.warn(
             f"{self._endpoint.host} will be sent at most {counted(asked.labels, 'label')} "

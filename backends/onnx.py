@@ -170,7 +170,7 @@ class OnnxPackTower(PackTower):
 
 def _check_dtype(dtype: str, stored: str, folder: Path) -> None:
     if dtype not in BACKEND_DTYPES:
-        raise InputError(f"dtype {dtype!r} is unknown; there are: {', '.join(BACKEND_DTYPES)}")
+        raise InputError(f"dtype {dtype!r} is unknown; available: {', '.join(BACKEND_DTYPES)}")
     if dtype not in ("float32", stored):
         remedy = (
             "export the model with --dtype float16"

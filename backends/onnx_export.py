@@ -81,7 +81,7 @@ def export_model(
 
 def _check_request(backend: OpenClipBackend, folder: Path, dtype: str) -> None:
     if dtype not in DTYPES:
-        raise InputError(f"dtype {dtype!r} cannot be exported; there are: {', '.join(DTYPES)}")
+        raise InputError(f"dtype {dtype!r} cannot be exported; available: {', '.join(DTYPES)}")
     if os.path.lexists(folder):
         raise InputError(f"{folder} exists; name a directory that does not")
     if backend.packed_tower is None:

@@ -39,7 +39,7 @@ class OnnxGraph:
         self._ahead: Thread | None = None
 
     def load_ahead(self, *, prepack: bool) -> None:
-        """Starts to load the graph, if nobody has, while the caller goes on.
+        """Starts loading the graph, if not yet started, while the caller continues.
 
         Args:
             prepack: whether to lay the weights out for matrix products first. It takes a third

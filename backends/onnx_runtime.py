@@ -43,7 +43,7 @@ class OnnxDevice:
 
     @property
     def workers(self) -> int:
-        """How many runs go on at a time; a GPU takes one."""
+        """Number of concurrent runs; a GPU takes one."""
         return self.threads if self.provider == CPU else 1
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ def pick_device(name: str | None, threads: int | None = None) -> OnnxDevice:
 def _ordinal(name: str) -> int:
     kind, colon, number = name.partition(":")
     if kind != "cuda" or (colon and not (number.isascii() and number.isdigit())):
-        raise InputError(f"device {name!r} is unknown; there are: cpu, cuda (or cuda:1, ...)")
+        raise InputError(f"device {name!r} is unknown; available: cpu, cuda (or cuda:1, ...)")
     return int(number or 0)
 
 
@@ -94,7 +94,7 @@ def why_not(device: OnnxDevice) -> str | None:
         )
     try:
         session = _session(_product_model(), device)
-        # ONNX Runtime goes on without a provider that fails to load.
+        # ONNX Runtime continues without a provider that fails to load.
         if session.get_providers()[0] != device.provider:
             return f"{device.provider} does not load; check the driver and CUDA's libraries"
         ones = np.ones((8, 8), np.float32)

@@ -300,7 +300,7 @@ class OpenClipBackend(Encoder):
 
 def _check_choice(what: str, value: str | None, known: Sequence[str]) -> None:
     if value is not None and value not in known:
-        raise ModelError(f"{what} {shown(value)} is unknown; there are: {', '.join(known)}")
+        raise ModelError(f"{what} {shown(value)} is unknown; available: {', '.join(known)}")
 
 
 def _activation(source: Source) -> str:

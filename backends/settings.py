@@ -70,7 +70,7 @@ def read_preprocessing(value: str | Mapping[str, Any]) -> dict[str, Any]:
         return _plain(NAMED[value])
     if isinstance(value, str) and not value.lower().endswith(".json"):
         raise ModelError(
-            f"preprocessing {shown(value)} is unknown; there are: {', '.join(NAMED)}, or name a "
+            f"preprocessing {shown(value)} is unknown; available: {', '.join(NAMED)}, or name a "
             "JSON file"
         )
     data: Any = read_json(Path(value)) if isinstance(value, str) else dict(value)

@@ -209,7 +209,7 @@ def _read_shards(path: Path, choice: WeightsChoice | None) -> Checkpoint:
         part = read_checkpoint(path.parent / shard, choice)
         again = next(iter(part.weights.keys() & weights.keys()), None)
         if again is not None:
-            raise ModelError(f"{path}: {shown(again)} stands in several of its files; {_INTACT}")
+            raise ModelError(f"{path}: {shown(again)} occurs in several of its files; {_INTACT}")
         weights.update(part.weights)
         files += part.files
     return Checkpoint(path, weights, files=tuple(files))

@@ -23,7 +23,7 @@ def torch_dtype(name: str) -> torch.dtype:
         InputError: there is no such dtype.
     """
     if name not in BACKEND_DTYPES:
-        raise InputError(f"dtype {name!r} is unknown; there are: {', '.join(BACKEND_DTYPES)}")
+        raise InputError(f"dtype {name!r} is unknown; available: {', '.join(BACKEND_DTYPES)}")
     dtype: torch.dtype = getattr(torch, name)
     return dtype
 
@@ -75,7 +75,7 @@ def pick_device(name: str | None, dtype: torch.dtype = torch.float32) -> torch.d
 
 
 def _unknown(name: str) -> str:
-    return f"device {name!r} is unknown; there are: {', '.join(DEVICE_TYPES)} (or cuda:1, ...)"
+    return f"device {name!r} is unknown; available: {', '.join(DEVICE_TYPES)} (or cuda:1, ...)"
 
 
 def why_not(device: torch.device, dtype: torch.dtype = torch.float32) -> str | None:

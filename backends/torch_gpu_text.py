@@ -117,7 +117,7 @@ class GpuTextTower:
 
     @torch.inference_mode()
     def _launch(self, pack: Pack, staged: tuple[Tensor, tuple[int, int]]) -> Result:
-        """Gives the device a pack, in halves where it lacks the memory."""
+        """Runs a pack on the device, in halves if memory is short."""
         block, shape = staged
         try:
             with without_tf32(torch):

@@ -97,7 +97,7 @@ class PackedTextTower(nn.Module):
             [p, D] in the dtype of the parameters, not normalised.
         """
         x = self.token_embedding(ids) + F.embedding(positions, self.positional_embedding)
-        # Additive, made once: a boolean mask would be converted anew in every layer.
+        # Additive, made once: a boolean mask would be converted again in every layer.
         bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, float("-inf"))[:, None]
         *inner, last = self.blocks
         for block in inner:

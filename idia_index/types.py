@@ -1,4 +1,4 @@
-"""Plain records that cross module borders. No behaviour beyond what their fields imply."""
+"""Plain records shared between modules. No behaviour beyond what their fields imply."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from idia_index.support.text import shown
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 
-# (done, in all), and the same of a stage that is named
+# (done, total), and the same with the name of the stage
 CountProgress = Callable[[int, int], None]
 StageProgress = Callable[[str, int, int], None]
 
@@ -23,18 +23,18 @@ MAX_DIM = 1 << 16
 
 
 def quiet(*_: object) -> None:
-    """Progress of a caller that wants none."""
+    """A progress callback that does nothing."""
 
 
 def _short(value: object) -> str:
-    """A field as a message may show it: an index may have been written by anybody."""
+    """A field as shown in messages, escaped: an index may come from anywhere."""
     text = str(value)
     return text if text.isprintable() and len(text) <= 300 else shown(text, 300)
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a backend's model is, exactly.
+    """Exactly which model a backend runs.
 
     Attributes:
         architecture: name of the architecture ("ViT-B-32").
@@ -78,8 +78,8 @@ class Sent:
 
     Attributes:
         kind: "text" or "image".
-        sha256: of the text in UTF-8, or of the bytes of the image as they were sent.
-        bytes: how many they are.
+        sha256: SHA-256 of the text in UTF-8, or of the bytes of the image as sent.
+        bytes: number of those bytes.
     """
 
     kind: Literal["text", "image"]
@@ -89,22 +89,22 @@ class Sent:
 
 @dataclass(frozen=True)
 class ServiceRecord:
-    """What a run asked of a service, and how far its answers can be relied on.
+    """What a run requested from a service, and how reliable its answers are.
 
     Attributes:
         endpoint: the URL.
-        model: the model that the service was asked for.
-        says: what the service says of itself, in a line; empty where it says nothing.
-        checked: when its fixed probes were answered as at the build, UTC; last at the end.
-        noise: the longest difference between unit rows of the same input, over three probes; null
-            for labels, which have none.
-        tolerance: similarities that differ by no more are not told apart by such answers.
-        undecided: predictions whose two best names are no further apart than that; null where
-            the second best was not looked for.
-        calls: requests that were made, repeated ones and probes among them.
-        repeated: requests that were made again because the service asked for it.
-        remembered: answers that an earlier run had paid for.
-        sent: what left the machine beside the fixed probes, each once.
+        model: the model that was requested.
+        says: what the service says about itself, in one line; empty if nothing.
+        checked: when its fixed probes were answered as at the build, UTC; the last at the end.
+        noise: the largest distance between unit rows of the same input, over three probes; null
+            for labels.
+        tolerance: similarities that differ by no more than this cannot be distinguished.
+        undecided: number of predictions whose two best names differ by no more than that; null if
+            the second best was not determined.
+        calls: number of requests, including retries and probes.
+        repeated: number of requests repeated because the service asked for it.
+        remembered: number of answers reused from earlier runs.
+        sent: what left the machine besides the fixed probes, each once.
     """
 
     endpoint: str
@@ -124,17 +124,17 @@ class ServiceRecord:
 class Pack:
     """A run of prompts as B prefix trees of n nodes each, for a causal text tower.
 
-    A node stands for a token after a given prefix; prompts that share a prefix share its
-    nodes. Nodes past the end of a shorter tree are padding: they see only themselves and
-    nothing reads them.
+    A node represents a token after a given prefix; prompts that share a prefix share its nodes.
+    Nodes past the end of a shorter tree are padding: they attend only to themselves, and nothing
+    reads them.
 
     Attributes:
         ids: int64 [B, n], the token at each node.
         positions: int64 [B, n], depth of each node, its position in the prompt.
-        ends: int64 [B, n], the node after the last of each node's subtree: a tree's nodes stand in
-            the order of a walk down, so i sees j where j <= i < ends[b, j].
+        ends: int64 [B, n], the node after the last of each node's subtree: a tree's nodes are in
+            depth-first order, so i attends to j where j <= i < ends[b, j].
         reads: int64 [p], the node of each prompt's end-of-text token, as b * n + i.
-        rows: int64 [p], the row of the result that each prompt's embedding goes to.
+        rows: int64 [p], the row of the result for each prompt's embedding.
     """
 
     ids: Int64

@@ -69,7 +69,7 @@ class QuantizedType(IndexType):
 
     Attributes:
         codec: how rows are quantized.
-        keeps_rows: whether the float32 rows stand beside them, so that nothing else is needed
+        keeps_rows: whether the float32 rows are stored with them, so that nothing else is needed
             for the exact answer.
     """
 

@@ -79,7 +79,7 @@ def test_what_is_here_is_found_without_a_gpu(tmp_path: Path) -> None:
 
 def test_an_unknown_part_is_named() -> None:
     done = run("--only", "texts")
-    assert done.returncode == 2 and "no part 'texts'; there are: found, towers" in done.stderr
+    assert done.returncode == 2 and "no part 'texts'; available: found, towers" in done.stderr
 
 
 def test_wheels_in_pieces_are_the_same_again(

@@ -33,7 +33,7 @@ class ToyBackend(BackendPlugin):
         self, *, model: str, device: str | None = None, dtype: str = "float32", delay: float = 0.0
     ) -> None:
         if dtype not in BACKEND_DTYPES:
-            raise InputError(f"dtype {dtype!r} is unknown; there are: {', '.join(BACKEND_DTYPES)}")
+            raise InputError(f"dtype {dtype!r} is unknown; available: {', '.join(BACKEND_DTYPES)}")
         self.model = model
         self.delay = delay
 

@@ -100,7 +100,7 @@ def main() -> int:
     options = parser.parse_args()
     unknown = set(options.only.split(",")) - set(BOUNDS)
     if unknown:
-        parser.error(f"no part {sorted(unknown)[0]!r}; there are: {', '.join(BOUNDS)}")
+        parser.error(f"no part {sorted(unknown)[0]!r}; available: {', '.join(BOUNDS)}")
     out, target = options.out.resolve(), options.out.resolve() / "site"
     target.mkdir(parents=True, exist_ok=True)
     began, results = time.monotonic(), []

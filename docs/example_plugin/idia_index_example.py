@@ -24,7 +24,7 @@ class ExampleBackend(BackendPlugin):
 
     def __init__(self, *, model: str, device: str | None = None, dtype: str = "float32") -> None:
         if model not in MODELS:
-            raise InputError(f"model {model!r} is unknown; there are: {', '.join(MODELS)}")
+            raise InputError(f"model {model!r} is unknown; available: {', '.join(MODELS)}")
         if device not in (None, "cpu") or dtype != "float32":
             raise InputError(f"the example runs on cpu in float32, not {device} in {dtype}")
         self.model = model

@@ -1,1 +1,1 @@
-"""Training captions -> whose names stand in them, and how often."""
+"""Training captions -> whose names appear in them, and how often."""

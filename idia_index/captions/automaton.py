@@ -1,4 +1,4 @@
-"""One automaton over all names: where any of many byte strings stands in a buffer.
+"""One automaton over all names: where any of many byte strings occurs in a buffer.
 
 Hyperscan is faster than an Aho-Corasick automaton on a thousand names, and takes minutes to compile
 a million; `ahocorasick_rs` takes any number.

@@ -47,7 +47,7 @@ class Look:
 def nameless(found: Sequence[Found]) -> list[str]:
     """Why zero hits say nothing, one sentence for each reason; none for captions that may name.
 
-    Each layout is judged by itself, since a corpus may lie beside another.
+    Each layout is judged separately, since corpora may be mixed.
     """
     reasons = []
     by_layout: dict[str, list[Found]] = {}

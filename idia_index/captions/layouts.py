@@ -47,7 +47,7 @@ def detect(columns: Sequence[str], wanted: Columns, where: str) -> Layout:
     )
     if not captions:
         raise InputError(
-            f"{where}: has no caption column; give --caption-column, one of {_listed(columns)}"
+            f"{where}: has no caption column; pass --caption-column, one of {_listed(columns)}"
         )
     ids = _ids(columns, wanted.ids)
     status = by_key.get("status") if {"status", "key"} <= by_key.keys() else None

@@ -1,4 +1,4 @@
-"""Captions as a column -> which names stand in which of them: candidates first, then each verified.
+"""Captions as a column -> which names appear in which of them: candidates first, then verified.
 
 The automaton looks for the loosest form of every name in the folded bytes of all captions, and in
 the loosest form of those that folding does not bring there. What it finds is a candidate, and

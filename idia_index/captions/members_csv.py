@@ -39,7 +39,7 @@ def read_members(path: str | os.PathLike[str]) -> dict[tuple[str, str | None], C
     where = table.source
     if missing := [column for column in _NEEDED if column not in table.columns]:
         raise InputError(
-            f"{where}: has no column {missing[0]}; give the members.csv that idia-index members "
+            f"{where}: has no column {missing[0]}; pass the members.csv that idia-index members "
             "writes"
         )
     found: dict[tuple[str, str | None], Counted] = {}
@@ -47,7 +47,7 @@ def read_members(path: str | os.PathLike[str]) -> dict[tuple[str, str | None], C
         counted = _counted(row)
         if found.setdefault((name_key(counted.name), counted.person), counted) is not counted:
             who = shown(labelled(counted.name, counted.person))
-            raise InputError(f"{row.place}: {who} stands there twice")
+            raise InputError(f"{row.place}: {who} is listed twice")
     if not found:
         raise InputError(f"{where}: names nobody; run idia-index members again")
     return found

@@ -120,7 +120,7 @@ def reversals(form: str) -> list[str]:
 
 
 def classify(caption: Forms, name: Forms) -> str | None:
-    """The first of `VARIANTS` as which the name stands in the caption, or None."""
+    """The first of `VARIANTS` as which the name appears in the caption, or None."""
     if _stands(caption.form(0), name.form(0))[0]:
         return "exact"
     if _stands(caption.form(3), name.form(3))[1]:
@@ -156,7 +156,7 @@ def stands_as_written(caption: bytes, name: bytes) -> bool:
 
 
 def _stands(text: str, name: str) -> tuple[bool, bool]:
-    """Whether a form stands in another as whole words: without, and with a possessive 's."""
+    """Whether a form occurs in another as whole words: without, and with a possessive 's."""
     plain = owned = False
     place = text.find(name) if name else -1
     while place >= 0:

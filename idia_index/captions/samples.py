@@ -28,7 +28,7 @@ def layout_of(source: Source, wanted: Columns) -> Layout:
     first = next(_samples(source), None)
     if first is None:
         raise InputError(
-            f"{source.place}: holds no sample with a .txt or .json file; give other CAPTIONS"
+            f"{source.place}: holds no sample with a .txt or .json file; pass other CAPTIONS"
         )
     layout = detect(list(first), wanted, source.place)
     captions = layout.captions

@@ -43,7 +43,7 @@ def expand(captions: Iterable[str], form: str | None) -> tuple[list[Source], lis
         if not sources:
             raise InputError(
                 f"{shown_path(argument)}: holds no file of captions; "
-                "give files with a suffix that is known, or --format"
+                "pass files with a known suffix, or --format"
             )
         for source in sources:
             found.setdefault(source.place, source)
@@ -128,7 +128,7 @@ def _file(place: str, form: str | None) -> Source:
     known = form or suffix_format(place)
     if known is None:
         raise InputError(
-            f"{shown_path(place)}: its suffix names no format; give --format, one of "
+            f"{shown_path(place)}: its suffix names no known format; pass --format, one of "
             f"{', '.join(FORMATS)}"
         )
     found = Path(place).stat()
@@ -153,7 +153,9 @@ def _remote(argument: str, form: str | None) -> Iterator[Source]:
             if known is None and len(paths) > 1:
                 continue
             if known is None:
-                raise InputError(f"{shown(argument)}: its suffix names no format; give --format")
+                raise InputError(
+                    f"{shown(argument)}: its suffix is not a known format; pass --format"
+                )
             yield Source(url, known, int(system.size(each) or 0))
     except (OSError, ValueError, ImportError) as error:
         raise InputError(

@@ -138,7 +138,7 @@ def _lines(pa: Any, text: bytes, first: int) -> Batch:
 def _head(source: Source, wanted: Columns) -> _Head:
     lines, encoding = _first_lines(source)
     if not any(lines):
-        raise InputError(f"{source.place}: is empty; give a file with captions")
+        raise InputError(f"{source.place}: is empty; pass a file with captions")
     blank = next(place for place, line in enumerate(lines) if line)
     usual = _SEPARATORS[source.format]
     cells = _cells(lines[blank], usual)

@@ -23,7 +23,7 @@ class Tally:
     Attributes:
         variants: int64 [names, variants].
         hits: int64 [names], all hits, those that were dropped too.
-        total: int64 [names], training counts: variants that stand for the name itself.
+        total: int64 [names], training counts: variants that count as the name itself.
         repeated: int64 [names], of all hits, those that repeat an earlier one of the name.
         repeats_by: kind of identity -> hits that repeat an earlier one of their name.
         judged_by: the kind that `repeated` goes by, None where records have no identity.

@@ -1,4 +1,4 @@
-"""What stands for an image file: a path, a URL, or bytes that must touch no disk."""
+"""What represents an image file: a path, a URL, or bytes that must touch no disk."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from idia_index.errors import RefusedError
 MAX_SCANS = 100  # a progressive JPEG has about ten; each one more is another pass over the pixels
 MAX_READS = 1_000_000
 MAX_STRIPS = 100_000
-MAX_EXIF = 100  # Pillow joins them, each time anew
+MAX_EXIF = 100  # Pillow joins them again each time
 MAX_COMMENTS = 1_000  # of a picture that is text; Pillow cuts them out, each time anew
 MAX_TEXT = 16 << 20  # a third of a second each MiB
 

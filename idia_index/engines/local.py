@@ -24,11 +24,11 @@ class LocalEngine(Engine):
         gpus_per_worker: float | None = None,
     ) -> None:
         if address is not None:
-            raise InputError(f"--engine local:{address}: local has no address; leave it out")
+            raise InputError(f"--engine local:{address}: local takes no address; omit it")
         if workers is not None or gpus_per_worker is not None:
             raise InputError(
-                "--workers, --gpus-per-worker: the engine local is this one process; give "
-                "--engine ray, or leave them out"
+                "--workers, --gpus-per-worker: the engine local is this one process; pass "
+                "--engine ray, or omit them"
             )
 
     def run(

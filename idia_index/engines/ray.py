@@ -25,7 +25,7 @@ class RayEngine(Engine):
         gpus_per_worker: float | None = None,
     ) -> None:
         if gpus_per_worker is not None and gpus_per_worker < 0:
-            raise InputError(f"--gpus-per-worker {gpus_per_worker:g}: give 0 or more")
+            raise InputError(f"--gpus-per-worker {gpus_per_worker:g}: pass 0 or more")
         self._address = address or os.environ.get(ray_cluster.ADDRESS) or None
         self._workers, self._gpus = workers, gpus_per_worker
         ray_cluster.check(self._address)

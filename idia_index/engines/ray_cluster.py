@@ -54,7 +54,7 @@ def check(address: str | None) -> None:
     if address is not None and address.startswith("ray://"):
         raise InputError(
             f"--engine ray:{address}: the client's address; run the command on a machine of the "
-            "cluster, and give HOST:PORT or auto"
+            "cluster, and pass HOST:PORT or auto"
         )
 
 
@@ -87,7 +87,7 @@ def join(address: str | None) -> None:
             f"--engine ray: no cluster at {address} ({reason}); start one with: ray start --head"
             if address
             else f"--engine ray: none can be started on this machine ({reason}); where it is busy, "
-            "try again later, or leave --engine out"
+            "try again later, or omit --engine"
         ) from error
     finally:
         if threading.current_thread() is threading.main_thread():
@@ -118,8 +118,8 @@ def size(workers: int | None, gpus_per_worker: float | None) -> Size:
     if not nodes:
         asked = f" and {gpus:g} GPUs" if gpus else ""
         raise InputError(
-            f"--gpus-per-worker {gpus:g}: no machine of the cluster has a processor{asked}; give "
-            "less, or leave it out"
+            f"--gpus-per-worker {gpus:g}: no machine of the cluster has a processor{asked}; "
+            "request less, or omit it"
         )
     if gpus:
         workers = workers or sum(math.floor(node["GPU"] / gpus) for node in nodes)

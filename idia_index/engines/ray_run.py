@@ -201,8 +201,8 @@ class Run:
     def _begin(self, actor: _Actor, version: str) -> None:
         if version != __version__:
             raise IdiaIndexError(
-                f"a worker has idia-index {version}, the command {__version__}; install the same "
-                "on all machines"
+                f"a worker has idia-index {version}, but this command {__version__}; install "
+                "the same on all machines"
             )
         self._start(actor)
 
@@ -256,17 +256,15 @@ class Run:
             size = self._size
             raise IdiaIndexError(
                 f"no worker has started for {PATIENCE:.0f} s: each takes {size.cpus} processors "
-                f"and {size.gpus:g} GPUs, which the cluster has not free; give fewer --workers or "
-                "--gpus-per-worker"
+                f"and {size.gpus:g} GPUs, which the cluster does not have free; pass fewer "
+                "--workers or --gpus-per-worker"
             )
 
     def _told(self) -> str:
         named = [f"{piece.given} ({piece.reasons[-1]})" for piece in self._lost[:_TOLD]]
         more = len(self._lost) - len(named)
         told = "; ".join(named) + (f"; and {more} more" if more else "")
-        return (
-            f"failed {TRIES} times on workers: {told}; all else is kept and need not be done again"
-        )
+        return f"failed {TRIES} times on workers: {told}; the rest is kept and not repeated"
 
 
 def _short(error: Exception) -> str:

@@ -17,7 +17,7 @@ ENOUGH = 99
 """Controls that make a matching good enough; with fewer the next, looser one is tried."""
 
 MOST_CONTROLS = 999
-"""Controls of a person at the most; so no p-value is smaller than 0.001."""
+"""Maximum number of controls per person, so that no p-value is smaller than 0.001."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Origin:
         dry_run: whose models saw generated portraits; null for photos.
         folders: the folders of photos.
         without_images: people of the study without images.
-        warnings: what must stand first in every report.
+        warnings: what every report must say first.
         groups: the group of each subject by name, with a `person_id` in parentheses, where people
             are tested in groups too; null where nobody asked.
         about: what the auditor states of the audit; null where nothing was.

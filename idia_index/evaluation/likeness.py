@@ -69,18 +69,18 @@ def draw_alike(
 
     Args:
         members: names to be like.
-        candidates: names that stand in no caption.
+        candidates: names that appear in no caption.
         pool: says which sex first names have and how frequent both parts are.
 
     Raises:
         InputError: there are no members or fewer than n candidates.
     """
     if not members:
-        raise InputError("no member to be like: search captions in which some names stand")
+        raise InputError("no member to resemble: search captions in which some names appear")
     if len(candidates) < n:
         raise InputError(
-            f"{n} names: {len(candidates)} stand in no caption; search more names "
-            "(--propose FILE writes some), or ask for fewer"
+            f"{n} names: {len(candidates)} appear in no caption; search more names "
+            "(--propose FILE writes some), or draw fewer"
         )
     describe = _Describer(pool)
     ours, sexes = describe.all(members)

@@ -15,7 +15,7 @@ import numpy as np
 from idia_index.evaluation.measured import Float64
 
 MOST_PERSONAS, MOST_NAMES = 1000, 999
-"""Personas, and names of each beside the drawn one, that are drawn at the most."""
+"""Maximum number of personas, and of alternative names of each."""
 
 
 def rank_of(scores: Float64, drawn: int) -> int:

@@ -15,7 +15,7 @@ Two questions are asked of it, and neither answer is an answer to the other:
 - *name fixed*: are these photos better for this name than other people's photos are? Valid for
   the one name, as long as the references are exchangeable with the person.
 
-The mean of many photos' probabilities is seldom as small as that of one, so the second question is
+The mean of many photos' probabilities is rarely as small as that of one, so the second question is
 asked of as many photos of the person as of each reference: see `Trial`.
 """
 

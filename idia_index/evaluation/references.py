@@ -17,7 +17,7 @@ REFERENCE = 20
 """Other people that it takes to say how much a name attracts photos of anybody."""
 
 MOST = 1000
-"""Subjects that serve at the most; so no name-fixed p-value is smaller than 0.001."""
+"""Maximum number of subjects used, so that no name-fixed p-value is smaller than 0.001."""
 
 CLIP_LOGIT_SCALE = 100.0
 """Where CLIP's training caps it, and where large models end."""

@@ -16,7 +16,7 @@ PROMPTS_ALONE = 3
 """Correct prompts that clear evidence takes where other people's photos are not at hand."""
 
 LEAST_IMAGES = 3
-"""With fewer images the evidence is weak at the most."""
+"""With fewer images the evidence is at most weak."""
 
 
 def grade(

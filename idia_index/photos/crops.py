@@ -106,8 +106,8 @@ def _elsewhere(
     detector = None if margin is None else needed_detector("--crop face")
     if margin is not None and _faces_text(margin, detector) != text:
         raise InputError(
-            f"a worker finds faces with {detector}, the command crops to {text}; install the same "
-            "on all machines"
+            f"a worker finds faces with {detector}, but this command crops to {text}; install "
+            "the same on all machines"
         )
     return Crop(text, detector, margin, boxes, centre)
 
@@ -141,7 +141,7 @@ def read_crop(text: str) -> Crop:
     path = Path(text)
     if not path.is_file():
         raise InputError(
-            f"--crop {shown(text)}: give none, face, face:MARGIN, centre, or a CSV that "
+            f"--crop {shown(text)}: pass none, face, face:MARGIN, centre, or a CSV that "
             f"is there, with columns {','.join(_COLUMNS)}"
         )
     with path.open("rb") as file:
@@ -198,7 +198,7 @@ def _read_boxes(path: Path) -> dict[Path, Box]:
             box = Box(0, 0, 0, 0)
         if row.problem or not (box.width > 0 and box.height > 0):
             raise InputError(row.problem or (
-                f"{row.place}: {shown(','.join(numbers))} is no box; give left, top, right and "
+                f"{row.place}: {shown(','.join(numbers))} is not a box; write left, top, right and "
                 "bottom in pixels of the upright photo"
             ))  # fmt: skip
         boxes[Path(os.path.realpath(path.parent / row.get("path")))] = box

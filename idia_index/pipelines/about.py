@@ -40,7 +40,8 @@ def read_about(path: Path) -> About:
     unknown = [key for key in found if key not in KEYS]
     if unknown:
         raise InputError(
-            f"{where}: {', '.join(map(shown, unknown))} is no key of it; take {', '.join(KEYS)}"
+            f"{where}: {', '.join(map(shown, unknown))} is not a known key; the keys "
+            f"are {', '.join(KEYS)}"
         )
     return About(**{key: _entry(value, f"{where}: {key}") for key, value in found.items()})
 
@@ -49,9 +50,9 @@ def _entry(value: object, where: str) -> str:
     if hasattr(value, "isoformat"):  # TOML has dates of its own
         return str(value.isoformat())
     if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{where}: {shown(value)} is no text; write it in quotes, or leave it out")
+        raise InputError(f"{where}: {shown(value)} is not text; put it in quotes, or omit it")
     text = " ".join(value.split())
     check_text(text, where)
     if len(text) > LONGEST:
-        raise InputError(f"{where}: has {len(text)} characters; {LONGEST} at the most fit")
+        raise InputError(f"{where}: has {len(text)} characters; at most {LONGEST} fit")
     return text

@@ -49,10 +49,10 @@ class Drawing:
 
     def __post_init__(self) -> None:
         if (self.first_names is None) != (self.surnames is None):
-            raise InputError("--first-names and --surnames: give both lists, or neither")
+            raise InputError("--first-names and --surnames: pass both lists, or neither")
         if self.weighted and self.by_rank:
             raise InputError("--weighted with --top: pairs of the most common names are drawn "
-                             "uniformly; leave one out")  # fmt: skip
+                             "uniformly; omit one")  # fmt: skip
 
     @property
     def by_rank(self) -> bool:
@@ -104,7 +104,7 @@ def _drawn(listed: NameList | None, drawing: Drawing) -> tuple[list[str], Mappin
         if drawing.count % 2:
             raise InputError(
                 f"--sample-names {drawing.count} with --top or lists of common names: as many "
-                "female names as male ones are drawn; give an even number"
+                "female names as male ones are drawn; pass an even number"
             )
         common = drawing.sample(listed)
         return list(common.names), common.recipe

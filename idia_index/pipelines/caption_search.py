@@ -222,7 +222,7 @@ def _on_cores(
             yield from (each.result() for each in as_completed(begun))
         except BrokenProcessPool as error:
             raise IdiaIndexError(
-                "a process of the search was killed, by lack of memory perhaps; the same command "
+                "a process of the search was killed, possibly for lack of memory; the same command "
                 "resumes it, with fewer --workers"
             ) from error
         finally:

@@ -47,13 +47,13 @@ def compact(path: str | os.PathLike[str]) -> CompactResult:
     The image embeddings that were remembered are forgotten.
 
     Shards that need neither are left as they are. Quantized rows are quantized once more
-    where they are written anew, and their errors add up.
+    where they are rewritten, and their errors add up.
 
     Raises:
         InputError: there is no index, it is damaged, or the disk cannot be written.
     """
     where = os.fsdecode(Path(path).resolve())
-    # Rows that are written anew get a new checksum: damage would never be found again.
+    # Rewritten rows get a new checksum: damage would never be found again.
     with changing(path, verify=True) as change:
         manifest, store = change.manifest, change.store
         for cache in (FILE, ANSWERS, LABELS):

@@ -34,7 +34,7 @@ class OpenModel:
         given: the index or SPEC as it was given.
         index: the index.
         backend: the model.
-        unread: names that the model cannot read, which an index that was built lacks, and why.
+        unread: names that the model cannot read, missing from a built index, and why.
     """
 
     given: str
@@ -75,8 +75,8 @@ def grid_of(given: Sequence[str], names: Callable[[], NameList]) -> Grid:
         what = "templates" if index.templates != first[1].templates else "candidate names"
         if what == "templates" or set(index.names) != set(first[1].names):
             raise InputError(
-                f"{shown(first[0])} and {shown(text)} have different {what}, so that they cannot "
-                "be compared; build both from the same names and templates, or give the models"
+                f"{shown(first[0])} and {shown(text)} have different {what}, so they cannot "
+                "be compared; build both from the same names and templates, or pass the models"
             )
     if first is None:
         return Grid(names(), JAIR2024)
@@ -138,7 +138,7 @@ def check_different(models: Sequence[OpenModel]) -> None:
                 sha = one.backend.fingerprint.weights_sha256[:12]
                 raise InputError(
                     f"{shown(one.given)} and {shown(other.given)} are the same model (weights "
-                    f"{sha}...), so that there is nothing to compare; give two models"
+                    f"{sha}...), so there is nothing to compare; pass two different models"
                 )
 
 

@@ -94,7 +94,7 @@ class Asked:
     def __post_init__(self) -> None:
         if not 0 < self.equivalence < 1:
             raise InputError(
-                f"--equivalence {self.equivalence:g}: give a difference of rates between 0 and 1"
+                f"--equivalence {self.equivalence:g}: pass a difference of rates between 0 and 1"
             )
         if self.reference is not None and self.forget is None:
             raise InputError("--reference: say with --forget whom that model never saw")
@@ -111,7 +111,7 @@ def groups_of(asked: Asked, subjects: Sequence[Subject]) -> list[Group]:
     """The group of each subject.
 
     Raises:
-        InputError: somebody of a file is no subject, or stands in both files.
+        InputError: somebody in a file is not a subject, or is in both files.
     """
     if asked.forget is None:
         return ["all"] * len(subjects)
@@ -120,7 +120,7 @@ def groups_of(asked: Asked, subjects: Sequence[Subject]) -> list[Group]:
     if retain is not None and (both := [who for who in forget if who in retain]):
         raise InputError(
             f"{shown_path(asked.forget)} and {asked.retain}: both name "
-            f"{shown(forget[both[0]])}; leave it out of one"
+            f"{shown(forget[both[0]])}; remove it from one"
         )
     out: list[Group] = []
     for subject in subjects:

@@ -70,7 +70,7 @@ def ask_labels(
     """Tests people by protocol `jair2024`, from labels alone.
 
     Args:
-        index: an index of labels, of this labeler.
+        index: a label index of this labeler.
         labeler: the model.
         subjects: the people under test; names that are no candidates compete with them too.
         tau: correct prompts needed.

@@ -83,7 +83,7 @@ def load_labeler_for(
     """Loads the labeler that an index was built for; raises as `load_labeler`.
 
     Args:
-        index: an index of labels.
+        index: a label index.
         model: another place of the same model; None: where it was.
         session: what a hosted labeler may send where.
     """
@@ -97,7 +97,7 @@ def check_labels_alone(**asked: object) -> None:
     for option, value in asked.items():
         if value is not None:
             raise InputError(
-                f"--{option.replace('_', '-')}: not available from labels alone; leave it out, or "
+                f"--{option.replace('_', '-')}: not available from labels alone; omit it, or "
                 "build an index of the model's embeddings"
             )
 

@@ -65,7 +65,7 @@ def find_members(
     """
     if options.unique_by is not None and options.unique_by not in ID_KINDS:
         raise InputError(
-            f"--unique-by {shown(options.unique_by)}: give one of {', '.join(ID_KINDS)}"
+            f"--unique-by {shown(options.unique_by)}: choose one of {', '.join(ID_KINDS)}"
         )
     _check_folder(out)
     searched = search_captions(captions, names, out, options, progress)
@@ -74,7 +74,7 @@ def find_members(
     if options.unique_by is not None and options.unique_by not in kinds:
         raise InputError(
             f"--unique-by {options.unique_by}: no file has such a column; "
-            f"{'there is ' + ', '.join(sorted(kinds)) if kinds else 'none tells records apart'}"
+            f"{'available: ' + ', '.join(sorted(kinds)) if kinds else 'none identifies records'}"
         )
     counts = tally(searched.found, len(names), matcher.variants, options.unique_by)
     found = list(searched.found())

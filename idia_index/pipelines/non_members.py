@@ -1,4 +1,4 @@
-"""members.csv -> names that stand in no caption and look like the members'."""
+"""members.csv -> names that appear in no caption and resemble the members'."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROPOSED = 20
 
 @dataclass(frozen=True)
 class NonMembers:
-    """Names that stand in no caption, and how well they match the members.
+    """Names that appear in no caption, and how well they match the members.
 
     Attributes:
         format: name and version of the document's format.

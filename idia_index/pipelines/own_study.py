@@ -45,8 +45,8 @@ def read_own_study(path: str | os.PathLike[str], names: Iterable[str]) -> OwnStu
     )  # fmt: skip
     if len({each.member for each in people}) < 2:
         raise InputError(
-            f"{where}: does not hold both members and non-members; give --study the report of an "
-            "evaluation of people whose membership is known"
+            f"{where}: does not hold both members and non-members; pass as --study the report of "
+            "an evaluation of people whose membership is known"
         )
     faces, baselines = report.p_values.reference_faces, report.evaluation.baselines
     return OwnStudy(

@@ -41,7 +41,7 @@ def make_person(name: str, images: Sequence[Path], crop: str) -> Subject:
 
 
 def spelling_warnings(index: Index, names: Sequence[str]) -> list[str]:
-    """Which names under test may be misspelt: they lack in the index, where near ones are."""
+    """Names under test that may be misspelt: missing from the index, which has similar ones."""
     near = near_names(index, names)
     return [
         f"{spelling_text(name, found, len(index.names))}. If it is misspelt, correct it and run "

@@ -156,11 +156,11 @@ def make_personas(out: Path, people: int, names: int) -> PersonaManifest:
     """
     if not 1 <= people <= MOST_PERSONAS or not 1 <= names <= MOST_NAMES:
         raise InputError(
-            f"people {people}, names {names}: give 1 to {MOST_PERSONAS:,} people and 1 to "
+            f"people {people}, names {names}: pass 1 to {MOST_PERSONAS:,} people and 1 to "
             f"{MOST_NAMES} names"
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{shown_path(out)}: is there already; choose a new folder")
+        raise InputError(f"{shown_path(out)}: already exists; choose a new folder")
     every = list(sample_names(people * (names + 1), secrets.randbits(62)).names())
     secrets.SystemRandom().shuffle(every)
     personas = tuple(
@@ -199,13 +199,13 @@ def read_personas(folder: Path) -> tuple[PersonaManifest, list[int]]:
         ) from error
     except (ValueError, KeyError) as error:
         raise InputError(
-            f"{shown_path(path)}: damaged ({error}); take the copy that was published"
+            f"{shown_path(path)}: damaged ({error}); use the copy that was published"
         ) from error
     key = read_key(folder / KEY)
     if not fits(manifest.seal, to_json(manifest.personas), key):
         raise InputError(
             f"{shown_path(path)}: its seal does not fit {KEY}: names, draw or seal were changed "
-            "after the draw; take the manifest and the key that were written together"
+            "after the draw; use the manifest and the key that were written together"
         )
     drawn = key.secret
     assert isinstance(drawn, list)  # as it was sealed

@@ -80,30 +80,30 @@ class Wanted:
         for name in ("fpr", "tpr", "margin", "fdr", "hit_rate", "confidence", "power"):
             value = getattr(self, name)
             if not 0 < value < 1:
-                raise InputError(f"{_option(name)} {value}: give a share between 0 and 1")
+                raise InputError(f"{_option(name)} {value}: pass a share between 0 and 1")
         check_canaries(self.epsilon, self.delta, self.guess_accuracy, self.guess_share)
         if self.margin < LEAST_MARGIN:
-            raise InputError(f"--margin {self.margin:g}: give at least {LEAST_MARGIN}")
+            raise InputError(f"--margin {self.margin:g}: pass at least {LEAST_MARGIN}")
         if not 0 <= self.rival_rate <= 1 - self.hit_rate:
             raise InputError(
-                f"--rival-rate {self.rival_rate}: with a hit rate of {self.hit_rate} give 0 to "
+                f"--rival-rate {self.rival_rate}: with a hit rate of {self.hit_rate}, pass 0 to "
                 f"{1 - self.hit_rate:g}"
             )
         if not 0 <= self.true_fpr < 1:
-            raise InputError(f"--true-fpr {self.true_fpr}: give a share from 0 to below 1")
+            raise InputError(f"--true-fpr {self.true_fpr}: pass a share from 0 to below 1")
         if not 0.5 < self.leak < 1:
-            raise InputError(f"--leak {self.leak}: give an AUC between 0.5 and 1")
+            raise InputError(f"--leak {self.leak}: pass an AUC between 0.5 and 1")
         for name, most in (("personas", MOST_PERSONAS), ("persona_names", MOST_NAMES)):
             if not 1 <= getattr(self, name) <= most:
                 raise InputError(
-                    f"{_option(name)} {getattr(self, name)}: give an integer from 1 to {most:,}"
+                    f"{_option(name)} {getattr(self, name)}: pass an integer from 1 to {most:,}"
                 )
         if min(self.rivals, self.group) < 1:
             raise InputError(
-                f"rivals {self.rivals}, group {self.group}: give an integer of 1 or more"
+                f"rivals {self.rivals}, group {self.group}: pass an integer of at least 1"
             )
         if self.errors > MOST_ERRORS:
-            raise InputError(f"--errors {self.errors}: give at most {MOST_ERRORS:,}")
+            raise InputError(f"--errors {self.errors}: pass at most {MOST_ERRORS:,}")
         if self.errors < 0 or not 1 <= self.known <= self.subjects:
             raise InputError(
                 f"errors {self.errors}, known {self.known}, subjects {self.subjects}: errors are "

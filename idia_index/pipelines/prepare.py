@@ -33,7 +33,7 @@ from idia_index.types import CountProgress, Float32, Int64, quiet
 def announce(
     index: Index, backend: Backend, subjects: Sequence[Subject], faces: Sequence[Subject] = ()
 ) -> None:
-    """Tells a hosted model what some people and reference faces are asked for at the most.
+    """Tells a hosted model the most that some people and reference faces need.
 
     Raises:
         RefusedError: it costs more than allowed, or may not be sent.
@@ -64,7 +64,7 @@ def prepare(
 
     Args:
         index: an index of this model.
-        backend: the model, to encode the images and names that the index lacks.
+        backend: the model, to encode the images and names missing from the index.
         subjects: the people under test, each name once.
         strict: an image or a person that cannot be used is an error, not skipped.
         cached: whether the index's own memory of images is asked and told.

@@ -49,7 +49,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Price:
-    """What is asked for at the most.
+    """The most that is requested.
 
     Attributes:
         calls: requests, with the fixed probes.
@@ -102,7 +102,7 @@ def label_requests(labels: int, most: int | None) -> tuple[int, int]:
 
 
 def price(asked: Asked) -> CallPlan:
-    """What an audit costs at the most.
+    """The maximum cost of an audit.
 
     Raises:
         InputError: the model is none that is asked.
@@ -112,7 +112,7 @@ def price(asked: Asked) -> CallPlan:
     hosted = backend_for(asked.model)
     if hosted != "http":
         raise InputError(
-            f"--model {asked.model!r}: a model here costs no calls; give DIALECT+https://HOST/#MODEL"
+            f"--model {asked.model!r}: a local model costs no calls; pass DIALECT+https://HOST/#MODEL"
         )
     embeddings = None
     if not labels_alone:

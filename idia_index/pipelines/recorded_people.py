@@ -37,7 +37,7 @@ def check_images(report: RecordedReport, path: Path) -> None:
             image = Path(file)
             if not image.is_file():
                 raise InputError(
-                    f"{shown_path(image)}: is gone; put the image back to replay {path}"
+                    f"{shown_path(image)}: no longer exists; restore the image to replay {path}"
                 )
             if sha256_file(image) != report.image_sha256.get(file):
                 raise InputError(f"{shown_path(image)}: is not the image that {path} was made from")

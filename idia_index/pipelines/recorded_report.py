@@ -145,7 +145,7 @@ def read_report(path: Path) -> Recorded:
         return Recorded(file, data, from_json(RecordedReport, data))
     except OSError as error:
         raise InputError(
-            f"{file}: cannot be read ({error.strerror}); give a report.json"
+            f"{file}: cannot be read ({error.strerror}); pass a report.json"
         ) from error
     except DAMAGED as error:
         raise damaged(file, error) from error

@@ -216,7 +216,7 @@ def read_results(path: Path) -> Evidence:
         return _evidence(arrays, from_json(_Meta, meta), file)
     except FileNotFoundError as error:
         raise InputError(
-            f"{file}: there is no such file; give a results.npz that evaluate --out wrote"
+            f"{file}: no such file; pass a results.npz written by evaluate --out"
         ) from error
     except InputError:
         raise

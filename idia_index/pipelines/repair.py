@@ -65,8 +65,8 @@ def repair(
         lost = [f for f in findings if f.part is None and not can_be_repaired(f.file)]
         if lost:
             raise DamagedIndexError(
-                f"{store.path / lost[0].file}: {lost[0].problem}; the model cannot give names "
-                "back: copy the file from a backup, or rebuild the index"
+                f"{store.path / lost[0].file}: {lost[0].problem}; the model cannot restore names: "
+                "copy the file from a backup, or rebuild the index"
             )
         if not findings:
             return RepairResult(where, (), 0, False)

@@ -52,18 +52,18 @@ def check_folder(
             if _begins(above / "manifest.json", _INDEX):
                 raise RefusedError(
                     f"{where}: lies in the index or export {shown_path(above)}; "
-                    "give --out a folder of its own"
+                    "pass a separate folder with --out"
                 )
         if source is not None and source.is_dir() and place.is_relative_to(source.resolve()):
             raise RefusedError(
                 f"{where}: lies in {shown_path(source)}, where every folder is a person with "
-                "photos; give --out a folder elsewhere"
+                "photos; pass a folder elsewhere with --out"
             )
         _check_photos(place, where, subjects)
         if not folder.exists():
             return False
         if not folder.is_dir():
-            raise InputError(f"{where}: is no folder; give --out another name")
+            raise InputError(f"{where}: is not a folder; pass another name with --out")
         return _check_content(folder, where)
     except OSError as error:
         raise InputError(
@@ -78,7 +78,7 @@ def _check_photos(place: Path, where: str, subjects: Iterable[Subject]) -> None:
     for holder, name in holders.items():
         if holder.resolve() == place:
             raise RefusedError(
-                f"{where}: holds photos of {shown(name)}; give --out a folder of its own"
+                f"{where}: holds photos of {shown(name)}; pass a separate folder with --out"
             )
 
 

@@ -1,8 +1,8 @@
 """What a backend implements: texts and images in, raw vectors out.
 
-A plugin's own part is small on purpose: tokenising into packs, normalising and checking happen
-once for all of them, in `idia_index.encode`. What programs get is an `idia_index.Backend`, which
-wraps a plugin and returns unit rows.
+A plugin's own part is small by design: tokenising into packs, normalising and checking are done
+for all of them in `idia_index.encode`. Programs use an `idia_index.Backend`, which wraps a plugin
+and returns unit rows.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Tokenizer(Protocol):
         ...
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Tokens of each text, as the model's own tokenizer gives them."""
+        """Tokens of each text, exactly as the model's own tokenizer produces them."""
         ...
 
 
@@ -43,9 +43,9 @@ class PackTower(ABC):
 
     Attributes:
         tokenizer: the model's tokenizer.
-        context_length: most tokens of a prompt, the two special tokens counted.
-        pack_nodes: most nodes of one tree, as suits the device.
-        pack_batch: trees computed at a time, as suits the device.
+        context_length: maximum number of tokens of a prompt, including the two special tokens.
+        pack_nodes: maximum number of nodes of a tree, chosen for the device.
+        pack_batch: number of trees computed at a time, chosen for the device.
     """
 
     tokenizer: Tokenizer
@@ -68,31 +68,32 @@ class PackTower(ABC):
 class BackendPlugin(ABC):
     """A model that embeds texts and images; a plugin subclasses it.
 
-    The constructor takes `model` (the SPEC of the command line), `device` (None: the best
-    there is) and `dtype` (a name of `BACKEND_DTYPES`), keywords all, and raises an
-    `IdiaIndexError` for what it cannot load.
+    The constructor takes the keyword arguments `model` (the SPEC of the command line), `device`
+    (None: the fastest available) and `dtype` (one of `BACKEND_DTYPES`), and raises an
+    `IdiaIndexError` if it cannot load the model.
 
     Attributes:
-        name: the plugin's name, as `--backend` takes it.
-        model: the SPEC it was loaded from, local paths absolute, so that it loads anywhere.
-        load_options: keywords beside `model` and `device` that load it the same way again.
-        asked_device: the `device` that it was loaded with.
+        name: the plugin's name, as in `--backend`.
+        model: the SPEC it was loaded from, local paths made absolute, so that it loads anywhere.
+        load_options: keywords, besides `model` and `device`, that load it the same way again.
+        asked_device: the `device` that was requested.
         engine: what runs its long jobs; None: this process.
-        notes: what was taken from where to load it, a line each; one that begins with "assumed:"
-            names what nothing states. They stand in the index, its reports and the terminal.
-        device: what the model runs on, as people are shown it ("cpu (2 threads)").
-        text_tower: the text tower where it is causal, so that texts go through packs; None
-            sends whole texts to `embed_texts`.
-        logit_scale: what the model multiplies cosine similarities by before a softmax over
-            texts; None where that is not known.
-        text_batch: texts of one call of `embed_texts`.
-        hosted: whether texts and images leave the machine. The constructor then takes `session`,
-            too, and sends nothing but what it allows; `--offline` refuses such a backend.
-        wants_files: whether `info[ORIGINAL]` of an image shall hold the bytes of its file.
-        service: what was asked of a service until now; None where nothing leaves the machine.
-        image_batch: images of one call of `embed_images`; None: as suits the threads.
-        image_workers: how many threads may call `embed_images` at a time. More than one, and
-            each of them loads images as well as embedding them; with one, others load meanwhile.
+        notes: which files each setting was read from, one line each; a line that begins with
+            "assumed:" names a setting that nothing states. They appear in the index, its reports
+            and the terminal.
+        device: what the model runs on, as shown to users ("cpu (2 threads)").
+        text_tower: the text tower if it is causal, so that texts go through packs; with None,
+            whole texts are passed to `embed_texts`.
+        logit_scale: factor by which the model multiplies cosine similarities before a softmax over
+            texts; None if unknown.
+        text_batch: number of texts per call of `embed_texts`.
+        hosted: whether texts and images leave the machine. The constructor then also takes
+            `session` and sends only what it permits; `--offline` refuses such a backend.
+        wants_files: whether `info[ORIGINAL]` of an image should hold the bytes of its file.
+        service: the requests made to a service so far; None if nothing leaves the machine.
+        image_batch: number of images per call of `embed_images`; None: chosen for the threads.
+        image_workers: number of threads that may call `embed_images` at a time. If more than one,
+            each of them loads images as well as embedding them; if one, other threads load.
     """
 
     name: str
@@ -112,62 +113,62 @@ class BackendPlugin(ABC):
 
     @property
     def service(self) -> ServiceRecord | None:
-        """What was asked of a service until now; None where nothing leaves the machine."""
+        """The requests made to a service so far; None if nothing leaves the machine."""
         return None
 
     @classmethod
     def self_test(cls) -> str:
-        """Tries the backend's libraries, without a model, and says what they run on.
+        """Tests the backend's libraries, without a model, and returns what they run on.
 
-        Raises an `IdiaIndexError` that says what does not work. `idia-index doctor` shows both.
+        Raises an `IdiaIndexError` that says what does not work. `idia-index doctor` shows either.
         """
         return "imports"
 
     @property
     @abstractmethod
     def fingerprint(self) -> Fingerprint:
-        """What the model is, exactly."""
+        """Exactly which model it is."""
 
     @classmethod
     def calls(cls, model: str, texts: int, images: int) -> int | None:
-        """Calls of a service that so many texts and images take; None where there is none."""
+        """Number of service calls for so many texts and images; None if it calls no service."""
         return None
 
     def announce(self, texts: int, images: int, text_bytes: int) -> None:  # noqa: B027
-        """Told, before the first is encoded, what a run will ask for at the most.
+        """Called before anything is encoded with the most that a run will request.
 
-        A hosted backend says what that costs, and raises `RefusedError` where it may not send it.
+        A hosted backend states the cost, and raises `RefusedError` if it may not send that.
         """
 
     def recognise(self, load_options: Mapping[str, Any]) -> None:  # noqa: B027
-        """Told the `load_options` of the index that is searched or built further.
+        """Called with the `load_options` of the index that is searched or extended.
 
-        A backend that knows its model by behaviour alone takes the behaviour noted there for its
-        own where both agree within the noise, and raises `ModelError` where they do not.
+        A backend that identifies its model only by behaviour adopts the behaviour recorded there
+        if the two agree within the noise, and raises `ModelError` if they do not.
         """
 
     def confirm(self) -> None:  # noqa: B027
         """Called after the last embedding of a run, before its results count.
 
-        A hosted backend asks whether the model is still the same; raises `ServiceError` if not.
+        A hosted backend checks that the model is still the same, and raises `ServiceError` if not.
         """
 
     def expect_images(self, count: int) -> None:  # noqa: B027 (not every backend need)
-        """Told that about `count` images are being read for `embed_images`.
+        """Called when about `count` images are being read for `embed_images`.
 
-        A backend may load what it needs for them meanwhile; it need not do anything.
+        A backend may use the time to load what it needs for them.
         """
 
     def image_threads(self) -> AbstractContextManager[Callable[[], None]]:
-        """Entered around the threads that call `fit_image` and `embed_images`; gives what each of
-        them calls first."""
+        """Context of the threads that call `fit_image` and `embed_images`; yields what each of them
+        calls first."""
         return nullcontext(lambda: None)
 
     def fit_image(self, image: Image.Image) -> Image.Image:
         """What the model sees of an image: RGB, after its own resizing and cropping.
 
-        `embed_images` gives the same for it as for the image, which is no longer kept. Called in
-        threads. A backend that cannot say it returns the image as it is.
+        `embed_images` returns the same for it as for the original, which is then dropped. Called in
+        threads. A backend that cannot do this returns the image unchanged.
 
         Raises:
             InputError: the image cannot be prepared for the model.
@@ -175,31 +176,31 @@ class BackendPlugin(ABC):
         return image
 
     def seen(self, width: int, height: int) -> tuple[float, float, float, float] | None:
-        """Left, top, right and bottom of the part that `fit_image` shows of an image of `width` x
-        `height`, in its pixels; None where the backend cannot say."""
+        """Left, top, right and bottom, in pixels, of the part that `fit_image` keeps of an image of
+        `width` x `height`; None if the backend does not know."""
         return None
 
     @abstractmethod
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
         """Image embeddings float32 [n, D], not normalised.
 
-        The images come as `idia_index.encode.images.load_image` gives them: upright, in the mode of
-        their file. Resizing before or after the conversion to RGB changes pixels, so a
-        backend does both in the order that its model was trained with.
+        The images are as returned by `idia_index.encode.images.load_image`: upright, in the mode
+        of their file. Whether they are resized before or after conversion to RGB changes pixels,
+        so a backend does both in the order that its model was trained with.
         """
 
     def embed_texts(self, texts: Sequence[str]) -> Float32:
         """Text embeddings float32 [n, D], not normalised.
 
-        Called only without a `text_tower`. Raises `InputError` for a text past the context
-        length: cutting it silently would answer for another prompt.
+        Called only without a `text_tower`. Raises `InputError` for a text that exceeds the context
+        length: truncating it silently would answer for a different prompt.
         """
         raise TypeError(f"backend {self.name!r} has neither a text_tower nor embed_texts")
 
     def check_texts(self, texts: Sequence[str]) -> bool:
-        """Raises `InputError` for a text past the context length, without embedding any.
+        """Raises `InputError` for a text that exceeds the context length, without embedding any.
 
-        False where only `embed_texts` can tell. Called only without a `text_tower`.
+        Returns False if only `embed_texts` can tell. Called only without a `text_tower`.
         """
         return False
 

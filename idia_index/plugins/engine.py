@@ -1,6 +1,6 @@
-"""What an engine implements: independent tasks, here or on other machines, their results in order.
+"""What an engine implements: it runs independent tasks, here or elsewhere, with results in order.
 
-A pipeline says what one task is and never where it runs.
+A pipeline defines the task and never says where it runs.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ Tell = Callable[[int], None]
 
 
 class Task(ABC, Generic[Given, Made, Result]):
-    """What is done with each of many inputs, none of which depends on another.
+    """What is done with each of many independent inputs.
 
-    A task travels to workers pickled, so that its fields are plain; what is large or bound to a
-    machine, such as a model, `setup` makes there, in the folder in which the command was started
-    where that is there. An input is plain too, and `str` of it names what it holds for people:
-    names, photos, a file.
+    A task is pickled for its workers, so its fields must be plain data; anything large or bound to
+    a machine, such as a model, is made by `setup` on the worker, in the folder in which the command
+    was started, if that exists there. An input is plain data too, and its `str` says what it
+    holds: names, photos, a file.
 
     Attributes:
-        queued: whether a worker is given its next input before it is done with one; not where few
-            inputs take long, and another worker would be left with none.
+        queued: whether a worker receives its next input before it has finished one; false if there
+            are few, long inputs, so that no worker is left without any.
     """
 
     queued: ClassVar[bool] = True
@@ -35,22 +35,22 @@ class Task(ABC, Generic[Given, Made, Result]):
         """Called once in each worker, before its first input.
 
         Raises:
-            IdiaIndexError: the worker cannot do the task, or would do it otherwise than asked.
+            IdiaIndexError: the worker cannot do the task, or would do it differently.
         """
 
     @abstractmethod
     def compute(self, given: Given, tell: Tell) -> Made:
         """The first half of the work, which a worker does for one input at a time.
 
-        It calls `tell` with how much is done since it last did.
+        It calls `tell` with the amount done since the previous call.
         """
 
     def finish(self, given: Given, made: Made) -> Result:
         """The rest, such as writing: it may run in a thread while the next input is computed.
 
         By default nothing is left to do, and the result is what was made. The same input may be
-        finished twice, where a worker was thought lost and was not: what is written has a name of
-        its own until the result is collected.
+        finished twice, if a worker was wrongly presumed lost: output has a unique name until the
+        result is collected.
         """
         return cast("Result", made)
 
@@ -58,12 +58,12 @@ class Task(ABC, Generic[Given, Made, Result]):
 class Engine(ABC):
     """Runs tasks; a plugin subclasses it.
 
-    The constructor takes `address`, `workers` and `gpus_per_worker`, keywords all and None where
-    they were not given, and raises an `IdiaIndexError` for what it cannot do.
+    The constructor takes the keyword arguments `address`, `workers` and `gpus_per_worker`, each
+    None if not given, and raises an `IdiaIndexError` for what it does not support.
 
     Attributes:
-        name: the plugin's name, as `--engine` takes it.
-        apart: whether its workers are other processes, so that a search is spread over them.
+        name: the plugin's name, as in `--engine`.
+        apart: whether its workers are other processes, over which a search is then spread.
     """
 
     name: ClassVar[str]
@@ -80,27 +80,27 @@ class Engine(ABC):
         """Does a task for all inputs.
 
         Args:
-            task: what is done.
-            inputs: read as they are needed, so that a few of them are in memory at a time.
+            task: the task.
+            inputs: read as needed, so that only a few of them are in memory at a time.
             collect: called in this process with each input and its result, one at a time and in
                 the order of the inputs. It may be called in another thread.
-            tell: told how much is done, as `Task.compute` tells it.
+            tell: called with the amount done, as by `Task.compute`.
 
         Raises:
-            LostWorkError: inputs that failed again and again, when all others are collected.
-            IdiaIndexError: what the task, `inputs` or `collect` raised; what is not begun then
-                never is.
+            LostWorkError: inputs failed repeatedly; raised when all others have been collected.
+            IdiaIndexError: whatever the task, `inputs` or `collect` raised; nothing further is
+                started.
         """
 
     def is_filled_by(self, count: int) -> bool:
-        """Whether `count` tasks, each done by one worker alone, keep all its workers busy."""
+        """Whether `count` tasks, each done by a single worker, keep all its workers busy."""
         return self.apart
 
     def runs(self, count: int, most: int, step: int = 1) -> list[range]:
-        """Cuts `count` small things into the runs that are an input each, of `most` at the most.
+        """Cuts `count` small items into runs of at most `most`, each of which is one input.
 
-        Runs but the last have a multiple of `step`, of which `most` is one. An engine may make
-        them shorter, so that all its workers have some; one whose workers share this process takes
-        all things as one.
+        All runs but the last have a multiple of `step` items, as does `most`. An engine may make
+        them shorter, so that all its workers get some; one that works in this process takes all
+        items as one run.
         """
         return [range(start, min(start + most, count)) for start in range(0, count, most)]

@@ -17,8 +17,8 @@ from idia_index.types import Float32, Int64
 class Shard(ABC):
     """The stored text embeddings [T, n, D] of all T templates for one run of n names.
 
-    A shard is one of two sorts: a `ScoredShard`, which the core searches, or a `SearchedShard`,
-    which searches itself.
+    A shard is either a `ScoredShard`, which the core searches, or a `SearchedShard`, which
+    searches itself.
     """
 
     @abstractmethod
@@ -26,7 +26,7 @@ class Shard(ABC):
         """Rows of one template, float32 [len(rows), D]."""
 
     def rows(self, templates: Int64, rows: Int64) -> Float32:
-        """Rows of several templates, float32 [c, D], as `text_embeddings` gives each."""
+        """Rows of several templates, float32 [c, D], as `text_embeddings` returns each."""
         order = np.argsort(templates, kind="stable")
         runs = np.split(order, np.flatnonzero(np.diff(templates[order])) + 1)
         found = [self.text_embeddings(int(templates[r[0]]), rows[r]) for r in runs if len(r)]
@@ -36,17 +36,17 @@ class Shard(ABC):
 
 
 class ScoredShard(Shard):
-    """A shard whose rows are scored a run at a time, with a bound on how wrong the scores are.
+    """A shard whose rows are scored in runs, with a bound on the error of the scores.
 
     The core searches it: one pass over the scores leaves few rows that can be the answer, and
-    these are compared exactly. An index type that stores less than float32 must be of this sort,
+    these are compared exactly. An index type that stores less than float32 must be of this kind,
     because only the bound makes its answers those of float32.
 
     Attributes:
-        score_block: scores of several templates that are made in one product.
+        score_block: number of scores of several templates computed in one product.
     """
 
-    score_block: ClassVar[int] = 1 << 19  # they stay in a processor's cache
+    score_block: ClassVar[int] = 1 << 19  # they fit in a processor's cache
 
     @property
     @abstractmethod
@@ -57,13 +57,13 @@ class ScoredShard(Shard):
     def scores(self, templates: slice, rows: slice, queries: Float32) -> Scores:
         """Approximate similarities of a run of rows of a run of templates, with queries [M, D].
 
-        They are those of the rows that `text_embeddings` gives, to the bound that stands beside
-        them. May run in any thread.
+        They are those of the rows returned by `text_embeddings`, up to the accompanying bound. May
+        run in any thread.
         """
 
 
 class SearchedShard(Shard):
-    """A shard that finds the exact answer by itself, as with a library that returns only top-k."""
+    """A shard that finds the exact answer itself, for libraries that return only the top k."""
 
     @abstractmethod
     def search(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
@@ -71,12 +71,12 @@ class SearchedShard(Shard):
 
         Args:
             queries: float32 [M, D], unit rows.
-            k: 1 or more.
+            k: at least 1.
 
         Returns:
             similarities float32 [T, M, k], descending, and rows int64 [T, M, k] of this shard;
-            equal similarities stand in the order of their rows. Where k exceeds n, the rest
-            has similarity -inf and row -1.
+            equal similarities are in ascending order of row. If k exceeds n, the rest has
+            similarity -inf and row -1.
         """
 
 
@@ -84,11 +84,10 @@ class IndexType(ABC):
     """A way to store and search shards; a plugin subclasses it. Instances hold no state.
 
     Attributes:
-        name: the plugin's name, as `--index` takes it.
-        exact: whether it stores the float32 rows; an index of a type that does not says so in
-            every report.
+        name: the plugin's name, as in `--index`.
+        exact: whether it stores the float32 rows; if not, every report on such an index says so.
         suffix: file name suffix of a shard.
-        read_share: the leading share of a shard's file that a search reads through.
+        read_share: the leading share of a shard's file that a search reads.
     """
 
     name: ClassVar[str]
@@ -97,11 +96,11 @@ class IndexType(ABC):
     read_share: ClassVar[float] = 1.0
 
     def row_bytes(self, dim: int) -> int:
-        """Bytes on disk of a row of `dim` numbers, at least; 0 where the type does not say."""
+        """Minimum number of bytes on disk of a row of `dim` numbers; 0 if not stated."""
         return 0
 
     def self_test(self) -> str:
-        """Searches a little, and says what runs it; raises `IdiaIndexError` if it does not work."""
+        """Runs a small search and returns what runs it; raises `IdiaIndexError` if it fails."""
         rows = np.eye(4, dtype=np.float32)[None]
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"rows{self.suffix}"

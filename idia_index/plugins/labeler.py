@@ -1,6 +1,6 @@
 """What a labeler implements: one image and a list of labels in, one of the labels out.
 
-A closed box: nothing but the label is trusted, no score and no ranking.
+A black box: only the label is used, no score and no ranking.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from idia_index.types import ServiceRecord
 
 @dataclass(frozen=True)
 class Questions:
-    """What a run asks a labeler at the most.
+    """The most that a run asks a labeler.
 
     Attributes:
-        calls: questions.
-        labels: labels in all of them.
-        label_bytes: their bytes in UTF-8, as near as a few for each.
-        images: images.
-        kept: answers of earlier runs that are kept; what they answer is not asked again.
+        calls: number of questions.
+        labels: number of labels in all of them.
+        label_bytes: their size in UTF-8, to within a few bytes each.
+        images: number of images.
+        kept: number of cached answers of earlier runs; those questions are not asked again.
     """
 
     calls: int
@@ -36,18 +36,18 @@ class Questions:
 class LabelerPlugin(ABC):
     """A model that says which of some labels fits an image best; a plugin subclasses it.
 
-    The constructor takes `model`, and `session` too where it is `hosted`, keywords both, and raises
-    an `IdiaIndexError` for what it cannot load.
+    The constructor takes the keyword argument `model`, and also `session` if it is `hosted`, and
+    raises an `IdiaIndexError` if it cannot load the model.
 
     Attributes:
-        name: the plugin's name, as `--labeler` takes it.
+        name: the plugin's name, as in `--labeler`.
         model: what it was loaded from.
-        device: what it runs on, as people are shown it.
-        notes: what is to be known of it, a line each.
-        most_labels: labels that one question takes; None: no bound. Longer lists are asked about
-            in runs, and then about the runs' winners, which can differ from one question.
+        device: what it runs on, as shown to users.
+        notes: what users should know about it, one line each.
+        most_labels: maximum number of labels in one question; None: no limit. Longer lists are
+            asked about in runs, and then the runs' winners, which can differ from one question.
         hosted: whether images and labels leave the machine.
-        concurrency: questions at a time; `choose` is called in as many threads.
+        concurrency: number of questions at a time; `choose` is called in as many threads.
     """
 
     name: str
@@ -61,19 +61,19 @@ class LabelerPlugin(ABC):
     @property
     @abstractmethod
     def identity(self) -> str:
-        """What tells the model from others, as far as it is known."""
+        """What distinguishes the model from others, as far as known."""
 
     @property
     def service(self) -> ServiceRecord | None:
-        """What was asked of a service until now; None where nothing leaves the machine."""
+        """The requests made to a service so far; None if nothing leaves the machine."""
         return None
 
     def announce(self, questions: Questions) -> None:  # noqa: B027
-        """Told, before the first question, what a run asks at the most.
+        """Called before the first question with the most that a run will ask.
 
-        A hosted labeler says what that costs, and raises `RefusedError` where it may not send it.
+        A hosted labeler states the cost, and raises `RefusedError` if it may not send that.
         """
 
     @abstractmethod
     def choose(self, image: Image.Image, labels: Sequence[str]) -> int:
-        """The place of the label that fits an image best; of equals, the first."""
+        """The index of the label that fits an image best; among equals, the first."""

@@ -171,7 +171,7 @@ def _unnamed(text: str) -> str:
         )
     if path.suffix.lower() in (".onnx", ".gguf"):
         return (
-            f"{_shown(text)} is no checkpoint of PyTorch; name the model that it was made from, or "
+            f"{_shown(text)} is not a PyTorch checkpoint; name the model that it was made from, or "
             "the folder of an export of idia-index"
         )
     if isfile(path):

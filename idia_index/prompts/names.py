@@ -2,7 +2,7 @@
 
 Two names are the same if their `name_key` is equal: they differ at most in case, white space or
 the composition of accents. CLIP lower-cases, collapses white space and composes accents, so both
-would have one embedding and tie for ever, and the later could never win.
+would have one embedding and always tie, and the later could never win.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ class NameList(Sequence[str]):
             yield self[start : start + size]
 
     def place(self, index: int) -> str:
-        """Where a name stands in its source, for messages."""
+        """The location of a name in its source, for messages."""
         return f"{self.source}, line {self._packed.lines[index]}"
 
 

@@ -39,7 +39,7 @@ ALGORITHM = "idia-index names/1"
 """Identifies the sampling algorithm; a change that draws other names gets a new number."""
 
 _BLOCK = 4096
-# Where nearly all names are taken, drawing could go on for ever; this takes all of a uniform 10**9.
+# If nearly all names are taken, drawing could continue forever; this takes all of a uniform 10**9.
 _MAX_DRAWS_PER_NAME = 64
 
 _Int64 = NDArray[np.int64]

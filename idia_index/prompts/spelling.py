@@ -60,7 +60,7 @@ def _bags(texts: Sequence[str]) -> Int64:
 def _nearest(key: str, texts: Sequence[str], bags: Int64) -> list[str]:
     """The texts at the smallest edit distance, in alphabetical order; none where that is far."""
     most = 2 if len(key) >= _LONG else 1
-    # Letters that one text has and the other lacks: an edit changes one of each at the most.
+    # Letters in one text but not the other: an edit changes at most one of each.
     differ = bags - _bags([key])
     least = np.maximum(differ.clip(min=0).sum(axis=1), (-differ).clip(min=0).sum(axis=1))
     far = {

@@ -1,7 +1,7 @@
 """The documents of an audit and of an evaluation: plain data that compares, pickles and prints.
 
-Terminal, CSV and page are renderers of these records; `to_dict` gives what `--json` prints, and
-`to_text` what is printed without it.
+Terminal, CSV and HTML page are renderings of these records; `to_dict` returns what `--json`
+prints, and `to_text` what is printed without it.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ class AuditResult:
 
     Attributes:
         format: name and version of the document's format.
-        protocol: the rule.
-        tau: correct prompts from which a subject is inferred to be in the training data.
+        protocol: the decision rule.
+        tau: correct prompts needed to infer that a subject is in the training data.
         templates: the templates, each with its placeholder.
         candidates: number of candidate names.
         index: the index that was searched.
         backend: what the images were encoded with.
-        subjects: what was found for each person.
-        skipped: people who could not be tested; of an evaluation they are among `left_out`.
-        metrics: rates where membership is known; null where it is of nobody.
-        groups: tests of groups of people, the smallest p-value first; null where nobody asked.
-        calibration: the study that likelihood ratios were calibrated on; null where none is given.
-        choices: what was to be done, before any photo was encoded; null where it is not known.
-        notes: what everybody who reads the result must know.
+        subjects: the result for each person.
+        skipped: people who could not be tested; in an evaluation they are among `left_out`.
+        metrics: rates over people of known membership; null if there are none.
+        groups: tests of groups of people, by ascending p-value; null if not requested.
+        calibration: the study used to calibrate likelihood ratios; null if none was given.
+        choices: the settings fixed before any photo was encoded; null if unknown.
+        notes: what every reader of the result must know.
     """
 
     format: Literal["idia-index/audit/1", "idia-index/evaluation/3"]
@@ -82,7 +82,7 @@ class AuditResult:
 
     @property
     def left_out_files(self) -> tuple[str, ...]:
-        """Why each file that was left out was, in the order of the subjects."""
+        """The reason for each file that was left out, in the order of the subjects."""
         return tuple(each.reason for subject in self.subjects for each in subject.skipped)
 
     def to_dict(self) -> JsonObject:
@@ -91,7 +91,7 @@ class AuditResult:
 
     @property
     def most_associated_first(self) -> list[SubjectResult]:
-        """The people, those with most correct prompts first."""
+        """The people, by descending number of correct prompts."""
         return sorted(self.subjects, key=lambda s: (-s.correct_prompts, s.p_value or 0))
 
     def to_text(self) -> str:
@@ -123,8 +123,8 @@ class NameShare:
 
     Attributes:
         name: the candidate.
-        votes: predictions, over all templates and images.
-        share: of all of them.
+        votes: number of predictions over all templates and images.
+        share: its share of all predictions.
     """
 
     name: str
@@ -134,10 +134,10 @@ class NameShare:
 
 @dataclass(frozen=True, repr=False)
 class QueryResult(AuditResult):
-    """An audit of one person whose images were given, as `query` prints it.
+    """An audit of one person from the images passed in, as printed by `query`.
 
     Attributes:
-        top: the names that were predicted most often; null where nobody asked.
+        top: the most frequently predicted names; null if not requested.
     """
 
     top: tuple[NameShare, ...] | None
@@ -149,11 +149,11 @@ class QueryResult(AuditResult):
 
 @dataclass(frozen=True)
 class MeasuredSubject:
-    """A person who was measured, and whom the settings leave out of the report.
+    """A person who was measured but is excluded from the report by its settings.
 
     Attributes:
-        place: where among all measured people.
-        person_id: as of a person of the report.
+        place: position among all measured people.
+        person_id: as for a person in the report.
     """
 
     name: str
@@ -167,14 +167,14 @@ class MeasuredSubject:
 
 @dataclass(frozen=True, kw_only=True)
 class Replay(Origin):
-    """What a replay needs beside the index and the settings.
+    """What a replay needs besides the index and the settings.
 
     Attributes:
         command: the command that replays the report.
-        drawing: name and version of the way in which images are drawn.
+        drawing: name and version of the algorithm that draws images.
         measured_with_seed: seed of control names, smaller pools and folds.
         versions: versions of the libraries that made the report.
-        also_measured: people whose images count for the p-values of others.
+        also_measured: people whose images are used for the p-values of others.
     """
 
     command: str
@@ -186,13 +186,13 @@ class Replay(Origin):
 
 @dataclass(frozen=True, repr=False)
 class EvaluationResult(AuditResult):
-    """An evaluation: an audit, and whether what it finds holds up; the content of report.json.
+    """An evaluation: an audit, and whether its findings hold up; the content of report.json.
 
     Attributes:
-        warnings: what must stand first.
-        left_out: people whom the settings leave out.
-        p_values: the method of the p-values, its assumption, and who stands out; null where labels
-            alone are known.
+        warnings: what a reader must be told first.
+        left_out: people excluded by the settings.
+        p_values: the method of the p-values, its assumption, and who stands out; null if only
+            labels are known.
         evaluation: rates, curves and checks.
         replay: what a replay needs.
         image_sha256: SHA-256 of each image, by its path.

@@ -1,4 +1,4 @@
-"""What was found for one person, as reports state it."""
+"""The result for one person, as stated in reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idia_index.evaluation.strength import Grade
 from idia_index.support.documents import JsonObject, to_object
 from idia_index.support.text import labelled
 
-# Of a person in subjects.csv and in a data frame.
+# The columns of subjects.csv and of a data frame.
 COLUMNS = (
     "name", "person_id", "images", "correct_prompts", "inferred_member", "strength", "membership",
     "training_count", "p_value", "p_value_of", "control_p_value", "name_fixed_p_value", "q_value",
@@ -24,12 +24,12 @@ Cell = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Vote:
-    """What one template's prompts choose for a subject's images.
+    """The vote of a subject's images in one template.
 
     Attributes:
         template: id of the template.
-        winner: the candidate that most images choose; null for a tie.
-        count: images that choose it.
+        winner: the candidate chosen by the most images; null for a tie.
+        count: number of images that chose it.
         tie: whether several candidates share the highest count.
     """
 
@@ -57,47 +57,47 @@ class SkippedPerson:
 
 @dataclass(frozen=True, repr=False)
 class SubjectResult:
-    """What was found for one person.
+    """The result for one person.
 
     Attributes:
         name: the person's name.
-        candidate: the candidate that stands for it.
-        in_index: whether it is the index's own, or was encoded for this audit.
-        spellings: other candidates that the model cannot tell from the name; one with it here.
-        rival_spellings: predicted candidates that may be the name under another spelling.
-        near_names: candidates that the name may be misspelt from: all at the smallest edit
-            distance, by letters and never by faces; empty where none is near, or the name is a
-            candidate; null where too many names lack to look for them.
-        images: number of images that were used.
-        correct_prompts: templates whose winner is the person's name.
-        tau: correct prompts from which the person is inferred to be in the training data.
-        inferred_member: whether the person is.
+        candidate: the candidate that represents the name.
+        in_index: whether the candidate is in the index; if not, it was encoded for this audit.
+        spellings: other candidates that the model reads as the same name; counted as one with it.
+        rival_spellings: predicted candidates that may be another spelling of the name.
+        near_names: candidates of which the name may be a misspelling: all those at the smallest
+            edit distance, by letters and never by faces; empty if none is near, or if the name is
+            a candidate; null if too many names are missing from the index to search for them.
+        images: number of images used.
+        correct_prompts: number of templates whose winner is the person's name.
+        tau: correct prompts needed to infer that the person is in the training data.
+        inferred_member: whether this is inferred.
         verdict: the same in words.
-        membership: what is known; null where nothing is.
-        training_count: training images of the person; null where not known.
-        votes: one of each template.
-        rivals_named: whether what people read may name other winners.
-        image_files: the files that were used.
+        membership: the known membership; null if unknown.
+        training_count: number of training images of the person; null if unknown.
+        votes: one per template.
+        rivals_named: whether text for readers may name other winners.
+        image_files: the files used.
         skipped: files that were left out.
-        p_value: the larger of the two p-values below; null where they were left out.
-        p_value_of: which of them it is.
+        p_value: the larger of the two p-values below; null if they were not computed.
+        p_value_of: which of the two it is.
         control_p_value: rank of the name among control names, for the person's photos.
         name_fixed_p_value: rank of the person's photos among other people's, for the name; null
             with fewer than 20 comparable people.
-        references: how many those are.
+        references: number of those people.
         reference_photos: photos of each of them that were compared, and of the person at a time.
         pmi: pointwise mutual information of photos and name; null with fewer than 20 others.
         q_value: `control_p_value` adjusted for the number of subjects (Benjamini-Hochberg).
-        e_value: `control_p_value` as an e-value, of mean at most one under the null.
+        e_value: `control_p_value` as an e-value, with mean at most one under the null.
         controls: number of control names.
-        smallest_p: the smallest p-value that so many allow.
+        smallest_p: the smallest p-value possible with that number.
         controls_matched_on: what the control names share with the name.
         rule_null: share of the control names that the rule would associate with the images.
-        strength: how strong the evidence is; null where there are no p-values.
-        likelihood_ratio: what the score is worth by a study; null where none is given.
-        margin: mean similarity of the images to the name minus that to the best other.
-        firmness: how far the verdict depends on settings; of an evaluation only.
-        person_id: what tells people of the same name apart; null where nothing was given.
+        strength: strength of the evidence; null without p-values.
+        likelihood_ratio: the score's likelihood ratio by a study; null if none was given.
+        margin: mean similarity of the images to the name minus that to the best other name.
+        firmness: how much the verdict depends on settings; only in an evaluation.
+        person_id: distinguishes people of the same name; null if not given.
     """
 
     name: str
@@ -138,16 +138,16 @@ class SubjectResult:
 
     @property
     def label(self) -> str:
-        """The name, with what tells people of the same name apart."""
+        """The name, with what distinguishes people of the same name."""
         return labelled(self.name, self.person_id)
 
     @property
     def decision(self) -> Decision:
-        """The decision of the rule."""
+        """The rule's decision."""
         return Decision(self.correct_prompts, self.tau)
 
     def decide(self, tau: int) -> Decision:
-        """The decision by another tau."""
+        """The decision with another tau."""
         return Decision(self.correct_prompts, tau)
 
     def to_dict(self) -> JsonObject:
@@ -164,6 +164,6 @@ class SubjectResult:
 
 
 def subject_row(subject: SubjectResult) -> list[Cell]:
-    """What stands of a person in each of the columns."""
+    """A person's value in each of the columns."""
     values = (getattr(subject, column) for column in COLUMNS)
     return [value.ratio if isinstance(value, LikelihoodRatio) else value for value in values]

@@ -37,7 +37,7 @@ def exhaustive_topk(
 
     Returns:
         similarities float32 [T, M, k], descending, and stored ids int64 [T, M, k]; equal
-        similarities stand in the order of their ids.
+        similarities are in ascending order of id.
     """
     similarities = np.empty((len(templates), len(queries), k), np.float32)
     ids = np.empty(similarities.shape, np.int64)

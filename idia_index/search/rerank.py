@@ -52,7 +52,7 @@ def rank(found: Contenders, similarities: Float32, m: int, k: int) -> tuple[Floa
 
     Returns:
         similarities float32 [M, k], descending, and stored ids int64 [M, k]; equal similarities
-        stand in the order of their ids.
+        are in ascending order of id.
     """
     order = np.lexsort((found.ids, -similarities, found.queries))
     starts = np.searchsorted(found.queries, np.arange(m))
@@ -70,7 +70,7 @@ def merge_topk(found: Sequence[tuple[Float32, Int64]], k: int) -> tuple[Float32,
 
     Returns:
         similarities float32 [T, M, k], descending, and name ids int64 [T, M, k]; equal
-        similarities stand in the order of their name ids.
+        similarities are in ascending order of name id.
     """
     if len(found) == 1:
         return found[0]

@@ -28,7 +28,7 @@ from idia_index.store.shards import ShardFiles
 from idia_index.store.stored_names import StoredNames
 from idia_index.types import Float32, Int64
 
-RUNS = 16  # of shards, at the most: each sends back pairs for every image
+RUNS = 16  # maximum runs of shards: each sends back pairs for every image
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ class Store:
     # -- writing ---------------------------------------------------------------------------
 
     def create(self) -> list[Path]:
-        """Makes the directory, for its owner only, and those above it that lack; returns them.
+        """Makes the directory, for its owner only, and missing parents; returns those made.
 
         Raises InputError if it cannot be made.
         """

@@ -1,4 +1,4 @@
-"""Subjects' names -> candidates of an index, each in one spelling; what it lacks is encoded."""
+"""Subjects' names -> candidates of an index, each in one spelling; missing ones are encoded."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ _found_near: WeakKeyDictionary[Sequence[str], dict[str, tuple[str, ...]]] = Weak
 def near_names(index: Index, names: Sequence[str]) -> dict[str, tuple[str, ...] | None]:
     """What each name may be misspelt from: see `misspelt`; nothing for a name of the index.
 
-    None where more names lack in the index than can be compared in a few seconds.
+    None if more names are missing from the index than can be compared in a few seconds.
     """
     found = index.find(names)
     missing = [name for name in names if name not in found]

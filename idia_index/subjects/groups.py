@@ -21,7 +21,7 @@ def read_groups(path: Path, column: str) -> Mapping[str, str]:
     """The group of each person, by `labelled` name; who has none is in none.
 
     Raises:
-        InputError: the subjects are no table, it lacks the column, or a person is in two groups.
+        InputError: the subjects are no table, it has no such column, or a person is in two groups.
     """
     where = shown_path(path)
     if path.is_dir():

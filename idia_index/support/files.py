@@ -125,7 +125,7 @@ def read_regular(path: Path, most: int) -> bytes:
 
 
 def private_folder(path: Path) -> list[Path]:
-    """Makes a folder, and those above it that lack, for their owner only; one that is there stays.
+    """Makes a folder, and missing parents, for their owner only; an existing one is kept.
 
     Returns those that it made, the innermost first.
 

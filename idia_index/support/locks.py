@@ -25,7 +25,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 @contextmanager
 def writer_lock(path: Path) -> Iterator[None]:
-    """Holds the lock file at `path`; warns where there are no locks, and goes on.
+    """Holds the lock file at `path`; warns if there are no locks, and continues.
 
     Raises:
         InputError: another process holds it, or it cannot be made.

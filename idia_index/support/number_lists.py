@@ -9,7 +9,7 @@ MOST = 10_000
 
 
 def numbers(text: str, option: str) -> tuple[int, ...]:
-    """The numbers of a list; `..` goes on with the step of the two before it.
+    """The numbers of a list; `..` continues with the step of the two before it.
 
     `1,3,..,30` is 1, 3, 5 to 29, and 30: the number after the dots is always the last.
 

@@ -183,7 +183,7 @@ def _models() -> Path:
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     root = base if base.is_absolute() else local_path("~/.cache")
     if not root.is_absolute():
-        raise InputError("there is no home folder to keep a fetched model in; set XDG_CACHE_HOME")
+        raise InputError("there is no home folder to cache the model in; set XDG_CACHE_HOME")
     return root / "idia-index" / "models"
 
 

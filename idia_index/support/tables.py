@@ -44,7 +44,7 @@ class Row:
     problem: str = ""
 
     def get(self, column: str) -> str:
-        """The text of a column, empty where the table lacks it."""
+        """The text of a column, empty if the table does not have it."""
         return self.cells.get(column, "")
 
 

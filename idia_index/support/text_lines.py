@@ -71,8 +71,8 @@ def read_lines(
         size += sum(map(len, block))
         if size > MAX_WHOLE:
             raise InputError(
-                f"{shown_path(path)}: more than {MAX_WHOLE:,} characters, which is no list of "
-                "templates or subjects: give a smaller one"
+                f"{shown_path(path)}: more than {MAX_WHOLE:,} characters, too long for a list of "
+                "templates or subjects: use a smaller file"
             )
     return Lines(tuple(texts), tuple(numbers), seen - len(texts), encoding)
 

@@ -198,7 +198,7 @@ def test_a_text_that_the_service_cuts_is_refused_or_accepted_aloud(service: Serv
     assert words == 30  # of the lengths that are tried; the service reads 40, the tail included
     short, long = "a " * 35 + "end", "many " * 45 + "end"
     backend.encode_texts([short])
-    with pytest.raises(InputError, match="the service cuts it"):
+    with pytest.raises(InputError, match="the service truncates it"):
         backend.encode_texts([short, long])
     accepting = load(service, replace(BOTH, accept_truncation=True))
     accepting.encode_texts([long])

@@ -132,8 +132,8 @@ FAULTS: dict[str, tuple[Callable[[Service], Fault], str]] = {
         lambda s: _once_images(lambda h: h.send({"data": "none", "model": "toy"})),
         "holds no embeddings",
     ),
-    "deep": (lambda s: _once_images(lambda h: h.send_bytes(b"[" * 99_999)), "is no JSON"),
-    "a web page": (lambda s: _once_images(lambda h: h.send_bytes(b"<html>")), "is no JSON"),
+    "deep": (lambda s: _once_images(lambda h: h.send_bytes(b"[" * 99_999)), "is not JSON"),
+    "a web page": (lambda s: _once_images(lambda h: h.send_bytes(b"<html>")), "is not JSON"),
     "another model": (
         lambda s: _once_images(lambda h: h.send({"data": [], "model": "other"})),
         "answered as 'toy' and then as 'other'",
@@ -221,7 +221,7 @@ def test_a_host_that_is_not_there_and_one_with_bad_tls_are_one_line(
         asked(f"infinity+http://{HOST}:{port}/#m", session)
     with serving(Service()) as service:  # speaks no TLS at all
         spec = f"infinity+https://{HOST}:{service.port}/#m"
-        with pytest.raises(ServiceError, match="TLS is not to be trusted"):
+        with pytest.raises(ServiceError, match="TLS certificate is not trusted"):
             asked(spec, session)
     assert not service.requests
 
@@ -240,7 +240,7 @@ def test_a_certificate_that_nobody_signed_is_refused(session: Session, tmp_path:
     service = Service()
     with serving(service, tls=context):
         spec = f"infinity+https://{HOST}:{service.port}/#m"
-        with pytest.raises(ServiceError, match="TLS is not to be trusted"):
+        with pytest.raises(ServiceError, match="TLS certificate is not trusted"):
             asked(spec, session)
     assert not service.requests
 

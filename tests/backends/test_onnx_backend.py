@@ -148,7 +148,7 @@ def test_threads_by_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:", "cuda:x", "cpu:0", "", "CUDA:²"])
 def test_unknown_devices(folder: Path, device: str) -> None:
-    with pytest.raises(InputError, match="is unknown; there are: cpu, cuda"):
+    with pytest.raises(InputError, match="is unknown; available: cpu, cuda"):
         load(folder, device=device)
 
 
@@ -177,7 +177,7 @@ def test_cuda_that_is_listed_and_does_not_load(
     [
         ("float16", "stores float32 and computes float32, no float16; export .* --dtype float16"),
         ("bfloat16", "no bfloat16; leave --dtype out"),
-        ("int8", "dtype 'int8' is unknown; there are: float32"),
+        ("int8", "dtype 'int8' is unknown; available: float32"),
     ],
 )
 def test_dtypes_that_an_export_cannot(folder: Path, dtype: str, message: str) -> None:

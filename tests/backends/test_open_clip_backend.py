@@ -126,9 +126,9 @@ def test_openai_files_are_known_by_name_of_their_hash() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"dtype": "float8"}, "there are: float32, float16, bfloat16"),
-        ({"device": "abacus"}, "there are: cuda, mps, cpu"),
-        ({"device": "meta"}, "there are: cuda, mps, cpu"),
+        ({"dtype": "float8"}, "available: float32, float16, bfloat16"),
+        ({"device": "abacus"}, "available: cuda, mps, cpu"),
+        ({"device": "meta"}, "available: cuda, mps, cpu"),
         ({"device": "cuda:99"}, "does not work"),
         ({"device": "mps:0"}, "does not work"),
     ],

@@ -83,7 +83,7 @@ def test_its_errors_are_lines_like_ours(installed: Path, tmp_path: Path) -> None
         "--sample-names", 5,
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr == "idia-index: model 'sounds' is unknown; there are: colours\n"
+    assert done.stderr == "idia-index: model 'sounds' is unknown; available: colours\n"
 
 
 def test_without_it_the_backend_is_not_there(tmp_path: Path) -> None:
@@ -92,4 +92,4 @@ def test_without_it_the_backend_is_not_there(tmp_path: Path) -> None:
         "--sample-names", 5,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "no backend is called 'example'; there are: http, onnx, open_clip" in done.stderr
+    assert "no backend is called 'example'; available: http, onnx, open_clip" in done.stderr

@@ -128,15 +128,15 @@ def test_what_is_stated_is_computed_and_no_longer_assumed(run: Path) -> None:
     data = json.loads(stated.fingerprint.preprocessing)
     assert data["mean"] == [0.5, 0.5, 0.5] and data["resize_mode"] == "squash"
     for options, words in (
-        ({"preprocess": "none"}, "there are: openai, inception, imagenet"),
+        ({"preprocess": "none"}, "available: openai, inception, imagenet"),
         ({"preprocess": {"mean": [1, 2, 3]}}, "does not state std"),
         ({"preprocess": {**NAMED["openai"], "crop": 3}}, "'crop' is not understood"),
         (
             {"preprocess": {**NAMED["openai"], "interpolation": "lanczos"}},
             "interpolation 'lanczos'",
         ),
-        ({"activation": "relu"}, "there are: gelu, quick_gelu"),
-        ({"weights": "best"}, "there are: raw, ema"),
+        ({"activation": "relu"}, "available: gelu, quick_gelu"),
+        ({"weights": "best"}, "available: raw, ema"),
         ({"weights": "ema"}, "holds no moving average"),
     ):
         with pytest.raises(InputError, match=words):

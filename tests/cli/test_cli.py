@@ -201,7 +201,7 @@ def test_bad_input_is_one_line_with_exit_code_2(
         ("none.txt", (*new, "--names", tmp_path / "none.txt")),
         ("gone.txt", (*new, "--names", tmp_path / "gone.txt")),
         ("pass --names FILE", new),
-        ("give an even number", (*new, "--sample-names", 5, "--top", 3)),
+        ("pass an even number", (*new, "--sample-names", 5, "--top", 3)),
         ("no placeholder", (*new, *names, "--templates", tmp_path / "plain.txt")),
         ("no index type is called 'hnsw9'", (*new, *names, "--index", "hnsw9")),
         ("no backend is called 'x'", ("build", tmp_path / "new", "--backend", "x", "--model", "y",

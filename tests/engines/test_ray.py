@@ -301,7 +301,7 @@ def test_a_worker_of_another_version_gets_no_task(
 ) -> None:
     nodes.engine.close()
     monkeypatch.setattr(ray_run, "__version__", "0.0.1")
-    with pytest.raises(IdiaIndexError, match=r"a worker has idia-index .*, the command 0\.0\.1"):
+    with pytest.raises(IdiaIndexError, match=r"worker has idia-index .*, but this command 0\.0\.1"):
         squares(RayEngine(address=nodes.cluster.address, workers=1), Fragile(tmp_path))
 
 

@@ -154,12 +154,12 @@ def test_boxes_of_a_table(tmp_path: Path) -> None:
     assert crop(photo, tmp_path / "b.png") is photo
     assert crop.key.startswith("boxes of boxes.csv, SHA-256 ")
     table.write_text("path,left,top,right,bottom\na.png,10,20,5,220\n")
-    with pytest.raises(InputError, match=r"boxes.csv, line 2: '10,20,5,220' is no box"):
+    with pytest.raises(InputError, match=r"boxes.csv, line 2: '10,20,5,220' is not a box"):
         read_crop(str(table))
     table.write_text("path,left,top,right\na.png,10,20,5\n")
     with pytest.raises(InputError, match="has no column bottom"):
         read_crop(str(table))
-    with pytest.raises(InputError, match="--crop 'facade': give none, face, face:MARGIN"):
+    with pytest.raises(InputError, match="--crop 'facade': pass none, face, face:MARGIN"):
         read_crop("facade")
 
 

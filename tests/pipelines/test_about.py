@@ -76,13 +76,16 @@ def test_about_goes_into_a_report_only(world: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("titel = 'x'\nLawful = 'y'", "'titel', 'Lawful' is no key of it; take title, date"),
-        ("title = 3", "title: '3' is no text"),
-        ("title = ''", "title: '' is no text"),
-        ("[title]\na = 'b'", "is no text"),
+        (
+            "titel = 'x'\nLawful = 'y'",
+            "'titel', 'Lawful' is not a known key; the keys are title",
+        ),
+        ("title = 3", "title: '3' is not text"),
+        ("title = ''", "title: '' is not text"),
+        ("[title]\na = 'b'", "is not text"),
         ("title", "is not TOML"),
         ("title = '\u202e'", "U\\+202E"),
-        (f"title = '{'x' * 401}'", "has 401 characters; 400"),
+        (f"title = '{'x' * 401}'", "has 401 characters; at most 400"),
     ],
 )
 def test_what_is_no_statement_is_refused_by_its_key(tmp_path: Path, text: str, told: str) -> None:

@@ -235,9 +235,9 @@ def test_names_found_elsewhere_are_refused(canaries: Path, made: Path, tmp_path:
     rows[5] = f"{people[5].name},member,3"
     (tmp_path / "m.csv").write_text("name,membership,training_count\n" + "\n".join(rows) + "\n")
     said = line(canaries, made, members=tmp_path / "m.csv")
-    assert f"{people[5].name!r} stands in 3 captions" in said
+    assert f"{people[5].name!r} appears in 3 captions" in said
     options = MakeOptions(PEOPLE, (1,), 1, members=tmp_path / "m.csv")
-    with pytest.raises(InputError, match="stands in 3 captions"):
+    with pytest.raises(InputError, match="appears in 3 captions"):
         make_canaries(tmp_path / "again", options, quiet)
 
 

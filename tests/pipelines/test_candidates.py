@@ -50,7 +50,7 @@ def test_the_packages_lists_are_the_default() -> None:
     ("options", "told"),
     [
         (["--top", "3"], "need --sample-names N, the number of names to draw"),
-        (["--sample-names", "3", "--surnames", "x"], "give both lists, or neither"),
+        (["--sample-names", "3", "--surnames", "x"], "pass both lists, or neither"),
         (["--sample-names", "3", "--top", "3", "--weighted"], "--weighted with --top"),
         (["--sample-names", "30", "--top", "3"], "15 names of sex 'f': the lists make 9"),
     ],
@@ -65,5 +65,5 @@ def test_options_that_do_not_fit(
 
 
 def test_a_drawing_needs_both_lists() -> None:
-    with pytest.raises(InputError, match="give both lists"):
+    with pytest.raises(InputError, match="pass both lists"):
         Drawing(3, first_names=Path("x"))

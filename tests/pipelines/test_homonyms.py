@@ -192,7 +192,7 @@ def test_captions_do_not_tell_which_of_the_two_they_mean(paths: Paths, tmp_path:
     assert both == ["non_member"] * 2 and "which of the people" not in note
     both, note = told(f"{head},person_id\n{who},member,7,q{STRANGER}\n{who},non_member,0,q5\n")
     assert both == ["non_member", "member"] and "which of the people" not in note
-    with pytest.raises(InputError, match=rf"'{who} \(q5\)' stands there twice"):
+    with pytest.raises(InputError, match=rf"'{who} \(q5\)' is listed twice"):
         told(f"{head},person_id\n{who},member,7,q5\n{who},member,7,q5\n")
 
 

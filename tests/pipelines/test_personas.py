@@ -80,7 +80,7 @@ def test_whatever_is_changed_after_the_draw_is_refused_in_one_line(
 
 def test_a_folder_that_holds_something_is_left_alone(planted: Path) -> None:
     before = (planted / KEY).read_bytes()
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists; choose"):
         make_personas(planted, 1, 1)
     assert (planted / KEY).read_bytes() == before
 
@@ -162,7 +162,7 @@ def test_both_verbs_speak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert run_command(make, debug=True) == 0
     assert "each with a name drawn from 4" in capsys.readouterr().out
     assert run_command(make, debug=False) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists; choose" in capsys.readouterr().err
     audit = ["persona", "audit", "toy", str(out), "--backend", "toy"]
     assert run_command(audit, debug=False) == 2
     assert "nobody has photos" in capsys.readouterr().err

@@ -67,7 +67,7 @@ def test_the_plan_names_both_and_refuses_what_is_neither() -> None:
     powers = [each.power for each in needed.personas]
     assert powers == sorted(powers) and powers[-1] > 0.99
     said = CliRunner().invoke(cli, ["plan", "--personas", "5", "--leak", "0.6"]).output
-    assert "of 5 personas with 100 names" in said and "AUC 0.6" in said
+    assert "5 personas with 100 names: power" in said and "AUC 0.6" in said
     for wrong in (["--leak", "0.5"], ["--personas", "0"], ["--persona-names", "1000"]):
         found = CliRunner().invoke(cli, ["plan", *wrong])
         assert found.exception is not None and wrong[0] in str(found.exception)

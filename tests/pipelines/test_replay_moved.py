@@ -96,7 +96,7 @@ def test_a_folder_of_people_moved_renamed_and_with_copies_holds(world: Path) -> 
     shutil.copy(some, moved / "loose.png")
     (moved / "Ng_Wei" / "notes.txt").write_text("no photo")
     gone = run("replay", out)
-    assert isinstance(gone.exception, InputError) and "is gone" in str(gone.exception)
+    assert isinstance(gone.exception, InputError) and "no longer exists" in str(gone.exception)
     told = run("replay", out, "--subjects", moved)
     assert told.exit_code == 0, told.output
     assert "holds, bit for bit" in told.output and "12 photos moved" in told.output

@@ -51,7 +51,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
         ("people", "every folder is a person"),
         ("people/A_B", "every folder is a person"),
         ("people/report", "every folder is a person"),
-        ("file", "is no folder"),
+        ("file", "is not a folder"),
     ],
 )
 def test_what_is_there_is_not_written_over(
@@ -77,7 +77,7 @@ def test_what_is_there_is_not_written_over(
     monkeypatch.setattr(f"idia_index.cli.{verb}.{computes}", computed)
     code, errors = run(capsys, verb, world / "i", world / "people", *more, "--out", world / out)
     assert code == 2 and told in errors and len(errors.splitlines()) == 1
-    assert f"{world / out}: " in errors and "give --out" in errors
+    assert f"{world / out}: " in errors and "with --out" in errors
     assert content(world) == before
 
 

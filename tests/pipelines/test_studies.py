@@ -91,7 +91,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"title": None}, "the study has no 'title'"),
     ({"format": "idia-index/study/9"}, "format is 'idia-index/study/9'"),
     ({"people": 3}, "'people' of the study is '3'"),
-    ({"tau": 1}, "the study has 'tau', which is no key"),
+    ({"tau": 1}, "the study has 'tau', which is not a key"),
     ({"evaluation": {"tau": True}}, "'tau' of 'evaluation' is 'True'"),
     ({"evaluation": {"draws": "many"}}, "'draws' of 'evaluation' is 'many'"),
     ({"candidates": {"totals": 3}}, "'candidates' has 'totals'"),
@@ -131,9 +131,9 @@ def test_people_of_a_study_that_do_not_fit(tmp_path: Path) -> None:
         (tmp_path / "people.csv").write_text(f"{head}{line}\n")
         with pytest.raises(InputError, match=r"own\.json: not a study file"):
             read_study(str(file))
-    with pytest.raises(InputError, match="give one of laion400m, cc3m"):
+    with pytest.raises(InputError, match="choose one of laion400m, cc3m"):
         read_study("laion5b")
-    with pytest.raises(InputError, match="give both lists"):
+    with pytest.raises(InputError, match="pass both lists"):
         with_lists(read_study("cc3m"), tmp_path / "people.csv", None)
 
 

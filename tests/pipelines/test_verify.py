@@ -127,7 +127,7 @@ def test_damage_is_not_compacted(folder: Path) -> None:
 def test_names_cannot_be_made_again(folder: Path, toy: ToyBackend) -> None:
     names = open_index(folder).manifest.shards[0].names.file
     (folder / names).write_text("gone\n")
-    with pytest.raises(InputError, match=f"{names}.*cannot give names back"):
+    with pytest.raises(InputError, match=f"{names}.*cannot restore names"):
         repair(folder, toy)
 
 

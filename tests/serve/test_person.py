@@ -237,7 +237,7 @@ def test_a_report_is_replayed_where_its_photos_lie_now(client: Client, tmp_path:
     moved = (tmp_path / "kept" / "people").rename(tmp_path / "moved")
     report = str(tmp_path / "kept" / "report.json")
     gone = client.settled(client.post("/replay", path=report).headers["location"])
-    assert "is gone; put the image back" in gone
+    assert "no longer exists; restore the image" in gone
     found = client.post("/replay", path=report, subjects=str(moved)).headers["location"]
     text = client.settled(found)
     assert (

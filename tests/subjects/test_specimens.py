@@ -373,7 +373,7 @@ def test_spaces_and_slashes_around_a_model_are_none_of_it() -> None:
 
 @pytest.mark.parametrize(
     ("file", "told"),
-    [("w.pt", "write ARCH/"), ("m.onnx", "made from"), ("m.gguf", "no checkpoint of PyTorch")],
+    [("w.pt", "write ARCH/"), ("m.onnx", "made from"), ("m.gguf", "not a PyTorch checkpoint")],
 )
 def test_a_file_alone_is_no_model(
     tmp_path: Path, file: str, told: str, monkeypatch: pytest.MonkeyPatch

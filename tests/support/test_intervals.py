@@ -128,7 +128,7 @@ def test_the_plan_says_enough_and_not_more() -> None:
     needed = plan(Wanted(subjects=100, known=10))
     assert needed.non_members == 299 and needed.members == members_needed(0.8, 0.05)
     assert controls_needed(1, 1, 0.05) == 19 and needed.control_names == 199
-    with pytest.raises(InputError, match=r"--margin 1e-06: give at least 0\.0001"):
+    with pytest.raises(InputError, match=r"--margin 1e-06: pass at least 0\.0001"):
         Wanted(margin=1e-6)
 
 
@@ -167,7 +167,7 @@ def test_a_plan_asks_for_no_more_control_names_than_an_audit_uses() -> None:
 def test_the_plan_in_words_says_what_cannot_be() -> None:
     done = CliRunner().invoke(cli, ["plan", "--subjects", "500"])
     assert "not attainable: at most 999 are used" in done.output
-    assert "from 10 people on" in done.output
+    assert "10 or more people can" in done.output
 
 
 def test_images_needed_against_the_sum_over_all_outcomes() -> None:

@@ -78,7 +78,7 @@ class MakeOptions:
         if not self.images or min(self.images) < 1 or self.probes < 0 or self.seed < 0:
             raise InputError(
                 f"--images {','.join(map(str, self.images))}, --probes {self.probes}, --seed "
-                f"{self.seed}: give integers, 1 or more images and no negative ones"
+                f"{self.seed}: pass integers, at least 1 image and none negative"
             )
         if self.layout not in LAYOUTS:
             raise InputError(f"--layout {self.layout!r}: there are {', '.join(LAYOUTS)}")
@@ -104,7 +104,7 @@ def make_canaries(
         InputError: names stand elsewhere, photos do not suffice, or `out` is not empty.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RefusedError(f"{shown_path(out)}: is not empty; give a new folder for canaries")
+        raise RefusedError(f"{shown_path(out)}: is not empty; choose a new folder for the canaries")
     toss = toss or (lambda: bool(secrets.randbits(1)))
     people = _people(options)
     private_folder(out / AUDITOR / PEOPLE)

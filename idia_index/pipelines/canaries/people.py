@@ -88,8 +88,8 @@ def check_names(names: Sequence[str], members: Path | None) -> None:
         name, line = hits[0]
         more = f" (and {len(hits) - 1} more names)" if len(hits) > 1 else ""
         raise InputError(
-            f"{shown_path(members)}: the canary's name {shown(name)} stands in "
-            f"{counted(line.training_count or 0, 'caption')}{more}, so that it is no canary; make "
+            f"{shown_path(members)}: the canary's name {shown(name)} appears in "
+            f"{counted(line.training_count or 0, 'caption')}{more} and cannot be a canary; make "
             "them with another --seed or other --names"
         )
     if len(found) < len(names):
@@ -151,7 +151,7 @@ def photographed(
     if len(subjects) < len(names):
         raise InputError(
             f"{shown_path(folder)}: {counted(len(subjects), 'person', 'people')} for {len(names)} "
-            "canaries; give more folders, or lower --people"
+            "canaries; add folders, or lower --people"
         )
     texts = _templates(templates) or []
     return [
@@ -166,7 +166,7 @@ def _photographed(
     if len(subject.images) <= images:
         raise InputError(
             f"{shown(subject.name)} has {counted(len(subject.images), 'photo')}, and {images} are "
-            "trained on; give one more at least, for the audit, or lower --images"
+            "trained on; add at least one more, for the audit, or lower --images"
         )
     order = shuffled(int(random.integers(1 << 30)), len(subject.images)).tolist()
     photos = tuple(

@@ -103,7 +103,7 @@ def read_study(study: str) -> Study:
             return _read(folder / f"{study}.json", study)
     if not Path(study).is_file():
         raise InputError(
-            f"study {shown(study)}: give one of {', '.join(STUDIES)}, or the JSON file of another"
+            f"study {shown(study)}: choose one of {', '.join(STUDIES)}, or pass a JSON file"
         )
     return _read(Path(study), os.fsdecode(Path(study).resolve()))
 
@@ -147,7 +147,7 @@ def _check(data: Any, keys: Mapping[str, type], what: str, needed: tuple[str, ..
             raise ValueError(f"{what} has no {key!r}")
     for key, value in data.items():
         if key not in keys:
-            raise ValueError(f"{what} has {shown(key)}, which is no key of the format")
+            raise ValueError(f"{what} has {shown(key)}, which is not a key of the format")
         if not isinstance(value, keys[key]) or (keys[key] is int and isinstance(value, bool)):
             raise ValueError(f"{key!r} of {what} is {shown(value)}")
 

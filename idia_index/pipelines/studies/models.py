@@ -54,7 +54,7 @@ def parse_models(study: Study, given: Sequence[str], activation: Activation) -> 
     seen = set()
     for model in models:
         if model.label.casefold() in seen:
-            raise InputError(f"--model: two are called {shown(model.label)}; give each LABEL=SPEC")
+            raise InputError(f"--model: two are called {shown(model.label)}; pass LABEL=SPEC")
         seen.add(model.label.casefold())
     if len(models) > 1 and any(study.checkpoints and model.count is None for model in models):
         raise InputError(

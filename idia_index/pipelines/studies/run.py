@@ -76,7 +76,7 @@ class Run:
 
     @property
     def warnings(self) -> list[str]:
-        """What must stand first in every report."""
+        """What every report must say first."""
         return study_warnings(self.study, self.activation, self.dry_run)
 
     def folder(self, model: StudyModel) -> Path:
@@ -106,7 +106,7 @@ class ModelRun:
 
 
 def study_warnings(study: Study, activation: Activation, dry_run: DryRun | None) -> list[str]:
-    """What must stand first in every report of a study."""
+    """What every report of a study must say first."""
     said = [DRY_RUN] if dry_run else []
     if dry_run == "demo":
         said.append(DEMO_MODEL)
