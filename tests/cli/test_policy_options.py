@@ -26,6 +26,7 @@ def run(*arguments: object) -> int:
     return run_command([str(argument) for argument in arguments], False)
 
 
+@pytest.mark.slow
 def test_an_audit_fails_where_a_number_is_as_the_rule_says(
     paths: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -43,6 +44,7 @@ def test_an_audit_fails_where_a_number_is_as_the_rule_says(
     assert f"metrics.tp>{metrics['tp']}" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_evaluation_too_and_a_bad_rule_is_said_before_any_work(
     paths: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -57,6 +57,7 @@ def test_what_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         load_image(ImageBytes("large.png", png(1)))
 
 
+@pytest.mark.slow
 def test_an_audit_of_bytes_is_that_of_the_files(tmp_path: Path) -> None:
     index, table = make_world(tmp_path)
     people = read_subjects(table)[:3]

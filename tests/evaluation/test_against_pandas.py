@@ -75,6 +75,7 @@ def drawn(shots: Any) -> dict[tuple[int, int], Any]:
     return {key: pd.DataFrame(rows, columns=["person", "shot"]) for key, rows in taken.items()}
 
 
+@pytest.mark.slow
 def test_votes_and_decisions_are_pandas(report: tuple[dict[str, Any], Path]) -> None:
     data, folder = report
     shots, prompts = photos(data, folder)
@@ -94,6 +95,7 @@ def test_votes_and_decisions_are_pandas(report: tuple[dict[str, Any], Path]) -> 
     assert ties > 100 and 0 < (right >= TAU).sum() < len(right)
 
 
+@pytest.mark.slow
 def test_rates_and_bins_are_pandas(report: tuple[dict[str, Any], Path]) -> None:
     data, folder = report
     shots, prompts = photos(data, folder)

@@ -86,6 +86,7 @@ def test_an_audit_without_a_report_computes_no_baselines(
     assert isinstance(with_report.exception, AssertionError)
 
 
+@pytest.mark.slow
 def test_more_people_than_pairs_are_kept_of_lose_those_alone(
     index: Index,
     toy: ToyBackend,
@@ -109,6 +110,7 @@ def test_more_people_than_pairs_are_kept_of_lose_those_alone(
     assert again.evaluation == fewer.evaluation
 
 
+@pytest.mark.slow
 def test_results_are_written_if_they_can_be_read(
     index: Index,
     toy: ToyBackend,
@@ -139,6 +141,7 @@ def test_results_are_written_if_they_can_be_read(
     assert (tmp_path / "report.json").exists() and not (tmp_path / "results.npz").exists()
 
 
+@pytest.mark.slow
 def test_scores_of_names_take_no_array_of_people_by_people() -> None:
     random = np.random.default_rng(0)
     people, offered, dimensions = 5000, 1000, 8

@@ -8,6 +8,7 @@ import pytest
 from idia_index.evaluation.pairs import of_one_sex, share_of_crossed_pairs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("people", "names", "spread"), [(20, 40, 0.3), (60, 90, 0.9)])
 def test_the_interval_covers_though_people_and_names_repeat(
     people: int, names: int, spread: float

@@ -133,7 +133,8 @@ def test_nothing_reads_the_clock_or_compares_file_times() -> None:
         for file in (ROOT / folder).rglob("*.py"):
             if file.name in ASKING_OTHERS:
                 continue
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            text = file.read_text(encoding="utf-8")
+            for node in ast.walk(ast.parse(text if "time" in text else "")):
                 if isinstance(node, ast.Attribute) and (
                     ast.unparse(node.value) == "time" or "time" in node.attr.split("_")
                 ):

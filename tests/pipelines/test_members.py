@@ -285,9 +285,9 @@ def test_a_search_killed_at_any_moment_resumes_to_the_same_bytes(tmp_path: Path)
     pytest.fail(f"killed {killed} times only")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "form",
-    ["tsv", pytest.param("tar", marks=[pytest.mark.torch, pytest.mark.process, pytest.mark.slow])],
+    "form", ["tsv", pytest.param("tar", marks=[pytest.mark.torch, pytest.mark.process])]
 )
 def test_the_study_gives_back_its_roles_and_counts(form: str, tmp_path: Path) -> None:
     """Names with a face, names without one, faces without a name: exactly as they were planned."""

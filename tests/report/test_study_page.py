@@ -84,6 +84,7 @@ class Text(HTMLParser):
             self.rows[-1][-1] += data.strip()
 
 
+@pytest.mark.slow
 def test_checkpoints_stand_by_training_images_and_group() -> None:
     page = study_html(results())
     rows = Text(page).rows
@@ -98,12 +99,14 @@ def test_checkpoints_stand_by_training_images_and_group() -> None:
     assert 'href="../models/a%3A75/report/index.html"' in page
 
 
+@pytest.mark.slow
 def test_what_others_wrote_stays_text() -> None:
     page = study_html(results(title=HOSTILE, warnings=(HOSTILE,)))
     assert HOSTILE not in page and "&lt;script&gt;" in page
     assert [HOSTILE, "member", "12", "no folder"] in Text(page).rows
 
 
+@pytest.mark.slow
 def test_bins_and_training_counts_of_a_study_of_captions() -> None:
     bins = (
         BinRates("0 to 24", 0, 25, curve(0.1, 0.2, 0.5)),
@@ -118,6 +121,7 @@ def test_bins_and_training_counts_of_a_study_of_captions() -> None:
     assert ["0 to 999", "7", "5", "4"] in rows and ["1,000 or more", "2", "1", "0"] in rows
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_where_matplotlib_is() -> None:
     pytest.importorskip("matplotlib")
     page = study_html(results())

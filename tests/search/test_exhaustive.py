@@ -29,6 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "i"
 
 
+@pytest.mark.slow
 def test_both_ways_give_the_same_bits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(1)
     view = open_index(folder).with_names(["Zoe Added"], unit(random, 3, 1, 48))

@@ -54,6 +54,7 @@ def test_more_than_can_be_compared_is_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 3])
 def test_pairs_that_were_overtaken_are_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, k: int
