@@ -37,7 +37,7 @@ class _Recipe:
     def of(cls, backend: BackendPlugin) -> _Recipe:
         if backend.hosted:
             raise RefusedError(
-                f"the backend {backend.name!r} asks a service, which spreads its work itself; "
+                f"the backend {backend.name!r} calls a service, which spreads its work itself; "
                 "leave out --engine"
             )
         return cls(

@@ -178,7 +178,7 @@ def test_an_index_of_labels_sends_no_byte_without_consent(
     monkeypatch.setattr("idia_index.registry.is_offline", lambda: True)
     monkeypatch.setattr("idia_index.registry.go_offline", lambda: None)
     assert _run("audit", index, folder / "people", *TEXTS, *IMAGES) == 2
-    assert "offline: 'zero-shot' asks a service" in capsys.readouterr().err
+    assert "offline: 'zero-shot' calls a service" in capsys.readouterr().err
     assert tried == [] and len(service.requests) == before
 
 

@@ -315,7 +315,7 @@ def test_a_worker_with_another_model_or_other_packages_is_refused(
 
 def test_a_model_that_a_service_runs_does_not_travel(here: Backend) -> None:
     here.hosted = True
-    with pytest.raises(RefusedError, match="asks a service"):
+    with pytest.raises(RefusedError, match="calls a service"):
         again(WorkerModel(here))
 
 

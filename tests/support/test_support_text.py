@@ -126,7 +126,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     assert "No such file" in _message(tmp_path / "missing.txt")
     assert "null" in _message(f"{tmp_path}/a\0b")
     os.mkfifo(tmp_path / "pipe")
-    assert "no regular file" in _message(tmp_path / "pipe")
+    assert "not a regular file" in _message(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     assert "cannot open" in _message(tmp_path / "loop")
     assert "'" in _message(f"{tmp_path}/new\nline")
