@@ -69,7 +69,7 @@ def test_a_made_up_name_is_not_answered_with_the_right_one(
     assert outputs[0].count("another name") > 21 - sum(
         each.tie for each in subject.votes
     )  # --top's too
-    assert "looks for none" in outputs[0]
+    assert "searches for none" in outputs[0]
 
 
 def test_a_candidate_that_is_not_the_first_choice_is_no_way_round(
@@ -89,7 +89,7 @@ def test_the_first_choice_is_shown_with_its_rivals(
     top = result.top
     assert top is not None and top[0].name == first and {row.name for row in top} <= set(names)
     text = result.to_text()
-    assert "another name" not in text and "looks for none" not in text
+    assert "another name" not in text and "searches for none" not in text
     assert all(row.name in text for row in top)
 
 

@@ -118,8 +118,8 @@ def test_an_audit_says_groups_on_terminal_page_and_in_json(
     groups = json.loads(capsys.readouterr().out)["groups"]
     assert {(g["group"], g["people"]) for g in groups} == {("first", 4), ("second", 2)}
     assert run_command([*command, "--out", str(tmp_path / "out")], debug=True) == 0
-    assert "nothing of any single person" in capsys.readouterr().out
-    assert "nothing of any single person" in (tmp_path / "out" / "index.html").read_text()
+    assert "nothing about any single person" in capsys.readouterr().out
+    assert "nothing about any single person" in (tmp_path / "out" / "index.html").read_text()
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["groups"] == groups and report["replay"]["groups"]["Mary Hill"] == "first"
     assert run_command(["replay", str(tmp_path / "out"), "--json"], debug=True) == 0
