@@ -107,7 +107,7 @@ def _as_built(
 ) -> Backend:
     if plan.kind == "labels":
         raise InputError(
-            f"this is a label index for {shown(plan.backend)}, without vectors: it works with "
+            f"the index holds labels for {shown(plan.backend)}, not vectors: it works with "
             "query, audit, evaluate and verify --no-model; for anything else, build an index of "
             "the model's embeddings"
         )
