@@ -122,7 +122,7 @@ def test_absurd_manifests(what: str, tmp_path: Path) -> None:
 
 def test_what_is_not_exact_cannot_call_itself_so(tmp_path: Path) -> None:
     resign(make(tmp_path / "i", "float16"), lambda d: d["plan"].update(exact=True))
-    refused(tmp_path / "i", "manifest.json: says exact: True of the index type")
+    refused(tmp_path / "i", "manifest.json: records exact: True for the index type")
 
 
 @pytest.mark.parametrize(
