@@ -129,7 +129,7 @@ def show_differences(audits: int) -> None:
 
 
 def show_test(audits: int) -> None:
-    print("\n| forget, retain | shift | called different | P(falls more) in its interval |")
+    print("\n| forget, retain | shift | called different | P(drops more) in its interval |")
     print("|---|---|---|---|")
     for forget, retain, shift in ((24, 120, 0.0), (24, 120, 0.8), (8, 30, 0.0), (4, 8, 0.0)):
         random = np.random.default_rng([forget, retain, int(10 * shift)])
