@@ -76,7 +76,8 @@ def check_fit(
         )
     unknown = [name for name in found.weights if name not in expected]
     own = {name.partition(".")[0] for name in expected}
-    heads = [n for n in unknown if _HEAD.search(n) and n.partition(".")[0] not in own]
+    beside = [name for name in unknown if name.partition(".")[0] not in own]
+    heads = [n for n in beside if _HEAD.search(n) or is_averaged(n.partition(".")[0])]
     weights = {name: value for name, value in found.weights.items() if name not in heads}
     if problem := why_not_fitting(weights, expected, checkpoint.path, architecture):
         raise ModelError(f"{checkpoint.path}: {problem}")
@@ -88,7 +89,7 @@ def check_fit(
         weights=weights,
         notes=notes,
         averaged=averaged,
-        among_others=checkpoint.among_others or found.among_others,
+        among_others=checkpoint.among_others or found.among_others or any(map(is_averaged, heads)),
     )
 
 
@@ -99,10 +100,10 @@ def _notes(prefix: str, aside: list[str]) -> Iterator[str]:
         parts = sorted({name.rpartition(".")[0] or name for name in aside})
         parts = sorted({".".join(part.split(".")[:2]) for part in parts})
         more = f" and {len(parts) - 4} more parts" if len(parts) > 4 else ""
-        yield (
-            f"weights: {len(aside)} tensors beside the model left aside: "
-            f"{', '.join(map(shown, parts[:4]))}{more}"
-        )
+        told = f"{', '.join(map(shown, parts[:4]))}{more}"
+        if not is_averaged(prefix.rstrip(".")) and any(map(is_averaged, aside)):
+            told += " (--weights ema takes the moving average)"
+        yield f"weights: {len(aside)} tensors beside the model left aside: {told}"
 
 
 def _aligned(
@@ -118,6 +119,10 @@ def _aligned(
     averaged = [entry for entry in best if entry.averaged]
     raw = [entry for entry in best if entry not in averaged]
     kept = averaged if choice == "ema" and averaged else raw or averaged
+    if len(kept) > 1:  # ema.ema_model is the average, ema.online_model a copy within its wrapper
+        kept = [
+            entry for entry in kept if is_averaged(entry.prefix.rstrip(".").split(".")[-1])
+        ] or kept
     if len(kept) > 1:
         names = ", ".join(shown(entry.prefix) for entry in kept[:4])
         raise ModelError(

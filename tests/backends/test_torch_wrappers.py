@@ -277,3 +277,29 @@ def test_two_models_under_prefixes(model: Any, tmp_path: Path) -> None:
         _fit({**before("a.", own), **before("b.", other)}, model, tmp_path)
     with pytest.raises(InputError, match="holds no moving average"):
         _fit(own, model, tmp_path, "ema")
+
+
+@pytest.mark.parametrize(
+    ("raw", "averaged", "copy"),
+    [
+        ("model.", "ema_model.", None),
+        ("", "ema_model.", None),
+        ("model.", "ema.ema_model.", "ema.online_model."),  # as ema_pytorch saves both
+    ],
+)
+def test_a_moving_average_beside_the_model_is_told_and_can_be_taken(
+    raw: str, averaged: str, copy: str | None, model: Any, tmp_path: Path
+) -> None:
+    own = dict(model.state_dict())
+    other = {name: -value for name, value in own.items()}
+    both = {**before(raw, own), **before(averaged, other)}
+    if copy is not None:
+        both |= before(copy, own)
+    for choice in (None, "raw"):
+        fitting = _fit(both, model, tmp_path, choice)
+        assert torch.equal(fitting.weights["visual.proj"], own["visual.proj"])
+        assert "(--weights ema takes the moving average)" in fitting.notes[-1]
+        assert not fitting.averaged
+    taken = _fit(both, model, tmp_path, "ema")
+    assert torch.equal(taken.weights["visual.proj"], other["visual.proj"])
+    assert taken.averaged and taken.among_others and "--weights" not in taken.notes[-1]
