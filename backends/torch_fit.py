@@ -83,7 +83,7 @@ def check_fit(
         raise ModelError(f"{checkpoint.path}: {problem}")
     _check_held(weights, expected, checkpoint)
     aside = [name for name in checkpoint.weights if not name.startswith(found.prefix)]
-    notes = (*checkpoint.notes, *_notes(found.prefix, [*aside, *heads]))
+    notes = (*checkpoint.notes, *_notes(found, [*aside, *heads]))
     return replace(
         checkpoint,
         weights=weights,
@@ -93,15 +93,15 @@ def check_fit(
     )
 
 
-def _notes(prefix: str, aside: list[str]) -> Iterator[str]:
-    if prefix:
-        yield f"weights: those whose names begin with {shown(prefix)}"
+def _notes(found: _Aligned, aside: list[str]) -> Iterator[str]:
+    if found.prefix:
+        yield f"weights: those whose names begin with {shown(found.prefix)}"
     if aside:
         parts = sorted({name.rpartition(".")[0] or name for name in aside})
         parts = sorted({".".join(part.split(".")[:2]) for part in parts})
         more = f" and {len(parts) - 4} more parts" if len(parts) > 4 else ""
         told = f"{', '.join(map(shown, parts[:4]))}{more}"
-        if not is_averaged(prefix.rstrip(".")) and any(map(is_averaged, aside)):
+        if not found.averaged and any(map(is_averaged, aside)):
             told += " (--weights ema takes the moving average)"
         yield f"weights: {len(aside)} tensors beside the model left aside: {told}"
 

@@ -275,8 +275,7 @@ def test_folders_that_are_no_persons_are_told(
     if not told:
         assert not said
         return
-    with pytest.raises(AssertionError, match=told):
-        raise AssertionError(said)
+    assert re.search(told, said), said
 
 
 @pytest.mark.parametrize(
