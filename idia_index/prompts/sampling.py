@@ -23,6 +23,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -282,19 +283,17 @@ def load_pool(origin: str = "us") -> NamePool:
 
 def parse_pool(content: bytes) -> NamePool:
     """The pool of a data file's content, as PROVENANCE.md describes it, else ValueError."""
-    header, *lines = content.decode("utf-8").removesuffix("\n").split("\n")
+    header, _, rows = content.decode("utf-8").removesuffix("\n").partition("\n")
     _, origin, version, title = header.split("\t")
-    rows: dict[str, list[tuple[str, int]]] = {"f": [], "m": [], "l": []}
-    for line in lines:
-        kind, name, weight = line.split("\t")
-        if kind not in rows or int(weight) < 1:
-            raise ValueError(f"not a line of names: {shown(line)}")
-        rows[kind].append((name, int(weight)))
-    if not all(rows.values()):
-        raise ValueError("a list of names is missing")
+    # In bulk: a query reads up to 94,000 rows.
+    fields = rows.replace("\n", "\t").split("\t")
+    kinds, names, weights = fields[::3], fields[1::3], list(map(int, fields[2::3]))
+    ends = [0, *np.cumsum([kinds.count(kind) for kind in "fml"]).tolist()]
+    if kinds != sorted(kinds, key="fml".index) or min(weights) < 1 or not all(np.diff(ends)):
+        raise ValueError("its rows must be f, m or l in this order, a name, and a weight above 0")
     f, m, lasts = (
-        WeightedNames(tuple(name for name, _ in table), np.array([n for _, n in table], np.int64))
-        for table in rows.values()
+        WeightedNames(tuple(names[start:end]), np.array(weights[start:end], np.int64))
+        for start, end in pairwise(ends)
     )
     sha256 = hashlib.sha256(content).hexdigest()
     return NamePool(origin, version, title, sha256, {"f": f, "m": m}, lasts)
