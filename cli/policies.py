@@ -31,6 +31,7 @@ def _with_options(function: F, kind: type) -> F:
         **options: Any,
     ) -> Any:  # fmt: skip
         policy = Policy(rules_of(fail_on, kind), junit, sarif)
+        policy.check_files()
         return function(*arguments, policy=policy, **options)
 
     return added(

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from idia_index.errors import PolicyError
+from idia_index.errors import InputError, PolicyError
 from idia_index.report.policy import Judged, Rule, check_places, judge, numbers, parse_rule
 from idia_index.report.policy_files import junit_xml, sarif_json
 from idia_index.support.documents import number_places
-from idia_index.support.files import write_whole
-from idia_index.support.text import counted
+from idia_index.support.files import check_writable, write_whole
+from idia_index.support.text import counted, shown_path
 
 if TYPE_CHECKING:
     from idia_index.support.documents import JsonObject
@@ -35,6 +35,14 @@ class Policy:
     rules: tuple[Rule, ...] = ()
     junit: Path | None = None
     sarif: Path | None = None
+
+    def check_files(self) -> None:
+        """Makes the folders of its files; raises InputError where one cannot be written."""
+        for file in filter(None, (self.junit, self.sarif)):
+            if file.is_dir():
+                raise InputError(f"{shown_path(file)}: is a folder; name a file in it")
+            check_writable(file.parent if file.exists() else file)
+            file.parent.mkdir(parents=True, exist_ok=True)
 
     def judged(self, document: JsonObject) -> tuple[Judged, ...]:
         """What the rules say of a document; raises InputError for a place that it has not."""

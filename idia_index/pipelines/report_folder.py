@@ -10,6 +10,7 @@ from pathlib import Path
 from idia_index.encode.image_bytes import on_disk
 from idia_index.errors import InputError, RefusedError
 from idia_index.subjects.subjects import Subject
+from idia_index.support.files import check_writable
 from idia_index.support.text import shown, shown_path
 
 CHOICES = "choices.json"
@@ -60,6 +61,7 @@ def check_folder(
                 "photos; pass a folder elsewhere with --out"
             )
         _check_photos(place, where, subjects)
+        check_writable(place)
         if not folder.exists():
             return False
         if not folder.is_dir():

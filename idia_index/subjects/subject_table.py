@@ -170,6 +170,12 @@ class _Reader:
                 f"{where}: {counted(len(self._turned), 'name')} written Last, First read as First "
                 f"Last ({self._turned[0]})"
             )
+        others = self._table.dialect.others
+        if others and not self._table.columns & {"membership", "training_count"}:
+            notes.append(
+                f"{where}: has no column membership, so nobody is a known member or non-member; "
+                f"not read: {', '.join(others)}"
+            )
         homonyms = [name for name, person in self._persons if person is not None]
         if twice := sorted({name for name in homonyms if homonyms.count(name) > 1}):
             notes.append(f"{where}: people of one name, told apart: {', '.join(twice[:5])}")

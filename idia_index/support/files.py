@@ -171,6 +171,19 @@ def to_read(error: object, remedy: str) -> str:
     return NO_RIGHT if isinstance(error, PermissionError) else remedy
 
 
+def check_writable(path: Path) -> None:
+    """Asks, before the work for it begins, whether a file or folder can be written.
+
+    Raises:
+        InputError: it, or the nearest folder above it that exists, cannot be written to.
+    """
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    wanted = os.W_OK | os.X_OK if there.is_dir() else os.W_OK
+    problem = errno.EACCES if not os.access(there, wanted) else errno.ENOTDIR
+    if problem == errno.EACCES or (there != path and not there.is_dir()):
+        raise unwritable(path, OSError(problem, os.strerror(problem)))
+
+
 def unwritable(path: Path, error: OSError) -> IdiaIndexError:
     """The error of a file that could not be written, with the remedy."""
     said = f"{path}: cannot be written ({error.strerror or error})"

@@ -58,6 +58,7 @@ class Dialect:
         before: lines before the rows.
         above: lines before that of the columns, but for one that names the separator.
         renamed: known columns that it calls otherwise: what it says, and which column that is.
+        others: names of columns that are not known.
     """
 
     separator: str
@@ -65,6 +66,7 @@ class Dialect:
     before: int
     above: int = 0
     renamed: tuple[tuple[str, str], ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def columns(self) -> frozenset[str]:
@@ -180,7 +182,10 @@ def sniff(head: Sequence[str], known: Columns, source: str) -> Dialect:
         header = tuple(_column(cell, known) for cell in cells)
         renamed = tuple((cell, known) for cell, known in zip(cells, header, strict=True)
                         if known and cell not in (known, f"{known}_id", "id"))  # fmt: skip
-        found = Dialect(separator, header, before + above + 1, above, renamed)
+        others = tuple(
+            cell for cell, known in zip(cells, header, strict=True) if cell and not known
+        )
+        found = Dialect(separator, header, before + above + 1, above, renamed, others)
         if len(found.columns) > len(best.columns):
             best, written = found, cells
     if double := {column for column in best.header if column and best.header.count(column) > 1}:

@@ -79,3 +79,14 @@ def test_a_wrong_place_is_refused_before_any_file_is_looked_for(
     out, err = capsys.readouterr()
     assert out == "" and len(err.splitlines()) == 1
     assert f"--fail-on '{rule}': there is no number" in err and nearest in err
+
+
+@pytest.mark.parametrize("option", ["--junit", "--sarif", "--out"])
+def test_what_cannot_be_written_is_refused_before_anything_is_looked_for(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], paths: tuple[Path, Path]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    index = paths[0] if option == "--out" else "no-such-index"
+    assert run("audit", index, paths[1], option, tmp_path / "file" / "x") == 2
+    out, err = capsys.readouterr()
+    assert out == "" and f"{tmp_path / 'file' / 'x'}: cannot be written" in err.splitlines()[-1]

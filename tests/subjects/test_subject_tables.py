@@ -268,6 +268,15 @@ def test_a_count_that_may_mean_something_else_is_refused(tmp_path: Path, count: 
         table(tmp_path, f"name;path;training_count\nJane Doe;00.png;{count}\n")
 
 
+def test_columns_that_are_not_read_are_told_where_nothing_says_who_is_a_member(
+    tmp_path: Path,
+) -> None:
+    make_images(tmp_path, 1)
+    told = table(tmp_path, "name,path,seen,age\nJane Doe,00.png,yes,40\n").notes
+    assert [note.split("; ")[-1] for note in told] == ["not read: seen, age"]
+    assert not table(tmp_path, "name,path,membership,age\nJane Doe,00.png,member,40\n").notes
+
+
 def test_a_photo_that_stands_for_two_people_is_told(tmp_path: Path) -> None:
     make_images(tmp_path, 1)
     found = table(tmp_path, "name,path\nJane Doe,00.png\nJohn Roe,00.png\n")
