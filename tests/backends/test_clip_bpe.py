@@ -176,7 +176,7 @@ def test_other_cleanings(clean: str) -> None:
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(TEXT, st.sampled_from(list(CLEANING)))
 def test_any_text(text: str, clean: str) -> None:
     assert OURS[clean].encode([text]) == [THEIRS[clean].encode(text)]

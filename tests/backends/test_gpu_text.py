@@ -89,7 +89,7 @@ def test_nothing_on_the_device_is_asked_for_its_value(model: Any) -> None:
     assert found.shape[1] == 16 and found.dtype is torch.float32
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(8, 40), st.integers(2, 6))
 def test_halves_have_the_same_trees_and_reads(nodes: int, batch: int) -> None:
     for pack in packs(nodes, batch):

@@ -58,7 +58,7 @@ loaded = cache(load)  # for examples by the dozen
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(texts=PROMPTS, nodes=st.integers(1, 200), batch=st.integers(1, 5), threads=st.integers(1, 3))
 def test_any_texts_in_any_packs(
     texts: list[str],

@@ -202,7 +202,7 @@ def test_weights_from_elsewhere_in_an_attribute(copied: Path) -> None:
         check_external_data(copied / "image.onnx", {"image.onnx.data"})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.binary(max_size=60), cut=st.integers(0, 9000), where=st.integers(0, 9000))
 def test_damaged_graphs_never_crash_the_check(
     data: bytes, cut: int, where: int, tmp_path_factory: pytest.TempPathFactory

@@ -65,14 +65,14 @@ def _anywhere(tower: PackedTextTower, pack: Pack) -> Any:
 
 
 @pytest.mark.parametrize("sort", SORTS)
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(bodies=BODIES, nodes=st.integers(1, 80), batch=st.integers(1, 5))
 def test_packs_are_encode_text(sort: str, bodies: list[list[int]], nodes: int, batch: int) -> None:
     _check(sort, bodies, nodes, batch, lambda pack: _anywhere(TOWERS[sort], pack))
 
 
 @pytest.mark.parametrize("sort", SORTS)
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(bodies=BODIES, nodes=st.integers(1, 300), batch=st.integers(1, 3))
 def test_so_are_those_of_a_processor(
     sort: str, bodies: list[list[int]], nodes: int, batch: int

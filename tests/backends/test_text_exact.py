@@ -57,7 +57,7 @@ TEMPLATES = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15, derandomize=True)
 @given(names=NAMES, templates=TEMPLATES, nodes=st.integers(1, 400))
 def test_grids_are_encode_text(
     tiny: tuple[OpenClipBackend, Any], names: list[str], templates: list[str], nodes: int

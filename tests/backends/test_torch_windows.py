@@ -29,7 +29,7 @@ def random_trees(trees: int, nodes: int, seed: int, ordered: bool) -> np.ndarray
     return mask
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(
     trees=st.integers(1, 3),
     windows=st.integers(1, 5),

@@ -90,7 +90,7 @@ TEXTS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=7).map("".join)
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(TEXTS, min_size=1, max_size=4), st.lists(TEXTS, min_size=1, max_size=5))
 @example(["Jane Doe's"], ["Jane Doe", "Doe's"])
 @example(["\x00"], ["jane", "%20\x00"])
@@ -106,7 +106,7 @@ def test_counts_equal_the_oracle_for_names_made_of_each_others_parts(
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(TEXTS, min_size=1, max_size=4), st.lists(TEXTS, min_size=1, max_size=5))
 def test_the_papers_rule_is_a_substring(captions: list[str], pieces: list[str]) -> None:
     names = list(dict.fromkeys(pieces))
@@ -119,7 +119,7 @@ def test_the_papers_rule_is_a_substring(captions: list[str], pieces: list[str]) 
     assert matches(captions, names, "paper") == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.text(st.one_of(st.sampled_from("".join(PIECES)), st.characters(codec="utf-8")), max_size=9)
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from idia_index.encode.packs import PAD, plan_packs, sort_prompts
@@ -31,7 +31,6 @@ def path(pack: Pack, read: int) -> tuple[list[int], list[int]]:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(st.lists(prompt, min_size=1, max_size=60), st.integers(12, 40), st.integers(1, 4))
 def test_every_prompt_is_read_once_along_its_own_tokens(
     prompts: list[list[int]], nodes: int, batch: int
@@ -48,7 +47,6 @@ def test_every_prompt_is_read_once_along_its_own_tokens(
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(st.lists(prompt, min_size=1, max_size=60))
 def test_one_tree_has_a_node_per_distinct_prefix(prompts: list[list[int]]) -> None:
     prefixes = {tuple(p[: k + 1]) for p in prompts for k in range(len(p))}

@@ -91,7 +91,7 @@ def stored(index_type: IndexType, shard: Shard, rows: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),
     templates=st.integers(1, 4),

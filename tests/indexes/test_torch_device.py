@@ -42,7 +42,7 @@ class Full(DeviceShard):
         return super().product(queries, vectors)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),
     count=st.integers(1, 60),

@@ -76,7 +76,7 @@ def test_a_slow_program_draws_the_same(origin: str, weighted: bool) -> None:
         assert sample.names() == _slow_names(load_pool(origin), n, Draw(seed, weighted, ()))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data(), st.integers(1, 6), st.integers(1, 6), st.integers(1, 6), st.booleans())
 def test_small_pools_are_drawn_as_by_the_slow_program(
     data: st.DataObject, females: int, males: int, lasts: int, weighted: bool

@@ -183,7 +183,7 @@ def _clip_encode() -> Callable[[str], list[int]]:
     return encode
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(_PLAIN, _PLAIN, _PLAIN, st.booleans())
 def test_joined_tokens_are_those_of_the_prompt(
     prefix: str, suffix: str, name: str, spaced: bool

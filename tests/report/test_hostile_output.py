@@ -100,7 +100,7 @@ def joined(text: str) -> str:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ANY)
 @example("\ud800\udcff")
 def test_any_text_through_every_writer(text: str) -> None:
@@ -163,7 +163,7 @@ def _check_page(text: str) -> None:
     assert "".join(found.texts) == "".join(other.texts).replace("{plain}", printable(text))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(ANY, st.sampled_from(["utf-8", "ascii", "latin-1"]))
 def test_any_text_reaches_any_terminal(text: str, encoding: str) -> None:
     raw = io.BytesIO()

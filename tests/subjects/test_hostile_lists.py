@@ -45,7 +45,7 @@ LISTS = st.lists(PARTS, max_size=25).map(b"".join)
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(LISTS)
 def test_any_bytes_are_a_list_or_one_line(data: bytes) -> None:
     with TemporaryDirectory() as made:

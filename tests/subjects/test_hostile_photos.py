@@ -149,7 +149,7 @@ def test_an_image_that_the_model_refuses_costs_no_other(tmp_path: Path) -> None:
     assert np.abs(found.embeddings - np.array(plain)).max() < 1e-6
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=80), st.sampled_from([1, 2000, 20_000]))
 def test_memory_is_bounded_and_the_order_stays(sides: list[int], size: int) -> None:
     """Whatever the sizes: at most the room, or one image alone."""
@@ -236,7 +236,7 @@ def test_a_jpeg_of_many_scans_is_refused_before_they_are_read(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(FORMATS), st.data())
 def test_damaged_images_are_images_or_one_line(kind: str, data: st.DataObject) -> None:
     """Bytes changed, taken out or cut off: no other error, and no other reader than ours."""

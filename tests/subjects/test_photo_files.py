@@ -86,7 +86,7 @@ def test_what_systems_leave_is_passed_over_without_a_word(tmp_path: Path, system
     assert not found[0].skipped and not found[1].skipped
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sets(st.sampled_from([(s, n) for s, names in NOISE.items() for n in names])))
 def test_any_mixture_leaves_the_same_photos(
     tmp_path_factory: pytest.TempPathFactory, noise: set[tuple[str, str]]
@@ -272,7 +272,7 @@ def judged_of(folder: Path) -> dict[str, set[str]]:
     return {s.name: {str(path.relative_to(folder)) for path in s.images} for s in found}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(PEOPLE, st.sampled_from(["", "actors/", "actresses/"]), st.integers(0, 2))
 def test_folders_as_face_scrub_makes_them(
     tmp_path_factory: pytest.TempPathFactory, people: dict[str, set[str]], group: str, way: int
@@ -298,7 +298,7 @@ def test_folders_as_face_scrub_makes_them(
     assert judged_of(root) == expected
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     PEOPLE,
     st.sampled_from(["", "Takeout/Google Photos/", "Takeout/Google Fotos/"]),

@@ -84,7 +84,7 @@ PEOPLE = st.lists(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("written", WRITERS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(PEOPLE)
 def test_tables_say_the_same_however_they_are_written(
     written: str, people: list[tuple[str, str, object]]
