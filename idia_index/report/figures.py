@@ -16,7 +16,7 @@ from idia_index.errors import MissingExtraError
 from idia_index.evaluation.records.curves import BinRates, Curves, Rocs
 from idia_index.evaluation.records.sensitivity import Sensitivity
 from idia_index.report.format import bin_label
-from idia_index.report.language import _
+from idia_index.report.language import _, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -206,7 +206,7 @@ def templates_and_pools(sensitivity: Sensitivity) -> str:
             percent_axis(axes)
         if len(pools.sizes) > 1:
             right.set_xscale("log")
-            right.set_xticks(pools.sizes, [f"{size:,}" for size in pools.sizes])
+            right.set_xticks(pools.sizes, [number(size) for size in pools.sizes])
             right.minorticks_off()
         handles, labels = left.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=9)

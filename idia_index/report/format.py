@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from idia_index.evaluation.likelihood import CountCalibration, CountRatio
 from idia_index.evaluation.records.curves import BinRates, RateCurve
 from idia_index.evaluation.records.rates import Share
-from idia_index.report.language import _, ngettext
+from idia_index.report.language import _, ngettext, number
 
 CI = "95% CI"
 
@@ -35,14 +35,14 @@ def spread(low: str, high: str) -> str:
 def bin_label(entry: BinRates | CountCalibration | CountRatio) -> str:
     """A range of training counts."""
     if entry.high is None:
-        return _("{low} or more").format(low=f"{entry.low:,}")
+        return _("{low} or more").format(low=number(entry.low))
     last = entry.high - 1
-    return f"{last:,}" if last == entry.low else spread(f"{entry.low:,}", f"{last:,}")
+    return number(last) if last == entry.low else spread(number(entry.low), number(last))
 
 
 def hits_of(hits: int, total: int) -> str:
     """So many of so many."""
-    return _("{hits} of {total}").format(hits=f"{hits:,}", total=f"{total:,}")
+    return _("{hits} of {total}").format(hits=number(hits), total=number(total))
 
 
 def confidence(bounds: Sequence[float] | None) -> str:
@@ -83,4 +83,4 @@ def needed(non_members: int, wanted: int) -> str:
         "not estimable: {n} non-member, {wanted} are needed",
         "not estimable: {n} non-members, {wanted} are needed",
         non_members,
-    ).replace("{wanted}", f"{wanted:,}")
+    ).replace("{wanted}", number(wanted))

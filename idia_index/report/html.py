@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from idia_index.evaluation.records.rates import Membership
 from idia_index.evaluation.records.sensitivity import Firmness
 from idia_index.report import format as form
-from idia_index.report.language import _, ngettext
+from idia_index.report.language import _, ngettext, number
 from idia_index.report.strength import grade_name
 from idia_index.report.subject_result import SubjectResult
 from idia_index.report.text import another
@@ -45,13 +45,14 @@ def environment(*packages: str) -> Environment:
         "confidence": form.confidence,
         "p_value": form.p_value,
         "counted": counted,
-        "columns": lambda places: [(f"{place:,}", "n") for place in places],
+        "columns": lambda places: [(number(place), "n") for place in places],
     }
     made.globals |= {
         "_": _,
         "ngettext": ngettext,
         "CI": form.CI,
         "auc": form.auc,
+        "number": number,
         "mean_over_draws": form.mean_over_draws,
         "needed": form.needed,
         "share_text": form.share_text,

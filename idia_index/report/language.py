@@ -42,7 +42,13 @@ def _(message: str) -> str:
     return _translations(_SPOKEN.get()).gettext(message)
 
 
-def ngettext(one: str, more: str, number: int) -> str:
-    """The same of a message with `{n}`, which stands for the number."""
-    said = _translations(_SPOKEN.get()).ngettext(one, more, number)
-    return said.replace("{n}", f"{number:,}")
+def number(value: int) -> str:
+    """An integer with its thousands apart: by a comma in English only, where it is no decimal."""
+    text = f"{value:,}"
+    return text if _SPOKEN.get() == "en" else text.replace(",", "\u202f")
+
+
+def ngettext(one: str, more: str, count: int) -> str:
+    """The same of a message with `{n}`, which stands for the count."""
+    said = _translations(_SPOKEN.get()).ngettext(one, more, count)
+    return said.replace("{n}", number(count))

@@ -10,7 +10,7 @@ from idia_index.evaluation.likelihood import (
     Withheld,
 )
 from idia_index.report.format import bin_label, spread
-from idia_index.report.language import _
+from idia_index.report.language import _, number
 from idia_index.report.subject_result import SubjectResult
 
 
@@ -83,7 +83,7 @@ def _why(withheld: Withheld | None, calibration: StudyCalibration) -> str:
         "leak": _("the study's members can be told from its non-members without faces"),
         "of the study": _("the person is one of the study"),
         "photos": _("the study's people have {images} photos each").format(
-            images=spread(*(f"{number:,}" for number in calibration.images))
+            images=spread(*map(number, calibration.images))
         ),
         "score": _("the score lies outside the study's"),
     }
@@ -92,13 +92,13 @@ def _why(withheld: Withheld | None, calibration: StudyCalibration) -> str:
 
 def calibration_rows(calibration: StudyCalibration) -> list[tuple[str, str]]:
     """What likelihood ratios were calibrated on."""
-    low, high = (f"{number:,}" for number in calibration.images)
+    low, high = map(number, calibration.images)
     rows = [
         (_("study"), calibration.report),
         (_("SHA-256 of its report"), calibration.report_sha256),
         (
             _("members and non-members"),
-            f"{calibration.members:,} + {calibration.non_members:,}",
+            f"{number(calibration.members)} + {number(calibration.non_members)}",
         ),
         (_("photos of a person"), spread(low, high)),
     ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from idia_index.report.documented import caution_text
 from idia_index.report.documents import AuditResult
 from idia_index.report.format import interval, percent
-from idia_index.report.language import _, ngettext
+from idia_index.report.language import _, ngettext, number
 from idia_index.report.text import not_valid
 
 NAMED = 20  # people that a note lists
@@ -124,7 +124,7 @@ def _how_often_wrong(result: AuditResult) -> str:
         people=ngettext("{n} non-member", "{n} non-members", fpr.total),
         rate=percent(fpr.rate),
         interval=interval(fpr.ci95),
-        total=f"{fpr.total:,}",
+        total=number(fpr.total),
     )
 
 
@@ -217,7 +217,7 @@ def _of_a_service(result: AuditResult) -> list[str]:
         ).format(noise=f"{asked.noise:.1e}", tolerance=f"{asked.tolerance:.1e}")
         if asked.undecided is not None:
             close = _("{number} of the predictions are that close, and may differ next time.")
-            apart = f"{apart} {close.format(number=f'{asked.undecided:,}')}"
+            apart = f"{apart} {close.format(number=number(asked.undecided))}"
         said.append(apart)
     return said
 

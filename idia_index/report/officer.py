@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from idia_index.evaluation.about import About
 from idia_index.report.documents import AuditResult, EvaluationResult
-from idia_index.report.language import _, ngettext
+from idia_index.report.language import _, ngettext, number
 
 
 def stated(result: AuditResult) -> About:
@@ -33,7 +33,7 @@ def lead(result: AuditResult) -> str:
     return _("{model}; {prompts} prompts with {candidates} candidate names each; tau {tau}").format(
         model=result.index.fingerprint.architecture,
         prompts=len(result.templates),
-        candidates=f"{result.candidates:,}",
+        candidates=number(result.candidates),
         tau=result.tau,
     )
 
@@ -41,7 +41,7 @@ def lead(result: AuditResult) -> str:
 def found_of_all(result: AuditResult) -> str:
     """For how many people there is an association."""
     return _("For {found} of {people} the model associates the face with the name").format(
-        found=f"{len(result.associated):,}",
+        found=number(len(result.associated)),
         people=ngettext("{n} person", "{n} people", len(result.subjects)),
     )
 
@@ -59,7 +59,7 @@ def what_was_asked(result: AuditResult) -> str:
         photos=ngettext("{n} photo", "{n} photos", photos),
         people=ngettext("{n} person", "{n} people", people),
         prompts=len(result.templates),
-        candidates=f"{result.candidates:,}",
+        candidates=number(result.candidates),
         tau=result.tau,
     )
 

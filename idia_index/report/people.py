@@ -13,7 +13,7 @@ from idia_index.evaluation.records.sensitivity import Firmness
 from idia_index.report.documented import matched_text
 from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.report.format import interval, p_value, percent
-from idia_index.report.language import _, ngettext
+from idia_index.report.language import _, ngettext, number
 from idia_index.report.likelihood import ratio_text
 from idia_index.report.subject_result import SubjectResult
 from idia_index.report.text import stand_out_text
@@ -168,7 +168,7 @@ def _depends_on(result: EvaluationResult, person: SubjectResult, firmness: Firmn
         )
     pools = zip(parts.pools.sizes, firmness.correct_prompts_by_pool, strict=True)
     told = ", ".join(
-        _("{correct} among {names}").format(correct=correct, names=f"{size:,}")
+        _("{correct} among {names}").format(correct=correct, names=number(size))
         for size, correct in pools
     )
     by_pool = _("Correct prompts by candidate names: {found}.").format(found=told)

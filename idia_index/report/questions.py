@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from idia_index.report.documents import AuditResult
 from idia_index.report.format import interval, percent
-from idia_index.report.language import _, ngettext
+from idia_index.report.language import _, ngettext, number
 from idia_index.report.people import found_text
 
 
@@ -88,7 +88,7 @@ def _on_extraction(result: AuditResult) -> tuple[Question, ...]:
 def _obtained(result: AuditResult) -> str:
     clear = sum(subject.strength == "clear" for subject in result.subjects)
     said = _("For {found} of {people} tested the model associates face and name.").format(
-        found=f"{len(result.associated):,}",
+        found=number(len(result.associated)),
         people=ngettext("{n} person", "{n} people", len(result.subjects)),
     )
     if clear:
@@ -174,7 +174,7 @@ def _of_cnil(result: AuditResult) -> tuple[Question, ...]:
                 "It required photos, names, a list of {candidates} candidate names, and the "
                 "model's answers. Who can obtain photos of these people, and who can query the "
                 "model, is for the controller to judge."
-            ).format(candidates=f"{result.candidates:,}"),
+            ).format(candidates=number(result.candidates)),
             left_open=True,
         ),
         Question(

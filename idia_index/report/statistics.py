@@ -10,7 +10,7 @@ from idia_index.evaluation.records.rates import Metrics, Share
 from idia_index.evaluation.records.sensitivity import ByPools, ByTemplates, TauByImages
 from idia_index.report.documented import matched_text
 from idia_index.report.format import hits_of, p_value, percent, spread
-from idia_index.report.language import _, ngettext
+from idia_index.report.language import _, ngettext, number
 
 MOST_COUNTS = 12  # training counts that are listed one by one
 
@@ -86,8 +86,8 @@ def p_value_rows(summary: PValueSummary, people: int) -> list[tuple[str, str]]:
     ]
     if small := summary.non_members_small:
         found = _("{few} of {all}, {expected} expected (p = {p})").format(
-            few=f"{small.at_most_5_percent:,}",
-            all=f"{small.non_members:,}",
+            few=number(small.at_most_5_percent),
+            all=number(small.non_members),
             expected=f"{small.expected:.3g}",
             p=p_value(small.excess_p_value),
         )

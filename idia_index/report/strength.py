@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idia_index.evaluation.strength import CLEAR, LEAST_IMAGES, PROMPTS_ALONE, WEAK, Grade
 from idia_index.report.format import p_value
-from idia_index.report.language import _, ngettext
+from idia_index.report.language import _, ngettext, number
 from idia_index.report.subject_result import SubjectResult
 
 
@@ -42,7 +42,7 @@ def comparison(person: SubjectResult) -> str | None:
         "Of {n} comparable names, {as_good} would have done as well (p = {p}).",
         person.controls,
     )
-    return said.replace("{as_good}", f"{as_good:,}").replace(
+    return said.replace("{as_good}", number(as_good)).replace(
         "{p}", p_value(person.control_p_value or 1.0)
     )
 

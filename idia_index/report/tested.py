@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from idia_index.report.documents import AuditResult, EvaluationResult
-from idia_index.report.language import _
+from idia_index.report.language import _, number
 from idia_index.report.text import index_type, names_origin
 from idia_index.support.documents import to_json
 
@@ -54,14 +54,14 @@ def _replay_rows(result: EvaluationResult) -> list[tuple[str, str]]:
     ]
     if images:
         listed = _("{number}; path and SHA-256 of each in report.json")
-        rows.append((_("images"), listed.format(number=f"{len(images):,}")))
+        rows.append((_("images"), listed.format(number=number(len(images)))))
     return rows
 
 
 def _names(result: AuditResult) -> str:
     """How many candidate names, and how many of them only for this audit."""
     added = sum(not subject.in_index for subject in result.subjects)
-    text = f"{result.candidates:,}"
+    text = number(result.candidates)
     if not added:
         return text
     return _("{names}, {added} of them added for this audit").format(names=text, added=added)

@@ -9,7 +9,7 @@ from idia_index.evaluation.records.baselines import Baselines
 from idia_index.evaluation.records.p_values import PValueSummary, SmallPValues
 from idia_index.evaluation.records.rates import Metrics
 from idia_index.report.format import p_value, percent
-from idia_index.report.language import _, ngettext
+from idia_index.report.language import _, ngettext, number
 from idia_index.store.summary import IndexSummary
 from idia_index.support.documents import Json
 from idia_index.support.intervals import Rate
@@ -117,7 +117,7 @@ def leak_text(baselines: Baselines, people: int) -> str:
         "No leak of more than AUC {area} was seen among {people} people by sizes, EXIF, sharpness "
         "and colours of photos and by the spelling of names (99% limit). A smaller leak, or one "
         "of another kind, is not excluded."
-    ).format(area=f"{baselines.largest_leak:.2f}", people=f"{people:,}")
+    ).format(area=f"{baselines.largest_leak:.2f}", people=number(people))
 
 
 EXCESS = 0.05
@@ -129,8 +129,8 @@ def small_text(small: SmallPValues) -> str:
     found = _(
         "{few} of {all} are at most 0.05, where {expected} are expected; as many by chance: p = {p}"
     ).format(
-        few=f"{small.at_most_5_percent:,}",
-        all=f"{small.non_members:,}",
+        few=number(small.at_most_5_percent),
+        all=number(small.non_members),
         expected=f"{small.expected:.3g}",
         p=p_value(small.excess_p_value),
     )
