@@ -16,12 +16,13 @@ from idia_index.types import StageProgress
 def begin(server: Server, item: Case | Group, subjects: Sequence[Subject]) -> None:
     """Asks the model as soon as it is free; the photos go when the answer is there.
 
-    Nothing of it is written to disk.
+    Nothing of it is written to disk. A button that was pressed twice asks once.
 
     Raises:
-        InputError: something is being done with these people, or too many jobs wait.
+        InputError: too many jobs wait.
     """
-    item.check_idle()
+    if item.is_busy:
+        return
     item.answer = None
 
     def work(progress: StageProgress) -> None:

@@ -189,8 +189,10 @@ class Case(Work):
         return crop_by_hand(self.boxes) if self.boxes else read_crop(self.framing)
 
     def forget_photos(self) -> None:
-        """Lets the photos go, and keeps the answer."""
+        """Lets the photos and the names of their files go, and keeps the answer."""
         self.photos.clear()
+        self.skipped.clear()
+        self.boxes.clear()
 
 
 @dataclass(kw_only=True)

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idia_index.errors import InputError
+from idia_index.report.people import left_out
 from idia_index.serve.asking import begin
 from idia_index.serve.desk import Group
 from idia_index.serve.models import nearly
@@ -71,7 +72,9 @@ async def show(request: Request) -> Response:
     if group.is_busy:
         return running(request, group)
     if group.answer is not None:
-        return page(request, "people_answer.html.j2", group=group, result=group.answer.result)
+        result = group.answer.result
+        return page(request, "people_answer.html.j2", group=group, result=result,
+                    left_out=left_out(result))  # fmt: skip
     return page(request, "people_check.html.j2", group=group)
 
 
@@ -79,5 +82,6 @@ async def show(request: Request) -> Response:
 async def start(request: Request, _: Form) -> Response:
     """Asks the model."""
     group = item_of(request, Group)
-    begin(server_of(request), group, group.people)
+    if not group.is_answered:
+        begin(server_of(request), group, group.people)
     return go(group.address)

@@ -15,6 +15,7 @@ from idia_index.types import StageProgress
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 Kind = Literal["ask", "look", "replay", "delete"]
+_SHORT = 30.0  # seconds
 
 
 class CancelledError(Exception):
@@ -40,6 +41,7 @@ class Job:
     total: int = 0
     error: str = ""
     seconds: float = math.inf
+    _begun: float = field(default_factory=time.monotonic, repr=False)
     _end: float = field(default=math.inf, repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
 
@@ -47,6 +49,11 @@ class Job:
     def is_over(self) -> bool:
         """Whether nothing of it will be done any more."""
         return self.state in ("done", "failed", "cancelled")
+
+    @property
+    def refresh(self) -> int:
+        """Seconds until its page looks again: in long work, enough to reach Cancel by keyboard."""
+        return 1 if time.monotonic() - self._begun < _SHORT else 5
 
     def cancel(self) -> None:
         """Stops it at its next step, or before it begins."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from idia_index.report.documents import AuditResult
 from idia_index.report.format import p_value
-from idia_index.report.language import _, ngettext
-from idia_index.report.people import p_value_of
+from idia_index.report.language import _, ngettext, number
 from idia_index.report.subject_result import SubjectResult
 
 
@@ -41,14 +40,12 @@ def letter(result: AuditResult, *, erasure: bool) -> str:
 
 
 def _found(result: AuditResult, person: SubjectResult) -> str:
-    p = ""
-    if person.p_value is not None:
-        p = f" (p = {p_value(person.p_value)}, {p_value_of(person)})"
-    return _(
-        "you provide or use the model {model} (SHA-256 of its weights: {hash}). I tested it with "
+    said = _(
+        "You provide or use the model {model} (SHA-256 of its weights: {hash}). I tested it with "
         "photographs of myself by a published method (Hintersdorf et al., {title}, Journal of "
-        "Artificial Intelligence Research 80, 2024). In {correct} of {prompts} prompts it chose "
-        "the name {name} for {photos} of me, among {candidates} names{p}."
+        "Artificial Intelligence Research 80, 2024). It was asked in {prompts} differently worded "
+        "sentences which of {candidates} names fits {photos} of me; sentences in which it chose "
+        "{name} most often: {correct}."
     ).format(
         model=result.index.fingerprint.architecture,
         hash=result.index.fingerprint.weights_sha256,
@@ -57,9 +54,15 @@ def _found(result: AuditResult, person: SubjectResult) -> str:
         prompts=len(result.templates),
         name=f'"{person.name}"',
         photos=ngettext("{n} photograph", "{n} photographs", person.images),
-        candidates=f"{result.candidates:,}",
-        p=p,
+        candidates=number(result.candidates),
     )
+    if person.p_value is None:
+        return said
+    chance = _(
+        "A model that does not know me would give a result at least this strong with a "
+        "probability of {p}."
+    )
+    return f"{said} {chance.format(p=p_value(person.p_value))}"
 
 
 def _says(associated: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from importlib.resources import files
 
@@ -147,7 +148,11 @@ async def delete(request: Request, form: Form) -> Response:
         desk.delete(*desk.items)
     elif what == "practice":
         server = server_of(request)
-        server.jobs.add("delete", lambda _: server.models.delete_practice())
+        job = server.jobs.add("delete", lambda _: server.models.delete_practice())
+        for _try in range(200):  # so that the page shows it deleted
+            if job.is_over:
+                break
+            await asyncio.sleep(0.05)
     else:
         desk.delete(desk.item(what))
     return go("/data")

@@ -169,7 +169,8 @@ def _box(form: Form, photo: Photo) -> Box:
 async def start(request: Request, _: Form) -> Response:
     """Asks the model."""
     case = item_of(request, Case)
-    begin(server_of(request), case, [case.subject()])
+    if case.photos or not case.is_answered:
+        begin(server_of(request), case, [case.subject()])
     return go(case.address)
 
 

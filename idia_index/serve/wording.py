@@ -7,7 +7,7 @@ import json
 from idia_index.pipelines.planning import Wanted, plan
 from idia_index.pipelines.replay import ReplayResult
 from idia_index.report.documents import AuditResult
-from idia_index.report.language import _, ngettext
+from idia_index.report.language import _, ngettext, number
 from idia_index.report.subject_result import SubjectResult
 from idia_index.report.text import missed_members, verdict
 from idia_index.serve.jobs import Job
@@ -118,11 +118,11 @@ def plan_sentences(people: SubjectList) -> list[str]:
         _(
             "Calling the false positive rate below 1% takes {needed} known non-members without an "
             "error; there are {number} here."
-        ).format(needed=f"{needed.non_members:,}", number=f"{non_members:,}"),
+        ).format(needed=number(needed.non_members), number=number(non_members)),
         _(
             "Knowing the share of members found to within 5 percentage points takes {needed} "
             "known members; there are {number} here."
-        ).format(needed=f"{needed.members:,}", number=f"{members:,}"),
+        ).format(needed=number(needed.members), number=number(members)),
     ]
     if not non_members:
         said.append(

@@ -66,12 +66,14 @@ def test_photos_are_forgotten_with_the_answer_and_never_written(
     large = png(Image.fromarray(rng.integers(0, 256, (900, 900, 3), np.uint8)))
     assert len(large) > 2 << 20  # past the size from which uploads are usually spilled to disk
     before = {path for folder in places for path in folder.rglob("*")}
-    client.upload(f"{person}/photos", [("large.png", large), *drawn(NAME, 3)])
+    client.upload(f"{person}/photos", [("large.png", large), ("b.png", b"-"), *drawn(NAME, 3)])
     text = client.settled(f"{person}/photos")
-    assert text.count('alt="what the model sees of') == 4
+    assert text.count('alt="what the model sees of') == 4 and "b.png: " in text
     assert _open_files(client) & {os.fsdecode(places[1])} == set()
     client.post(f"{person}/ask")
     client.settled(f"{person}/answer")
+    text = client.get(f"{person}/photos").text
+    assert "its photos are deleted" in text and "b.png" not in text
     assert not list(places[1].rglob("*"))
     new = {path for folder in places for path in folder.rglob("*")} - before
     assert all("practice" in str(path) for path in new)
@@ -227,6 +229,20 @@ def test_a_corrected_table_is_read_again(client: Client, tmp_path: Path) -> None
     assert client.post(f"{group}/again").status == 303
     text = client.get(group).text
     assert "to correct" not in text and "misspelt" not in text and "2 people" in text
+
+
+def test_a_button_pressed_twice_asks_once_and_nobody_is_left_out_in_silence(
+    client: Client,
+) -> None:
+    photo = drawn(NAME, 1)[0][1]
+    sent = [("p/Jerry_Taylor/1.png", photo), ("p/Jane_Doe/1.png", b"no image")]
+    group = client.upload("/people", sent, basis="yes").headers["location"]
+    for _again in range(2):
+        assert client.post(f"{group}/ask").status == 303
+    text = client.settled(group)
+    assert client.post(f"{group}/ask").status == 303  # by another tab that still shows the button
+    assert client.get(group).text == text
+    assert "People left out: 1" in text and "has no image that can be read" in text
 
 
 def test_a_report_is_replayed_where_its_photos_lie_now(client: Client, tmp_path: Path) -> None:
