@@ -3,6 +3,7 @@
 # ruff: noqa: E402 (what is optional is looked for before it is imported)
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ transformers = pytest.importorskip("transformers")
 pytest.importorskip("open_clip")
 
 import torch
-from onnx_models import DIM, tiny_config, write_model
+from onnx_models import DIM, tiny_config, traced_once, write_model
 
 from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_export import export_model
@@ -26,8 +27,8 @@ from idia_index.encode.backend import Backend
 WIDTH, HEADS, LAYERS = 32, 2, 2
 
 
-def oracle(activation: str) -> Any:
-    torch.manual_seed(3)
+def oracle(activation: str, weights: dict[str, Any]) -> Any:
+    """A CLIPModel with the weights of an open_clip model."""
     common = {
         "hidden_size": WIDTH,
         "intermediate_size": 4 * WIDTH,
@@ -50,54 +51,50 @@ def oracle(activation: str) -> Any:
     )
     model = transformers.CLIPModel(config).eval()
     for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
+        torch.nn.init.constant_(parameter, torch.nan)  # what is not replaced would show
+    for theirs, ours in pairs(model.state_dict(), weights):
+        theirs.copy_(ours)
     return model
 
 
-def block(weights: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """One transformer block under open_clip's names."""
-    qkv = [f"{prefix}.self_attn.{x}_proj" for x in "qkv"]
-    names = {
-        "ln_1": "layer_norm1",
-        "ln_2": "layer_norm2",
-        "attn.out_proj": "self_attn.out_proj",
-        "mlp.c_fc": "mlp.fc1",
-        "mlp.c_proj": "mlp.fc2",
-    }
-    found = {
-        f"{ours}.{part}": weights[f"{prefix}.{theirs}.{part}"]
-        for ours, theirs in names.items()
-        for part in ("weight", "bias")
-    }
-    for part in ("weight", "bias"):
-        found[f"attn.in_proj_{part}"] = torch.cat([weights[f"{name}.{part}"] for name in qkv])
-    return found
+DIRECT = {
+    "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
+    "positional_embedding": "text_model.embeddings.position_embedding.weight",
+    "ln_final.weight": "text_model.final_layer_norm.weight",
+    "ln_final.bias": "text_model.final_layer_norm.bias",
+    "logit_scale": "logit_scale",
+    "visual.class_embedding": "vision_model.embeddings.class_embedding",
+    "visual.conv1.weight": "vision_model.embeddings.patch_embedding.weight",
+    "visual.positional_embedding": "vision_model.embeddings.position_embedding.weight",
+    "visual.ln_pre.weight": "vision_model.pre_layrnorm.weight",
+    "visual.ln_pre.bias": "vision_model.pre_layrnorm.bias",
+    "visual.ln_post.weight": "vision_model.post_layernorm.weight",
+    "visual.ln_post.bias": "vision_model.post_layernorm.bias",
+}
+OF_A_BLOCK = {
+    "ln_1": "layer_norm1",
+    "ln_2": "layer_norm2",
+    "attn.out_proj": "self_attn.out_proj",
+    "mlp.c_fc": "mlp.fc1",
+    "mlp.c_proj": "mlp.fc2",
+}
 
 
-def open_clip_weights(weights: dict[str, Any]) -> dict[str, Any]:
-    """CLIPModel's weights under open_clip's names."""
-    found = {
-        "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
-        "positional_embedding": "text_model.embeddings.position_embedding.weight",
-        "ln_final.weight": "text_model.final_layer_norm.weight",
-        "ln_final.bias": "text_model.final_layer_norm.bias",
-        "logit_scale": "logit_scale",
-        "visual.class_embedding": "vision_model.embeddings.class_embedding",
-        "visual.conv1.weight": "vision_model.embeddings.patch_embedding.weight",
-        "visual.positional_embedding": "vision_model.embeddings.position_embedding.weight",
-        "visual.ln_pre.weight": "vision_model.pre_layrnorm.weight",
-        "visual.ln_pre.bias": "vision_model.pre_layrnorm.bias",
-        "visual.ln_post.weight": "vision_model.post_layernorm.weight",
-        "visual.ln_post.bias": "vision_model.post_layernorm.bias",
-    }
-    out = {ours: weights[theirs] for ours, theirs in found.items()}
-    out["text_projection"] = weights["text_projection.weight"].T.contiguous()
-    out["visual.proj"] = weights["visual_projection.weight"].T.contiguous()
-    for ours, theirs in (("", "text_model"), ("visual.", "vision_model")):
+def pairs(theirs: dict[str, Any], ours: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Each weight of CLIPModel, and open_clip's of the same shape and meaning."""
+    for own, other in DIRECT.items():
+        yield theirs[other], ours[own]
+    yield theirs["text_projection.weight"], ours["text_projection"].T
+    yield theirs["visual_projection.weight"], ours["visual.proj"].T
+    for tower, other in (("", "text_model"), ("visual.", "vision_model")):
         for i in range(LAYERS):
-            layer = block(weights, f"{theirs}.encoder.layers.{i}")
-            out |= {f"{ours}transformer.resblocks.{i}.{key}": w for key, w in layer.items()}
-    return out
+            block, layer = f"{tower}transformer.resblocks.{i}", f"{other}.encoder.layers.{i}"
+            for part in ("weight", "bias"):
+                for own, name in OF_A_BLOCK.items():
+                    yield theirs[f"{layer}.{name}.{part}"], ours[f"{block}.{own}.{part}"]
+                chunks = ours[f"{block}.attn.in_proj_{part}"].chunk(3)
+                for x, chunk in zip("qkv", chunks, strict=True):
+                    yield theirs[f"{layer}.self_attn.{x}_proj.{part}"], chunk
 
 
 def rows(output: Any) -> Any:
@@ -108,14 +105,13 @@ def rows(output: Any) -> Any:
 
 @pytest.mark.parametrize("activation", ["gelu", "quick_gelu"])
 @torch.inference_mode()
-def test_both_backends_equal_transformers(activation: str, tmp_path: Path) -> None:
-    theirs = oracle(activation)
+def test_both_backends_equal_transformers(
+    activation: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     spec = write_model(tmp_path / "model", tiny_config(quick_gelu=activation == "quick_gelu"))
-    torch.save(
-        open_clip_weights(theirs.state_dict()), tmp_path / "model" / "open_clip_pytorch_model.bin"
-    )
+    theirs = oracle(activation, torch.load(tmp_path / "model" / "open_clip_pytorch_model.bin"))
     ours = OpenClipBackend(model=spec, device="cpu")
-    with torch.inference_mode(False):
+    with torch.inference_mode(False), traced_once(tmp_path_factory.getbasetemp()):
         export = OnnxBackend(model=str(export_model(ours, tmp_path / "out").folder), device="cpu")
     texts = [text for text in TEXTS if len(export.text_tower.tokenizer.encode([text])[0]) <= 75]
     ids = ours.tokenizer(texts)
