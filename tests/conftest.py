@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.abc
 import os
 import signal
@@ -59,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if "not torch" in config.option.markexpr:
         sys.meta_path.insert(0, NoTorch())
     sys.addaudithook(_refuse)
+    gc.disable()  # what is collected is here to stay
     # A shell starts what runs in its background without Ctrl-C; tests send it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -74,6 +76,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         assert isinstance(item, pytest.Function)
         for need in needs_of(item.path, item.originalname):
             item.add_marker(need)
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is looked for among what tests make, not among all that they import."""
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 50)
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -11,13 +11,14 @@ import ast
 from functools import cache
 from pathlib import Path
 
-TESTS = Path(__file__).parent
+HELPERS = {path.stem: path for path in Path(__file__).parent.glob("*.py")}
 NEEDS = {
     "torch": {"torch", "torchvision", "open_clip", "transformers", "onnxscript"},
     "process": {"subprocess", "multiprocessing"},
 }
 
 
+@cache
 def needs_of(path: Path, test: str) -> list[str]:
     """Which marks a test needs: any of "torch" and "process"."""
     needed = _read(path).required | _reached(path, test)
@@ -87,9 +88,9 @@ def _reached(path: Path, start: str) -> frozenset[str]:
         seen.add(name)
         if name in file.imported:
             module, attribute = file.imported[name]
-            helper = TESTS / f"{module}.py"
             found.add(_top(module))
-            if helper.is_file():
+            if module in HELPERS:
+                helper = HELPERS[module]
                 found |= _read(helper).required | _reached(helper, attribute)
         elif name in file.defined:
             modules, names = _defined(path, name)

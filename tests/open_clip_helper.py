@@ -90,7 +90,7 @@ def _stirred(model: Any) -> Any:
 
 def unit_texts(model: Any, texts: Sequence[str], tokenizer: Any = None) -> np.ndarray:
     """Text embeddings float32 [n, D] by open_clip alone, every text padded to the context."""
-    tokenizer = tokenizer or open_clip.SimpleTokenizer()
+    tokenizer = tokenizer or open_clip.tokenizer._tokenizer  # which it has made for all
     with torch.inference_mode():
         rows = model.encode_text(tokenizer(list(texts)), normalize=False)
     return F.normalize(rows, dim=-1).numpy()

@@ -61,12 +61,20 @@ def _key(each: Field[Any]) -> str:
     return str(each.metadata.get(_KEY, each.name))
 
 
+@cache
+def _keys(kind: type) -> tuple[tuple[str, str], ...]:
+    """The name of each field and its key."""
+    return tuple((each.name, _key(each)) for each in fields(kind))
+
+
 def to_json(value: object) -> Json:
     """A document, or a part of one, as `json.dumps` takes it.
 
     Raises:
         TypeError: something in it is neither a record nor plain data.
     """
+    if value is None or isinstance(value, str | int | float):
+        return value
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
     if is_dataclass(value) and not isinstance(value, type):
@@ -75,15 +83,13 @@ def to_json(value: object) -> Json:
         return {str(key): to_json(each) for key, each in value.items()}
     if isinstance(value, tuple | list):
         return [to_json(each) for each in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
     raise TypeError(f"{type(value).__name__} is no part of a document")
 
 
 def to_object(document: object) -> JsonObject:
     """The same of a dataclass, as a dict."""
     assert is_dataclass(document) and not isinstance(document, type)
-    return {_key(each): to_json(getattr(document, each.name)) for each in fields(document)}
+    return {key: to_json(getattr(document, name)) for name, key in _keys(type(document))}
 
 
 @cache

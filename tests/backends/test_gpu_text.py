@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import subprocess
-import sys
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ pytest.importorskip("torch")
 pytest.importorskip("open_clip")
 import open_clip
 import torch
+from forked import in_a_fork
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from open_clip_helper import build, config, unit_texts
@@ -24,15 +24,20 @@ from idia_index.backends.torch_text import PackedTextTower
 from idia_index.encode.packs import halves, plan_packs
 from idia_index.encode.tokens import text_tokens
 from idia_index.errors import IdiaIndexError
+from idia_index.support.tf32 import without_tf32
 
 TEXTS = [
     f"{start} of {name}" for start in ("a photo", "an image", "x") for name in ("ab", "cd", "ef")
 ]
 
 
+@cache
+def tokens() -> Any:
+    return text_tokens(clip_bpe(open_clip.SimpleTokenizer()), TEXTS, 77)
+
+
 def packs(nodes: int, batch: int) -> Any:
-    tokens = text_tokens(clip_bpe(open_clip.SimpleTokenizer()), TEXTS, 77)
-    return plan_packs(tokens, nodes=nodes, batch=batch)
+    return plan_packs(tokens(), nodes=nodes, batch=batch)
 
 
 def unit(tower: GpuTextTower, nodes: int = 20, batch: int = 4) -> np.ndarray:
@@ -103,30 +108,25 @@ def test_halves_have_the_same_trees_and_reads(nodes: int, batch: int) -> None:
         assert (np.concatenate([first.mask, second.mask]) == pack.mask).all()
 
 
-TF32 = """
-import sys, torch
-from idia_index.support.tf32 import without_tf32
-ours = sys.argv[1]
-products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn.conv
-products.fp32_precision = convolutions.fp32_precision = ours
-with without_tf32(torch):
+def _set_and_look(ours: str) -> None:
+    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    products.fp32_precision = convolutions.fp32_precision = ours
+    with without_tf32(torch):
+        assert products.fp32_precision == convolutions.fp32_precision == "ieee"
+        assert torch.backends.cudnn.enabled  # convolutions without cuDNN would be slow
+    assert products.fp32_precision == convolutions.fp32_precision == ours
+
+    # Two threads, the first in being the first out: the second must not put "ieee" back.
+    first, second = without_tf32(torch), without_tf32(torch)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
     assert products.fp32_precision == convolutions.fp32_precision == "ieee"
-    assert torch.backends.cudnn.enabled  # convolutions without cuDNN would be slow
-assert products.fp32_precision == convolutions.fp32_precision == ours
-
-# Two threads, the first in being the first out: the second must not put "ieee" back.
-first, second = without_tf32(torch), without_tf32(torch)
-first.__enter__()
-second.__enter__()
-first.__exit__(None, None, None)
-assert products.fp32_precision == convolutions.fp32_precision == "ieee"
-second.__exit__(None, None, None)
-assert products.fp32_precision == convolutions.fp32_precision == ours
-"""
+    second.__exit__(None, None, None)
+    assert products.fp32_precision == convolutions.fp32_precision == ours
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("ours", ["none", "tf32"])
 def test_tf32_is_off_within_and_as_it_was_after(ours: str) -> None:
     # In a process of its own: once set by operator, PyTorch's exporter cannot read the settings.
-    subprocess.run([sys.executable, "-c", TF32, ours], check=True, timeout=100)
+    in_a_fork(_set_and_look, ours)

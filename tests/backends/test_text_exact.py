@@ -37,7 +37,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OpenClipBac
 
 def alone(model: Any, grid: PromptGrid, tokenizer: Any = None) -> np.ndarray:
     """float32 [T, N, D], each prompt padded and encoded in a batch of its own."""
-    tokenizer = tokenizer or open_clip.SimpleTokenizer()
+    tokenizer = tokenizer or open_clip.tokenizer._tokenizer  # which it has made for all
     texts = [text for t in range(len(grid.templates)) for text in grid.texts(t)]
     with torch.inference_mode():
         rows = torch.cat([model.encode_text(tokenizer([text])) for text in texts])
