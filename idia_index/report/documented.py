@@ -22,7 +22,7 @@ from idia_index.evaluation.people import (
 from idia_index.evaluation.records.baselines import BaselineRow
 from idia_index.evaluation.records.p_values import PValueSummary
 from idia_index.photos.cautions import NOT_LOOKED, was_looked_for
-from idia_index.report.language import _
+from idia_index.report.language import _, figure
 
 _MATCHED = ("sex", "tokens", "tokens +-1", "origin", "nothing")
 FIXED = (
@@ -47,7 +47,7 @@ def score_text(summary: PValueSummary) -> str:
     """What is compared, as `PValueSummary.score` has it."""
     score = _(CALIBRATED) if summary.calibrated else _(RAW)
     whose = _(SCALE_ASSUMED) if summary.logit_scale_assumed else _(SCALE_OWN)
-    return f"{score} {_(SCALE).format(value=f'{summary.logit_scale:.4g}', whose=whose)}"
+    return f"{score} {_(SCALE).format(value=figure(f'{summary.logit_scale:.4g}'), whose=whose)}"
 
 
 def matched_text(by: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from idia_index.errors import MissingExtraError
 from idia_index.evaluation.records.curves import BinRates, Curves, Rocs
 from idia_index.evaluation.records.sensitivity import Sensitivity
-from idia_index.report.format import bin_label
+from idia_index.report.format import auc, bin_label
 from idia_index.report.language import _, number
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def roc_curves(roc: Rocs, non_members: int) -> str:
             if score is None:
                 continue
             fpr = [max(value, least) for value in score.fpr]
-            text = f"{label} (AUC {score.auc:.3f})"
+            text = f"{label} (AUC {auc(score.auc)})"
             axes.step(fpr, score.tpr, dash, where="post", color=colour, label=text)
         grid = [least * (1 / least) ** (i / 100) for i in range(101)]
         axes.plot(grid, grid, ":", color=GREY, label=_("chance"))

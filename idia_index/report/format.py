@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from idia_index.evaluation.likelihood import CountCalibration, CountRatio
 from idia_index.evaluation.records.curves import BinRates, RateCurve
 from idia_index.evaluation.records.rates import Share
-from idia_index.report.language import _, ngettext, number
+from idia_index.report.language import _, figure, ngettext, number
 
 CI = "95% CI"
 
@@ -17,7 +17,7 @@ def percent(value: float | None, digits: int = 1) -> str:
     if value is None:
         return "-"
     text = f"{100 * value:.{digits}f}%"
-    return text.removeprefix("-") if not text.strip("-0.%") else text  # no "-0.0%"
+    return figure(text.removeprefix("-") if not text.strip("-0.%") else text)  # no "-0.0%"
 
 
 def interval(bounds: Sequence[float] | None, digits: int = 1) -> str:
@@ -36,8 +36,12 @@ def bin_label(entry: BinRates | CountCalibration | CountRatio) -> str:
     """A range of training counts."""
     if entry.high is None:
         return _("{low} or more").format(low=number(entry.low))
-    last = entry.high - 1
-    return number(last) if last == entry.low else spread(number(entry.low), number(last))
+    return between(entry.low, entry.high - 1)
+
+
+def between(low: int, high: int) -> str:
+    """From one integer to another, or the one that both are."""
+    return number(low) if low == high else spread(number(low), number(high))
 
 
 def hits_of(hits: int, total: int) -> str:
@@ -61,14 +65,13 @@ def share_text(share: Share, things: str = "") -> str:
 def auc(value: float, bounds: Sequence[float] | None = None) -> str:
     """An area under a ROC curve, with its interval if given."""
     if bounds is None:
-        return f"{value:.3f}"
-    low, high = (f"{bound:.3f}" for bound in bounds)
-    return f"{value:.3f} ({spread(low, high)})"
+        return figure(f"{value:.3f}")
+    return f"{auc(value)} ({spread(*map(auc, bounds))})"
 
 
 def p_value(p: float) -> str:
     """A p-value to two significant digits."""
-    return f"{p:.2g}" if p >= 1e-4 else f"{p:.1e}"
+    return figure(f"{p:.2g}" if p >= 1e-4 else f"{p:.1e}")
 
 
 def mean_over_draws(curve: RateCurve, place: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from idia_index.evaluation.records.rates import Membership
 from idia_index.evaluation.records.sensitivity import Firmness
 from idia_index.report import format as form
-from idia_index.report.language import _, ngettext, number
+from idia_index.report.language import _, figure, ngettext, number
 from idia_index.report.strength import grade_name
 from idia_index.report.subject_result import SubjectResult
 from idia_index.report.text import another
@@ -52,6 +52,7 @@ def environment(*packages: str) -> Environment:
         "ngettext": ngettext,
         "CI": form.CI,
         "auc": form.auc,
+        "figure": figure,
         "number": number,
         "mean_over_draws": form.mean_over_draws,
         "needed": form.needed,

@@ -14,6 +14,9 @@ CATALOGUE = Path(__file__).parent / "catalogue"
 LANGUAGES = {"en": "English", "de": "Deutsch", "fr": "Français", "es": "Español"}
 """Languages of pages, each with its own name."""
 
+# A decimal comma, and narrow spaces that do not break between thousands and before a per cent sign.
+_FIGURES = str.maketrans({".": ",", ",": "\u202f", "%": "\u202f%"})
+
 _SPOKEN: ContextVar[str] = ContextVar("language", default="en")
 
 
@@ -42,10 +45,14 @@ def _(message: str) -> str:
     return _translations(_SPOKEN.get()).gettext(message)
 
 
+def figure(text: str) -> str:
+    """A number as English writes it (`1,234.5%`), as the language that is spoken does."""
+    return text if _SPOKEN.get() == "en" else text.translate(_FIGURES)
+
+
 def number(value: int) -> str:
-    """An integer with its thousands apart: by a comma in English only, where it is no decimal."""
-    text = f"{value:,}"
-    return text if _SPOKEN.get() == "en" else text.replace(",", "\u202f")
+    """An integer with its thousands apart."""
+    return figure(f"{value:,}")
 
 
 def ngettext(one: str, more: str, count: int) -> str:

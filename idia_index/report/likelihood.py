@@ -10,7 +10,7 @@ from idia_index.evaluation.likelihood import (
     Withheld,
 )
 from idia_index.report.format import bin_label, spread
-from idia_index.report.language import _, number
+from idia_index.report.language import _, figure, number
 from idia_index.report.subject_result import SubjectResult
 
 
@@ -27,7 +27,7 @@ def ratios_mean() -> str:
 def ratio_number(ratio: float) -> str:
     """A ratio to two digits; one below 1 as a fraction."""
     size = float(f"{max(ratio, 1 / ratio):.2g}")
-    return f"{size:,g}" if ratio >= 1 or size == 1 else f"1/{size:,g}"
+    return figure(f"{size:,g}" if ratio >= 1 or size == 1 else f"1/{size:,g}")
 
 
 def _word(support: Support) -> str:
@@ -128,7 +128,7 @@ def calibration_rows(calibration: StudyCalibration) -> list[tuple[str, str]]:
             (
                 _("cost of the ratios (Cllr), {who}").format(who=who),
                 _("{cost} bits, of which {least} are due to the score itself").format(
-                    cost=f"{cost:.2f}", least=f"{least:.2f}"
+                    cost=figure(f"{cost:.2f}"), least=figure(f"{least:.2f}")
                 ),
             )
             for who, cost, least in costs

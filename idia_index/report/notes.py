@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from idia_index.report.documented import caution_text
 from idia_index.report.documents import AuditResult
 from idia_index.report.format import interval, percent
-from idia_index.report.language import _, ngettext, number
+from idia_index.report.language import _, figure, ngettext, number
 from idia_index.report.text import not_valid
 
 NAMED = 20  # people that a note lists
@@ -214,7 +214,7 @@ def _of_a_service(result: AuditResult) -> list[str]:
         apart = _(
             "Noise of the service's answers: the same input came back up to {noise} apart. "
             "Similarities that differ by no more than {tolerance} are not distinguished."
-        ).format(noise=f"{asked.noise:.1e}", tolerance=f"{asked.tolerance:.1e}")
+        ).format(noise=figure(f"{asked.noise:.1e}"), tolerance=figure(f"{asked.tolerance:.1e}"))
         if asked.undecided is not None:
             close = _("{number} of the predictions are that close, and may differ next time.")
             apart = f"{apart} {close.format(number=number(asked.undecided))}"

@@ -13,7 +13,7 @@ from idia_index.evaluation.records.sensitivity import Firmness
 from idia_index.report.documented import matched_text
 from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.report.format import interval, p_value, percent
-from idia_index.report.language import _, ngettext, number
+from idia_index.report.language import _, figure, ngettext, number
 from idia_index.report.likelihood import ratio_text
 from idia_index.report.subject_result import SubjectResult
 from idia_index.report.text import stand_out_text
@@ -30,7 +30,7 @@ def by_chance(result: AuditResult) -> str:
     if len(shares) < len(result.subjects):
         return ""
     said = _("; by chance, it would associate {number} of as many control names")
-    return said.format(number=f"{sum(shares):.1f}")
+    return said.format(number=figure(f"{sum(shares):.1f}"))
 
 
 def certainty(result: AuditResult) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from idia_index.report.documents import AuditResult
-from idia_index.report.format import interval, percent
+from idia_index.report.format import between, interval, percent
 from idia_index.report.language import _, ngettext, number
 from idia_index.report.people import found_text
 
@@ -61,10 +61,10 @@ def _on_extraction(result: AuditResult) -> tuple[Question, ...]:
         Question(
             _("By what means was this tried?"),
             _(
-                "By one attack, identity inference: with photos ({fewest} to {most} per person) "
+                "By one attack, identity inference: with photos ({images} per person) "
                 "and names known beforehand, using the model's answers alone, without access to "
                 "the training data."
-            ).format(fewest=min(images), most=max(images)),
+            ).format(images=between(min(images), max(images))),
         ),
         Question(_("How often is the test wrong?"), _errors(result)),
         Question(

@@ -10,7 +10,7 @@ from idia_index.evaluation.records.rates import Metrics, Share
 from idia_index.evaluation.records.sensitivity import ByPools, ByTemplates, TauByImages
 from idia_index.report.documented import matched_text
 from idia_index.report.format import hits_of, p_value, percent, spread
-from idia_index.report.language import _, ngettext, number
+from idia_index.report.language import _, figure, ngettext, number
 
 MOST_COUNTS = 12  # training counts that are listed one by one
 
@@ -64,10 +64,10 @@ def p_value_rows(summary: PValueSummary, people: int) -> list[tuple[str, str]]:
     matched = "; ".join(
         f"{matched_text(text.split(', '))} ({count})" for text, count in summary.matched_on.items()
     )
-    wrong = _("about {number}; nobody knows which")
+    wrong, expected = _("about {number}; nobody knows which"), summary.fdr * summary.discoveries
     rows = [
         (_("people that stand out"), hits_of(summary.discoveries, people)),
-        (_("of them wrong"), wrong.format(number=f"{summary.fdr * summary.discoveries:.1g}")),
+        (_("of them wrong"), wrong.format(number=figure(f"{expected:.1g}"))),
         (_("of them known members"), str(summary.discoveries_members)),
         (_("of them known non-members"), str(summary.discoveries_non_members)),
         (
@@ -88,7 +88,7 @@ def p_value_rows(summary: PValueSummary, people: int) -> list[tuple[str, str]]:
         found = _("{few} of {all}, {expected} expected (p = {p})").format(
             few=number(small.at_most_5_percent),
             all=number(small.non_members),
-            expected=f"{small.expected:.3g}",
+            expected=figure(f"{small.expected:.3g}"),
             p=p_value(small.excess_p_value),
         )
         rows.append((_("non-members with p of at most 0.05"), found))

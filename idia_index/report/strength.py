@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idia_index.evaluation.strength import CLEAR, LEAST_IMAGES, PROMPTS_ALONE, WEAK, Grade
 from idia_index.report.format import p_value
-from idia_index.report.language import _, ngettext, number
+from idia_index.report.language import _, figure, ngettext, number
 from idia_index.report.subject_result import SubjectResult
 
 
@@ -15,7 +15,7 @@ def strength_rule() -> str:
         "people's photos are not available for the second, at least {prompts} prompts choose the "
         "name. Weak: the rule infers a member, or the larger p-value is at most {weak}. None: "
         "neither."
-    ).format(clear=f"{CLEAR:g}", prompts=PROMPTS_ALONE, weak=f"{WEAK:g}")
+    ).format(clear=figure(f"{CLEAR:g}"), prompts=PROMPTS_ALONE, weak=figure(f"{WEAK:g}"))
 
 
 def grade_name(strength: Grade) -> str:

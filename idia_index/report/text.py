@@ -8,8 +8,8 @@ from idia_index.decide.decision import Decision
 from idia_index.evaluation.records.baselines import Baselines
 from idia_index.evaluation.records.p_values import PValueSummary, SmallPValues
 from idia_index.evaluation.records.rates import Metrics
-from idia_index.report.format import p_value, percent
-from idia_index.report.language import _, ngettext, number
+from idia_index.report.format import auc, p_value, percent
+from idia_index.report.language import _, figure, ngettext, number
 from idia_index.store.summary import IndexSummary
 from idia_index.support.documents import Json
 from idia_index.support.intervals import Rate
@@ -67,7 +67,9 @@ def stand_out_text(summary: PValueSummary) -> str:
         return said
     wrong = summary.fdr * summary.discoveries
     rest = _("about {wrong} of them may be wrong, and nobody knows which")
-    return f"{said}: {rest.format(wrong=f'{wrong:.1g}')}"
+    if wrong < 1:
+        rest = _("fewer than one of them is expected to be wrong")
+    return f"{said}: {rest.format(wrong=figure(f'{wrong:.1g}'))}"
 
 
 def index_type(summary: IndexSummary) -> str:
@@ -96,7 +98,7 @@ def leak_warnings(baselines: Baselines | None) -> list[str]:
     """What must stand first if members can be told from non-members without their faces."""
     if baselines is None or not baselines.gate:
         return []
-    said = "; ".join(f"{_(row.title)}: AUC {row.auc:.2f}" for row in baselines.rows if row.fires)
+    said = "; ".join(f"{_(row.title)}: AUC {auc(row.auc)}" for row in baselines.rows if row.fires)
     return [
         _(
             "The split leaks: members can be told from non-members without matching a face to its "
@@ -105,7 +107,7 @@ def leak_warnings(baselines: Baselines | None) -> list[str]:
             "attack's advantage. The rates below are not evidence that the model knows these "
             "faces. Choose non-members whose names and photographs come from the same sources as "
             "the members'."
-        ).format(found=said, attack=f"{baselines.attack_auc:.2f}", near=percent(baselines.near, 0))
+        ).format(found=said, attack=auc(baselines.attack_auc), near=percent(baselines.near, 0))
     ]
 
 
@@ -117,7 +119,7 @@ def leak_text(baselines: Baselines, people: int) -> str:
         "No leak of more than AUC {area} was seen among {people} people by sizes, EXIF, sharpness "
         "and colours of photos and by the spelling of names (99% limit). A smaller leak, or one "
         "of another kind, is not excluded."
-    ).format(area=f"{baselines.largest_leak:.2f}", people=number(people))
+    ).format(area=figure(f"{baselines.largest_leak:.2f}"), people=number(people))
 
 
 EXCESS = 0.05
@@ -131,7 +133,7 @@ def small_text(small: SmallPValues) -> str:
     ).format(
         few=number(small.at_most_5_percent),
         all=number(small.non_members),
-        expected=f"{small.expected:.3g}",
+        expected=figure(f"{small.expected:.3g}"),
         p=p_value(small.excess_p_value),
     )
     if small.excess_p_value < EXCESS:

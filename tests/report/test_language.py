@@ -27,7 +27,7 @@ from idia_index.pipelines.evaluate import gather
 from idia_index.prompts.names import make_names
 from idia_index.report.data import evaluation_result
 from idia_index.report.documents import AuditResult, EvaluationResult
-from idia_index.report.format import hits_of
+from idia_index.report.format import hits_of, percent
 from idia_index.report.language import CATALOGUE, DOMAIN, LANGUAGES, speaking
 from idia_index.report.notes import notes
 from idia_index.report.page import report_html
@@ -126,10 +126,12 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
     return replace(changed, notes=tuple(notes(changed)))
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "1,001 of 9"), ("de", "1\u202f001 von 9")])
-def test_no_number_is_taken_for_a_decimal(language: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "1,001 of 9: 2.5%"), ("de", "1\u202f001 von 9: 2,5\u202f%")]
+)
+def test_no_number_is_taken_for_another(language: str, said: str) -> None:
     with speaking(language):
-        assert hits_of(1001, 9) == said
+        assert f"{hits_of(1001, 9)}: {percent(0.025)}" == said
 
 
 @pytest.fixture(scope="module")
