@@ -19,7 +19,7 @@ from idia_index.plugins import BackendPlugin
 from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.store.directory import Store
-from idia_index.store.manifest_json import BuildPlan, Manifest
+from idia_index.store.manifest import BuildPlan, Manifest
 from idia_index.types import Fingerprint, Float32
 
 

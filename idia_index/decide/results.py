@@ -10,7 +10,7 @@ from typing import Protocol
 from idia_index.decide.decision import Decision
 from idia_index.prompts.templates import Template
 from idia_index.search.index import Index
-from idia_index.store.manifest_json import Manifest
+from idia_index.store.manifest import Manifest
 from idia_index.subjects.subjects import Skipped, SkippedSubject, Subject
 from idia_index.types import Float32, Int64, ServiceRecord
 

@@ -22,7 +22,7 @@ from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.search.open import open_index
 from idia_index.store.directory import Store
-from idia_index.store.manifest_json import BuildPlan, Manifest
+from idia_index.store.manifest import BuildPlan, Manifest
 from idia_index.store.name_lookup import KEY_BYTES
 from idia_index.support.documents import to_object
 from idia_index.support.files import free_bytes

@@ -22,7 +22,8 @@ from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.search.open import open_as_is, open_index
 from idia_index.store.directory import Store
-from idia_index.store.manifest_json import FORMAT, Manifest, manifest_text
+from idia_index.store.manifest import FORMAT, Manifest
+from idia_index.store.manifest_json import manifest_text
 from idia_index.support.text import shown
 from idia_index.support.versions import installed_versions
 

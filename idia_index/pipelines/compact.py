@@ -18,7 +18,7 @@ from idia_index.pipelines.shard_writing import Counter, Piece, WriteRows, write_
 from idia_index.plugins.engine import Tell
 from idia_index.registry import load_engine
 from idia_index.search.index import Index
-from idia_index.store.manifest_json import FORMAT, Manifest, ShardEntry
+from idia_index.store.manifest import FORMAT, Manifest, ShardEntry
 from idia_index.types import Float32, quiet
 
 

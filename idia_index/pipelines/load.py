@@ -14,7 +14,7 @@ from idia_index.plugins.specs import is_export, pytorch_spec
 from idia_index.registry import load_backend
 from idia_index.search.index import Index
 from idia_index.store.directory import MANIFEST, Store
-from idia_index.store.manifest_json import FORMAT, BuildPlan
+from idia_index.store.manifest import FORMAT, BuildPlan
 from idia_index.support.remote import url_of_spec
 from idia_index.support.text import shown
 

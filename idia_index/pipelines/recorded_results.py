@@ -30,7 +30,8 @@ from idia_index.evaluation.records.rates import Membership
 from idia_index.evaluation.references import LogitScale
 from idia_index.evaluation.settings import LeftOut
 from idia_index.prompts.templates import Template, make_templates
-from idia_index.store.manifest_json import Manifest, manifest_text, parse_manifest
+from idia_index.store.manifest import Manifest
+from idia_index.store.manifest_json import manifest_text, parse_manifest
 from idia_index.subjects.reference_faces import FacesSummary
 from idia_index.subjects.subjects import Skipped, Subject
 from idia_index.support.documents import from_json, to_json

@@ -18,7 +18,7 @@ from idia_index.prompts.names import name_key
 from idia_index.prompts.templates import Template
 from idia_index.registry import engine_of, load_index_type
 from idia_index.store.directory import Store, WrittenRows
-from idia_index.store.manifest_json import LookupEntry, PartEntry, ShardEntry
+from idia_index.store.manifest import LookupEntry, PartEntry, ShardEntry
 from idia_index.store.name_lookup import KEY_BYTES, lookup_files
 from idia_index.support.text import counted, shown
 from idia_index.types import CountProgress, Float32

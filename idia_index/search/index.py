@@ -30,7 +30,7 @@ from idia_index.search.strategies import (
     Strategy,
 )
 from idia_index.store.directory import MANIFEST, Store
-from idia_index.store.manifest_json import Manifest
+from idia_index.store.manifest import Manifest
 from idia_index.store.shards import ShardFiles
 from idia_index.store.stored_names import StoredNames
 from idia_index.types import Float32, Int64

@@ -11,7 +11,7 @@ from idia_index.prompts.templates import make_templates
 from idia_index.registry import load_index_type
 from idia_index.search.index import Index
 from idia_index.store.directory import MANIFEST, Store
-from idia_index.store.manifest_json import Manifest
+from idia_index.store.manifest import Manifest
 from idia_index.store.shards import ShardFiles
 
 

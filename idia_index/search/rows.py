@@ -9,7 +9,7 @@ import numpy as np
 
 from idia_index.plugins import Float64, ScoredShard, Scores, Shard
 from idia_index.search.scan import Tile
-from idia_index.store.manifest_json import Manifest
+from idia_index.store.manifest import Manifest
 from idia_index.store.shards import ShardFiles
 from idia_index.store.stored_names import StoredNames
 from idia_index.types import Float32, Int64

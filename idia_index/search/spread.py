@@ -23,7 +23,8 @@ from idia_index.search.certify import Proposals, compare
 from idia_index.search.rows import IndexedRows
 from idia_index.search.scan import Contenders, Pairs, choose, find_pairs, join
 from idia_index.store.directory import Store
-from idia_index.store.manifest_json import Manifest, manifest_text
+from idia_index.store.manifest import Manifest
+from idia_index.store.manifest_json import manifest_text
 from idia_index.store.shards import ShardFiles
 from idia_index.store.stored_names import StoredNames
 from idia_index.types import Float32, Int64

@@ -16,17 +16,8 @@ from typing import Any
 from idia_index.encode.image_cache import ANSWERS
 from idia_index.errors import DamagedIndexError, InputError
 from idia_index.plugins import IndexType
-from idia_index.store.manifest_json import (
-    DAMAGED,
-    MAX_BYTES,
-    BuildPlan,
-    FileEntry,
-    Manifest,
-    PartEntry,
-    ShardEntry,
-    manifest_text,
-    parse_manifest,
-)
+from idia_index.store.manifest import BuildPlan, FileEntry, Manifest, PartEntry, ShardEntry
+from idia_index.store.manifest_json import DAMAGED, MAX_BYTES, manifest_text, parse_manifest
 from idia_index.store.pending import ShardNotes, check_size, is_shard_note, read_note
 from idia_index.store.storage_error import stored_errors
 from idia_index.support.documents import from_json, to_object

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from idia_index.support.text import shown
+from idia_index.support.text_lines import MAX_LINE_BYTES
 from idia_index.types import Fingerprint
 
 FORMAT = "idia-index/index/2"
+# A number and what the file is; a name with a separator, or "..", would lead out of the directory.
+_FILE = re.compile(r"[0-9]{6,12}(\.[A-Za-z0-9-]{1,40}){1,3}")
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,10 @@ class FileEntry:
     file: str
     bytes: int
     sha256: str
+
+    def __post_init__(self) -> None:
+        if not _FILE.fullmatch(self.file) or not 0 <= self.bytes <= 1 << 50:
+            raise ValueError(f"{shown(self.file)} is no plain file name, or {self.bytes} no size")
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,10 @@ class PartEntry:
     first_template: int
     file: FileEntry
     errors: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.errors or not all(0 <= error < float("inf") for error in self.errors):
+            raise ValueError(f"{self.file.file!r} has the errors {shown(self.errors)}")
 
     @property
     def templates(self) -> int:
@@ -58,6 +71,11 @@ class ShardEntry:
     names: FileEntry
     parts: tuple[PartEntry, ...]
 
+    def __post_init__(self) -> None:
+        file, count = self.names, self.count
+        if not 1 <= count <= file.bytes <= count * (MAX_LINE_BYTES + 1):
+            raise ValueError(f"{file.file!r} has {file.bytes} bytes, {count} names")
+
     def files(self) -> list[FileEntry]:
         """All its files."""
         return [self.names, *(part.file for part in self.parts)]
@@ -77,6 +95,10 @@ class LookupEntry:
     count: int
     keys: FileEntry
     sums: FileEntry
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"{self.keys.file!r} finds {self.count} names")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.errors import DamagedIndexError, InputError
-from idia_index.store.manifest_json import LookupEntry
+from idia_index.store.manifest import LookupEntry
 from idia_index.support.files import read_regular, regular
 from idia_index.types import Int64
 

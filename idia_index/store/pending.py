@@ -8,22 +8,16 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from idia_index.errors import DamagedIndexError, InputError
-from idia_index.store.manifest_json import (
-    DAMAGED,
-    MAX_BYTES,
-    FileEntry,
-    PartEntry,
-    ShardEntry,
-    part_from_json,
-    shard_from_json,
-)
+from idia_index.store.manifest import FileEntry, PartEntry, ShardEntry
+from idia_index.store.manifest_json import DAMAGED, MAX_BYTES
 from idia_index.store.remedies import remedy
+from idia_index.support.documents import from_json
 from idia_index.support.files import NO_RIGHT, read_regular, write_whole
 
 Entry = TypeVar("Entry", ShardEntry, PartEntry)
@@ -42,11 +36,11 @@ class ShardNotes:
 
     def shards(self) -> dict[int, ShardEntry]:
         """Noted shards whose files are there, by number; others are to be written again."""
-        return self._whole(_SHARD, shard_from_json)
+        return self._whole(_SHARD, ShardEntry)
 
     def parts(self) -> dict[int, PartEntry]:
         """Noted parts whose files are there, by number; others are to be written again."""
-        return self._whole(_PART, part_from_json)
+        return self._whole(_PART, PartEntry)
 
     def named_files(self) -> set[str]:
         """The files that the noted shards and parts are made of, by name."""
@@ -79,11 +73,11 @@ class ShardNotes:
             for number, entry in entries.items()
         }
 
-    def _whole(self, suffix: str, parse: Callable[[Any], Entry]) -> dict[int, Entry]:
+    def _whole(self, suffix: str, kind: type[Entry]) -> dict[int, Entry]:
         done = {}
         for note in sorted(self._folder.glob("*" + suffix)):
             try:
-                entry = parse(json.loads(read_note(note)))
+                entry = from_json(kind, json.loads(read_note(note)))
                 for file in entry.files():
                     check_size(self._folder, file)
                 done[int(note.name.split(".")[0])] = entry

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from idia_index.errors import DamagedIndexError
 from idia_index.plugins import IndexType, Shard
-from idia_index.store.manifest_json import Manifest, PartEntry
+from idia_index.store.manifest import Manifest, PartEntry
 from idia_index.support.files import sha256_file
 from idia_index.support.locks import Held
 

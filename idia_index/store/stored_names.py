@@ -17,7 +17,7 @@ import numpy as np
 
 from idia_index.errors import DamagedIndexError
 from idia_index.prompts.names import name_key
-from idia_index.store.manifest_json import FileEntry, Manifest, ShardEntry
+from idia_index.store.manifest import FileEntry, Manifest, ShardEntry
 from idia_index.store.name_lookup import Lookup, key_hash
 from idia_index.support.files import read_regular
 from idia_index.types import Int64

@@ -121,9 +121,21 @@ def from_json(kind: type[T], data: object, where: str = "") -> T:
     return kind(**values)
 
 
+@cache
+def _shape(kind: Hashable) -> tuple[Any, tuple[Any, ...], bool]:
+    """A hint's origin and arguments, and whether it is a record."""
+    return get_origin(kind), get_args(kind), is_dataclass(kind) and not _is_path(kind)
+
+
 def _read(kind: Any, value: Any, where: str) -> Any:
-    origin, arguments = get_origin(kind), get_args(kind)
-    if is_dataclass(kind) and not _is_path(kind):
+    if kind in (str, int, float, bool):
+        if type(value) is kind and (kind is not float or math.isfinite(value)):
+            return value
+        if kind is float and type(value) is int:
+            return float(value)
+        raise ValueError(f"{where} is {shown(value)}")
+    origin, arguments, is_record = _shape(kind)
+    if is_record:
         return from_json(cast("type[Any]", kind), value, where)
     if kind in (Json, Any):
         return value
@@ -141,10 +153,6 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         return {key: _read(arguments[1], each, f"{where}.{key}") for key, each in value.items()}
     elif _is_path(kind) and isinstance(value, str):
         return Path(value)
-    elif kind is float and type(value) in (int, float) and math.isfinite(value):
-        return float(value)
-    elif kind in (str, bool, int) and type(value) is kind:
-        return value
     raise ValueError(f"{where} is {shown(value)}")
 
 

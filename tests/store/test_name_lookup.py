@@ -19,7 +19,7 @@ from idia_index.errors import InputError
 from idia_index.pipelines.change import add_names, remove_names
 from idia_index.prompts.names import make_names
 from idia_index.prompts.templates import make_templates
-from idia_index.store.manifest_json import FileEntry, LookupEntry
+from idia_index.store.manifest import FileEntry, LookupEntry
 from idia_index.store.name_lookup import BLOCK, KEY_BYTES, Lookup, key_hash, lookup_files
 
 MANY = 100_000
@@ -56,9 +56,9 @@ def written(folder: Path, keys: list[str], number: int, first: int) -> LookupEnt
     parts = zip(("keys", "sums"), lookup_files(iter(keys)), strict=True)
     files = []
     for suffix, data in parts:
-        (folder / f"{number}.{suffix}").write_bytes(data)
+        (folder / f"{number:06d}.{suffix}").write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
-        files.append(FileEntry(f"{number}.{suffix}", len(data), digest))
+        files.append(FileEntry(f"{number:06d}.{suffix}", len(data), digest))
     return LookupEntry(first, len(keys), *files)
 
 
@@ -138,7 +138,7 @@ def test_hashes_that_do_not_ascend_are_refused(tmp_path: Path) -> None:
     data = bytes(keys[:72][::-1]) + bytes(keys[72:])
     sums = data[:8] + hashlib.sha256(data).digest()
     files = []
-    for name, part in (("0.keys", data), ("0.sums", sums)):
+    for name, part in (("000000.keys", data), ("000000.sums", sums)):
         (tmp_path / name).write_bytes(part)
         files.append(FileEntry(name, len(part), hashlib.sha256(part).hexdigest()))
     with pytest.raises(InputError, match=r"0\.keys: holds hashes that do not ascend"):
