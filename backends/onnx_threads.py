@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from idia_index.errors import InputError
+from idia_index.support.threads import processors
 
 SWITCH = "IDIA_INDEX_THREADS"
 MAX_THREADS = 1024
@@ -34,16 +35,9 @@ def usable_cores() -> int:
 
     Matrix products fill a core with one thread, a second one on it only gets in the way.
     """
-    allowed = _allowed()
-    cores = {_siblings(cpu) for cpu in allowed}
+    cores = {_siblings(cpu) for cpu in processors()}
     quota = _quota()
     return max(1, min(len(cores), math.ceil(quota) if quota else len(cores)))
-
-
-def _allowed() -> list[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 def _siblings(cpu: int) -> str:

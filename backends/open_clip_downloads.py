@@ -17,8 +17,8 @@ from huggingface_hub.errors import (
 )
 from open_clip.pretrained import download_pretrained_from_url
 
-from idia_index.backends.weights_hash import home_folder
 from idia_index.errors import ModelError
+from idia_index.support.files import local_path
 
 # What open_clip pushes to a hub, and takes where no other file is named.
 HF_WEIGHTS_NAME = "open_clip_pytorch_model.bin"
@@ -43,8 +43,8 @@ def tag_weights(model: str, config: Mapping[str, Any], *, offline: bool) -> Path
         return hub_first(model, repository, _alternatives(filename or HF_WEIGHTS_NAME), offline)
     url = str(config["url"])
     # open_clip's own folder for what it downloads by address.
-    cached = Path("~/.cache/clip").expanduser() if home_folder() else None
-    if cached is None:
+    cached = local_path("~/.cache/clip")
+    if not cached.is_absolute():
         raise ModelError(
             _not_there(model, "no home folder to keep them in (HOME is not set)", offline)
         )

@@ -10,26 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from idia_index.errors import ModelError
-from idia_index.support.files import sha256_file, to_read
+from idia_index.support.files import cache_folder, sha256_file, to_read
 
 MAX_ENTRIES = 1000
 
 
-def home_folder() -> Path | None:
-    """The user's home folder; None where there is none, as for a user id of a container's own."""
-    try:
-        return Path.home()
-    except RuntimeError:
-        return None
-
-
 def cache_file() -> Path | None:
     """Where hashes are remembered, in the user's cache folder; None where there is none."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    home = home_folder()
-    # The XDG rules: a relative path is to be ignored.
-    root = Path(base) if Path(base).is_absolute() else home / ".cache" if home else None
-    return root / "idia-index" / "weights-sha256.json" if root else None
+    folder = cache_folder()
+    return folder / "weights-sha256.json" if folder else None
 
 
 def unreadable(path: Path, error: OSError) -> ModelError:

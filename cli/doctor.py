@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from idia_index.cli.options import json_option, write_json
 from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError, install_command
 from idia_index.registry import BACKENDS, INDEXES, available, load_plugin
+from idia_index.support.threads import processors
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,7 @@ def _index(name: str) -> Callable[[], str]:
 
 def checks() -> list[Check]:
     """Everything that the doctor tests."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    here = f"{platform.python_version()} at {sys.executable}, {cores} cores"
+    here = f"{platform.python_version()} at {sys.executable}, {len(processors())} cores"
     return [
         Check("python", True, here),
         *(_try(f"backend {name}", _backend(name)) for name in available(BACKENDS)),

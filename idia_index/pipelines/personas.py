@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,8 +23,8 @@ from idia_index.subjects.photo_files import photos_below
 from idia_index.subjects.records import Subject
 from idia_index.subjects.subject_images import Encoded, encode_subjects
 from idia_index.support.columns import bullets, table
-from idia_index.support.documents import Json, from_json, to_json
-from idia_index.support.files import private_folder, read_regular, unwritable, write_whole
+from idia_index.support.documents import Json, read_record, to_json
+from idia_index.support.files import private_folder, unwritable, write_whole
 from idia_index.support.seal import fits, read_key, seal, write_key
 from idia_index.support.text import json_text, shown_path
 from idia_index.types import Float32, StageProgress
@@ -190,17 +189,10 @@ def read_personas(folder: Path) -> tuple[PersonaManifest, list[int]]:
         InputError: they are not there, or the seal does not fit.
     """
     path = folder / MANIFEST
-    try:
-        manifest = from_json(PersonaManifest, json.loads(read_regular(path, _MOST_BYTES)))
-    except OSError as error:
-        raise InputError(
-            f"{shown_path(path)}: cannot be read ({error.strerror}); give the folder that "
-            "`idia-index persona make` wrote"
-        ) from error
-    except (ValueError, KeyError) as error:
-        raise InputError(
-            f"{shown_path(path)}: damaged ({error}); use the copy that was published"
-        ) from error
+    manifest = read_record(
+        PersonaManifest, path, _MOST_BYTES, "a manifest of personas",
+        "give the folder as `idia-index persona make` wrote it",
+    )  # fmt: skip
     key = read_key(folder / KEY)
     if not fits(manifest.seal, to_json(manifest.personas), key):
         raise InputError(

@@ -6,6 +6,7 @@ name, or under the key that `named` gives it; every field is written, as null wh
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -27,7 +28,9 @@ from typing import (
     get_type_hints,
 )
 
-from idia_index.support.text import shown
+from idia_index.errors import InputError
+from idia_index.support.files import read_regular
+from idia_index.support.text import shown, shown_path
 
 if TYPE_CHECKING:
     Json: TypeAlias = (
@@ -125,6 +128,24 @@ def from_json(kind: type[T], data: object, where: str = "") -> T:
 def _shape(kind: Hashable) -> tuple[Any, tuple[Any, ...], bool]:
     """A hint's origin and arguments, and whether it is a record."""
     return get_origin(kind), get_args(kind), is_dataclass(kind) and not _is_path(kind)
+
+
+def read_record(kind: type[T], path: Path, most: int, what: str, remedy: str) -> T:
+    """Reads a dataclass from a JSON file of at most `most` bytes.
+
+    Raises:
+        InputError: there is no such file, or it is not `what`; it says the `remedy`.
+    """
+    try:
+        return from_json(kind, json.loads(read_regular(path, most)))
+    except OSError as error:
+        raise InputError(
+            f"{shown_path(path)}: cannot be read ({error.strerror}); {remedy}"
+        ) from error
+    except (ValueError, KeyError, RecursionError) as error:
+        raise InputError(
+            f"{shown_path(path)}: not {what}, or damaged ({error}); {remedy}"
+        ) from error
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:

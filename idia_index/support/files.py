@@ -30,6 +30,13 @@ def local_path(text: str | os.PathLike[str]) -> Path:
         return Path(text)
 
 
+def cache_folder() -> Path | None:
+    """This program's folder in the user's cache; None where there is no home to put it in."""
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    root = base if base.is_absolute() else local_path("~/.cache")
+    return root / "idia-index" if root.is_absolute() else None
+
+
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal; raises OSError."""
     with open_regular(path) as file:

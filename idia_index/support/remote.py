@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any, BinaryIO, TypeAlias
 
 from idia_index.errors import InputError, MissingExtraError, RefusedError
-from idia_index.support.files import local_path, private_folder, unwritable
+from idia_index.support.files import cache_folder, private_folder, unwritable
 from idia_index.support.offline import is_offline
 
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "memory": "fsspec"}
@@ -180,11 +180,9 @@ def _fetch(url: RemotePath, files: list[RemotePath], kept: Path) -> None:
 
 
 def _models() -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    root = base if base.is_absolute() else local_path("~/.cache")
-    if not root.is_absolute():
+    if (folder := cache_folder()) is None:
         raise InputError("there is no home folder to cache the model in; set XDG_CACHE_HOME")
-    return root / "idia-index" / "models"
+    return folder / "models"
 
 
 @contextmanager

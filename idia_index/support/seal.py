@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from idia_index.errors import InputError
-from idia_index.support.documents import Json, from_json, to_json
-from idia_index.support.files import read_regular, write_whole
+from idia_index.support.documents import Json, read_record, to_json
+from idia_index.support.files import write_whole
 
 SALT_BYTES = 32
 _MOST = 64 << 20  # bytes of a key file
@@ -37,6 +36,10 @@ class Key:
     format: Literal["idia-index/seal-key/1"]
     salt: str
     secret: Json
+
+    def __post_init__(self) -> None:
+        if len(bytes.fromhex(self.salt)) != SALT_BYTES:
+            raise ValueError(f"the salt has not {SALT_BYTES} bytes")
 
 
 def seal(public: Json, secret: Json) -> tuple[str, Key]:
@@ -67,18 +70,5 @@ def read_key(path: Path) -> Key:
     Raises:
         InputError: there is none, or the file is not one.
     """
-    try:
-        key = from_json(Key, json.loads(read_regular(path, _MOST)))
-        if len(bytes.fromhex(key.salt)) != SALT_BYTES:
-            raise ValueError(f"the salt has not {SALT_BYTES} bytes")
-    except OSError as error:
-        raise InputError(
-            f"{path}: the key of the seal cannot be read ({error.strerror}); give the file that "
-            "was written when the seal was made"
-        ) from error
-    except (ValueError, KeyError) as error:
-        raise InputError(
-            f"{path}: not the key of a seal, or damaged ({error}); give the file that was written "
-            "when the seal was made"
-        ) from error
-    return key
+    remedy = "give the file that was written when the seal was made"
+    return read_record(Key, path, _MOST, "the key of a seal", remedy)

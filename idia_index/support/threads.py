@@ -24,11 +24,16 @@ def take_threads(most: int) -> None:
         os.environ[name] = str(most)
 
 
+def processors() -> list[int]:
+    """The processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
 def workers() -> int:
-    """Threads that search: the processors that this process may use."""
-    if _most is not None:
-        return _most
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Threads that search: one for each processor, or as many as `take_threads` leaves."""
+    return _most or len(processors())
 
 
 @contextmanager

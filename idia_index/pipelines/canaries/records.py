@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from idia_index.errors import InputError
-from idia_index.support.documents import from_json, to_object
-from idia_index.support.files import read_regular
+from idia_index.support.documents import from_json, read_record, to_object
 from idia_index.support.seal import Key, fits, read_key
 
 MANIFEST, KEY = "manifest.json", "key.json"
@@ -96,7 +94,8 @@ def read_canaries(folder: Path, key: Path | None = None) -> tuple[Manifest, Assi
         InputError: a file is missing or damaged, or the seal does not fit.
     """
     place, key = folder / MANIFEST, key or folder / AUDITOR / KEY
-    manifest = _read_manifest(place)
+    manifest = read_record(Manifest, place, _MOST, "a manifest of canaries",
+                           "give the folder as `idia-index canary make` wrote it")  # fmt: skip
     opened: Key = read_key(key)
     if not fits(manifest.seal, to_object(manifest.canaries), opened):
         raise InputError(
@@ -107,18 +106,3 @@ def read_canaries(folder: Path, key: Path | None = None) -> tuple[Manifest, Assi
         return manifest, from_json(Assignment, opened.secret)
     except (ValueError, KeyError) as error:
         raise InputError(f"{key}: holds no assignment of canaries ({error})") from error
-
-
-def _read_manifest(place: Path) -> Manifest:
-    try:
-        return from_json(Manifest, json.loads(read_regular(place, _MOST)))
-    except OSError as error:
-        raise InputError(
-            f"{place}: cannot be read ({error.strerror}); give the folder that `idia-index canary "
-            "make` wrote"
-        ) from error
-    except (ValueError, KeyError) as error:
-        raise InputError(
-            f"{place}: not a manifest of canaries, or damaged ({error}); give the file as it was "
-            "made"
-        ) from error
