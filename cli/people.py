@@ -30,11 +30,9 @@ def people_to_test(
     Says on standard error how they were read.
 
     Args:
-        index: the index to search.
         sources: where they are read from, the members.csv with more about them, and how their
             photos are cropped.
         out: the folder for a report.
-        tau: correct prompts needed.
         strict: whether a person who cannot be used is an error.
         drawn: whether an evaluation will draw from their images.
     """

@@ -110,7 +110,6 @@ def analyse(evidence: Evidence, settings: Settings) -> tuple[Analysis, tuple[Fir
 
     Args:
         evidence: as `select` gives it.
-        settings: what is asked for.
     """
     results = evidence.audit.subjects
     people = [(place, r.subject.name) for place, r in enumerate(results)]

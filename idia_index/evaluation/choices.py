@@ -159,7 +159,6 @@ def choose(
     Args:
         manifest: of the index.
         subjects: who is to be tested, one at least.
-        settings: what is asked for.
         reference_faces: portraits on which each name is tried.
         groups: the group of each name; None where nobody asked.
         study: what likelihood ratios are calibrated on.

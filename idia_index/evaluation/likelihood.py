@@ -195,7 +195,6 @@ def likelihood_ratios(
     """The ratio of each subject, and what it was calibrated on.
 
     Args:
-        study: the study.
         audit: the subjects.
         controls: their PMI.
         margins: float64 [P], their margins.

@@ -42,7 +42,6 @@ def measure(prepared: Prepared, seed: int, progress: CountProgress) -> Measured:
     Args:
         prepared: images and candidates.
         seed: of the order in which candidates leave the smaller pools.
-        progress: called with images searched and images in all.
     """
     index, queries = prepared.index, prepared.embeddings
     names = np.array(prepared.name_ids, np.int64)[prepared.owners]

@@ -111,7 +111,6 @@ def changing(
     """An index, held against other writers.
 
     Args:
-        path: the index directory.
         verify: as of `open_index`.
         damaged: whether files of it may be missing or changed.
 
@@ -138,7 +137,6 @@ def creating(store: Store, check: Callable[[], None]) -> Iterator[None]:
     A model or a disk that fails before the first shard is finished leaves nothing behind.
 
     Args:
-        store: the directory.
         check: raises where it may not be written to; asked again once it is held.
     """
     made = store.create()

@@ -92,8 +92,6 @@ def open_model(
         given: an index, or a SPEC.
         grid: the names and templates of an index that is built.
         folder: where it is built.
-        device: what the model runs on; None takes the best that works.
-        progress: called with what is being done, how much of it is, and how much there is.
     """
     progress(f"loading {given}", 0, 0)
     if is_index(given):

@@ -156,9 +156,7 @@ def compare(
 
     Args:
         asked: models, groups and settings.
-        subjects: the people.
         out: where a report will be written, which is looked at first.
-        progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
         InputError: models are the same, indexes have other names or templates, a report cannot

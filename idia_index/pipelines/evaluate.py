@@ -64,11 +64,8 @@ def gather(
     """Encodes and searches once, and keeps what an evaluation is computed from.
 
     Args:
-        index: an index of this model.
         backend: the model; for a label index its labeler, which yields only what labels tell.
-        subjects: the people under test, each name once.
         settings: the settings; people whom they exclude are not encoded.
-        strict: an image or a person that cannot be used is an error instead of being skipped.
         baselines: whether a report will be made, which compares the attack with blind baselines.
         cached: whether to use image embeddings cached in the index.
         reference_faces: a folder or table of portraits on which each name is tested: see
@@ -76,7 +73,6 @@ def gather(
         control_names: whether a labeler is also asked about control names.
         origin: what else is known about the subjects.
         out: the report's folder, to which the choices are written before any photo is encoded.
-        progress: called with the stage, the amount done and the total.
 
     Raises:
         InputError: as `idia_index.pipelines.prepare.prepare`, tau is out of range, or the

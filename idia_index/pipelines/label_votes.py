@@ -71,12 +71,8 @@ def ask_labels(
 
     Args:
         index: a label index of this labeler.
-        labeler: the model.
         subjects: the people under test; names that are no candidates compete with them too.
-        tau: correct prompts needed.
-        strict: an image or a person that cannot be used is an error, not skipped.
         rivals: whether it is asked, where the true name was chosen, what is chosen without it.
-        progress: called with images done and images in all.
 
     Raises:
         InputError: tau is out of range, or nobody can be tested.

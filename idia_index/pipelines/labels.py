@@ -116,12 +116,7 @@ def gather_labels(
 
     Args:
         index: an index that `build_label_index` wrote for this labeler.
-        labeler: the model.
-        subjects: the people under test.
-        settings: what is asked for.
-        strict: an image or a person that cannot be used is an error, not skipped.
         control_names: whether the labeler is asked, where it chose the true name, without it too.
-        progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
         ModelError: the index is of another model.

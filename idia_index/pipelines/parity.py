@@ -55,9 +55,7 @@ def compare(
         names: N candidate names; subjects' names that are not among them are added.
         templates: T templates.
         subjects: the people under test, with M images in all.
-        tau: correct prompts needed.
         strict: an image or a subject that cannot be read is an error, not skipped.
-        progress: called with "images" or "names", how many are done, and how many there are.
 
     Raises:
         InputError: the backends hold different models, tau is out of range, or no subject

@@ -208,9 +208,7 @@ def audit_personas(backend: Backend, folder: Path, progress: StageProgress) -> P
     """Ranks each drawn name among the persona's names, by PMI.
 
     Args:
-        backend: the model.
         folder: as `make_personas` wrote it, with photos in `photos/PERSON/`.
-        progress: called with what is being done, how much of it is, and how much there is.
 
     Raises:
         InputError: the seal does not fit, or nobody has photos.

@@ -61,10 +61,8 @@ def look_at_photos(
     """Looks at the photos of each person.
 
     Args:
-        subjects: the people.
         crop: what is cut out of each photo first, and what finds faces.
         backend: the model, None for the preprocessing of most CLIP models.
-        progress: called with photos done and photos in all.
 
     Raises:
         InputError: there is nobody.

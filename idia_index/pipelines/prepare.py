@@ -63,12 +63,8 @@ def prepare(
     """Encodes what an audit searches with.
 
     Args:
-        index: an index of this model.
         backend: the model, to encode the images and names missing from the index.
-        subjects: the people under test, each name once.
-        strict: an image or a person that cannot be used is an error, not skipped.
         cached: whether the index's own memory of images is asked and told.
-        progress: called with images done and images in all.
 
     Raises:
         InputError: the index is of another model, or nobody can be tested.
@@ -164,8 +160,6 @@ def confirmed(votes: AuditVotes, backend: Backend, lead: Float32 | None = None) 
     """Votes that a hosted model gave while it stayed the same, with all that was asked of it.
 
     Args:
-        votes: the votes.
-        backend: the model.
         lead: by how much each prediction leads the next best name, [T, M], where that is known.
 
     Raises:

@@ -30,7 +30,6 @@ def with_readable_names(
 
     Args:
         work: takes the names.
-        backend: the model.
         names: the candidates.
         templates: the templates that they are put into.
         refused: lines that were no names.

@@ -103,10 +103,6 @@ def replay(
     """Measures and decides again, and compares; see `compare` for the result.
 
     Args:
-        recorded: the report.
-        index: its index.
-        backend: its model.
-        progress: called with what is being done, how much of it is, and how much there is.
         subjects: a folder or table where the photos lie now, under any name; None: where the
             report has them.
 
@@ -189,7 +185,6 @@ def compare(
     `NOT_COMPARED`.
 
     Args:
-        recorded: the report.
         evidence: what was measured again.
         before: what was measured then, of the results file beside the report. It is asked only for
             how float32 rounded there: see `idia_index.pipelines.rounding`.

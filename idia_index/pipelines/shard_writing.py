@@ -183,7 +183,6 @@ def new_shards(
     """Encodes and writes shards of the names of a grid, `size` names each.
 
     Args:
-        backend: the model.
         store: the index directory.
         index_type: how they are stored.
         grid: the prompts.

@@ -63,11 +63,9 @@ def verify(
     """Checks all files of an index against the manifest, and all rows against what rows are.
 
     Args:
-        path: the index directory.
         backend: the model of the index, to encode a sample of prompts again; None leaves that
             out.
         seed: which prompts are sampled.
-        progress: called with files done and files in all.
 
     Returns:
         what is wrong; nothing if all is well.

@@ -154,7 +154,6 @@ def check_doubt(doubt: Mapping[int, Int64], proposals: Proposals, error: float, 
 
     Args:
         doubt: what `doubtful` gave of the proposals.
-        proposals: the contenders.
         error: the most that a stored row is off.
         file: where the index says so, for the message.
     """

@@ -276,8 +276,6 @@ def reaching_kth(queries: Int64, low: Float64, high: Float64, m: int, k: int) ->
         queries: int64 [c], the image of each pair.
         low: float64 [c], the least that a pair's similarity can be.
         high: float64 [c], the most.
-        m: images.
-        k: names wanted.
     """
     order = np.lexsort((-low, queries))
     ranked = queries[order]

@@ -90,7 +90,6 @@ def iter_blocks(
     all runs together is line k of the file. Memory does not grow with the file, nor with a line.
 
     Args:
-        path: the file.
         tabs: whether lines may hold tabs, as those of tables do.
         encoding: what is told which encoding the file was read in.
         refuse: what is told of a line that cannot be used, which is then read as a blank one;

@@ -103,7 +103,6 @@ def audit_canaries(
         model: an index or a SPEC.
         folder: what `make_canaries` wrote.
         options: how.
-        progress: called with what is being done, how much of it is, and how much there is.
         out: where a report will be written, which is looked at first.
 
     Raises:

@@ -97,7 +97,6 @@ def make_canaries(
     Args:
         out: a new or empty folder.
         options: what is made.
-        progress: called with what is being done, how much of it is, and how much there is.
         toss: a fair coin; None: the operating system's randomness, which no seed repeats.
 
     Raises:

@@ -54,13 +54,6 @@ def conduct(
 ) -> StudyResults:
     """Runs the models that are not finished, and writes the study's report into `run.out`.
 
-    Args:
-        run: the study.
-        models: its models.
-        load: loads one.
-        progress: called with what is being done, how much of it is, and how much there is.
-        engine: runs them.
-
     Raises:
         IdiaIndexError: no model could be run; or `run.out` holds another study.
     """

@@ -35,7 +35,6 @@ def write_dry_images(study: Study, folder: Path, images: int, progress: StagePro
         study: the study; everybody whom its settings may let in gets images.
         folder: where they go, one folder per person.
         images: of each person.
-        progress: called with people done and people in all.
     """
     most = study.settings.max_training_count
     people = [p for p in study.people if most is None or (p.training_count or 0) <= most]

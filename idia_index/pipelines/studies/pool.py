@@ -47,7 +47,6 @@ def paper_pool(study: Study, others: Sequence[str] = ()) -> Pool:
     int((total - people) / 2) pairs of each sex of the most common names.
 
     Args:
-        study: the study.
         others: further people with photos.
     """
     people = each_once([*study.competitors, *others])
