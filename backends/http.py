@@ -17,8 +17,7 @@ from PIL import Image
 
 from idia_index.backends.http_asker import Asker
 from idia_index.backends.http_dialects import load_dialect
-from idia_index.backends.http_identity import Identity
-from idia_index.backends.http_images import fit_to, png
+from idia_index.backends.http_identity import Identity, fit_to, png
 from idia_index.backends.http_probes import MOST_TRIALS, ROUNDS, TEXTS
 from idia_index.backends.http_spec import parse_endpoint
 from idia_index.encode.backend import Encoder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -13,7 +14,6 @@ from PIL import Image
 
 from idia_index.backends.http_asker import Asker
 from idia_index.backends.http_dialects import Dialect
-from idia_index.backends.http_images import png
 from idia_index.backends.http_probes import (
     FLOOR,
     ROUNDS,
@@ -180,3 +180,17 @@ def _read(known: Mapping[str, Any]) -> Behaviour:
 
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def fit_to(side: int) -> Preprocessing:
+    """Fits images to a square of so many pixels, as CLIP's preprocessing does."""
+    return Preprocessing(side, side, mean=(0.0,) * 3, std=(1.0,) * 3)
+
+
+def png(image: Image.Image) -> bytes:
+    """An image in RGB as PNG, without metadata."""
+    bare = image.convert("RGB")
+    bare.info = {}
+    out = io.BytesIO()
+    bare.save(out, "PNG")
+    return out.getvalue()

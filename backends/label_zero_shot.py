@@ -12,7 +12,7 @@ from typing import Literal
 from PIL import Image
 
 from idia_index.backends.http_client import Client
-from idia_index.backends.http_images import png
+from idia_index.backends.http_identity import png
 from idia_index.backends.http_spec import parse_endpoint
 from idia_index.errors import InputError, RefusedError, ServiceError
 from idia_index.plugins import Session

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
-from idia_index import Session, open_index, read_names, read_templates
+from idia_index import open_index, read_names, read_templates
 from idia_index.cli.name_notes import tell_left_out, tell_names, tell_reading, tell_refused
 from idia_index.cli.options import (
     DIRECTORY,
+    Override,
     backend_of,
     engine_options,
     json_option,
@@ -81,10 +82,7 @@ def command(
     index: Path,
     names_file: Path | None,
     templates_file: Path | None,
-    backend: str | None,
-    model: str | None,
-    device: str | None,
-    session: Session,
+    override: Override,
     engine: Engine,
     as_json: bool,
     strict: bool,
@@ -108,7 +106,7 @@ def command(
     unread: dict[int, str] = {}
     with Stages(show_progress) as stages:
         stages("loading the model")
-        loaded = backend_of(opened, backend, model, device, session)
+        loaded = backend_of(opened, override)
         loaded.engine = engine
         tell_backend(loaded)
         progress = partial(stages, "encoding prompts")

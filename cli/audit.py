@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from idia_index import AuditResult, Session, audit, open_index
+from idia_index import AuditResult, audit, open_index
 from idia_index.cli.options import (
     DIRECTORY,
+    Override,
     crop_option,
     engine_options,
     json_option,
@@ -95,10 +96,7 @@ def command(
     crop: str,
     tau: int,
     check_shards: bool,
-    backend: str | None,
-    model: str | None,
-    device: str | None,
-    session: Session,
+    override: Override,
     engine: Engine,
     policy: Policy,
     as_json: bool,
@@ -123,7 +121,7 @@ def command(
     warnings: tuple[str, ...] = ()
     with Stages(show_progress) as progress:
         progress("loading the model")
-        loaded = model_of(opened, backend, model, device, session, engine)
+        loaded = model_of(opened, override, engine)
         if out is None:
             result = audit(opened, loaded, people, tau=tau, strict=strict,
                            reference_faces=reference_faces, groups=groups,

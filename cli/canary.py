@@ -27,7 +27,7 @@ from idia_index.pipelines.canaries.audit import (
 )
 from idia_index.pipelines.canaries.make import PROBES, MakeOptions, make_canaries
 from idia_index.pipelines.canaries.records import LAYOUTS, Layout
-from idia_index.support.number_lists import numbers
+from idia_index.support.text import numbers
 
 members_option = click.option(
     "--members",

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from idia_index import EvaluationResult, Session, Settings, open_index
+from idia_index import EvaluationResult, Settings, open_index
 from idia_index.cli.options import (
     DIRECTORY,
+    Override,
     crop_option,
     engine_options,
     json_option,
@@ -32,7 +33,7 @@ from idia_index.pipelines.evaluate import gather
 from idia_index.pipelines.recorded_results import read_results
 from idia_index.pipelines.report_files import evaluate_evidence
 from idia_index.registry import Engine
-from idia_index.support.number_lists import numbers
+from idia_index.support.text import numbers
 
 DEFAULTS = Settings()
 
@@ -110,10 +111,7 @@ def command(
     members: Path | None,
     crop: str,
     tau: int,
-    backend: str | None,
-    model: str | None,
-    device: str | None,
-    session: Session,
+    override: Override,
     engine: Engine,
     policy: Policy,
     as_json: bool,
@@ -153,7 +151,7 @@ def command(
         )
         with Stages(show_progress) as progress:
             progress("loading the model")
-            loaded = model_of(opened, backend, model, device, session, engine)
+            loaded = model_of(opened, override, engine)
             evidence = gather(
                 opened, loaded, people, settings, strict=strict,
                 reference_faces=reference_faces, out=out, progress=progress,

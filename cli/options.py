@@ -40,6 +40,17 @@ def added(function: F, *options: Callable[[F], F]) -> F:
     return function
 
 
+def packed(function: F, name: str, make: Callable[..., Any], *taken: str) -> F:
+    """A command that is given what `make` makes of some options, as one argument."""
+
+    @wraps(function)
+    def command(**options: Any) -> Any:
+        made = make(**{key: options.pop(key) for key in taken})
+        return function(**options, **{name: made})
+
+    return cast(F, command)
+
+
 json_option = click.option(
     "--json",
     "as_json",
@@ -148,25 +159,15 @@ def source_options(
 def session_options(function: F) -> F:
     """Adds what a run permits a backend that calls a service, as one argument, `session`."""
 
-    @wraps(function)
-    def packed(
-        *, send_texts_to: tuple[str, ...], send_images_to: tuple[str, ...], key_from: str | None,
-        max_calls: int | None, timeout: float, concurrency: int, send_original: bool,
-        accept_truncation: bool, **options: Any,
-    ) -> Any:  # fmt: skip
-        session = Session(
-            send_texts_to, send_images_to, key_from, max_calls, timeout, concurrency,
-            send_original, accept_truncation,
-        )  # fmt: skip
-        return function(**options, session=session)
-
-    return added(cast(F, packed), *_SESSION)
+    taken = ("texts_to", "images_to", "key_from", "max_calls", "timeout", "concurrency",
+             "send_original", "accept_truncation")  # fmt: skip
+    return added(packed(function, "session", Session, *taken), *_SESSION)
 
 
 _SESSION = (
-    click.option("--send-texts-to", metavar="HOST", multiple=True,
+    click.option("--send-texts-to", "texts_to", metavar="HOST", multiple=True,
                  help="Allow sending prompts to exactly this host (backend http)."),
-    click.option("--send-images-to", metavar="HOST", multiple=True,
+    click.option("--send-images-to", "images_to", metavar="HOST", multiple=True,
                  help="Allow sending photos to exactly this host (backend http)."),
     click.option("--key-from", metavar="VARIABLE",
                  help="Environment variable that holds the service's API key."),
@@ -210,14 +211,11 @@ GPUS_PER_WORKER = click.option(
 def engine_options(function: F) -> F:
     """Adds the options for where long work runs, as one argument, `engine`."""
 
-    @wraps(function)
-    def packed(
-        *, engine: str, workers: int | None, gpus_per_worker: float | None, **options: Any
-    ) -> Any:
-        loaded = load_engine(engine, workers=workers, gpus_per_worker=gpus_per_worker)
-        return function(**options, engine=loaded)
+    def load(engine: str, **cluster: Any) -> Engine:
+        return load_engine(engine, **cluster)
 
-    return added(cast(F, packed), ENGINE, _WORKERS, GPUS_PER_WORKER)
+    taken = ("engine", "workers", "gpus_per_worker")
+    return added(packed(function, "engine", load, *taken), ENGINE, _WORKERS, GPUS_PER_WORKER)
 
 
 def labeler_options(function: F) -> F:
@@ -257,8 +255,17 @@ def model_options(function: F) -> F:
     )
 
 
+class Override(TypedDict):
+    """The options that override an index's model, as `load_backend_for` takes them."""
+
+    backend: str | None
+    model: str | None
+    device: str | None
+    session: Session
+
+
 def override_options(function: F) -> F:
-    """Adds the options that override an index's model, for verbs that search it."""
+    """Adds these options, for verbs that search an index, as one argument, `override`."""
     backend = click.option(
         "--backend",
         help="Backend; by default the one the index was built with or, with --model, the one that "
@@ -270,30 +277,28 @@ def override_options(function: F) -> F:
         help="Another copy of the same model, such as its ONNX export; by default the one the "
         "index was built with.",
     )
-    return session_options(added(function, backend, model, DEVICE))
+
+    taken = ("backend", "model", "device", "session")
+    command = packed(function, "override", Override, *taken)
+    return session_options(added(command, backend, model, DEVICE))
 
 
-def backend_of(
-    index: Index, backend: str | None, model: str | None, device: str | None, session: Session
-) -> Backend:
+def backend_of(index: Index, override: Override) -> Backend:
     """Loads the model an index was built with, or the one given in its place."""
-    loaded = load_backend_for(index, model=model, backend=backend, device=device, session=session)
+    loaded = load_backend_for(index, **override)
     tell_assumed(loaded)
     return loaded
 
 
-def model_of(
-    index: Index, backend: str | None, model: str | None, device: str | None, session: Session,
-    engine: Engine,
-) -> Backend | LabelerPlugin:  # fmt: skip
+def model_of(index: Index, override: Override, engine: Engine) -> Backend | LabelerPlugin:
     """As `backend_of`, with the engine set; for a label index, its labeler."""
     if not is_of_labels(index):
-        loaded = backend_of(index, backend, model, device, session)
+        loaded = backend_of(index, override)
         loaded.engine = engine
         return loaded
     apart = engine.name if engine.apart else None
-    check_labels_alone(backend=backend, device=device, engine=apart)
-    return load_labeler_for(index, model=model, session=session)
+    check_labels_alone(backend=override["backend"], device=override["device"], engine=apart)
+    return load_labeler_for(index, model=override["model"], session=override["session"])
 
 
 def tell_model(loaded: Backend) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Any, cast
 
 import click
 
-from idia_index.cli.options import DIRECTORY, F, added
+from idia_index.cli.options import DIRECTORY, F, added, packed
 from idia_index.cli.terminal import say
 from idia_index.pipelines.policies import Policy as Policy
 from idia_index.pipelines.policies import rules_of
@@ -21,21 +19,14 @@ def policy_options(kind: type) -> Callable[[F], F]:
 
     A rule about what the document cannot have is refused before the command begins.
     """
-    return lambda function: _with_options(function, kind)
 
-
-def _with_options(function: F, kind: type) -> F:
-    @wraps(function)
-    def with_policy(
-        *arguments: Any, fail_on: tuple[str, ...], junit: Path | None, sarif: Path | None,
-        **options: Any,
-    ) -> Any:  # fmt: skip
+    def make(fail_on: tuple[str, ...], junit: Path | None, sarif: Path | None) -> Policy:
         policy = Policy(rules_of(fail_on, kind), junit, sarif)
         policy.check_files()
-        return function(*arguments, policy=policy, **options)
+        return policy
 
-    return added(
-        cast("F", with_policy),
+    return lambda function: added(
+        packed(function, "policy", make, "fail_on", "junit", "sarif"),
         click.option(
             "--fail-on",
             multiple=True,

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from idia_index import Session, open_index
+from idia_index import open_index
 from idia_index.cli.options import (
     DIRECTORY,
+    Override,
     crop_option,
     engine_options,
     json_option,
@@ -66,10 +67,7 @@ def command(
     crop: str,
     tau: int,
     check_shards: bool,
-    backend: str | None,
-    model: str | None,
-    device: str | None,
-    session: Session,
+    override: Override,
     engine: Engine,
     as_json: bool,
     show_progress: bool | None,
@@ -90,7 +88,7 @@ def command(
     tell_spelling(opened, [subject.name])
     with Stages(show_progress) as stages:
         stages("loading the model")
-        loaded = model_of(opened, backend, model, device, session, engine)
+        loaded = model_of(opened, override, engine)
         result = query(opened, loaded, subject, tau=tau, top=top, strict=strict,
                        reference_faces=reference_faces,
                        progress=partial(stages, "encoding images"))  # fmt: skip

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from idia_index import Session
 from idia_index.cli.options import (
     DIRECTORY,
+    Override,
     engine_options,
     json_option,
     override_options,
@@ -33,10 +33,7 @@ from idia_index.support.text import counted
 @progress_option
 def command(
     index: Path,
-    backend: str | None,
-    model: str | None,
-    device: str | None,
-    session: Session,
+    override: Override,
     engine: Engine,
     as_json: bool,
     show_progress: bool | None,
@@ -44,9 +41,7 @@ def command(
     """Check INDEX and re-encode its damaged shards; the others are left unchanged."""
     with Stages(show_progress) as stages:
         stages("loading the model")
-        loaded = load_backend_at(
-            index, model=model, backend=backend, device=device, session=session
-        )
+        loaded = load_backend_at(index, **override)
         loaded.engine = engine
         tell_backend(loaded)
         stages("checking files")

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from idia_index import Session, open_index
+from idia_index import open_index
 from idia_index.cli.options import (
     DIRECTORY,
+    Override,
     backend_of,
     json_option,
     override_options,
@@ -58,10 +59,7 @@ def command(
     report: Path,
     index_path: Path | None,
     subjects: Path | None,
-    backend: str | None,
-    model: str | None,
-    device: str | None,
-    session: Session,
+    override: Override,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -76,7 +74,7 @@ def command(
     opened = open_index(index_path or Path(recorded.report.index.path))
     with Stages(show_progress) as progress:
         progress("loading the model")
-        loaded = backend_of(opened, backend, model, device, session)
+        loaded = backend_of(opened, override)
         found = replay(recorded, opened, loaded, progress, subjects)
     if as_json:
         write_json(found)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from idia_index import Session
 from idia_index.cli.options import (
     DIRECTORY,
+    Override,
     json_option,
     override_options,
     progress_option,
@@ -51,10 +51,7 @@ def command(
     index: Path,
     no_model: bool,
     seed: int,
-    backend: str | None,
-    model: str | None,
-    device: str | None,
-    session: Session,
+    override: Override,
     as_json: bool,
     show_progress: bool | None,
 ) -> None:
@@ -67,9 +64,7 @@ def command(
     with Stages(show_progress) as stages:
         if not no_model:
             stages("loading the model")
-            loaded = load_backend_at(
-                index, model=model, backend=backend, device=device, session=session
-            )
+            loaded = load_backend_at(index, **override)
         stages("checking files")
         findings = verify(index, loaded, seed=seed, progress=partial(stages, "checking files"))
     if as_json:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from idia_index.pipelines.evaluate import evaluate
     from idia_index.pipelines.load import load_backend_for
     from idia_index.pipelines.query import query
-    from idia_index.plugins.session import Session
+    from idia_index.plugins.backend import Session
     from idia_index.prompts.names import read_names
     from idia_index.prompts.sampling import sample_names
     from idia_index.prompts.templates import read_templates
@@ -59,7 +59,7 @@ _PLACES = {
     "NoSpaceError": "errors",
     "QueryResult": "report.documents",
     "RefusedError": "errors",
-    "Session": "plugins.session",
+    "Session": "plugins.backend",
     "Settings": "evaluation.settings",
     "Subject": "subjects.subjects",
     "SubjectResult": "report.subject_result",

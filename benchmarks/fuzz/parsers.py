@@ -36,7 +36,7 @@ from idia_index.store.stored_names import StoredNames
 from idia_index.store.summary import summarize
 from idia_index.subjects.subjects import read_subjects
 from idia_index.support.documents import to_json
-from idia_index.support.number_lists import numbers
+from idia_index.support.text import numbers
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from idia_index.captions.rules import (
     Forms,
     as_bytes,
     classify,
+    is_unspaced,
     stands_as_written,
 )
 from idia_index.errors import InputError
@@ -179,3 +181,27 @@ def _lines(column: Any) -> bytes:
     lists = pa.ListArray.from_arrays(pa.array([0, len(column)], pa.int32()), column)
     joined = pa.compute.binary_join(lists, b"\n")[0].as_py()
     return loosest(joined.decode("utf-8", "replace"))
+
+
+_BLOCK = 1 << 16
+
+
+def ambiguous(names: Sequence[str], matcher: Matcher) -> list[str]:
+    """Why each name is ambiguous, "" where it is not: one word, or part of another name."""
+    within = np.full(len(names), -1, np.int64)
+    given = iter(names)
+    for start in range(0, len(names), _BLOCK):
+        block = [name.encode("utf-8") for name in islice(given, _BLOCK)]
+        captions, found, _ = matcher.match(arrow().array(block, arrow().binary()))
+        outer = captions + start
+        within[found[outer != found]] = outer[outer != found]
+    reasons = []
+    for name, other in zip(names, within.tolist(), strict=True):
+        why = []
+        form = Forms(name).form(3)
+        if " " not in form and not is_unspaced(form):
+            why.append("one word")
+        if other >= 0:
+            why.append(f"stands within {names[other]}")
+        reasons.append("; ".join(why))
+    return reasons

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from idia_index.decide.decision import Decision
+from idia_index.prompts.lint import other_spellings
 from idia_index.prompts.templates import Template
 from idia_index.search.index import Index
 from idia_index.store.manifest import Manifest
@@ -139,3 +142,23 @@ class Prepared:
     image_sha256: Mapping[str, str]
     skipped_people: tuple[SkippedSubject, ...] = ()
     whole: Sequence[Float32 | None] = ()
+
+
+def rival_spellings(
+    index: SearchedIndex, predictions: Int64, name_id: int, name: str
+) -> tuple[str, ...]:
+    """Predicted candidates that differ from a name in accents, hyphens, spaces and the like.
+
+    Only names that were predicted are looked at, as no other took a vote, so that a query never
+    reads all candidates. What the model does not tell from the name is not among them: it was
+    made one candidate with it.
+
+    Args:
+        index: the index as it was searched.
+        predictions: name ids int64 [T, M] of the subject's images.
+        name_id: the id of the subject's name.
+        name: the name as the subject has it.
+    """
+    ids = np.unique(predictions)
+    others = [index.name(i) for i in ids[ids != name_id].tolist()]
+    return tuple(other_spellings(others, name))

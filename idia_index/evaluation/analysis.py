@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.errors import InputError
+from idia_index.evaluation.auc import make_roc
 from idia_index.evaluation.baselines import (
     ALARM,
     FEWEST,
@@ -50,7 +51,6 @@ from idia_index.evaluation.records.baselines import (
 from idia_index.evaluation.records.curves import BinRates, Curves, RateCurve, Rocs, ScoreRoc
 from idia_index.evaluation.records.rates import PeopleCounts, Share
 from idia_index.evaluation.records.sensitivity import Firmness, Sensitivity
-from idia_index.evaluation.roc import make_roc
 from idia_index.evaluation.settings import LeftOut, Settings
 from idia_index.evaluation.surfaces import firmness, rate_sensitivity
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from idia_index.decide.decision import check_tau, decide
 from idia_index.decide.results import AuditVotes, SubjectVotes
 from idia_index.errors import InputError
-from idia_index.evaluation.about import About
 from idia_index.evaluation.baselines import BlindScores
 from idia_index.evaluation.choices import Choices
 from idia_index.evaluation.label_controls import LabelControls
@@ -24,6 +23,28 @@ from idia_index.evaluation.name_tests import ControlTests
 from idia_index.evaluation.settings import LeftOut
 from idia_index.support.remote import as_place
 from idia_index.types import Int64
+
+
+@dataclass(frozen=True)
+class About:
+    """What an auditor states of an audit.
+
+    Attributes:
+        title: of the report.
+        date: of the audit, as it was written.
+        organisation: who has the audit done.
+        purpose: what for.
+        lawful_basis: on what ground the people are tested.
+        auditor: who did it.
+    """
+
+    title: str | None = None
+    date: str | None = None
+    organisation: str | None = None
+    purpose: str | None = None
+    lawful_basis: str | None = None
+    auditor: str | None = None
+
 
 _Number = TypeVar("_Number", bound=np.generic)
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from idia_index.errors import InputError
-from idia_index.evaluation.about import About as About
+from idia_index.evaluation.evidence import About as About
 from idia_index.support.files import read_regular
 from idia_index.support.text import check_text, shown, shown_path
 

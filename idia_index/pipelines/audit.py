@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from idia_index.encode.backend import Backend
-from idia_index.evaluation.about import About
-from idia_index.evaluation.evidence import Origin
+from idia_index.evaluation.evidence import About, Origin
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import gather, settings_for_all
 from idia_index.pipelines.labels import check_labels_alone

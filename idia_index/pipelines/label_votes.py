@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from idia_index.decide.decision import check_tau, decide
-from idia_index.decide.results import AuditVotes, BackendSummary, SubjectVotes
-from idia_index.decide.rivals import rival_spellings
+from idia_index.decide.results import AuditVotes, BackendSummary, SubjectVotes, rival_spellings
 from idia_index.decide.votes import count_votes
 from idia_index.encode.image_bytes import ImageFile
 from idia_index.errors import InputError

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from idia_index.captions.ambiguity import ambiguous
 from idia_index.captions.corpora import nameless
+from idia_index.captions.matching import ambiguous
 from idia_index.captions.records import ID_KINDS, Columns, Found, Source
 from idia_index.captions.rules import RULES, SUBSTRING, TOTAL, VARIANTS
 from idia_index.captions.sources import FORMATS

@@ -10,8 +10,13 @@ from itertools import pairwise
 import numpy as np
 
 from idia_index.decide.decision import decide
-from idia_index.decide.results import AuditVotes, BackendSummary, Prepared, SubjectVotes
-from idia_index.decide.rivals import rival_spellings
+from idia_index.decide.results import (
+    AuditVotes,
+    BackendSummary,
+    Prepared,
+    SubjectVotes,
+    rival_spellings,
+)
 from idia_index.decide.votes import count_votes
 from idia_index.encode.backend import Backend
 from idia_index.encode.image_cache import ImageCache

@@ -22,8 +22,7 @@ from idia_index.pipelines.shard_writing import (
 from idia_index.pipelines.verify import Finding, verify
 from idia_index.prompts.grid import PromptGrid
 from idia_index.prompts.templates import make_templates
-from idia_index.store.manifest import ShardEntry
-from idia_index.store.remedies import can_be_repaired
+from idia_index.store.manifest import ShardEntry, can_be_repaired
 from idia_index.types import CountProgress, quiet
 
 LOOKUP_FILES = (".keys", ".sums")

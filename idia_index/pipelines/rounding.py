@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idia_index.decide.decision import decide
-from idia_index.decide.rivals import rival_spellings
+from idia_index.decide.results import rival_spellings
 from idia_index.decide.votes import count_votes
 from idia_index.evaluation.baselines import BlindScores
 from idia_index.evaluation.evidence import Evidence

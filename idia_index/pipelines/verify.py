@@ -18,9 +18,15 @@ from idia_index.prompts.names import name_key
 from idia_index.search.index import Index
 from idia_index.search.open import open_as_is, type_of
 from idia_index.store.directory import Store
-from idia_index.store.manifest import FileEntry, Manifest, PartEntry, ShardEntry
+from idia_index.store.manifest import (
+    BACKUP,
+    FileEntry,
+    Manifest,
+    PartEntry,
+    ShardEntry,
+    can_be_repaired,
+)
 from idia_index.store.name_lookup import KEY_BYTES, lookup_files
-from idia_index.store.remedies import BACKUP, can_be_repaired
 from idia_index.store.stored_names import StoredNames
 from idia_index.support.files import sha256_file
 from idia_index.types import CountProgress, quiet

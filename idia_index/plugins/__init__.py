@@ -5,12 +5,12 @@ from idia_index.plugins.backend import (
     ORIGINAL,
     BackendPlugin,
     PackTower,
+    Session,
     Tokenizer,
 )
 from idia_index.plugins.engine import Engine, Task
 from idia_index.plugins.index_type import IndexType, ScoredShard, SearchedShard, Shard
 from idia_index.plugins.scores import Float64, Places, Scores
-from idia_index.plugins.session import Session
 
 __all__ = [
     "BACKEND_DTYPES",

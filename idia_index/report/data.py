@@ -11,9 +11,8 @@ from typing import cast
 import numpy as np
 
 from idia_index._version import __version__
-from idia_index.decide.disclosure import may_be_named
 from idia_index.decide.results import AuditVotes, SubjectVotes
-from idia_index.decide.votes import TIE
+from idia_index.decide.votes import TIE, may_be_named
 from idia_index.evaluation.analysis import analyse, select
 from idia_index.evaluation.decisions import evaluate_decisions
 from idia_index.evaluation.draws import ALGORITHM

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from idia_index.evaluation.about import About
+from idia_index.evaluation.evidence import About
 from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.report.language import _, ngettext, number
 

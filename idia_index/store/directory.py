@@ -19,7 +19,7 @@ from idia_index.plugins import IndexType
 from idia_index.store.manifest import BuildPlan, FileEntry, Manifest, PartEntry, ShardEntry
 from idia_index.store.manifest_json import DAMAGED, MAX_BYTES, manifest_text, parse_manifest
 from idia_index.store.pending import ShardNotes, check_size, is_shard_note, read_note
-from idia_index.store.storage_error import stored_errors
+from idia_index.store.shards import stored_errors
 from idia_index.support.documents import from_json, to_object
 from idia_index.support.files import (
     private,

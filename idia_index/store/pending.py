@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from idia_index.errors import DamagedIndexError, InputError
-from idia_index.store.manifest import FileEntry, PartEntry, ShardEntry
+from idia_index.store.manifest import FileEntry, PartEntry, ShardEntry, remedy
 from idia_index.store.manifest_json import DAMAGED, MAX_BYTES
-from idia_index.store.remedies import remedy
 from idia_index.support.documents import from_json
 from idia_index.support.files import NO_RIGHT, read_regular, write_whole
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
-from idia_index.errors import DamagedIndexError
-from idia_index.plugins import IndexType, Shard
+import numpy as np
+
+from idia_index.errors import DamagedIndexError, IdiaIndexError
+from idia_index.plugins import IndexType, ScoredShard, Shard
 from idia_index.store.manifest import Manifest, PartEntry
 from idia_index.support.files import sha256_file
 from idia_index.support.locks import Held
+from idia_index.types import Float32
 
 STREAMED_BYTES = 512 << 20  # kept open of an index that is too large to stay mapped
 
@@ -138,3 +142,29 @@ def _memory() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
         return 8 << 30
+
+
+def stored_errors(index_type: IndexType, path: Path, rows: Float32) -> tuple[float, ...]:
+    """For each template of float32 [T, n, D], the longest row of what storing it lost.
+
+    Rounded up to four digits, so that it stays a bound.
+
+    Raises:
+        IdiaIndexError: an exact index type returns other rows than it was given, or one that is
+            not exact bounds no scores, so that its answers could not be proved.
+    """
+    shard = index_type.open_shard(path, rows.shape)
+    errors = []
+    for template, wanted in enumerate(rows):
+        stored = shard.text_embeddings(template, np.arange(len(wanted)))
+        lost = (stored.astype(np.float64) - wanted) ** 2
+        longest = math.sqrt(float(lost.sum(axis=1).max()))
+        errors.append(float(f"{longest * 1.001:.3e}"))
+    if index_type.exact and any(errors):
+        raise IdiaIndexError(f"{path}: index type {index_type.name!r} does not return its rows")
+    if not index_type.exact and not isinstance(shard, ScoredShard):
+        raise IdiaIndexError(
+            f"{path}: index type {index_type.name!r} is not exact and bounds no scores; "
+            "build with --index flat"
+        )
+    return tuple(errors)

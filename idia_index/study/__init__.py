@@ -4,7 +4,6 @@ Who was in the training data is known, so an audit of this model can be held aga
 See `docs/controlled-study.md`.
 """
 
-from idia_index.study.reference_faces import write_reference_faces
 from idia_index.study.subjects import (
     MODEL_DIR,
     ONNX_DIR,
@@ -12,6 +11,7 @@ from idia_index.study.subjects import (
     candidates,
     render,
     subjects,
+    write_reference_faces,
     write_subjects,
 )
 

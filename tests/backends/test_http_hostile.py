@@ -22,7 +22,7 @@ from conftest import make_images
 from hosted_server import Fault, Handler, Request, Service, enveloped, serving
 
 from idia_index import Backend, Session, build_index, load_backend, make_subject, query
-from idia_index.backends.http_images import png
+from idia_index.backends.http_identity import png
 from idia_index.backends.http_probes import drawings
 from idia_index.errors import IdiaIndexError, ServiceError
 from idia_index.registry import backend_class

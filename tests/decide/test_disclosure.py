@@ -13,7 +13,7 @@ from toy_world import votes_of
 
 from idia_index import build_index
 from idia_index.cli.main import run as run_command
-from idia_index.decide.disclosure import may_be_named
+from idia_index.decide.votes import may_be_named
 from idia_index.pipelines.query import query
 from idia_index.prompts.packed_names import NameList
 from idia_index.report.documents import QueryResult

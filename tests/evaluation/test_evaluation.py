@@ -44,7 +44,7 @@ from idia_index.prompts.names import make_names
 from idia_index.report.data import evaluation_result
 from idia_index.search.index import Index
 from idia_index.subjects.subjects import Subject, read_subjects
-from idia_index.support.number_lists import numbers
+from idia_index.support.text import numbers
 
 
 @pytest.fixture(scope="module")

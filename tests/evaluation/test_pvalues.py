@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from idia_index.evaluation.auc import auc
+from idia_index.evaluation.auc import auc, make_roc
 from idia_index.evaluation.baselines import compare, learned_scores, one_shift, ridge, shifted
 from idia_index.evaluation.controls import (
     ENOUGH,
@@ -31,7 +31,6 @@ from idia_index.evaluation.pvalues import (
     passing,
     rule_wins,
 )
-from idia_index.evaluation.roc import make_roc
 
 
 def test_the_rank_of_the_true_name() -> None:

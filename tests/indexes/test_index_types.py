@@ -21,7 +21,7 @@ from idia_index.prompts.templates import JAIR2024
 from idia_index.registry import INDEXES, available, load_index_type
 from idia_index.search.rerank import merge_topk, search_shard
 from idia_index.store.manifest_json import seal
-from idia_index.store.storage_error import stored_errors
+from idia_index.store.shards import stored_errors
 
 # What a machine may lack: a GPU, PyTorch. All others work everywhere.
 NEEDY = {"faiss-gpu", "torch"}

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from toy_backend import ToyBackend
 
 from idia_index import build_index
-from idia_index.evaluation.about import About
+from idia_index.evaluation.evidence import About
 from idia_index.evaluation.settings import Settings
 from idia_index.pipelines.about import LONGEST
 from idia_index.pipelines.evaluate import evaluate

@@ -22,9 +22,8 @@ from idia_index.prompts.name_table import NAMES
 from idia_index.prompts.names import clean_name, each_once, folder_to_name, name_key, read_names
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
 from idia_index.support.files import read_regular
-from idia_index.support.number_lists import numbers
 from idia_index.support.tables import read_table
-from idia_index.support.text import shown, shown_path
+from idia_index.support.text import numbers, shown, shown_path
 
 STUDIES = ("laion400m", "cc3m")
 FORMAT = "idia-index/study/1"
