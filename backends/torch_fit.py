@@ -14,7 +14,7 @@ from idia_index.backends.torch_checkpoints import Checkpoint
 from idia_index.backends.torch_mismatch import why_not_fitting
 from idia_index.backends.torch_unwrap import WeightsChoice, is_averaged
 from idia_index.errors import ModelError, RefusedError
-from idia_index.support.text import shown
+from idia_index.support.text import listed, shown
 
 _CUSTOM_TEXT = (
     "text_projection",
@@ -99,8 +99,7 @@ def _notes(found: _Aligned, aside: list[str]) -> Iterator[str]:
     if aside:
         parts = sorted({name.rpartition(".")[0] or name for name in aside})
         parts = sorted({".".join(part.split(".")[:2]) for part in parts})
-        more = f" and {len(parts) - 4} more parts" if len(parts) > 4 else ""
-        told = f"{', '.join(map(shown, parts[:4]))}{more}"
+        told = listed([*map(shown, parts)], 4, "more parts")
         if not found.averaged and any(map(is_averaged, aside)):
             told += " (--weights ema takes the moving average)"
         yield f"weights: {len(aside)} tensors beside the model left aside: {told}"

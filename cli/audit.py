@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from idia_index import AuditResult, audit, open_index
+from idia_index import AuditResult, open_index
 from idia_index.cli.options import (
     DIRECTORY,
     Override,
@@ -118,29 +118,21 @@ def command(
         opened, (subjects, members, crop), out, tau=tau, strict=strict, drawn=out is not None
     )
     groups = None if group is None else read_groups(subjects, group)
-    warnings: tuple[str, ...] = ()
     with Stages(show_progress) as progress:
         progress("loading the model")
         loaded = model_of(opened, override, engine)
-        if out is None:
-            result = audit(opened, loaded, people, tau=tau, strict=strict,
-                           reference_faces=reference_faces, groups=groups,
-                           control_names=control_names, study=study,
-                           progress=progress)  # fmt: skip
-        else:
-            result, report = audit_into(
-                out, opened, loaded, people, subjects, tau=tau, strict=strict,
-                include_images=include_images, reference_faces=reference_faces, groups=groups,
-                control_names=control_names, study=study, language=language, about=about,
-                progress=progress,
-            )  # fmt: skip
-            warnings = report.warnings
+        result, report = audit_into(
+            out, opened, loaded, people, subjects, tau=tau, strict=strict,
+            include_images=include_images, reference_faces=reference_faces, groups=groups,
+            control_names=control_names, study=study, language=language, about=about,
+            progress=progress,
+        )  # fmt: skip
     tell_skipped(result.left_out_files)
     tell_people([(each.name, each.reason) for each in result.skipped])
     if as_json:
         write_json(result)
     else:
-        for warning in warnings:
+        for warning in report.warnings if report else ():
             say(f"WARNING: {warning}\n")
         show(result, out)
     enforce(policy, result, "idia-index audit", subjects)

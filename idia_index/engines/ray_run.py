@@ -19,6 +19,7 @@ from idia_index.engines.ray_cluster import Size, ray
 from idia_index.engines.ray_worker import Done, Worker
 from idia_index.errors import IdiaIndexError, LostWorkError
 from idia_index.plugins.engine import Tell
+from idia_index.support.text import listed
 
 TRIES = 3
 IN_FLIGHT = 2  # inputs of a worker: one is computed, one is finished or waits
@@ -261,9 +262,8 @@ class Run:
             )
 
     def _told(self) -> str:
-        named = [f"{piece.given} ({piece.reasons[-1]})" for piece in self._lost[:_TOLD]]
-        more = len(self._lost) - len(named)
-        told = "; ".join(named) + (f"; and {more} more" if more else "")
+        named = [f"{piece.given} ({piece.reasons[-1]})" for piece in self._lost]
+        told = listed(named, _TOLD, between="; ")
         return f"failed {TRIES} times on workers: {told}; the rest is kept and not repeated"
 
 

@@ -100,8 +100,8 @@ def _at_most(
     return at_most
 
 
-def bootstrap_interval(values: ArrayLike, seed: int, confidence: float = 0.95) -> Interval:
-    """An interval of the mean of people's values.
+def bootstrap_interval(values: ArrayLike, seed: int) -> Interval:
+    """A 95 % interval of the mean of people's values.
 
     The studentised bootstrap over people (Efron & Tibshirani, 1993, chapter 12), never narrower
     than Student's interval: the percentile bootstrap is too narrow for tens of people.
@@ -109,7 +109,6 @@ def bootstrap_interval(values: ArrayLike, seed: int, confidence: float = 0.95) -
     Args:
         values: float [n], finite; two people at least, or the interval has no end.
         seed: of the samples.
-        confidence: inside (0, 1).
     """
     own = np.asarray(values, np.float64)
     if len(own) < 2:
@@ -123,7 +122,6 @@ def bootstrap_interval(values: ArrayLike, seed: int, confidence: float = 0.95) -
     squares = counts @ apart**2 / len(own) - means**2
     errors = np.sqrt(np.maximum(squares, 0) / (len(own) - 1))
     told = errors > 1e-12 * error  # a sample of one person alone has no error
-    level = (1 - confidence) / 2
-    t = student_quantile(len(own) - 1, level)
-    below, above = np.quantile(means[told] / errors[told], [level, 1 - level])
+    t = student_quantile(len(own) - 1, 0.025)
+    below, above = np.quantile(means[told] / errors[told], [0.025, 0.975])
     return float(mean - max(above, t) * error), float(mean - min(below, -t) * error)

@@ -13,7 +13,7 @@ from idia_index.errors import InputError, install_command
 from idia_index.photos.crops import Crop
 from idia_index.photos.look import SMALL, View, look
 from idia_index.support.concurrency import in_threads
-from idia_index.support.text import counted, shown
+from idia_index.support.text import counted, listed, shown
 from idia_index.support.threads import workers
 
 LOOKED_AT = 8  # photos of a person; a photo takes about 30 ms beside its decoding
@@ -83,9 +83,8 @@ def face_cautions(
     looked = Counter(name for name, _ in found)
     doubtful = Counter(name for name, each in found if any(each))
     mostly = [name for name, count in doubtful.items() if 2 * count >= looked[name]]
-    named = ", ".join(shown(name) for name in mostly[:_NAMED])
-    more = f" and {len(mostly) - _NAMED:,} more" if len(mostly) > _NAMED else ""
-    whose = f"; half or more of the photos of {named}{more}" if mostly else ""
+    named = listed([*map(shown, mostly)], _NAMED)
+    whose = f"; half or more of the photos of {named}" if mostly else ""
     remedy = "--crop face" if crop.margin is None else "--crop FILE"
     return (
         f"Of {counted(len(found), 'photo')} looked at for faces, {told}{whose}. The model judges "

@@ -56,22 +56,18 @@ def audit(
     Raises:
         InputError: tau is out of range, the index is of another model, or nobody can be tested.
     """
-    settings = Measurement(tau=tau)
-    origin = _origin(backend, subjects, groups, study)
-    evidence = gather(
-        index, backend, subjects, settings, strict=strict, baselines=False,
-        reference_faces=reference_faces, control_names=control_names, origin=origin,
-        progress=progress,
-    )  # fmt: skip
-    return tested_result(evidence)
+    return audit_into(
+        None, index, backend, subjects, tau=tau, strict=strict, reference_faces=reference_faces,
+        groups=groups, control_names=control_names, study=study, progress=progress,
+    )[0]  # fmt: skip
 
 
 def audit_into(
-    out: Path,
+    out: Path | None,
     index: Index,
     backend: Backend | LabelerPlugin,
     subjects: Sequence[Subject],
-    source: Path,
+    source: Path | None = None,
     *,
     tau: int = 1,
     strict: bool = False,
@@ -83,8 +79,8 @@ def audit_into(
     language: str = "en",
     about: About | None = None,
     progress: StageProgress = quiet,
-) -> tuple[AuditResult, EvaluationResult]:
-    """As `audit`, and writes a report that compares the attack with blind baselines.
+) -> tuple[AuditResult, EvaluationResult | None]:
+    """As `audit`; with `out`, writes a report that compares the attack with blind baselines.
 
     Args:
         out: the report's folder, created if missing.
@@ -94,31 +90,24 @@ def audit_into(
         about: what the auditor states about the audit.
 
     Returns:
-        the result, and the content of report.json.
+        the result, and the content of report.json where one was written.
     """
-    settings = Measurement(tau=tau)
-    origin = _origin(backend, subjects, groups, study)
-    found = gather(
-        index, backend, subjects, settings, strict=strict, reference_faces=reference_faces,
-        control_names=control_names, origin=origin, out=out, progress=progress,
+    # What else is known about the subjects is read before anything is measured.
+    if isinstance(backend, LabelerPlugin):
+        check_labels_alone(group=groups, study=study)
+    names = (subject.name for subject in subjects)
+    calibration = None if study is None else read_own_study(study, names)
+    evidence = gather(
+        index, backend, subjects, Measurement(tau=tau), strict=strict, baselines=out is not None,
+        reference_faces=reference_faces, control_names=control_names,
+        origin=Origin(groups=groups, calibration=calibration), out=out, progress=progress,
     )  # fmt: skip
-    evidence = found.from_subjects(source).with_about(about)
+    if out is None:
+        return tested_result(evidence), None
+    if source is not None:
+        evidence = evidence.from_subjects(source)
+    evidence = evidence.with_about(about)
     report = write_evaluation(
         evidence, settings_for_all(evidence), out, include_images=include_images, language=language
     )
     return tested_result(evidence), report
-
-
-def _origin(
-    backend: Backend | LabelerPlugin,
-    subjects: Sequence[Subject],
-    groups: Mapping[str, str] | None,
-    study: str | os.PathLike[str] | None,
-) -> Origin:
-    """What else is known about the subjects, read before anything is measured."""
-    if isinstance(backend, LabelerPlugin):
-        check_labels_alone(group=groups, study=study)
-    names = (subject.name for subject in subjects)
-    return Origin(
-        groups=groups, calibration=None if study is None else read_own_study(study, names)
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from idia_index.decide.results import AuditVotes
@@ -139,8 +139,7 @@ def run_demo(
         baselines.rule.name_swap,
     )
     found = tested_result(evidence)
-    parts = {each.name: getattr(found, each.name) for each in fields(found)}
-    return DemoResult(**parts, study=study), report
+    return DemoResult(**vars(found), study=study), report
 
 
 def _share(votes: AuditVotes, role: str) -> Share:

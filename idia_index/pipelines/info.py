@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from idia_index.pipelines.changing import DEVICE
 from idia_index.report.text import index_type, names_origin
@@ -50,5 +50,4 @@ class IndexInfo(IndexSummary):
 def index_info(index: Index) -> IndexInfo:
     """What an open index is and what it was built from."""
     summary = summarize(index.path, index.manifest)
-    parts = {each.name: getattr(summary, each.name) for each in fields(summary)}
-    return IndexInfo(**parts, template_texts=index.manifest.plan.templates)
+    return IndexInfo(**vars(summary), template_texts=index.manifest.plan.templates)

@@ -92,7 +92,6 @@ def _left_out(report: RecordedReport, told: LeftOut | None, person: Subject) -> 
 
 def entries(report: RecordedReport) -> tuple[RecordedSubject, ...]:
     """Everybody whose photos were measured."""
-    """Everybody whose photos were measured."""
     return (*report.subjects, *report.replay.also_measured)
 
 

@@ -11,7 +11,7 @@ from idia_index.decide.results import Prepared, SubjectVotes
 from idia_index.decide.votes import count_votes
 from idia_index.encode.image_cache import ImageCache
 from idia_index.subjects.subject_images import Encoded
-from idia_index.support.text import counted, shown
+from idia_index.support.text import counted, listed, shown
 from idia_index.types import Float32
 
 BOTH = "Cropped and whole: "  # what the sentence begins with
@@ -42,13 +42,12 @@ def whole_verdicts(prepared: Prepared, votes: Sequence[SubjectVotes], tau: int) 
     both.sort(key=lambda each: each[1].inferred_member == each[2].inferred_member)
     as_cropped = sum(cropped.inferred_member for _, cropped, _ in both)
     as_whole = sum(whole.inferred_member for _, _, whole in both)
-    named = ", ".join(
+    named = [
         f"{shown(name)} {cropped.correct_prompts} and {whole.correct_prompts}"
-        for name, cropped, whole in both[:_NAMED]
-    )
-    more = f", and {len(both) - _NAMED:,} more" if len(both) > _NAMED else ""
+        for name, cropped, whole in both
+    ]
     return (
         f"{BOTH}the same photos of {counted(len(both), 'person', 'people')} were encoded whole, as "
         f"the paper takes them, before. Associated: {as_cropped:,} cropped, {as_whole:,} "
-        f"whole. Correct prompts: {named}{more}.",
+        f"whole. Correct prompts: {listed(named, _NAMED)}.",
     )

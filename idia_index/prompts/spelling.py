@@ -9,6 +9,7 @@ import numpy as np
 
 from idia_index.prompts.lint import TITLE, loose_key, with_loose_keys
 from idia_index.prompts.names import name_key
+from idia_index.support.text import listed
 from idia_index.types import Int64
 
 _MOST = 50_000_000  # pairs of names that are compared; more would take many seconds
@@ -95,8 +96,7 @@ def _bare(name: str) -> str:
 
 def spelling_text(name: str, near: Sequence[str], candidates: int) -> str:
     """What is said of one such name."""
-    more = f" and {len(near) - _SHOWN} more" if len(near) > _SHOWN else ""
     return (
         f"{name!r} is not among the model's {candidates:,} candidate names; nearly the same are: "
-        f"{', '.join(map(repr, near[:_SHOWN]))}{more}"
+        f"{listed([*map(repr, near)], _SHOWN)}"
     )

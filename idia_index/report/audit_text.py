@@ -15,7 +15,7 @@ from idia_index.report.strength import comparison, strength_reason
 from idia_index.report.subject_result import SubjectResult
 from idia_index.report.text import ANOTHER
 from idia_index.support.columns import bullets, pairs, table
-from idia_index.support.text import counted
+from idia_index.support.text import counted, listed
 
 if TYPE_CHECKING:  # documents know their text, which knows no document but by its type
     from idia_index.report.documents import AuditResult, QueryResult
@@ -110,8 +110,7 @@ def _ratios(result: AuditResult, calibration: StudyCalibration) -> list[str]:
         if subject.likelihood_ratio and subject.likelihood_ratio.withheld:
             withheld.setdefault(ratio_text(subject, calibration), []).append(subject.label)
     for said, people in withheld.items():
-        more = f" and {len(people) - NAMED} more" if len(people) > NAMED else ""
-        lines.append(f"{', '.join(people[:NAMED])}{more}: {said}")
+        lines.append(f"{listed(people, NAMED)}: {said}")
     return lines
 
 

@@ -139,8 +139,7 @@ def query_result(
 ) -> QueryResult:
     """The document of a query, with the names that were predicted most often if `top` is given."""
     found = audit_result(votes, tests)
-    parts = {each.name: getattr(found, each.name) for each in fields(found)}
-    return QueryResult(**parts, top=None if top is None else most_predicted(votes, top))
+    return QueryResult(**vars(found), top=None if top is None else most_predicted(votes, top))
 
 
 def most_predicted(votes: AuditVotes, top: int) -> tuple[NameShare, ...]:
@@ -198,7 +197,7 @@ def _skipped(r: SubjectVotes) -> tuple[SkippedFile, ...]:
 def _tested(subject: SubjectResult, test: NameTest) -> SubjectResult:
     return replace(
         subject,
-        **{each.name: getattr(test, each.name) for each in fields(NameTest)},
+        **vars(test),
         strength=grade(
             subject.correct_prompts,
             subject.inferred_member,
@@ -225,7 +224,7 @@ def evaluation_result(evidence: Evidence, settings: Settings) -> EvaluationResul
         subjects=tuple(replace(subject, firmness=firm) for subject, firm in subjects),
     )
     return EvaluationResult(
-        **{each.name: getattr(found, each.name) for each in fields(found)},
+        **vars(found),
         warnings=report_warnings(evidence.origin.warnings, analysis.baselines, summary),
         left_out=left_out,
         p_values=summary,

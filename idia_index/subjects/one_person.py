@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from idia_index.errors import RefusedError
 from idia_index.prompts.names import name_key
 from idia_index.support.remote import Place, as_place
-from idia_index.support.text import shown, shown_path
+from idia_index.support.text import listed, shown, shown_path
 
 _SHOWN = 3
 
@@ -59,14 +59,13 @@ def check_one_person(folder: Place, images: Iterable[Place], known: str = "") ->
     )  # fmt: skip
     if len(beside) < 2 or not doubtful:
         return
-    named = ", ".join(map(shown, doubtful[:_SHOWN]))
-    more = f" and {len(doubtful) - _SHOWN:,} more" if len(doubtful) > _SHOWN else ""
+    named = listed([*map(shown, doubtful)], _SHOWN)
     each = (
         "make one folder First_Last of each person beside the others" if known else
         "test each person with idia-index audit"
     )  # fmt: skip
     raise RefusedError(
-        f"{shown_path(folder)}: its images lie in {len(beside):,} folders ({named}{more}), as "
+        f"{shown_path(folder)}: its images lie in {len(beside):,} folders ({named}), as "
         f"those of several people do; {each}, or, if all show one person, name these folders one "
         "by one, on the command line or in a table of subjects"
     )

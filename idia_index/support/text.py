@@ -6,6 +6,7 @@ import json
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from idia_index.errors import InputError
 
@@ -39,6 +40,12 @@ def shown_path(path: str | os.PathLike[str]) -> str:
 def counted(number: int, one: str, more: str = "") -> str:
     """A number of things in words: "1 image", "2 images"; `more` where it is not `one` and an s."""
     return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+def listed(items: Sequence[str], most: int, what: str = "more", between: str = ", ") -> str:
+    """The first of some texts, and how many more there are: "a, b and 3 more"."""
+    rest = f" and {len(items) - most:,} {what}" if len(items) > most else ""
+    return between.join(items[:most]) + rest
 
 
 def printable(text: str) -> str:
