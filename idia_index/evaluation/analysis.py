@@ -49,7 +49,7 @@ from idia_index.evaluation.records.baselines import (
     RuleWithoutFaces,
 )
 from idia_index.evaluation.records.curves import BinRates, Curves, RateCurve, Rocs, ScoreRoc
-from idia_index.evaluation.records.rates import PeopleCounts, Share
+from idia_index.evaluation.records.rates import PeopleCounts, Share, share
 from idia_index.evaluation.records.sensitivity import Firmness, Sensitivity
 from idia_index.evaluation.settings import LeftOut, Settings
 from idia_index.evaluation.surfaces import firmness, rate_sensitivity
@@ -291,12 +291,7 @@ def _rule_without_faces(
     pairs = share_of_crossed_pairs(swap, counted)
     return RuleWithoutFaces(
         name_swap=NameSwap(
-            pairs.hits,
-            pairs.total,
-            pairs.rate,
-            pairs.ci95,
-            SWAPPED,
-            int(swap.any(axis=1).sum()),
+            **vars(pairs), what=SWAPPED, non_members_with_any=int(swap.any(axis=1).sum())
         ),
         shuffled_members=_shuffled(SHUFFLED_MEMBERS, moved[members]),
         shuffled_non_members=_shuffled(SHUFFLED_NON_MEMBERS, moved[others]),
@@ -314,7 +309,7 @@ def _pairs(evidence: Evidence) -> Bool:
 
 def _shuffled(what: str, associated: Bool) -> RuleShare:
     rate = Rate(int(associated.sum()), len(associated))
-    return RuleShare(rate.hits, rate.total, rate.value, rate.ci95, what)
+    return RuleShare(**vars(share(rate)), what=what)
 
 
 def share_of_pairs(hits: Int64, totals: Int64, seed: int) -> Share:

@@ -135,7 +135,7 @@ def _rule_null(controls: ControlTests, evidence: Evidence) -> RuleNull:
     people = range(len(controls.counts))
     positives = np.array([controls.rule_positives(person, tau) for person in people])
     pairs = share_of_pairs(positives, controls.counts, evidence.seed)
-    return RuleNull(pairs.hits, pairs.total, pairs.rate, pairs.ci95, tau)
+    return RuleNull(**vars(pairs), tau=tau)
 
 
 def _small(p_values: Float64, controls: Int64, others: NDArray[np.bool_]) -> SmallPValues | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from idia_index.support.text import counted, printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from PIL import Image
 
 LISTED = 50  # people, files or images of a list
 ROLES = {"member": "member", "non_member": "non-member", None: "not known"}
@@ -25,6 +28,13 @@ def render(template: str, **values: object) -> str:
     """A page of a template, with nothing that a browser would obey instead of showing it."""
     text = environment().get_template(template).render(listed=LISTED, **values)
     return printable(text.strip() + "\n")
+
+
+def jpeg_uri(image: Image.Image, **options: int) -> str:
+    """A data URI of an image as JPEG, with Pillow's options of the format."""
+    out = io.BytesIO()
+    image.save(out, "JPEG", **options)
+    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
 
 
 @cache

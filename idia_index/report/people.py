@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from pathlib import Path
 
 from idia_index.encode.images import decode_image, open_image
@@ -13,6 +11,7 @@ from idia_index.evaluation.records.sensitivity import Firmness
 from idia_index.report.documented import matched_text
 from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.report.format import interval, p_value, percent
+from idia_index.report.html import jpeg_uri
 from idia_index.report.language import _, figure, ngettext, number
 from idia_index.report.likelihood import ratio_text
 from idia_index.report.subject_result import SubjectResult
@@ -195,13 +194,12 @@ def faces(result: AuditResult, person: SubjectResult) -> list[tuple[str, str]]:
         except InputError:  # was read for the audit and has gone since: its path stays
             shown.append(("", file))
             continue
-        encoded = base64.b64encode(image).decode("ascii")
-        shown.append((f"data:image/jpeg;base64,{encoded}", file))
+        shown.append((image, file))
     return shown
 
 
-def _small_copy(path: Path, sha256: str | None) -> bytes:
-    """A small JPEG of the very image that was used.
+def _small_copy(path: Path, sha256: str | None) -> str:
+    """A data URI of a small copy of the very image that was used.
 
     Raises:
         InputError: it cannot be read, or is another image by now.
@@ -213,6 +211,4 @@ def _small_copy(path: Path, sha256: str | None) -> bytes:
         file.seek(0)
         image = decode_image(file, path).convert("RGB")
     image.thumbnail((_FACE, _FACE))
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=80)
-    return out.getvalue()
+    return jpeg_uri(image, quality=80)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
@@ -13,7 +11,7 @@ from PIL import Image
 
 from idia_index.errors import install_command
 from idia_index.photos.look import BLURRED, SMALL, FaceInView, Look
-from idia_index.report.html import render
+from idia_index.report.html import jpeg_uri, render
 from idia_index.report.language import _, ngettext
 from idia_index.report.page import POLICY
 from idia_index.report.subject_result import SkippedFile, SkippedPerson
@@ -188,9 +186,7 @@ def advice(found: Sequence[Mapping[str, str]]) -> str:
 
 def tile(image: Image.Image) -> str:
     """A data URI of what the model sees, for a page."""
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=92, subsampling=0)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return jpeg_uri(image, quality=92, subsampling=0)
 
 
 def photos_html(result: PhotosResult, tiles: Sequence[Sequence[str]]) -> str:
