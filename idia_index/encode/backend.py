@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PIL import Image
@@ -41,6 +40,14 @@ class Encoder(BackendPlugin):
         return image_embeddings.encode_images(self, images)
 
 
+# What a loaded model has of its plugin as it is.
+_SAME = (
+    "name", "model", "notes", "device", "asked_device", "engine", "text_tower", "logit_scale",
+    "text_batch", "image_batch", "hosted", "wants_files", "image_workers", "image_threads",
+    "check_texts", "expect_images", "announce", "recognise", "confirm",
+)  # fmt: skip
+
+
 class Backend(Encoder):
     """A loaded model, made by `load_backend`.
 
@@ -56,19 +63,8 @@ class Backend(Encoder):
 
     def __init__(self, plugin: BackendPlugin) -> None:
         self.plugin = plugin
-        self.name = plugin.name
-        self.model = plugin.model
-        self.notes = plugin.notes
-        self.device = plugin.device
-        self.asked_device = plugin.asked_device
-        self.engine = plugin.engine
-        self.text_tower = plugin.text_tower
-        self.logit_scale = plugin.logit_scale
-        self.text_batch = plugin.text_batch
-        self.image_batch = plugin.image_batch
-        self.hosted = plugin.hosted
-        self.wants_files = plugin.wants_files
-        self.image_workers = plugin.image_workers
+        for name in _SAME:
+            setattr(self, name, getattr(plugin, name))
 
     def __repr__(self) -> str:
         return f"<Backend {self.name}: {self.model} on {self.device}>"
@@ -82,10 +78,6 @@ class Backend(Encoder):
     def fingerprint(self) -> Fingerprint:
         """Exactly which model it is: architecture, SHA-256 of the weights, preprocessing, ..."""
         return self.plugin.fingerprint
-
-    def image_threads(self) -> AbstractContextManager[Callable[[], None]]:
-        """Passed on to the plugin."""
-        return self.plugin.image_threads()
 
     def fit_image(self, image: Image.Image) -> Image.Image:
         """What the model sees of an image, after its own resizing and cropping."""
@@ -103,27 +95,7 @@ class Backend(Encoder):
         """The plugin's own vectors, not normalised."""
         return self.plugin.embed_texts(texts)
 
-    def check_texts(self, texts: Sequence[str]) -> bool:
-        """Passed on to the plugin."""
-        return self.plugin.check_texts(texts)
-
     @property
     def service(self) -> ServiceRecord | None:
         """What was asked of a service until now; None where nothing leaves the machine."""
         return self.plugin.service
-
-    def expect_images(self, count: int) -> None:
-        """Passed on to the plugin."""
-        self.plugin.expect_images(count)
-
-    def announce(self, texts: int, images: int, text_bytes: int) -> None:
-        """Passed on to the plugin."""
-        self.plugin.announce(texts, images, text_bytes)
-
-    def recognise(self, load_options: Mapping[str, Any]) -> None:
-        """Passed on to the plugin, which may then load as what it recognised."""
-        self.plugin.recognise(load_options)
-
-    def confirm(self) -> None:
-        """Passed on to the plugin."""
-        self.plugin.confirm()

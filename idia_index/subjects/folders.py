@@ -19,7 +19,7 @@ from idia_index.subjects.photo_files import (
 )
 from idia_index.subjects.records import SkippedSubject, Subject, SubjectList
 from idia_index.support.remote import Place, RemotePath, walk
-from idia_index.support.text import counted, shown, shown_path
+from idia_index.support.text import counted, listed, shown, shown_path
 
 _MOST_LEVELS = 8  # of folders that sort people
 _UNNAMED = re.compile(
@@ -86,7 +86,7 @@ def people_of_url(folder: RemotePath) -> SubjectList:
 def _notes(folder: Path, seen: _Seen) -> tuple[str, ...]:
     notes = list(seen.aside)
     if seen.sorting:
-        named = ", ".join(seen.sorting[:3])
+        named = listed(seen.sorting, 3)
         notes.append(f"{shown_path(folder)}: people are in the folders of {named}")
     if seen.turned:
         notes.append(
@@ -94,17 +94,15 @@ def _notes(folder: Path, seen: _Seen) -> tuple[str, ...]:
             f"as First Last ({seen.turned[0]})"
         )
     if seen.deep:
-        named = ", ".join(seen.deep[:3])
         notes.append(
             f"{shown_path(folder)}: called after the outermost folder, though the photos lie in "
-            f"folders below: {named}{', ...' if len(seen.deep) > 3 else ''}; if another names the "
-            "person, give the folder that holds it"
+            f"folders below: {listed(seen.deep, 3)}; if another names the person, give the folder "
+            "that holds it"
         )
     if nobody := [s.name for s in seen.subjects if sorts_photos(s.name) or _unnamed(s.name)]:
         notes.append(
             f"{shown_path(folder)}: called after no person, and tested all the same: "
-            f"{', '.join(nobody[:3])}{', ...' if len(nobody) > 3 else ''}; call folders "
-            "First_Last, or give a table name,path"
+            f"{listed(nobody, 3)}; call folders First_Last, or give a table name,path"
         )
     if {os.path.basename(each).casefold() for each in seen.sorting} & _TRUTHS:  # noqa: PTH119
         notes.append(
@@ -121,8 +119,8 @@ def _notes(folder: Path, seen: _Seen) -> tuple[str, ...]:
         )
     if packed := [name for name in names if name.lower().endswith(_ARCHIVES)]:
         notes.append(
-            f"{shown_path(folder)}: not looked into: {', '.join(map(shown, packed[:3]))}"
-            f"{', ...' if len(packed) > 3 else ''}; unpack it, or export its photos"
+            f"{shown_path(folder)}: not looked into: {listed([*map(shown, packed)], 3)}; unpack "
+            "it, or export its photos"
         )
     return tuple(notes)
 
@@ -178,9 +176,8 @@ def _see_depth(folder: Path, photos: list[Place], seen: _Seen) -> None:
     if _is_generic(folder.name) and len(beside) > 1:
         raise InputError(
             f"{shown_path(folder)}: is called after no person, and its photos lie in "
-            f"{len(beside):,} folders ({', '.join(map(shown, beside[:3]))}"
-            f"{', ...' if len(beside) > 3 else ''}) that name none; make one folder per person, "
-            "First_Last, or give a table name,path"
+            f"{len(beside):,} folders ({listed([*map(shown, beside)], 3)}) that name none; make "
+            "one folder per person, First_Last, or give a table name,path"
         )
     nearest = min(between, key=len)
     doubtful = len(nearest) > 1 or any(map(_is_person, nearest))
