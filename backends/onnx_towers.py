@@ -17,7 +17,7 @@ from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from idia_index.backends.torch_text import PackedTextTower
+from idia_index.backends.torch_text import PackedTextTower, rest
 
 # What a masked score is below a score that the node sees. exp(-40) is 4e-18, which is lost in
 # the rounding of float32 (6e-8) even a thousand times over.
@@ -44,8 +44,8 @@ class OnnxTextTower(PackedTextTower):
         bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, float("-inf"))[:, None]
         *inner, last = self.blocks
         for block in inner:
-            x = _rest(block, x, self.attend(block, x, bias))
-        x = _rest(last, x[reads], self.attend(last, x, bias)[reads])
+            x = rest(block, x, self.attend(block, x, bias))
+        x = rest(last, x[reads], self.attend(last, x, bias)[reads])
         return self.project(self.ln_final(x))
 
     def attend(self, block: Any, x: Tensor, bias: Tensor) -> Tensor:
@@ -69,13 +69,6 @@ class OnnxTextTower(PackedTextTower):
         scores = torch.maximum(q @ k.transpose(2, 3) * scale + bias, own - MASKED_BELOW)
         out: Tensor = (scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(2).flatten(0, 1)
         return out
-
-
-def _rest(block: Any, x: Tensor, attended: Tensor) -> Tensor:
-    """What follows attention in a block: [rows, width] both."""
-    x = x + block.ls_1(block.attn.out_proj(attended))
-    out: Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))
-    return out
 
 
 class _OnnxAttention(nn.Module):

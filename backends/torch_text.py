@@ -101,11 +101,11 @@ class PackedTextTower(nn.Module):
         bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, float("-inf"))[:, None]
         *inner, last = self.blocks
         for block in inner:
-            x = _rest(block, x, self.attend(block, x, bias))
+            x = rest(block, x, self.attend(block, x, bias))
         # Attention for all nodes costs little; the output projection, the MLP and all after
         # them, most of a layer, are computed for the read nodes alone.
         attended = self.attend(last, x, bias).flatten(0, 1)
-        x = _rest(last, x.flatten(0, 1)[reads], attended[reads])
+        x = rest(last, x.flatten(0, 1)[reads], attended[reads])
         return self.project(self.ln_final(x))
 
     def attend(self, block: Any, x: Tensor, bias: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ def _attend(block: Any, x: Tensor, bias: Tensor) -> Tensor:
     return out.transpose(1, 2).reshape(b, n, width)
 
 
-def _rest(block: Any, x: Tensor, attended: Tensor) -> Tensor:
+def rest(block: Any, x: Tensor, attended: Tensor) -> Tensor:
     """What follows attention in a block, of any leading shape: [..., width] both."""
     x = x + block.ls_1(block.attn.out_proj(attended))
     out: Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ from idia_index.photos.crops import Crop
 from idia_index.plugins.labeler import LabelerPlugin
 from idia_index.prompts.templates import Template
 from idia_index.search.index import Index
+from idia_index.support.concurrency import in_threads
 from idia_index.types import Int64
 
 
@@ -106,14 +105,8 @@ class Question:
         places, concurrency = range(len(self._keys)), self._asker.labeler.concurrency
         if concurrency == 1 or self.image is None:
             return np.array([answer(place) for place in places], np.int64)
-        with ThreadPoolExecutor(concurrency) as pool:
-            asked = [pool.submit(partial(answer, place)) for place in places]
-            try:
-                return np.array([each.result() for each in asked], np.int64)
-            except BaseException:
-                # No further question begins; those under way are waited for, since they are paid.
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        # After an error those under way are waited for, since they are paid.
+        return np.array([n for _, n in in_threads(answer, places, concurrency)], np.int64)
 
     def _chosen(self, template: int) -> int:
         labels = len(self._asker.prompts[template].labels)
