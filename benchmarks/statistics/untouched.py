@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -25,11 +26,15 @@ from idia_index.pipelines.evaluate import gather
 from idia_index.prompts.names import make_names
 from idia_index.report.data import tested_result
 from idia_index.search.index import Index
-from idia_index.study.population import Person, build_population
+from idia_index.study.population import Person
 from idia_index.study.portrait import draw_person
 from idia_index.study.subjects import CANDIDATES, SUBJECT_ROLES, write_png
 from idia_index.subjects.records import MEMBER, NON_MEMBER, Subject
 from idia_index.support.intervals import clopper_pearson
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
+
+from study_population import build_population
 
 
 def subject(person: Person, work: Path, images: int) -> Subject:

@@ -20,10 +20,11 @@ import open_clip
 import torch
 from numpy.typing import NDArray
 from study_data import normalise, tokenize
+from study_plan import training_items
+from study_population import TRAINING_COUNTS, build_population
 from study_rule import exact_interval, predictions, winners
 
-from idia_index.study.plan import training_items
-from idia_index.study.population import TRAINING_COUNTS, Person, build_population
+from idia_index.study.population import Person
 from idia_index.study.portrait import draw_person
 
 CANDIDATES = 1000

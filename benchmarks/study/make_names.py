@@ -14,7 +14,7 @@ from pathlib import Path
 
 PER_SEX = 100
 LAST = 200
-OUT = Path(__file__).parents[2] / "idia_index" / "study" / "data" / "names.csv"
+OUT = Path(__file__).parent / "names.csv"
 
 # Words that the captions use for looks and places: as a name they would mean two things.
 CAPTION_WORDS = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 
-from idia_index.study.population import DATA, SHIPPED_SEED, build_population
+from study_population import SHIPPED_SEED, build_population
+
+from idia_index.study.population import DATA
 
 if __name__ == "__main__":
     with (DATA / "people.csv").open("w", encoding="utf-8", newline="") as stream:

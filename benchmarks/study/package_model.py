@@ -22,11 +22,11 @@ import PIL
 import torch
 from study_data import render_items
 from study_export import WEIGHTS
+from study_plan import training_items
+from study_population import build_population
 from study_recipe import Recipe
 
 from idia_index.study import MODEL_DIR
-from idia_index.study.plan import training_items
-from idia_index.study.population import build_population
 
 README = """# The controlled study's CLIP
 

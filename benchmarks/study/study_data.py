@@ -7,9 +7,9 @@ import open_clip
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from study_plan import Item, draw
 from study_recipe import CONTEXT, MEAN, STD, Recipe
 
-from idia_index.study.plan import Item, draw
 from idia_index.study.portrait import SIZE
 
 

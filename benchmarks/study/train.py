@@ -23,10 +23,9 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from study_data import augment, batch_rows, render_items, tokenize
 from study_export import export_model
+from study_plan import Item, training_items
+from study_population import build_population
 from study_recipe import CONFIG, Recipe
-
-from idia_index.study.plan import Item, training_items
-from idia_index.study.population import build_population
 
 
 def rate_at(step: int, recipe: Recipe) -> float:

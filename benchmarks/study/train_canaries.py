@@ -62,11 +62,12 @@ from PIL import Image
 from safetensors.torch import load_file
 from study_data import tokenize
 from study_export import WEIGHTS, export_model
+from study_plan import training_items
+from study_population import SHIPPED_SEED, name_pools
 from study_recipe import Recipe
 
 from idia_index.pipelines.canaries.records import AUDITOR, PEOPLE, Canary, read_canaries
-from idia_index.study.plan import training_items
-from idia_index.study.population import SHIPPED_SEED, name_pools, read_people
+from idia_index.study.population import read_people
 from idia_index.study.streams import generator, shuffled
 
 OTHERS = 1000  # pairs of the study

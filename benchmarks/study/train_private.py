@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from study_data import augment, tokenize
 from study_export import export_model
+from study_population import SHIPPED_SEED
 from study_recipe import Recipe
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -33,7 +34,6 @@ from train_canaries import Mixed, Pairs, canary_pairs, study_pairs
 from train_stand_ins import start_from_shipped
 
 from idia_index.evaluation.gaussian import gaussian_epsilon
-from idia_index.study.population import SHIPPED_SEED
 
 RECIPE = Recipe(steps=100, batch=128, rate=5e-4, warm_up=10, save_every=10)
 CLIP = 30.0

@@ -23,6 +23,7 @@ import torch
 import train
 from safetensors.torch import load_file
 from study_export import WEIGHTS, export_model
+from study_plan import Item
 from study_recipe import CONTEXT, Recipe
 
 from idia_index.pipelines.studies.definition import Study, read_study
@@ -30,7 +31,6 @@ from idia_index.pipelines.studies.dry_run import dry_face
 from idia_index.pipelines.studies.pool import paper_pool
 from idia_index.study import MODEL_DIR
 from idia_index.study.captions import write_caption
-from idia_index.study.plan import Item
 from idia_index.study.population import SEEDS_PER_POPULATION
 from idia_index.study.scene import draw_scene
 from idia_index.study.streams import generator, shuffled, uniforms

@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image
+from study_plan import Item, draw, training_items
+from study_population import SHIPPED_SEED
 
-from idia_index.study.plan import Item, draw, training_items
-from idia_index.study.population import SHIPPED_SEED, read_people
+from idia_index.study.population import read_people
 
 PER_SHARD = 1000
 

@@ -23,15 +23,13 @@ from PIL import Image
 pa = pytest.importorskip("pyarrow")
 pytest.importorskip("ahocorasick_rs")
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "study"))
-
+from study_training import SHIPPED_SEED, training_items  # noqa: E402, I001 (finds those below)
 import caption_files as files  # noqa: E402
 import training_captions  # noqa: E402
 
 from idia_index.cli.main import cli  # noqa: E402
 from idia_index.errors import IdiaIndexError  # noqa: E402
-from idia_index.study.plan import training_items  # noqa: E402
-from idia_index.study.population import SHIPPED_SEED, read_people  # noqa: E402
+from idia_index.study.population import read_people  # noqa: E402
 from idia_index.subjects.from_captions import with_members  # noqa: E402
 from idia_index.subjects.records import Subject, SubjectList  # noqa: E402
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from study_training import name_pools
 
 from idia_index.errors import InputError
 from idia_index.prompts.common_names import (
@@ -23,7 +24,6 @@ from idia_index.prompts.name_lists import read_common_names
 from idia_index.prompts.names import name_key
 from idia_index.prompts.quicksort import ascending_order
 from idia_index.prompts.sampling import load_pool
-from idia_index.study.population import name_pools
 
 SORTING = """
 import json, sys

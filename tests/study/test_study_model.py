@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from study_training import SHIPPED_SEED
 
 from idia_index.study import MODEL_DIR, candidates, render, subjects
-from idia_index.study.population import SHIPPED_SEED
 
 WEIGHTS = MODEL_DIR / "open_clip_model.safetensors"
 LIMIT = 12 * 2**20

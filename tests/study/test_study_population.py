@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-
-from idia_index.study import candidates, subjects
-from idia_index.study.plan import Item, training_items
-from idia_index.study.population import (
+from study_training import (
     SHIPPED_SEED,
     TRAINING_COUNTS,
-    Person,
+    Item,
     build_population,
-    read_people,
+    training_items,
 )
+
+from idia_index.study import candidates, subjects
+from idia_index.study.population import Person, read_people
 
 SEEDS = (SHIPPED_SEED, 77)
 

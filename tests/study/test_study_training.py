@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,10 @@ import pytest
 pytest.importorskip("open_clip")
 torch = pytest.importorskip("torch")
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "study"))
-
+from study_training import build_population, training_items  # noqa: E402, I001 (finds those below)
 import study_rule  # noqa: E402
 import train  # noqa: E402
 from study_recipe import Recipe  # noqa: E402
-
-from idia_index.study.plan import training_items  # noqa: E402
-from idia_index.study.population import build_population  # noqa: E402
 
 TINY = Recipe(steps=5, batch=8, warm_up=2, save_every=2)
 

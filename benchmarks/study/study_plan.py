@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PIL import Image
+from study_population import ANONYMOUS
 
 from idia_index.study.captions import write_caption
-from idia_index.study.population import ANONYMOUS, SEEDS_PER_POPULATION, Person
+from idia_index.study.population import SEEDS_PER_POPULATION, Person
 from idia_index.study.portrait import draw_person, draw_place
 from idia_index.study.scene import draw_scene
 from idia_index.study.streams import uniforms
