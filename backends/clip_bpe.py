@@ -1,9 +1,8 @@
 """CLIP's byte-pair tokenizer without PyTorch: the tokens of open_clip's `SimpleTokenizer`.
 
-A text is repaired (ftfy, HTML entities twice), cleaned, cut into words, and each word's UTF-8
-bytes are joined pair by pair in the order of the merges until no merge applies. A word's tokens
-depend on the word alone, so they are kept and a large pool of names costs little more than
-looking its words up.
+A text is repaired (ftfy, HTML entities twice), cleaned and split into words; each word's UTF-8
+bytes are merged pair by pair, in merge order, until no merge applies. A word's tokens depend on
+the word alone, so they are cached: a large pool of names costs little more than lookups.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from idia_index.support.text import shown
 
 START_TEXT = "<start_of_text>"
 END_TEXT = "<end_of_text>"
-MERGES = 49152 - 256 - 2  # merges that CLIP reads from its file, which holds more
+MERGES = 49152 - 256 - 2  # merges that CLIP uses; its file holds more
 MAX_MERGES_BYTES = 16 << 20
 CACHE_WORDS = 1 << 18
 
@@ -35,17 +34,17 @@ _NO_PUNCTUATION = str.maketrans("_", " ", string.punctuation.replace("_", ""))
 
 @cache
 def _word_pattern() -> Any:
-    import regex  # late, as ftfy below
+    import regex  # imported late, as ftfy below
 
     return regex.compile(_WORDS, regex.IGNORECASE)
 
 
 def _repair(text: str) -> str:
     """Repairs broken encodings and resolves HTML entities."""
-    # Neither step changes printable ASCII without `&`; most names are that.
+    # Neither step changes printable ASCII without `&`, which most names are.
     if text.isascii() and text.isprintable() and "&" not in text:
         return text
-    import ftfy  # late: a query whose names are all known needs no tokenizer
+    import ftfy  # imported late: a query with only known names needs no tokenizer
 
     return html.unescape(html.unescape(ftfy.fix_text(text)))
 
@@ -58,7 +57,7 @@ def _canonicalize(text: str) -> str:
     return _repair(text).translate(_NO_PUNCTUATION).lower()
 
 
-# How a text is cleaned before white space is collapsed, by open_clip's name for it.
+# open_clip's name of a cleaning -> the function; white space is collapsed afterwards.
 CLEANING: dict[str, Callable[[str], str]] = {
     "lower": _lower,
     "whitespace": _repair,
@@ -67,19 +66,19 @@ CLEANING: dict[str, Callable[[str], str]] = {
 
 
 def _alphabet() -> dict[int, str]:
-    """Byte -> the character that represents it in the merges, in the order of the token ids."""
+    """Byte -> the character that represents it in the merges, in token id order."""
     shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = sorted(set(range(256)) - set(shown))
     return {b: chr(b) for b in shown} | {b: chr(256 + i) for i, b in enumerate(hidden)}
 
 
 class ClipTokenizer:
-    """Texts to token ids, by CLIP's merges.
+    """Encodes texts as token ids by CLIP's merges.
 
     Args:
-        merges: pairs of symbols in the order in which they apply, at most `MERGES`; each
-            symbol is a byte's character or what some merge makes, else KeyError.
-        clean: a name of `CLEANING`.
+        merges: pairs of symbols in merge order, at most `MERGES`; KeyError if a symbol is
+            neither a byte's character nor the result of a merge.
+        clean: a key of `CLEANING`.
 
     Attributes:
         clean: how texts are cleaned.
@@ -109,17 +108,17 @@ class ClipTokenizer:
 
     @classmethod
     def load(cls, path: Path, clean: str = "lower") -> ClipTokenizer:
-        """Reads a merges file: UTF-8, a header line, then a pair a line; gzip if so named.
+        """Reads a merges file: UTF-8, a header line, then one pair per line; `.gz` if compressed.
 
         Raises:
-            InputError: the file is missing, damaged, or holds something else.
+            ModelError: the file is missing, damaged, or not a merges file.
         """
         merges = _parse_merges(_read_text(path), path)
         try:
             return cls(merges, clean)
         except KeyError as error:
             raise ModelError(
-                f"{path}: joins {shown(error)}, which no merge makes; export the model again"
+                f"{path}: merges the unknown symbol {shown(error)}; export the model again"
             ) from error
 
     @property
@@ -133,15 +132,15 @@ class ClipTokenizer:
         return self._special[END_TEXT]
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, without start and end, not cut.
+        """Token ids of each text, without start and end tokens, untruncated.
 
-        A text that spells a special token gets that token's id, as in open_clip.
+        A text that spells out a special token gets that token's id, as in open_clip.
         """
         clean, cache, chunk_ids = self._clean, self._cache, self._chunk_ids
         out = []
         for text in texts:
             ids: list[int] = []
-            # Words never reach across white space, so what stands between is looked up whole.
+            # Words never span white space, so the chunks between can be cached whole.
             for chunk in clean(text).split():
                 ids += cache.get(chunk) or chunk_ids(chunk)
             out.append(ids)
@@ -158,13 +157,13 @@ class ClipTokenizer:
         return kept
 
     def _merge(self, word: bytes) -> list[int]:
-        """Applies the merges to a word's bytes: the earliest one that fits, everywhere, again."""
+        """Merges a word's bytes: repeatedly applies the lowest-ranked merge wherever it fits."""
         ids = [self._byte_ids[b] for b in word[:-1]] + [self._last_ids[word[-1]]]
         none, rank_of = len(self._joined), self._ranks.get
         ranks = [rank_of(pair, none) for pair in pairwise(ids)]
         while ranks and (rank := min(ranks)) < none:
             at = 0
-            while rank in ranks[at:]:  # from the left; what is joined is not joined again at once
+            while rank in ranks[at:]:  # left to right; a new symbol waits for the next round
                 at = ranks.index(rank, at)
                 ids[at : at + 2] = [self._joined[rank]]
                 del ranks[at]
@@ -185,10 +184,10 @@ def _read_text(path: Path) -> str:
             with path.open("rb") as file:
                 data = file.read(MAX_MERGES_BYTES + 1)
         if len(data) > MAX_MERGES_BYTES:
-            raise ModelError(f"{path}: more than {MAX_MERGES_BYTES:,} bytes; no merges of CLIP")
+            raise ModelError(f"{path}: more than {MAX_MERGES_BYTES:,} bytes; not CLIP's merges")
         return data.decode("utf-8")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: merges cannot be read ({error}); export the model again") from (
+        raise ModelError(f"{path}: cannot read merges ({error}); export the model again") from (
             error
         )
 
@@ -200,13 +199,15 @@ def _parse_merges(text: str, path: Path) -> list[tuple[str, str]]:
             break
         parts = line.split()
         if len(parts) != 2:
-            raise ModelError(f"{path}: line {number} is no pair of symbols; export the model again")
+            raise ModelError(
+                f"{path}: line {number} is not a pair of symbols; export the model again"
+            )
         merges.append((parts[0], parts[1]))
     if not merges:
-        raise ModelError(f"{path}: holds no merges; export the model again")
+        raise ModelError(f"{path}: no merges; export the model again")
     return merges
 
 
 def merges_text(merges: Sequence[tuple[str, str]]) -> str:
-    """What `ClipTokenizer.load` reads."""
+    """The text of a merges file, as `ClipTokenizer.load` reads it."""
     return "\n".join(["#merges", *(f"{left} {right}" for left, right in merges), ""])

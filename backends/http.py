@@ -1,7 +1,7 @@
-"""The http backend: a model that can only be asked, by one of the interfaces of embeddings.
+"""The http backend: embeddings from a hosted model that can only be queried.
 
-Nothing is sent that the session does not allow by the host's name, but for fixed probes, which
-say what it is that answers (`http_probes`).
+Nothing is sent unless the session allows it by host name, except the fixed probes that identify
+the model (`http_probes`).
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class HttpBackend(Encoder):
 
     Args:
         model: SPEC, `DIALECT+https://HOST[:PORT]/#MODEL`.
-        device: None: the service has its own.
-        dtype: "float32", what embeddings are taken as.
-        session: what may be sent there, with which key.
-        image_size: side of the square that the model reads of an image: images are fitted here
-            and no more is sent. None: images are sent whole.
-        behaviour: what the index's manifest notes of the model; see `recognise`.
+        device: must be None: the service chooses its own.
+        dtype: must be "float32".
+        session: what may be sent, and with which key.
+        image_size: side of the square that the model reads of an image: images are cropped and
+            scaled to it before they are sent. None: they are sent whole.
+        behaviour: the model's behaviour in the index's manifest; see `recognise`.
 
     Raises:
-        InputError: no such dialect, or nothing may be sent there.
+        InputError: an unknown dialect, or nothing may be sent.
     """
 
     name = "http"
@@ -67,8 +67,8 @@ class HttpBackend(Encoder):
         self.model = self._endpoint.text
         if dtype != "float32" or device is not None:
             raise InputError(
-                f"{self.model}: the service computes as it does, and its answers are taken as "
-                "float32; leave out --dtype and --device"
+                f"{self.model}: a service chooses its own device and precision; leave out "
+                "--dtype and --device"
             )
         if image_size is not None and not 1 <= image_size <= MAX_SIDE:
             raise InputError(f"--image-size {image_size}: pass 1 to {MAX_SIDE}")
@@ -77,7 +77,7 @@ class HttpBackend(Encoder):
         self.wants_files = self._session.send_original
         self._fit = None if image_size is None else fit_to(image_size)
         self._options: dict[str, Any] = {}
-        self._good = 0  # bytes of answers that were there when the model was last the same
+        self._good = 0  # bytes of answers cached when the model was last confirmed
         self._asker = Asker(self._endpoint, self._dialect, self._session)
         self._identity = Identity(self._endpoint, self._dialect, self._asker, self._fit, behaviour)
         self.text_batch = self._dialect.most["text"] * self._session.concurrency
@@ -85,28 +85,28 @@ class HttpBackend(Encoder):
         self.notes = self._notes(image_size)
 
     def _notes(self, image_size: int | None) -> tuple[str, ...]:
-        sent = "as their files are" if self._session.send_original else (
-            "whole, as PNG without metadata; --image-size says what the model reads of them"
+        sent = "as original files" if self._session.send_original else (
+            "whole, as PNG without metadata; --image-size sends only what the model reads"
             if image_size is None
             else f"fitted to {image_size} x {image_size}, as PNG without metadata"
         )  # fmt: skip
-        cut = "assumed: texts that the service cuts were meant to be cut (--accept-truncation)"
+        cut = "assumed: texts may be truncated by the service (--accept-truncation)"
         known = f"service: {self._endpoint.url}; images are sent {sent}"
         return (known, cut) if self._session.accept_truncation else (known,)
 
     @classmethod
     def calls(cls, model: str, texts: int, images: int) -> int:
-        """The most requests needed for so many texts and images, including a build's probes."""
+        """The maximum number of requests for texts and images, including a build's probes."""
         most = load_dialect(parse_endpoint(model).dialect).most
         probe = _calls(len(TEXTS), most["text"]) + _calls(_DRAWN, most["image"])
-        # In halves once, again at the end, what is cut, and what the service says of itself.
+        # The probes once in halves and once at the end, truncation trials, a self-description.
         fixed = probe * (ROUNDS + 1) + 2 + MOST_TRIALS * _calls(2, most["text"]) + 1
         # Texts near the length that the service reads are sent once more, with a tail.
         return _calls(2 * texts, most["text"]) + _calls(images, most["image"]) + fixed
 
     @property
     def load_options(self) -> Mapping[str, Any]:
-        """The options it was given, and what its model is known by."""
+        """The options given, and the model's behaviour."""
         return {**self._options, "behaviour": self._identity.behaviour}
 
     @load_options.setter
@@ -120,7 +120,7 @@ class HttpBackend(Encoder):
 
     @property
     def service(self) -> ServiceRecord:
-        """What was asked of the service until now."""
+        """The requests made of the service so far."""
         client, tally, noise = self._asker.client, self._asker.tally, self._identity.noise
         return ServiceRecord(
             endpoint=self._endpoint.url,
@@ -128,7 +128,7 @@ class HttpBackend(Encoder):
             says=self._identity.behaviour["says"],
             checked=tuple(self._identity.checked),
             noise=noise,
-            tolerance=4 * noise,  # two similarities, each of two rows that are off by the noise
+            tolerance=4 * noise,  # two similarities, each of two rows with this noise
             calls=client.made,
             repeated=client.repeated,
             remembered=tally.remembered,
@@ -136,16 +136,16 @@ class HttpBackend(Encoder):
         )
 
     def announce(self, texts: int, images: int, text_bytes: int) -> None:
-        """States the maximum cost of a run, and refuses what may not be sent or costs more."""
+        """States the maximum cost of a run; refuses one that is not allowed or costs too much."""
         for kind, count in (("text", texts), ("image", images)):
             if count:
                 self._endpoint.check(kind, self._session)
         calls, limit = self.calls(self.model, texts, images), self._session.max_calls
-        if self._identity.is_noted:  # then probes are asked for once now, and once at the end
+        if self._identity.is_noted:  # then the probes run once now and once at the end
             calls += self.calls(self.model, 0, 0) // -2
         size = f" ({text_bytes:,} bytes)" if texts else ""
         side = "" if self._fit is None else f" of at most {3 * self._fit.height**2 + 4096:,} bytes"
-        tails = " (those near the length that it reads twice)" if texts else ""
+        tails = " (twice if near the length that it reads)" if texts else ""
         said = (
             f"{self._endpoint.host} will be sent at most {counted(texts, 'text')}{size}{tails} and "
             f"{counted(images, 'image')}{side if images else ''}, in {counted(calls, 'call')} with "
@@ -154,24 +154,24 @@ class HttpBackend(Encoder):
         warnings.warn(said, stacklevel=2)
         if limit is not None and calls > limit and self._answers_none():
             raise RefusedError(
-                f"--max-calls {limit}: this takes up to {counted(calls, 'call')}; allow as many, "
-                "or ask for less"
+                f"--max-calls {limit}: this takes up to {counted(calls, 'call')}; raise the limit, "
+                "or use fewer names, templates or images"
             )
 
     def _answers_none(self) -> bool:
-        """Whether nothing is remembered that would make a run cost less than announced."""
+        """Whether no answer is cached, so that the announced maximum is exact."""
         folder = self._session.folder
         return folder is None or not (folder / ANSWERS).is_file()
 
     def recognise(self, load_options: Mapping[str, Any]) -> None:
-        """Takes the behaviour that an index notes for its own, where both agree."""
+        """Adopts the behaviour that an index records, if it agrees with what was seen."""
         self._identity.recognise(load_options)
 
     def confirm(self) -> None:
-        """Asks for the probes again; forgets what was answered since they last agreed.
+        """Repeats the probes; if they differ, discards all answers since they last agreed.
 
         Raises:
-            ServiceError: the model is another one.
+            ServiceError: the model has changed.
         """
         try:
             self._identity.confirm()
@@ -193,9 +193,9 @@ class HttpBackend(Encoder):
         """Text embeddings float32 [n, D].
 
         Raises:
-            RefusedError: texts may not be sent there.
-            InputError: the service cuts one of them.
-            ServiceError: the service does not answer as it must.
+            RefusedError: texts may not be sent.
+            InputError: the service truncates one of them.
+            ServiceError: no valid answer from the service.
         """
         self._endpoint.check("text", self._session)
         rows = self._texts(texts)
@@ -207,29 +207,29 @@ class HttpBackend(Encoder):
         return self._asker.rows("text", [text.encode("utf-8") for text in texts], self._cache)
 
     def fit_image(self, image: Image.Image) -> Image.Image:
-        """What the model reads of an image, where that is known and not its file is sent."""
+        """What the model reads of an image, if that is known and files are not sent."""
         return image if self._fit is None or self.wants_files else self._fit.fitted(image)
 
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
         """Image embeddings float32 [n, D].
 
         Raises:
-            ServiceError: images may not be sent there, or the service does not answer as it must.
+            ServiceError: images may not be sent, or no valid answer from the service.
         """
         if not images:
             return np.empty((0, self.fingerprint.dim), np.float32)
         try:
             self._endpoint.check("image", self._session)
-        except RefusedError as error:  # no fault of an image
+        except RefusedError as error:  # not the image's fault
             raise ServiceError(str(error)) from error
         return self._asker.rows("image", [self._as_sent(image) for image in images], self._cache)
 
     def _as_sent(self, image: Image.Image) -> bytes:
-        """What the model reads of an image, as PNG without metadata; or its file."""
+        """The bytes to send: what the model reads, as PNG without metadata, or the file itself."""
         if self._session.send_original:
             original = image.info.get(ORIGINAL)
             if not isinstance(original, bytes):
-                raise InputError("--send-original: an image that was given decoded has no file")
+                raise InputError("--send-original: a decoded image has no file; pass paths")
             return original
         return png(image if self._fit is None else self._fit.fitted(image))
 

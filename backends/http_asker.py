@@ -1,4 +1,4 @@
-"""Texts and images -> unit rows, from answers that are remembered or asked for, each once."""
+"""Turns texts and images into unit rows, from cached answers or new requests."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from idia_index.support.text import shown
 from idia_index.types import MAX_DIM, Float32, Sent
 
 NUMBER = 32  # maximum number of bytes of an embedding component in JSON
-FIRST_DIM = 8192  # longest embedding that is awaited before the first is known
+FIRST_DIM = 8192  # maximum length of the first embedding
 
 
 @dataclass
 class Tally:
-    """What was sent and what was remembered, beside the fixed probes."""
+    """Counts what was sent and what came from the cache, without the fixed probes."""
 
     sent: dict[str, Sent] = field(default_factory=dict)
     remembered: int = 0
@@ -37,7 +37,7 @@ class Asker:
     Attributes:
         client: the connection.
         tally: what was sent.
-        dim: length of an embedding, 0 before the first.
+        dim: length of an embedding; 0 until the first arrives.
     """
 
     def __init__(self, endpoint: Endpoint, dialect: Dialect, session: Session) -> None:
@@ -50,13 +50,13 @@ class Asker:
     def rows(
         self, kind: Kind, contents: Sequence[bytes], cache: ImageCache | None = None
     ) -> Float32:
-        """Unit rows float32 [n, D] of texts in UTF-8 or of images as they are sent.
+        """Unit rows float32 [n, D] of UTF-8 texts or of images as sent.
 
-        Every answer is remembered as soon as it is there, so that no error or interruption makes
-        it be paid for again. Without a `cache` nothing is, and nothing is tallied: of probes.
+        Every answer is cached on arrival, so that no error or interruption makes it be paid for
+        twice. Without a `cache` (probes) nothing is kept or counted.
 
         Raises:
-            ServiceError: the service does not answer as it must.
+            ServiceError: no valid answer from the service.
         """
         keys = [_key(kind, content) for content in contents]
         places = dict(zip(keys, contents, strict=True))
@@ -104,7 +104,7 @@ class Asker:
             raise failed
 
     def _end(self, pool: ThreadPoolExecutor) -> None:
-        """Begins no further request; those under way are waited for, since they are paid."""
+        """Starts no further request; waits for those in flight, which are paid for."""
         self.client.stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -114,7 +114,7 @@ class Asker:
             self.tally.sent.setdefault(key, Sent(kind, digest, len(contents[key])))
 
     def _ask(self, kind: Kind, contents: Sequence[bytes]) -> Float32:
-        """One request: unit rows of what it asked for."""
+        """One request: the unit rows of its answer."""
         if kind == "text":
             items = [content.decode("utf-8") for content in contents]
         else:
@@ -127,25 +127,25 @@ class Asker:
             rows = as_rows(self._dialect.embeddings(answer, kind))
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             said = " ".join(str(error).split())[:160]
-            raise self._error(f"its answer holds no embeddings ({said})") from error
+            raise self._error(f"no embeddings in its answer ({said})") from error
         return self._checked(rows, kind, len(items))
 
     def _check_model(self, named: str) -> None:
         self._model = self._model or named
         if named != self._model:
             raise self._error(
-                f"answered as {shown(self._model)} and then as {shown(named)}: the service changed "
-                "under way; ask it for one model"
+                f"answered as {shown(self._model)}, then as {shown(named)}: the service changed "
+                "during the run; name one model in the SPEC"
             )
 
     def _checked(self, rows: Float32, kind: Kind, count: int) -> Float32:
         if len(rows) != count:
-            raise self._error(f"gave {len(rows)} embeddings of {count} {kind}s; try again")
+            raise self._error(f"gave {len(rows)} embeddings for {count} {kind}s; try again")
         self.dim = self.dim or rows.shape[1]
         if rows.shape[1] != self.dim or self.dim > MAX_DIM:
             raise self._error(
-                f"gave embeddings of {rows.shape[1]} numbers, and of {self.dim} before: the "
-                "service changed under way, or serves several models"
+                f"gave embeddings of length {rows.shape[1]}, before of {self.dim}: the service "
+                "changed during the run, or serves several models; name one in the SPEC"
             )
         norms = np.linalg.norm(rows.astype(np.float64), axis=1)
         if not (np.isfinite(norms) & (norms > 0)).all():
@@ -158,5 +158,5 @@ class Asker:
 
 
 def _key(kind: Kind, content: bytes) -> str:
-    """What a text or an image is remembered by."""
+    """The cache key of a text or an image."""
     return hashlib.sha256(kind.encode() + b"\0" + content).hexdigest()

@@ -1,4 +1,4 @@
-"""Requests to one host: retried where the service asks for it, bounded in number, time and size."""
+"""Sends requests to one host, with retries and limits on number, time and size."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ try:
 except ImportError as error:
     raise MissingExtraError("the backend 'http'", "httpx", "http") from error
 
-TRIES = 6  # of one request
-BACK_OFF = 0.5  # seconds before the second try; each further one waits twice as long
-LONGEST_WAIT = 120.0  # seconds that a service may ask to wait
+TRIES = 6  # per request
+BACK_OFF = 0.5  # seconds before the second try; doubled for each further one
+LONGEST_WAIT = 120.0  # maximum seconds that a service may ask to wait
 AGAIN = (429, 500, 502, 503, 504)
 _EXCERPT = 160
 
@@ -32,9 +32,9 @@ class Client:
     """The connection to a service.
 
     Attributes:
-        made: requests that were made.
-        repeated: those of them that were made again.
-        stop: ends what waits for another try.
+        made: requests made.
+        repeated: how many of them were retries.
+        stop: wakes requests that wait to be retried, and ends them.
     """
 
     def __init__(self, endpoint: Endpoint, session: Session) -> None:
@@ -46,18 +46,18 @@ class Client:
         self._client = httpx.Client(
             headers=headers,
             timeout=httpx.Timeout(session.timeout, connect=min(10.0, session.timeout)),
-            # By its own clock the pool closes an idle connection that another thread was given.
+            # The pool's own timer can close an idle connection just given to another thread.
             limits=httpx.Limits(max_connections=session.concurrency, keepalive_expiry=None),
             follow_redirects=False,
             verify=ssl.create_default_context(),
-            trust_env=False,  # neither a proxy nor a key from ~/.netrc
+            trust_env=False,  # no proxy, no key from ~/.netrc
         )
         self._lock = threading.Lock()
         self.made = self.repeated = 0
         self.stop = threading.Event()
 
     def get(self, path: str) -> Any:
-        """JSON of a path that says something; None where the service says nothing there."""
+        """The JSON at a path; None if the service has nothing there."""
         try:
             return self._ask("GET", path, None, 1 << 20)
         except _StatusError as error:
@@ -66,10 +66,10 @@ class Client:
             return None
 
     def post(self, path: str, body: Mapping[str, Any], most: int) -> Any:
-        """JSON of the answer to a request, of at most so many bytes.
+        """The JSON answer to a request, of at most `most` bytes.
 
         Raises:
-            ServiceError: there is none, in a line that says why and what to do.
+            ServiceError: no valid answer; the message says why and what to do.
         """
         return self._ask("POST", path, json.dumps(body).encode("utf-8"), most)
 
@@ -90,13 +90,13 @@ class Client:
                 why = "cannot be reached in time"
             except httpx.TimeoutException:
                 raise self._error(
-                    f"no whole answer in {self._session.timeout:g} seconds; raise --timeout, and "
-                    "run the same again: what was answered is kept"
+                    f"no complete answer in {self._session.timeout:g} seconds; raise --timeout "
+                    "and run again: earlier answers are kept"
                 ) from None
             except httpx.HTTPError as error:
                 raise self._error(
-                    f"the connection broke before the answer was whole ({self._told(error)}); run "
-                    "the same again: what was answered is kept"
+                    f"the connection broke before the answer was complete ({self._told(error)}); "
+                    "run again: earlier answers are kept"
                 ) from None
             else:
                 if status == 200:
@@ -107,7 +107,7 @@ class Client:
                 wait = self._asked_wait(headers, wait)
             if attempt + 1 < TRIES and self.stop.wait(wait):
                 break
-        raise self._error(f"{why}; tried {attempt + 1} times; try later: what was answered is kept")
+        raise self._error(f"{why}; tried {attempt + 1} times; try later: earlier answers are kept")
 
     def _exchange(
         self, method: str, url: str, data: bytes | None, most: int
@@ -118,7 +118,9 @@ class Client:
             for block in response.iter_raw():
                 body += block
                 if len(body) > most:
-                    raise self._error(f"an answer of more than {most:,} bytes; none is that long")
+                    raise self._error(
+                        f"an answer of more than {most:,} bytes; none should be that long"
+                    )
                 if time.monotonic() > ends:
                     raise httpx.ReadTimeout("slow")
             return response.status_code, response.headers, bytes(body)
@@ -128,14 +130,13 @@ class Client:
             limit = self._session.max_calls
             if limit is not None and self.made >= limit:
                 raise self._error(
-                    f"--max-calls {limit} are made; run the same again with more: what was "
-                    "answered is kept"
+                    f"reached --max-calls {limit}; run again with more: earlier answers are kept"
                 )
             self.made += 1
             self.repeated += repeated
 
     def _asked_wait(self, headers: httpx.Headers, own: float) -> float:
-        """Seconds to wait: what Retry-After asks for, a number or a date, else our own."""
+        """Seconds to wait: Retry-After (a number or a date), else our own delay."""
         asked = headers.get("Retry-After", "")
         try:
             seconds = float(asked)
@@ -146,8 +147,8 @@ class Client:
                 return own
         if not seconds <= LONGEST_WAIT:
             raise self._error(
-                f"asks to wait {shown(asked, 40)}, more than {LONGEST_WAIT:g} seconds; run the "
-                "same again then: what was answered is kept"
+                f"asks to wait {shown(asked, 40)}, more than {LONGEST_WAIT:g} seconds; run again "
+                "then: earlier answers are kept"
             )
         return max(seconds, 0.0)
 
@@ -155,11 +156,11 @@ class Client:
         if 300 <= status < 400:
             place = shown(self._redacted(headers.get("Location", "")), 200)
             return self._error(
-                f"redirects to {place}, where nothing was sent; if that is the service, name it in "
-                "--model and in what may be sent where"
+                f"redirects to {place}, where nothing was sent; if that is the service, name that "
+                "host in --model and in --send-texts-to or --send-images-to"
             )
         if status in (401, 403):
-            return self._error(f"answers {status}: check the key that --key-from names")
+            return self._error(f"answers {status}: check the key in --key-from")
         return _StatusError(
             status, f"{self._endpoint.url}: answers {status}: {self._excerpt(body)}"
         )
@@ -171,7 +172,7 @@ class Client:
             raise self._error(f"its answer is not JSON: {self._excerpt(body)}") from None
 
     def _excerpt(self, body: bytes) -> str:
-        """The beginning of an answer; a service may repeat the key there."""
+        """The beginning of an answer, with the key redacted if the service repeats it."""
         text = self._redacted(body.decode("utf-8", "replace"))
         return shown(" ".join(text.split()), _EXCERPT)
 
@@ -186,7 +187,7 @@ class Client:
 
 
 class _StatusError(ServiceError):
-    """A status that no further try changes."""
+    """A status that is not retried."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""How services write requests and answers: one small class each, found by entry point."""
+"""The request and answer formats of services: one small class each, found by entry point."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Kind = Literal["text", "image"]
 
 
 class Dialect(ABC):
-    """One interface of embeddings; a third party subclasses it and registers it under `GROUP`.
+    """One embeddings interface; third parties subclass it and register it under `GROUP`.
 
     Attributes:
-        path: where embeddings are asked for, after the SPEC's URL.
-        about_path: where the service says what it is; None where nowhere.
-        most: texts and images of one request.
+        path: the embeddings path, appended to the SPEC's URL.
+        about_path: the path of the service's self-description; None if it has none.
+        most: maximum texts and images of one request.
     """
 
     path: ClassVar[str] = "/v1/embeddings"
@@ -33,25 +33,25 @@ class Dialect(ABC):
 
     @abstractmethod
     def request(self, model: str, kind: Kind, items: Sequence[str]) -> Mapping[str, Any]:
-        """The JSON that asks for embeddings of texts, or of images in base64."""
+        """The JSON request for embeddings of texts, or of images in base64."""
 
     def embeddings(self, answer: Any, kind: Kind) -> list[Any]:
-        """The embeddings in an answer, in the order of the items: lists of numbers, or base64.
+        """The embeddings in an answer, in item order: lists of numbers, or base64.
 
-        Whatever it raises of KeyError, TypeError or ValueError makes the answer a wrong one.
+        A KeyError, TypeError or ValueError marks the answer as invalid.
         """
         rows = sorted(answer["data"], key=lambda row: row["index"])
         if [row["index"] for row in rows] != list(range(len(rows))):
-            raise ValueError("its places are not 0, 1, 2, ...")
+            raise ValueError("its indices are not 0, 1, 2, ...")
         return [row["embedding"] for row in rows]
 
     def model_of(self, answer: Any) -> str:
-        """The model that an answer names; empty where it names none."""
+        """The model named in an answer; empty if none."""
         model = answer.get("model") if isinstance(answer, dict) else None
         return model if isinstance(model, str) else ""
 
     def about(self, answer: Any, model: str) -> str:
-        """What a service says about itself and a model, in a line that stays the same over time."""
+        """One line on the service and the model, from fields that stay the same over time."""
         own = next(each for each in answer["data"] if each["id"] == model)
         known = ("backend", "capabilities", "max_model_len", "owned_by", "root")
         return ", ".join(f"{field} {own[field]}" for field in known if own.get(field))
@@ -69,7 +69,7 @@ class Infinity(Dialect):
 
 
 class Vllm(Dialect):
-    """vLLM's chat embeddings: one text or image a request."""
+    """vLLM's chat embeddings: one text or image per request."""
 
     most: ClassVar[Mapping[Kind, int]] = {"text": 1, "image": 1}
 
@@ -112,11 +112,11 @@ class Weaviate(Dialect):
 
 
 def load_dialect(name: str) -> Dialect:
-    """The dialect registered under a name; raises ModelError, listing those there are."""
+    """The dialect registered under a name; raises ModelError that lists those available."""
     points = {point.name: point for point in entry_points(group=GROUP)}
     if name not in points:
         raise ModelError(
-            f"no dialect of hosted models is called {shown(name, 80)}; available: "
+            f"unknown dialect of hosted models {shown(name, 80)}; available: "
             f"{', '.join(sorted(points)) or 'none; is idia-index installed?'}"
         )
     loaded: type[Dialect] = points[name].load()
@@ -124,10 +124,10 @@ def load_dialect(name: str) -> Dialect:
 
 
 def as_rows(embeddings: Sequence[Any]) -> Float32:
-    """Embeddings, lists of numbers or base64 of little-endian float32, as float32 [n, D].
+    """Embeddings given as lists of numbers or base64 little-endian float32, as float32 [n, D].
 
     Raises:
-        TypeError, ValueError: they are none, or differ in length.
+        TypeError, ValueError: they are not embeddings, or differ in length.
     """
     rows = [_row(each) for each in embeddings]
     if len({len(row) for row in rows}) > 1:
@@ -141,13 +141,13 @@ def _row(embedding: Any) -> Float32:
     else:
         found = np.asarray(embedding)
         if found.dtype.kind not in "fiu":
-            raise TypeError("its embeddings are no numbers")
+            raise TypeError("its embeddings are not numbers")
     if found.ndim != 1 or not len(found):
         raise ValueError(f"an embedding of shape {found.shape}")
     return found.astype(np.float32)
 
 
 def _data_uri(image: str) -> str:
-    """An image in base64 as a URI; what it is, its first bytes say."""
+    """A base64 image as a data URI; the type is told from its first bytes."""
     kind = "jpeg" if image.startswith("/9j/") else "png"
     return f"data:image/{kind};base64,{image}"

@@ -1,4 +1,4 @@
-"""Who answers? What a hosted model is known by, noted at the build and compared ever after."""
+"""Identifies a hosted model by its behaviour, recorded at the build and compared ever after."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from idia_index.types import Fingerprint, Float32
 
 
 class Identity:
-    """A hosted model, told by its answers to the fixed probes.
+    """A hosted model's identity: its answers to the fixed probes.
 
     Args:
-        endpoint: where it is asked.
-        dialect: how.
-        asker: asks.
+        endpoint: the service.
+        dialect: its request format.
+        asker: sends the requests.
         fit: what the model reads of an image; None: images are sent whole.
-        known: what an index's manifest notes of the model; None: asked for when first needed.
+        known: the behaviour in an index's manifest; None: observed when first needed.
 
     Attributes:
-        checked: when the probes were answered as they must be, UTC.
+        checked: when the probes last agreed, UTC.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class Identity:
 
     @property
     def is_noted(self) -> bool:
-        """Whether an index notes it, so that it need only be compared."""
+        """Whether an index records the behaviour, so that it need only be compared."""
         return self._known is not None
 
     @cached_property
     def behaviour(self) -> Mapping[str, Any]:
-        """What the model is known by, as a manifest keeps it."""
+        """The model's behaviour, as a manifest stores it."""
         seen = self._seen(1 if self.is_noted else ROUNDS)
         if self._known is not None:
             self._compare(self._known, seen)
@@ -68,7 +68,7 @@ class Identity:
         apart = 4 * seen.noise + FLOOR
         try:
             words = words_read(self._probe_texts, apart)
-        except ServiceError:  # it refuses texts that are too long, and so cuts none in silence
+        except ServiceError:  # it refuses overlong texts, so it truncates none silently
             words = None
         about = (
             self._asker.client.get(self._dialect.about_path) if self._dialect.about_path else None
@@ -82,7 +82,7 @@ class Identity:
 
     @property
     def noise(self) -> float:
-        """How far the same input came out apart."""
+        """The largest difference between embeddings of the same input."""
         return float(self.behaviour["noise"])
 
     @property
@@ -106,24 +106,24 @@ class Identity:
         )
 
     def recognise(self, load_options: Mapping[str, Any]) -> None:
-        """Takes the behaviour that an index notes for its own, where both agree."""
+        """Adopts the behaviour that an index records, if it agrees with what was seen."""
         known = load_options.get("behaviour")
         if not isinstance(known, Mapping) or known == self.__dict__.get("behaviour", self._known):
             return
-        if "behaviour" in self.__dict__:  # asked for by itself already
+        if "behaviour" in self.__dict__:  # already observed
             self._compare(known, _read(self.behaviour))
             self.__dict__["behaviour"] = known
         self._known = known
 
     def confirm(self) -> None:
-        """Asks for the probes once more; raises ModelError where they are answered otherwise."""
+        """Repeats the probes; raises ModelError if the answers differ."""
         self._compare(self.behaviour, self._seen(1))
 
     def check_whole(self, embed: EmbedTexts, texts: Sequence[str]) -> None:
-        """Tries texts near the length that the service reads with a tail.
+        """Tests texts near the length that the service reads by adding a tail.
 
         Raises:
-            InputError: the service cuts one of them.
+            InputError: the service truncates one of them.
         """
         words = self.behaviour["words"]
         near = [] if words is None else [text for text in texts if size_in_words(text) > words]
@@ -133,20 +133,21 @@ class Identity:
         for text, whole in zip(near, tail_counts(embed, near, apart), strict=True):
             if not whole:
                 raise InputError(
-                    f"{shown(text, 200)}: the service truncates it, or reads no more words (it "
-                    f"reads about {words} short words); shorten it, or pass --accept-truncation"
+                    f"{shown(text, 200)}: the service may truncate it (it reads about {words} "
+                    "short words); shorten it, or pass --accept-truncation"
                 )
 
     def _compare(self, known: Mapping[str, Any], seen: Behaviour) -> None:
-        """Raises ModelError unless what was seen is what is known, within the noise."""
+        """Raises ModelError unless the behaviour seen is the known one, within the noise."""
         before = _read(known)
         apart = before.apart(seen)
         if apart > before.allowed:
             since = self.checked[-1] if self.checked else str(known.get("asked"))
             raise ModelError(
                 f"{self._endpoint.url}: the model changed between {shown(since)} and {_now()}: its "
-                f"answers to the fixed probes differ by {apart:.2g}, where {before.allowed:.2g} is "
-                "noise; use the service that the index was built with, or rebuild the index"
+                f"answers to the fixed probes differ by {apart:.2g}, the noise is at most "
+                f"{before.allowed:.2g}; use the service that the index was built with, or rebuild "
+                "the index"
             )
         self.checked.append(_now())
 
@@ -169,12 +170,12 @@ class Identity:
 
 
 def _read(known: Mapping[str, Any]) -> Behaviour:
-    """What a manifest notes; raises ModelError where it notes no behaviour."""
+    """The behaviour in a manifest; raises ModelError if there is none."""
     try:
         return Behaviour.read(known["sums"], float(known["noise"]), int(known["dim"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
-            f"the index's load_options hold no behaviour of a model ({error}); build it again"
+            f"the index's load_options record no model behaviour ({error}); rebuild the index"
         ) from error
 
 

@@ -1,9 +1,9 @@
-"""What is it that answers? Fixed texts and drawn images, and how their embeddings are compared.
+"""Identifies a hosted model by its embeddings of fixed texts and drawn images.
 
-Nobody sees a hosted model's weights. So 32 texts and 8 drawings, which show nobody, are embedded
-three times at the build, in another order and in halves, as batches change an embedding's last
-bits; how far the same input comes out apart is the service's noise. Of each embedding 16 sums of
-coordinates with fixed signs are kept: enough to see another model, little enough to keep in a
+A hosted model's weights cannot be hashed. Instead, 32 texts and 8 drawings (of nobody) are
+embedded three times at the build, reordered and in halves, because batching changes an
+embedding's last bits; the differences give the service's noise. Each embedding is reduced to 16
+sums of its coordinates with fixed signs: enough to detect another model, small enough for a
 manifest.
 """
 
@@ -32,8 +32,8 @@ TEXTS = tuple(
 ROUNDS = 3
 SUMS = 16
 DECIMALS = 5
-FLOOR = 2e-5  # what rounding the sums leaves
-SLACK = 10.0  # times the noise that a service may be apart from itself on another day
+FLOOR = 2e-5  # the error of rounding the sums
+SLACK = 10.0  # a service may differ from itself by this many times its noise on another day
 _SIDE = 224
 _WORDS = [
     "one",
@@ -53,19 +53,19 @@ _WORDS = [
     "dog",
     "sun",
 ]
-# Lengths in words at which a tail is tried; each of these words is one token to every tokenizer.
+# Lengths in words at which a tail is tried; each word is one token in every tokenizer.
 LENGTHS = (6, 8, 10, 12, 14, 16, 18, 20, 22, 25, 28, 30, 40, 50, 60, 62, 66, 70, 72, 74, 75, 76,
            100, 120, 126, 200, 246, 254, 400, 500, 510)  # fmt: skip
-MOST_TRIALS = 5  # of them, since each halves what is left
+MOST_TRIALS = 5  # binary search over the lengths
 TAIL = " zebra umbrella"
 
-# Embeds texts or images that nobody's consent is needed for: unit rows float32 [n, D].
+# Embeds texts or images that need nobody's consent: unit rows float32 [n, D].
 EmbedTexts = Callable[[Sequence[str]], Float32]
 EmbedImages = Callable[[Sequence[Image.Image]], Float32]
 
 
 def drawings() -> list[Image.Image]:
-    """Eight drawn images, of integer arithmetic, so that all machines draw the same."""
+    """Eight drawn images, by integer arithmetic, so that all machines draw the same."""
     y, x = np.mgrid[0:_SIDE, 0:_SIDE].astype(np.int64)
     circle = (x - 112) ** 2 + (y - 112) ** 2
     planes = (
@@ -85,11 +85,11 @@ def drawings() -> list[Image.Image]:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What a model made of the probes.
+    """A model's answers to the probes.
 
     Attributes:
         sums: float64 [40, 16], rounded; texts first.
-        noise: the longest difference between unit rows of one probe.
+        noise: the largest difference between unit rows of one probe.
         dim: length of an embedding.
     """
 
@@ -99,29 +99,29 @@ class Behaviour:
 
     @property
     def text(self) -> str:
-        """The sums as a manifest keeps them."""
+        """The sums as a manifest stores them."""
         return base64.b64encode(self.sums.astype("<f4").tobytes()).decode("ascii")
 
     @classmethod
     def read(cls, text: str, noise: float, dim: int) -> Behaviour:
-        """Of what `text` gave; raises ValueError for anything else."""
+        """Parses what `text` returned; raises ValueError for anything else."""
         data = np.frombuffer(base64.b64decode(text, validate=True), "<f4").reshape(-1, SUMS)
         return cls(data.astype(np.float64), noise, dim)
 
     def apart(self, other: Behaviour) -> float:
-        """The longest difference of a probe's sums; infinite where they cannot be compared."""
+        """The largest difference of a probe's sums; infinite if they cannot be compared."""
         if (self.dim, self.sums.shape) != (other.dim, other.sums.shape):
             return float("inf")
         return float(np.linalg.norm(self.sums - other.sums, axis=1).max())
 
     @property
     def allowed(self) -> float:
-        """Up to which difference it is the same model, on another day."""
+        """The largest difference at which it counts as the same model on another day."""
         return FLOOR + SLACK * self.noise
 
 
 def observe(texts: EmbedTexts, images: EmbedImages, rounds: int = ROUNDS) -> Behaviour:
-    """Embeds the probes so many times, each time in other batches."""
+    """Embeds the probes several times, each time in other batches."""
     drawn = drawings()
     found = [_rows(texts, images, drawn, number) for number in range(rounds)]
     noise = max(
@@ -153,9 +153,9 @@ def _signs(dim: int) -> Float64:
 
 
 def words_read(texts: EmbedTexts, apart: float) -> int | None:
-    """How many words a text may have so that a tail after it still changes its embedding.
+    """The maximum words of a text after which a tail still changes the embedding.
 
-    None where even the longest text tried is read whole. Up to `apart` two rows are the same.
+    None if even the longest text tried is read whole. Rows within `apart` count as the same.
 
     Raises:
         ModelError: not even the shortest text is read whole.
@@ -168,7 +168,9 @@ def words_read(texts: EmbedTexts, apart: float) -> int | None:
         else:
             high = middle
     if low < 0:
-        raise ModelError("the service reads fewer than 6 words of a text: it is no text model")
+        raise ModelError(
+            "the service reads fewer than 6 words of a text; use a service with a text model"
+        )
     return None if high == len(LENGTHS) else LENGTHS[low]
 
 
@@ -177,14 +179,14 @@ def _long(words: int) -> str:
 
 
 def tail_counts(texts: EmbedTexts, of: Sequence[str], apart: float) -> list[bool]:
-    """Whether a tail after each text changes its embedding, so that the text was read whole."""
+    """Whether a tail changes each text's embedding, which shows that the text was read whole."""
     rows = texts([*of, *(text + TAIL for text in of)])
     difference = np.linalg.norm(rows[: len(of)] - rows[len(of) :], axis=1)
     return [bool(each) for each in difference > apart]
 
 
 def size_in_words(text: str) -> int:
-    """Words of one token that a text is surely not longer than, by a wide margin for names."""
+    """An upper bound of a text's length in one-token words, generous for names."""
     total = 0
     for word in text.split():
         letters = word.isascii() and word.isalpha()

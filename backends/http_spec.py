@@ -1,4 +1,4 @@
-"""The SPEC of a hosted model, `DIALECT+URL#MODEL`, and whether anything may be sent there."""
+"""Parses the SPEC of a hosted model, `DIALECT+URL#MODEL`, and checks what may be sent."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ FORM = "write DIALECT+https://HOST[:PORT]/#MODEL, as infinity+https://example.or
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a hosted model is asked.
+    """The address of a hosted model.
 
     Attributes:
-        dialect: how requests are written.
+        dialect: the request format.
         url: scheme, host, port and path, without a slash at the end.
-        host: the host as URLs write it, with the port where one is given.
-        model: what the service calls the model; may be empty where it serves one only.
+        host: the host as URLs write it, with the port if given.
+        model: the service's name of the model; may be empty if it serves only one.
     """
 
     dialect: str
@@ -32,37 +32,38 @@ class Endpoint:
 
     @property
     def text(self) -> str:
-        """The SPEC again."""
+        """The SPEC."""
         return f"{self.dialect}+{self.url}/#{self.model}"
 
     def is_named_by(self, hosts: tuple[str, ...]) -> bool:
-        """Whether consent names this very host, with its port or for all of its ports."""
+        """Whether consent names this host, with this port or without a port (all ports)."""
         name = urlsplit(self.url).hostname or ""
         return any(given.casefold() in (self.host.casefold(), name) for given in hosts)
 
     def check_any(self, session: Session) -> None:
-        """Raises RefusedError unless something may be sent there."""
+        """Raises RefusedError unless texts or images may be sent."""
         if not self.is_named_by((*session.texts_to, *session.images_to)):
             self._refuse("texts or images", "--send-texts-to", "--send-images-to")
 
     def check(self, kind: str, session: Session) -> None:
-        """Raises RefusedError unless "text" or "image" may be sent there."""
+        """Raises RefusedError unless this kind ("text" or "image") may be sent."""
         if not self.is_named_by(session.texts_to if kind == "text" else session.images_to):
             self._refuse(f"{kind}s", f"--send-{kind}s-to")
 
     def _refuse(self, what: str, *options: str) -> None:
         allow = " or ".join(f"{option} {self.host}" for option in options)
         raise RefusedError(
-            f"{self.url}: nothing was sent; to send {what} there, give {allow} (of build, add, "
-            "repair, verify, query, audit, evaluate, study and replay; other verbs ask no service)"
+            f"{self.url}: nothing was sent; to send {what} there, pass {allow} (of build, add, "
+            "repair, verify, query, audit, evaluate, study and replay; other verbs query no "
+            "service)"
         )
 
 
 def parse_endpoint(spec: str) -> Endpoint:
-    """Takes a SPEC apart.
+    """Parses a SPEC.
 
     Raises:
-        ModelError: it is none, or leads to a host without TLS that is not this machine.
+        ModelError: not a SPEC, or a host other than this machine without TLS.
     """
     dialect, plus, rest = spec.partition("+")
     url, _, model = rest.partition("#")
@@ -75,13 +76,13 @@ def parse_endpoint(spec: str) -> Endpoint:
         raise ModelError(f"model {shown(_without_user(spec), 300)} names no service; {FORM}")
     if parts.username is not None or parts.query:
         raise ModelError(
-            f"model {dialect}+{parts.scheme}://...@{host}: a URL with credentials or a query would "
-            "stand in manifests and logs; give the key with --key-from VARIABLE"
+            f"model {dialect}+{parts.scheme}://...@{host}: credentials or a query in a URL would "
+            "end up in manifests and logs; pass the key with --key-from VARIABLE"
         )
     if parts.scheme == "http" and not is_loopback(host):
         raise RefusedError(
-            f"{shown(url, 300)}: without TLS others can read what is sent; write https://, which "
-            "only services on this machine do without"
+            f"{shown(url, 300)}: without TLS others can read what is sent; use https:// (http:// "
+            "is accepted only for this machine)"
         )
     place = f"[{host}]" if ":" in host else host
     place += "" if port is None else f":{port}"
@@ -89,7 +90,7 @@ def parse_endpoint(spec: str) -> Endpoint:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its very name."""
+    """Whether a host name always means this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -97,10 +98,10 @@ def is_loopback(host: str) -> bool:
 
 
 def read_key(session: Session) -> str | None:
-    """The key in the environment variable that the session names; None where it names none.
+    """The key in the environment variable that the session names; None if it names none.
 
     Raises:
-        InputError: it is not set, or holds what no header can.
+        InputError: the variable is not set, or cannot be sent in a header.
     """
     if session.key_from is None:
         return None
@@ -108,16 +109,16 @@ def read_key(session: Session) -> str | None:
     if not key:
         raise InputError(
             f"--key-from {shown(session.key_from)}: the environment variable is not set or empty; "
-            "put the service's key there"
+            "put the service's key in it"
         )
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise InputError(
-            f"--key-from {shown(session.key_from)}: the variable holds characters that no key has; "
-            "put the key alone there"
+            f"--key-from {shown(session.key_from)}: the variable holds characters that no key "
+            "has; put only the key in it"
         )
     return key
 
 
 def _without_user(spec: str) -> str:
-    """A SPEC that may be shown: what stands before an @ may be a password."""
+    """A SPEC that is safe to show: without what precedes an @, which may be a password."""
     return spec.rpartition("@")[2] if "@" in spec else spec

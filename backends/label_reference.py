@@ -1,4 +1,4 @@
-"""The reference labeler: an in-tree backend that tells the most similar label and nothing else."""
+"""The reference labeler: a local model that reveals only the most similar label."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from idia_index.types import Float32
 
 
 class ReferenceLabeler(LabelerPlugin):
-    """What a closed box around a model here would answer.
+    """Answers as a closed box around a local model would.
 
     Args:
         model: SPEC, as the command line takes it.
-        most_labels: labels of one question; None: no bound.
+        most_labels: maximum labels of a question; None: unlimited.
     """
 
     name = "reference"
@@ -37,7 +37,7 @@ class ReferenceLabeler(LabelerPlugin):
         return self._backend.fingerprint.weights_sha256
 
     def choose(self, image: Image.Image, labels: Sequence[str]) -> int:
-        """The label whose embedding is the most similar; of equals, the first."""
+        """The label with the most similar embedding; among equals, the first."""
         if self._image is None or self._image[1] is not image:
             row = unit_rows(self._backend.embed_images([image]), self._backend, "image")[0]
             self._image = (id(image), image, row)

@@ -1,4 +1,4 @@
-"""The labeler of Hugging Face's zero-shot image classification, behind HTTP."""
+"""A labeler for Hugging Face's zero-shot image classification over HTTP."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _LABEL_BYTES = 512  # of an answer to one label
 
 
 class ZeroShotLabeler(LabelerPlugin):
-    """A service that classifies an image among labels; its template is fixed to the label alone.
+    """A service that classifies an image among labels; its template is set to the bare label.
 
     Args:
-        model: `zero-shot+https://HOST[:PORT][/PATH]#MODEL`, the very URL that is asked.
-        session: what may be sent there, with which key.
-        most_labels: labels of one request; None: no bound.
+        model: `zero-shot+https://HOST[:PORT][/PATH]#MODEL`, the exact URL of the requests.
+        session: what may be sent, and with which key.
+        most_labels: maximum labels of a request; None: unlimited.
     """
 
     name = "zero-shot"
@@ -43,7 +43,7 @@ class ZeroShotLabeler(LabelerPlugin):
         self.model, self.most_labels = self._endpoint.text, most_labels
         if self._session.send_original or self._session.accept_truncation:
             raise InputError(
-                "--send-original, --accept-truncation: of embeddings; leave them out for labels"
+                "--send-original, --accept-truncation: for embeddings only; leave them out"
             )
         for kind in ("text", "image"):
             self._endpoint.check(kind, self._session)
@@ -56,27 +56,27 @@ class ZeroShotLabeler(LabelerPlugin):
 
     @property
     def identity(self) -> str:
-        """The URL and the model's name: labels alone tell no more."""
+        """The URL and the model's name: labels reveal no more."""
         return self.model
 
     def announce(self, questions: Questions) -> None:
-        """States the maximum that is sent, and refuses what costs more than allowed."""
+        """States the maximum that is sent; refuses a run that costs more than allowed."""
         asked, limit = questions, self._session.max_calls
         warnings.warn(
             f"{self._endpoint.host} will be sent at most {counted(asked.labels, 'label')} "
-            f"({asked.label_bytes:,} bytes) and {counted(asked.images, 'image')}, each image once "
-            f"a call, in {counted(asked.calls, 'call')}; what it answered before is not asked "
+            f"({asked.label_bytes:,} bytes) and {counted(asked.images, 'image')}, one image per "
+            f"call, in {counted(asked.calls, 'call')}; earlier answers are not requested "
             "again",
             stacklevel=2,
         )
         if limit is not None and asked.calls > limit and not asked.kept:
             raise RefusedError(
-                f"--max-calls {limit}: this takes up to {counted(asked.calls, 'call')}; allow as "
-                "many, or ask for less"
+                f"--max-calls {limit}: this takes up to {counted(asked.calls, 'call')}; raise the "
+                "limit, or use fewer names, templates or images"
             )
 
     def choose(self, image: Image.Image, labels: Sequence[str]) -> int:
-        """The label with the highest score; of equals, the first."""
+        """The label with the highest score; among equals, the first."""
         data = self._as_sent(image)
         body = {
             "inputs": base64.b64encode(data).decode("ascii"),
@@ -91,11 +91,11 @@ class ZeroShotLabeler(LabelerPlugin):
             return next(place for place, label in enumerate(labels) if scores[label] == best)
         except (KeyError, TypeError, ValueError, StopIteration) as error:
             raise ServiceError(
-                f"{self._endpoint.url}: its answer holds no labels with scores ({error})"
+                f"{self._endpoint.url}: no labels with scores in its answer ({error})"
             ) from error
 
     def _as_sent(self, image: Image.Image) -> bytes:
-        """An image as PNG, which the questions about it in other templates share."""
+        """An image as PNG, shared by the questions about it in all templates."""
         with self._lock:
             if self._image is None or self._image[0] is not image:
                 self._image = image, png(image)
@@ -108,7 +108,7 @@ class ZeroShotLabeler(LabelerPlugin):
 
     @property
     def service(self) -> ServiceRecord:
-        """What was asked of the service until now; a list of labels counts as one text."""
+        """The requests made of the service so far; a list of labels counts as one text."""
         return ServiceRecord(
             endpoint=self._endpoint.url, model=self._endpoint.model, says="", checked=(),
             noise=None, tolerance=None, calls=self._client.made, repeated=self._client.repeated,

@@ -29,9 +29,9 @@ from idia_index.support.concurrency import in_threads
 from idia_index.support.files import local_path
 from idia_index.types import Fingerprint, Float32, Pack
 
-# A GPU wants more work at a time than the pack size of the manifest, which is a CPU's.
+# A GPU needs larger packs than the manifest's pack size, which suits a CPU.
 _CUDA_PACK_NODES, _CUDA_PACK_BATCH = 512, 64
-_FEW_IMAGES = 32  # up to here, laying the weights out takes longer than it saves
+_FEW_IMAGES = 32  # up to here, prepacking the weights takes longer than it saves
 
 
 class OnnxBackend(Encoder):
@@ -39,18 +39,17 @@ class OnnxBackend(Encoder):
 
     Args:
         model: the directory of an export.
-        device: "cpu", "cuda" or "cuda:1"; None takes CUDA where it works, else the CPU.
-        dtype: "float32"; "float16" too where the export stores its weights in float16.
-            Either way the export computes in float32.
-        threads: threads on the CPU; None takes `IDIA_INDEX_THREADS`, else one for each core that
-            the process may use.
+        device: "cpu", "cuda" or "cuda:1"; None: CUDA if it works, else the CPU.
+        dtype: "float32", or "float16" if the export stores its weights in float16. The export
+            computes in float32 either way.
+        threads: threads on the CPU; None: `IDIA_INDEX_THREADS`, else one per usable core.
 
     Attributes:
         folder: the directory.
-        manifest: what it holds.
+        manifest: its manifest.
 
     Raises:
-        InputError: no export, a file of it is missing or altered, or the device does not work.
+        InputError: not an export, a file missing or altered, or a device that does not work.
     """
 
     name = "onnx"
@@ -78,7 +77,7 @@ class OnnxBackend(Encoder):
 
     @classmethod
     def self_test(cls) -> str:
-        """Multiplies two matrices with ONNX Runtime, and says what ran it."""
+        """Multiplies two matrices with ONNX Runtime; returns its version and the device."""
         device = pick_device(None)
         if problem := why_not(device):
             raise IdiaIndexError(f"ONNX Runtime does not compute here: {problem}")
@@ -86,7 +85,7 @@ class OnnxBackend(Encoder):
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What the model is: the source model's fingerprint, with the export's precision."""
+        """The source model's fingerprint, with the export's precision."""
         return self.manifest.fingerprint
 
     @cached_property
@@ -108,7 +107,7 @@ class OnnxBackend(Encoder):
         return self.manifest.preprocessing.fitted(image)
 
     def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """The part that the model sees of an image of a size, as edges in its pixels."""
+        """The part of an image of this size that the model sees, as edges in its pixels."""
         return self.manifest.preprocessing.seen(width, height)
 
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
@@ -127,7 +126,7 @@ class OnnxPackTower(PackTower):
 
     Args:
         folder: the directory of the export.
-        manifest: what it holds.
+        manifest: its manifest.
         device: where it runs.
     """
 
@@ -151,7 +150,7 @@ class OnnxPackTower(PackTower):
         return OnnxGraph(self._folder / TEXT_GRAPH, self._device, ports)
 
     def embed_packs(self, packs: Iterable[Pack]) -> Iterator[tuple[Pack, Float32]]:
-        """Each pack with its text embeddings; every core takes a pack of its own."""
+        """Each pack with its text embeddings; each core runs one pack at a time."""
         if self._device.workers < 2:
             return super().embed_packs(packs)
         return in_threads(self.embed_pack, packs, self._device.workers)
@@ -177,10 +176,10 @@ def _check_dtype(dtype: str, stored: str, folder: Path) -> None:
             if dtype == "float16"
             else "leave --dtype out, or use the open_clip backend"
         )
-        raise InputError(f"{folder}: stores {stored} and computes float32, no {dtype}; {remedy}")
+        raise InputError(f"{folder}: stores {stored}, computes float32, not {dtype}; {remedy}")
 
 
 def export_fingerprint(source: Fingerprint, dtype: str) -> Fingerprint:
-    """The fingerprint of a model's export: the same model, and how the export computes."""
+    """The fingerprint of a model's export: the model's, with the export's precision."""
     stored = "" if dtype == "float32" else f" ({dtype} weights)"
     return replace(source, precision=f"float32{stored}")

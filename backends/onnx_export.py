@@ -1,4 +1,4 @@
-"""A model of the open_clip backend -> the directory of an export."""
+"""Exports a model of the open_clip backend to ONNX files."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _PACKAGES = ("idia-index", "torch", "onnx", "onnxscript", "onnxruntime", "open_c
 
 @dataclass(frozen=True)
 class ExportReport:
-    """A finished export: where it is, what it holds, how far it is from its source."""
+    """A finished export: its folder, its manifest, and its difference from the source."""
 
     folder: Path
     manifest: ExportManifest
@@ -54,17 +54,17 @@ class ExportReport:
 def export_model(
     backend: OpenClipBackend, out_dir: str | os.PathLike[str], dtype: str = "float32"
 ) -> ExportReport:
-    """Exports a model for the onnx backend, and compares the two on a probe.
+    """Exports a model for the onnx backend and compares the two on a probe.
 
-    The directory appears when it is complete and the probe has passed, not before.
+    The directory appears only once it is complete and has passed the probe.
 
     Args:
         backend: the model, loaded on the CPU in float32.
-        out_dir: the directory to make; it must not exist.
-        dtype: how to store weights, "float32" or "float16"; they are computed in float32.
+        out_dir: the directory to create; it must not exist.
+        dtype: how to store weights, "float32" or "float16"; computation is in float32.
 
     Raises:
-        InputError: `out_dir` exists, or the model is not of a kind that can be exported.
+        InputError: `out_dir` exists, or this kind of model cannot be exported.
         IdiaIndexError: the export cannot be written, or is not faithful.
     """
     folder = local_path(out_dir).absolute()
@@ -83,13 +83,13 @@ def _check_request(backend: OpenClipBackend, folder: Path, dtype: str) -> None:
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r} cannot be exported; available: {', '.join(DTYPES)}")
     if os.path.lexists(folder):
-        raise InputError(f"{folder} exists; name a directory that does not")
+        raise InputError(f"{folder} exists; name a new directory")
     if backend.packed_tower is None:
         raise ModelError(
             f"model {backend.model} cannot be exported: {backend.pack_refusal}; {_FIX}"
         )
     weights = next(backend.image_tower.parameters())
-    # On a CPU bfloat16 may round the products alone, of weights that stay float32.
+    # On a CPU, bfloat16 may round only the products, while the weights stay float32.
     precision = backend.fingerprint.precision
     if (weights.device.type, weights.dtype, precision) != ("cpu", torch.float32, "float32"):
         raise ModelError(
@@ -128,9 +128,9 @@ def _graph(what: str, backend: OpenClipBackend, write: Callable[[], None]) -> No
         write()
     except (IdiaIndexError, OSError):
         raise
-    # The exporter raises whatever a module that it cannot follow makes it raise.
+    # On a module that it cannot trace, the exporter may raise anything.
     except Exception as error:
-        # Its own first line says only that it failed; what it met stands at the end of the chain.
+        # Its own message says only that it failed; the cause is at the end of the chain.
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
@@ -142,7 +142,7 @@ def _graph(what: str, backend: OpenClipBackend, write: Callable[[], None]) -> No
 
 
 def _write_tokenizer(backend: OpenClipBackend, folder: Path) -> str:
-    """Writes the merges, proves that they give the model's vocabulary; returns the cleaning."""
+    """Writes the merges, checks that they give the model's vocabulary; returns the cleaning."""
     tokenizer: Any = backend.tokenizer
     clean = next((name for name in CLEANING if get_clean_fn(name) is tokenizer.clean_fn), None)
     merges = sorted(tokenizer.bpe_ranks, key=tokenizer.bpe_ranks.__getitem__)
@@ -165,7 +165,7 @@ def _preprocessing(backend: OpenClipBackend) -> Preprocessing:
 
 
 def _probe(backend: OpenClipBackend, folder: Path, dtype: str) -> ProbeReport:
-    # The sessions close when this returns: not every system renames open files.
+    # The sessions close when this returns: some systems cannot rename open files.
     return probe(backend, lambda: OnnxBackend(model=str(folder), device="cpu", dtype=dtype), dtype)
 
 

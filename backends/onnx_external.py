@@ -1,7 +1,7 @@
-"""Which files an ONNX file reads its weights from, found without the `onnx` package.
+"""Checks which files an ONNX file reads its weights from, without the `onnx` package.
 
-ONNX Runtime opens whatever path a tensor names, so the names are checked first. Only the few
-fields of the format that lead to a tensor are followed.
+ONNX Runtime opens whatever path a tensor names, so the paths are checked first. Only the few
+fields that lead to a tensor are parsed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from idia_index.errors import ModelError
 MAX_GRAPH_BYTES = 1 << 31  # protobuf's own limit
 MAX_DEPTH = 64
 
-# Message -> number of a field -> message that the field holds (onnx.proto).
+# Message -> field number -> the field's message type (onnx.proto).
 _FIELDS = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -29,10 +29,10 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def check_external_data(path: Path, allowed: Collection[str]) -> None:
-    """Checks that an ONNX file takes its weights from itself or from `allowed` files beside it.
+    """Checks that an ONNX file reads weights only from itself or from `allowed` files beside it.
 
     Raises:
-        InputError: it names another file, or is no ONNX file.
+        ModelError: it names another file, or is not an ONNX file.
     """
     try:
         if path.stat().st_size > MAX_GRAPH_BYTES:
@@ -40,7 +40,7 @@ def check_external_data(path: Path, allowed: Collection[str]) -> None:
         for location in _locations(memoryview(path.read_bytes()), "model", 0):
             if location not in allowed:
                 raise ModelError(
-                    f"{path}: takes weights from {location!r}, which is no file of the export; "
+                    f"{path}: reads weights from {location!r}, which is not a file of the export; "
                     "export the model again"
                 )
     except (ValueError, IndexError, UnicodeDecodeError) as error:
@@ -62,7 +62,7 @@ def _locations(data: memoryview, message: str, depth: int) -> Iterator[str]:
 
 
 def _messages(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Number and content of each field that has a length; the others hold no message."""
+    """Number and content of each length-delimited field; no other field holds a message."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
@@ -78,7 +78,7 @@ def _messages(data: memoryview) -> Iterator[tuple[int, memoryview]]:
             yield key >> 3, data[at : at + size]
             at += size
         else:
-            raise ValueError(f"field of kind {kind}")
+            raise ValueError(f"field of wire type {kind}")
     if at != len(data):
         raise ValueError("cut short")
 

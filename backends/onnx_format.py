@@ -1,4 +1,4 @@
-"""The directory of an export: its files, its manifest, and what is refused before it is read.
+"""Reads and checks the directory of an export: its manifest and its files.
 
 manifest.json     written last; lists the others with size and SHA-256
 image.onnx        pixels float32 [m, 3, H, W] -> embeddings float32 [m, D]
@@ -42,7 +42,7 @@ MAX_PACK_NODES = 1 << 14
 MAX_PACK_BATCH = 1 << 10
 
 _REQUIRED = (IMAGE_GRAPH, TEXT_GRAPH, MERGES)
-# File names are fixed, so that a manifest cannot point out of its directory.
+# File names are fixed, so that a manifest cannot point outside its directory.
 ALLOWED = (*_REQUIRED, IMAGE_GRAPH + DATA_SUFFIX, TEXT_GRAPH + DATA_SUFFIX)
 _FIX = "export the model again"
 
@@ -58,20 +58,20 @@ class ExportFile:
 
 @dataclass(frozen=True)
 class ExportManifest:
-    """What an export holds.
+    """The manifest of an export.
 
     Attributes:
-        fingerprint: of the source model; `precision` says how the export computes.
-        dtype: how the weights are stored, one of `DTYPES`; they are computed in float32.
-        context_length: most tokens of a prompt, the two special tokens counted.
+        fingerprint: the source model's; `precision` is the export's.
+        dtype: how the weights are stored, one of `DTYPES`; computation is in float32.
+        context_length: maximum tokens of a prompt, including the two special tokens.
         clean: how the tokenizer cleans texts.
         preprocessing: how images become pixels.
-        pack_nodes: most nodes of a tree that suit a CPU.
-        pack_batch: trees at a time that suit one core.
+        pack_nodes: maximum nodes of a tree, chosen for a CPU.
+        pack_batch: trees per batch, chosen for one core.
         files: every other file of the directory.
-        versions: what made the export.
-        notes: what was taken from where to load the source model, and what is assumed.
-        logit_scale: of the source model; None in exports of before it was kept.
+        versions: the libraries that made the export.
+        notes: how the source model was loaded, and what was assumed.
+        logit_scale: the source model's; None in exports that predate it.
     """
 
     fingerprint: Fingerprint
@@ -107,7 +107,7 @@ class ExportManifest:
 
 
 def manifest_text(manifest: ExportManifest) -> str:
-    """The manifest file's text."""
+    """The text of the manifest file."""
     data = {"format": FORMAT, **asdict(manifest)}
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
@@ -116,7 +116,7 @@ def read_manifest(folder: Path) -> ExportManifest:
     """Reads and checks an export's manifest; no other file is opened.
 
     Raises:
-        InputError: no export, another format version, or a damaged manifest.
+        ModelError: not an export, another format version, or a damaged manifest.
     """
     path = folder / MANIFEST
     data = _read_json(folder, path)
@@ -137,7 +137,7 @@ def _read_json(folder: Path, path: Path) -> Mapping[str, Any]:
         data = json.loads(read_regular(path, MAX_MANIFEST_BYTES).decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelError(
-            f"{folder} is no export, it has no {MANIFEST}; make one: idia-index export"
+            f"{folder} is not an export, it has no {MANIFEST}; make one: idia-index export"
         ) from error
     except OSError as error:
         if error.errno == errno.EFBIG:
@@ -147,7 +147,7 @@ def _read_json(folder: Path, path: Path) -> Mapping[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: damaged manifest ({error}); {_FIX}") from error
     if not isinstance(data, dict):
-        raise ModelError(f"{path}: damaged manifest (no object); {_FIX}")
+        raise ModelError(f"{path}: damaged manifest (not an object); {_FIX}")
     return data
 
 
@@ -161,18 +161,18 @@ def list_files(folder: Path) -> tuple[ExportFile, ...]:
 
 
 def verify_files(folder: Path, manifest: ExportManifest) -> None:
-    """Checks that every file is there, whole and unaltered.
+    """Checks that every file is present, complete and unaltered.
 
-    Hashes are remembered for files that have not changed, so only the first load of an export
-    reads all of it.
+    Hashes of unchanged files are cached, so only the first load of an export reads all of it.
 
     Raises:
-        InputError: a file is missing, a link, of another size or of another SHA-256.
+        ModelError: a file is missing or has another size or SHA-256.
+        RefusedError: a file is a link.
     """
     for entry in manifest.files:
         path = folder / entry.file
         if path.is_symlink():
-            raise RefusedError(f"{path}: is a link, which is not followed; copy the file here")
+            raise RefusedError(f"{path}: links are not followed; copy the file here")
         if not path.is_file():
             raise ModelError(f"{path}: is missing; {_FIX}")
         size = path.stat().st_size

@@ -1,4 +1,4 @@
-"""One graph of an export, run on all cores."""
+"""Loads and runs one graph of an export."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Feeds = Mapping[str, Any]
 
 
 class OnnxGraph:
-    """A graph, loaded when it is first run.
+    """A graph, loaded on first use.
 
-    On the CPU every run keeps to one thread, and callers run it in several beside each other.
-    That is as fast as sharing each matrix product among the cores where they are idle, and
-    twice as fast where other processes want them: no part waits for another.
+    On the CPU each run uses one thread, and callers run several in parallel. That is as fast as
+    splitting each matrix product across idle cores, and twice as fast when other processes
+    compete for them, because no part waits for another.
 
     Args:
         path: the ONNX file.
         device: where it runs.
-        ports: the inputs and outputs that it must have.
+        ports: its required inputs and outputs.
     """
 
     def __init__(self, path: Path, device: OnnxDevice, ports: tuple[Ports, Ports]) -> None:
@@ -39,23 +39,23 @@ class OnnxGraph:
         self._ahead: Thread | None = None
 
     def load_ahead(self, *, prepack: bool) -> None:
-        """Starts loading the graph, if not yet started, while the caller continues.
+        """Starts loading the graph in the background, if not yet started.
 
         Args:
-            prepack: whether to lay the weights out for matrix products first. It takes a third
-                of a second for ViT-B-32 and saves a seventh of every run.
+            prepack: whether to prepack the weights for matrix products. Takes a third of a second
+                for ViT-B-32 and makes every run a seventh shorter.
         """
         if self._session is None and self._ahead is None:
             self._ahead = Thread(target=self._load_quietly, args=(prepack,))
             self._ahead.start()
 
     def _load_quietly(self, prepack: bool) -> None:
-        """An error is raised where the session is asked for, which tries again."""
+        """Drops errors: `session` tries again and raises them."""
         with suppress(IdiaIndexError):
             self.session(prepack=prepack)
 
     def session(self, *, prepack: bool = True) -> Any:
-        """The session; raises InputError for a file that is not the graph it should be."""
+        """The session; raises ModelError if the file is not the expected graph."""
         with self._lock:
             if self._session is None:
                 check_external_data(self._path, {self._path.name + DATA_SUFFIX})

@@ -1,4 +1,4 @@
-"""Towers -> ONNX files, by PyTorch's current exporter."""
+"""Writes towers as ONNX files with PyTorch's exporter."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from idia_index.backends.torch_text import ImageTower
 from idia_index.errors import ModelError
 
 OPSET = 20
-# Below this a tensor stays in the graph file; a mapped file is read by the page.
+# Smaller tensors stay in the graph file; a mapped file is read in pages.
 _MIN_EXTERNAL_BYTES = 1024
 
 
 def write_image_graph(model: nn.Module, size: tuple[int, int], folder: Path, dtype: str) -> None:
     """Writes the image tower of an open_clip model for images of (height, width)."""
     tower = ImageTower(model).eval()
-    # Two of them: a batch of one would be taken for a constant.
+    # A batch of two: a size of one would be exported as a constant.
     pixels = torch.zeros(2, 3, *size)
     axes = ({0: torch.export.Dim("images")},)
     with fused_attention(tower):
@@ -40,7 +40,7 @@ def write_image_graph(model: nn.Module, size: tuple[int, int], folder: Path, dty
 def write_text_graph(model: nn.Module, folder: Path, dtype: str) -> None:
     """Writes the text tower of an open_clip model, for packs of any size."""
     tower = OnnxTextTower(model).eval()
-    # Sizes that differ from each other and from one, so that none is taken for another.
+    # All sizes differ from each other and from one, so that the exporter confuses none.
     trees, nodes = 2, min(7, len(tower.positional_embedding))
     ids = torch.zeros(trees, nodes, dtype=torch.int64)
     positions = torch.arange(nodes).repeat(trees, 1)
@@ -54,7 +54,7 @@ def write_text_graph(model: nn.Module, folder: Path, dtype: str) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the exporter's remarks on axis names and internals off the terminal."""
+    """Silences the exporter's messages about axis names and internals."""
     logs = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
     levels = [log.level for log in logs]
     for log in logs:
@@ -99,13 +99,13 @@ def _save(model: ir.Model, path: Path, dtype: str) -> None:
             size_threshold_bytes=_MIN_EXTERNAL_BYTES,
         )
     except OSError as error:
-        if error.errno is None:  # NumPy's, which says at which number it stopped and not why
+        if error.errno is None:  # NumPy's error, which does not say why
             raise OSError(errno.ENOSPC, "no room for all of it") from error
         raise
 
 
 def _strip(model: ir.Model) -> None:
-    """Takes out what the exporter notes for debugging: source lines, paths, module names."""
+    """Removes the exporter's debugging metadata: source lines, paths, module names."""
     model.metadata_props.clear()
     model.doc_string = None
     for graph in (model.graph, *(function.graph for function in model.functions.values())):
@@ -123,11 +123,11 @@ def _strip(model: ir.Model) -> None:
 def _store_halves(model: ir.Model, path: Path) -> None:
     """Stores the weight matrices in float16, each followed by a cast back to float32.
 
-    ONNX Runtime does the casts once, when it loads the graph, so the arithmetic is float32
-    with every provider; few CPUs compute in float16. Vectors, which are small, stay as they are.
+    ONNX Runtime does the casts once, when it loads the graph, so every provider computes in
+    float32; few CPUs support float16. Vectors are small and stay float32.
 
     Raises:
-        InputError: a weight is beyond the range of float16.
+        ModelError: a weight is beyond the range of float16.
     """
     casts = []
     for value in list(model.graph.initializers.values()):

@@ -1,4 +1,4 @@
-"""The inputs and outputs of the two graphs of an export, and the check that a graph has them."""
+"""Checks the inputs and outputs of the two graphs of an export."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ OUTPUT = "embeddings"
 
 
 Ports = Mapping[str, str]
-"""Names of inputs or outputs, each with ONNX Runtime's type and the sizes, `*` for any."""
+"""Names of inputs or outputs, each with ONNX Runtime's type and sizes (`*` for any)."""
 
 
 def image_ports(preprocessing: Preprocessing, dim: int) -> tuple[Ports, Ports]:
-    """The inputs and outputs that the image graph must have."""
+    """The required inputs and outputs of the image graph."""
     pixels = _port("tensor(float)", (None, 3, preprocessing.height, preprocessing.width))
     return dict(zip(IMAGE_INPUTS, [pixels], strict=True)), _output(dim)
 
 
 def text_ports(dim: int) -> tuple[Ports, Ports]:
-    """The inputs and outputs that the text graph must have."""
+    """The required inputs and outputs of the text graph."""
     rows = _port("tensor(int64)", (None, None))
     mask = _port("tensor(bool)", (None, None, None))
     reads = _port("tensor(int64)", (None,))
@@ -36,7 +36,7 @@ def check_ports(session: Any, expected: tuple[Ports, Ports], path: Path) -> None
     """Checks a session's inputs and outputs.
 
     Raises:
-        InputError: a name, a type or a fixed size is another.
+        ModelError: a name, a type or a fixed size differs.
     """
     both = zip((session.get_inputs(), session.get_outputs()), expected, strict=True)
     for what, (found, wanted) in zip(("inputs", "outputs"), both, strict=True):

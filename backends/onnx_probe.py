@@ -1,4 +1,4 @@
-"""The probe that ends an export: the export against its source, on built-in texts and images."""
+"""Compares an export with its source model on built-in texts and images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from idia_index.errors import IdiaIndexError
 from idia_index.plugins import BackendPlugin
 from idia_index.types import Float32
 
-# Names and marks of many scripts, what cleaning changes, and lengths from one word to many.
+# Names and marks in many scripts, text that cleaning changes, and lengths from one word to many.
 TEXTS = (
     "a",
     "Jane Doe",
@@ -41,15 +41,15 @@ TOLERANCES = {"float32": 1e-5, "float16": 2e-2}
 
 @dataclass(frozen=True)
 class ProbeReport:
-    """How far an export is from its source on the probe.
+    """The difference between an export and its source on the probe.
 
     Attributes:
         texts: texts compared; their tokens are equal.
         images: images compared.
-        text_difference: largest difference of a number of a text embedding, unit rows.
-        image_difference: the same of the image embeddings.
+        text_difference: largest absolute difference of a component of a text's unit rows.
+        image_difference: the same for image embeddings.
         text_cosine: smallest cosine of a text's two embeddings.
-        image_cosine: the same of the images.
+        image_cosine: the same for images.
     """
 
     texts: int
@@ -77,11 +77,11 @@ def probe(source: BackendPlugin, opened: Callable[[], BackendPlugin], dtype: str
 
     Args:
         source: the model that was exported.
-        opened: opens the export, anew for each tower: its memory goes before the next one's comes.
-        dtype: of the export.
+        opened: opens the export, anew for each tower, to hold only one in memory.
+        dtype: the export's.
 
     Raises:
-        IdiaIndexError: tokens or embeddings differ by more than `TOLERANCES` allows.
+        IdiaIndexError: tokens differ, or embeddings by more than `TOLERANCES`.
     """
     export = Backend(opened())
     probes = _check_tokens(source, export.plugin)
@@ -91,17 +91,18 @@ def probe(source: BackendPlugin, opened: Callable[[], BackendPlugin], dtype: str
         Backend(source).encode_images, Backend(opened()).encode_images, probe_images()
     )
     for what, (difference, _) in (("text", texts), ("image", images)):
-        # Not a number compares as false, and fails.
+        # NaN compares as false, and fails.
         if not difference <= TOLERANCES[dtype]:
             raise IdiaIndexError(
                 f"the export is not faithful: its {what} embeddings differ from the model's by "
-                f"{difference:.2g}, allowed are {TOLERANCES[dtype]:g}; use the open_clip backend"
+                f"{difference:.2g}, at most {TOLERANCES[dtype]:g} is allowed; use the open_clip "
+                "backend"
             )
     return ProbeReport(len(probes), len(_SIZES), texts[0], images[0], texts[1], images[1])
 
 
 def _check_tokens(source: BackendPlugin, export: BackendPlugin) -> list[str]:
-    """Compares the tokens of all texts; returns the texts that the model reads whole."""
+    """Compares the tokens of all texts; returns the texts within the context length."""
     assert source.text_tower is not None and export.text_tower is not None
     mine, theirs = source.text_tower.tokenizer, export.text_tower.tokenizer
     tokens = mine.encode(TEXTS)
@@ -119,7 +120,7 @@ def _check_tokens(source: BackendPlugin, export: BackendPlugin) -> list[str]:
 def _compare(
     source: Callable[[Any], Float32], export: Callable[[Any], Float32], items: Sequence[Any]
 ) -> tuple[float, float]:
-    """Largest difference and smallest cosine, over all items at once and each alone."""
+    """Largest difference and smallest cosine, embedding all items at once and one by one."""
     expected = source(items)
     found = export(items)
     alone = np.concatenate([export([item]) for item in items])

@@ -1,4 +1,4 @@
-"""ONNX Runtime: which provider works here, and sessions on it."""
+"""Picks the ONNX Runtime provider that works here, opens and runs sessions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
-_FATAL_ONLY = 4  # errors come as exceptions, whose first line people see
+_FATAL_ONLY = 4  # errors are raised, and their first line is shown
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class OnnxDevice:
     """Where sessions run.
 
     Attributes:
-        provider: ONNX Runtime's name of it.
-        options: of the provider.
+        provider: ONNX Runtime's name for it.
+        options: the provider's options.
         threads: threads on the CPU.
     """
 
@@ -43,25 +43,25 @@ class OnnxDevice:
 
     @property
     def workers(self) -> int:
-        """Number of concurrent runs; a GPU takes one."""
+        """Number of concurrent runs; one on a GPU."""
         return self.threads if self.provider == CPU else 1
 
     def __str__(self) -> str:
-        """The device as people are shown it: "cpu, CPUExecutionProvider (2 threads)"."""
+        """The device for display: "cpu, CPUExecutionProvider (2 threads)"."""
         if self.provider == CPU:
             return f"cpu, {CPU} ({self.threads} thread{'s' if self.threads > 1 else ''})"
         return f"cuda:{dict(self.options)['device_id']}, {self.provider}"
 
 
 def pick_device(name: str | None, threads: int | None = None) -> OnnxDevice:
-    """The device asked for, or the best that computes; tried with a product of two matrices.
+    """The requested device, or the best that works; tested with a matrix product.
 
     Args:
-        name: "cpu", "cuda" or "cuda:1"; None takes CUDA where it works, else the CPU.
-        threads: threads on the CPU; None takes `IDIA_INDEX_THREADS`, else one for each usable core.
+        name: "cpu", "cuda" or "cuda:1"; None: CUDA if it works, else the CPU.
+        threads: threads on the CPU; None: `IDIA_INDEX_THREADS`, else one per usable core.
 
     Raises:
-        InputError: no such device or number of threads, or the device does not compute.
+        InputError: no such device or number of threads, or the device does not work.
     """
     cpu = OnnxDevice(CPU, threads=thread_count(threads))
     if name is None:
@@ -86,7 +86,7 @@ def cuda_device(ordinal: int, threads: int) -> OnnxDevice:
 
 
 def why_not(device: OnnxDevice) -> str | None:
-    """Multiplies two small matrices on a device: None if it works, else what went wrong."""
+    """Multiplies two small matrices on a device; None if it works, else what went wrong."""
     if device.provider not in ort.get_available_providers():
         return (
             f"this onnxruntime has no {device.provider} "
@@ -99,7 +99,7 @@ def why_not(device: OnnxDevice) -> str | None:
             return f"{device.provider} does not load; check the driver and CUDA's libraries"
         ones = np.ones((8, 8), np.float32)
         right = bool((session.run(None, {"a": ones, "b": ones})[0] == 8).all())
-    # A broken driver raises whatever it pleases; what counts is that nothing was computed.
+    # A broken driver may raise anything; all that counts is that nothing was computed.
     except Exception as error:  # noqa: BLE001
         return first_line(error)
     return None if right else "it computes wrong products"
@@ -109,8 +109,7 @@ def open_session(path: Path, device: OnnxDevice, *, prepack: bool = True) -> Any
     """An `onnxruntime.InferenceSession` of a file; `prepack` as in `OnnxGraph.load_ahead`.
 
     Raises:
-        InputError: ONNX Runtime cannot load the file.
-        IdiaIndexError: it loads it on another provider than asked for.
+        ModelError: ONNX Runtime cannot load the file, or not on this provider.
     """
     try:
         session = _session(str(path), device, prepack=prepack)
@@ -121,7 +120,7 @@ def open_session(path: Path, device: OnnxDevice, *, prepack: bool = True) -> Any
             "export the model again"
         ) from error
     if session.get_providers()[0] != device.provider:
-        raise ModelError(f"{path}: {device.provider} does not load it; try device cpu")
+        raise ModelError(f"{path}: {device.provider} cannot load it; try device cpu")
     return session
 
 
@@ -129,13 +128,13 @@ def run_session(session: Any, path: Path, feeds: dict[str, Any]) -> Any:
     """The first output of a session.
 
     Raises:
-        IdiaIndexError: the run fails, as for want of memory.
+        IdiaIndexError: the run fails, for instance for lack of memory.
     """
     try:
         return session.run(None, feeds)[0]
     except Exception as error:
         raise IdiaIndexError(
-            f"{path}: ONNX Runtime fails to run it ({first_line(error)}); "
+            f"{path}: ONNX Runtime failed to run it ({first_line(error)}); "
             "try device cpu or free some memory"
         ) from error
 
@@ -144,7 +143,7 @@ def _session(model: str | bytes, device: OnnxDevice, *, prepack: bool = True) ->
     options = ort.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # see onnx_graph
-    # A plan of memory for one shape is no use for the next.
+    # Shapes vary, so a memory plan for one is of no use for the next.
     options.enable_mem_pattern = False
     if not prepack:
         options.add_session_config_entry("session.disable_prepacking", "1")
@@ -155,12 +154,12 @@ def _session(model: str | bytes, device: OnnxDevice, *, prepack: bool = True) ->
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error, of at most 200 characters."""
+    """The first line of an error, at most 200 characters."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _field(number: int, value: bytes | int) -> bytes:
-    """A protobuf field; numbers and lengths below 128 alone."""
+    """A protobuf field; only for numbers and lengths below 128."""
     if isinstance(value, int):
         return bytes([number << 3, value])
     return bytes([number << 3 | 2, len(value)]) + value

@@ -1,4 +1,4 @@
-"""How many threads to use: what the user says, else the cores that the process may use."""
+"""Chooses the number of threads: the user's, else the cores that the process may use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def thread_count(wanted: int | None = None) -> int:
-    """Threads on the CPU: `wanted`, else what `IDIA_INDEX_THREADS` says, else `usable_cores`.
+    """Threads on the CPU: `wanted`, else `IDIA_INDEX_THREADS`, else `usable_cores`.
 
     Raises:
         InputError: not a number from 1 to `MAX_THREADS`.
@@ -26,14 +26,14 @@ def thread_count(wanted: int | None = None) -> int:
         return usable_cores()
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_THREADS):
         what = SWITCH if wanted is None else "threads"
-        raise InputError(f"{what} is {text[:40]}; give 1 to {MAX_THREADS}, or none for all cores")
+        raise InputError(f"{what} is {text[:40]}; set 1 to {MAX_THREADS}, or omit it for all cores")
     return int(text)
 
 
 def usable_cores() -> int:
-    """Cores this process may use, 1 or more; two hyperthreads of a core count as one.
+    """Cores this process may use, at least 1; two hyperthreads of a core count as one.
 
-    Matrix products fill a core with one thread, a second one on it only gets in the way.
+    In matrix products one thread saturates a core; a second one only slows it down.
     """
     cores = {_siblings(cpu) for cpu in processors()}
     quota = _quota()
@@ -41,7 +41,7 @@ def usable_cores() -> int:
 
 
 def _siblings(cpu: int) -> str:
-    """The processors that share a core with this one; itself where the system does not say."""
+    """The processors that share a core with this one; only itself if the system does not say."""
     for name in ("core_cpus_list", "thread_siblings_list"):
         if text := _read(_CPU / f"cpu{cpu}" / "topology" / name):
             return text
@@ -49,7 +49,7 @@ def _siblings(cpu: int) -> str:
 
 
 def _quota() -> float | None:
-    """Processors' worth of time that the cgroup grants, None for no limit."""
+    """The cgroup's CPU quota in processors; None if unlimited."""
     limit = _read(_CGROUP / "cpu.max").split()  # version 2
     if not limit:
         both = (_CGROUP / "cpu" / f"cpu.cfs_{part}_us" for part in ("quota", "period"))

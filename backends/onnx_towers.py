@@ -1,8 +1,8 @@
-"""open_clip's towers as they are exported: with attention that ONNX Runtime computes fast.
+"""Rewrites open_clip's towers for export, with attention that ONNX Runtime computes fast.
 
-An image tower gets ONNX Runtime's own operator, `com.microsoft.MultiHeadAttention`, which works
-on the rows as they lie; taken apart it costs an image tower a tenth of its time in transposes.
-The text tower's attention is taken apart, for the sake of its mask: see `OnnxTextTower`.
+An image tower gets ONNX Runtime's own operator, `com.microsoft.MultiHeadAttention`, which needs
+no transposes; decomposed attention would add a tenth to the tower's time. The text tower's
+attention is decomposed because of its mask: see `OnnxTextTower`.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from torch.nn import functional as F  # noqa: N812
 
 from idia_index.backends.torch_text import PackedTextTower, rest
 
-# What a masked score is below a score that the node sees. exp(-40) is 4e-18, which is lost in
-# the rounding of float32 (6e-8) even a thousand times over.
+# How far a masked score is below one that the node sees. exp(-40) is 4e-18; even a thousand of
+# these vanish in the rounding of float32 (6e-8).
 MASKED_BELOW = 40.0
 
 
 class OnnxTextTower(PackedTextTower):
-    """The text tower on packs, as it is exported.
+    """The text tower on packs, as exported.
 
-    Rows stay in one matrix [B * n, width], so that ONNX Runtime adds each bias within the matrix
-    product, and queries, keys and values are products of their own, which leaves nothing to
-    split. Both together take a twentieth of the tower's time away.
+    Rows stay in one matrix [B * n, width], so that ONNX Runtime fuses each bias into the matrix
+    product; queries, keys and values are separate products, so that nothing is split. Together
+    this saves a twentieth of the tower's time.
 
-    A score masked by minus infinity goes through ONNX Runtime's exponential as a denormal
-    number, on which some processors are a hundred times slower: an eighth of the tower's time.
-    So no score is lower than the node's score of itself, which it always sees, less
-    `MASKED_BELOW`: too little to count whatever the scores are, and nearly never denormal.
+    A score masked by minus infinity becomes a denormal number in ONNX Runtime's exponential, on
+    which some processors are a hundred times slower: an eighth of the tower's time. So no score
+    is lower than the node's score for itself, which it always sees, minus `MASKED_BELOW`: too
+    small to count whatever the scores are, and almost never denormal.
     """
 
     def forward(self, ids: Tensor, positions: Tensor, mask: Tensor, reads: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ class OnnxTextTower(PackedTextTower):
         return self.project(self.ln_final(x))
 
     def attend(self, block: Any, x: Tensor, bias: Tensor) -> Tensor:
-        """Attention of a block before its output projection: [B * n, width] both.
+        """A block's attention before its output projection, [B * n, width].
 
         Args:
             block: an open_clip `ResidualAttentionBlock`.
@@ -72,7 +72,7 @@ class OnnxTextTower(PackedTextTower):
 
 
 class _OnnxAttention(nn.Module):
-    """Stands for an `nn.MultiheadAttention` in an image tower while it is exported."""
+    """Replaces an `nn.MultiheadAttention` of an image tower during export."""
 
     def __init__(self, attention: nn.MultiheadAttention) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class _OnnxAttention(nn.Module):
         attn_mask: Tensor | None = None,
     ) -> tuple[Tensor, None]:
         if key is not query or value is not query or need_weights or attn_mask is not None:
-            raise NotImplementedError("attention other than of a sequence to the whole of itself")
+            raise NotImplementedError("attention other than unmasked self-attention")
         attention: Any = self.attention
         q, k, v = F.linear(query, attention.in_proj_weight, attention.in_proj_bias).chunk(3, -1)
         attended = torch.onnx.ops.symbolic(
@@ -114,9 +114,9 @@ def _is_plain(attention: Any) -> bool:
 
 @contextmanager
 def fused_attention(tower: nn.Module) -> Iterator[None]:
-    """Puts ONNX Runtime's attention into the transformer blocks of a tower, for the while.
+    """Temporarily puts ONNX Runtime's attention into the transformer blocks of a tower.
 
-    Blocks and attentions of other kinds stay as they are and are exported piece by piece.
+    Other kinds of blocks and attention are exported operator by operator.
     """
     blocks: list[Any] = [
         block

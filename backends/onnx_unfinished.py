@@ -1,7 +1,7 @@
-"""The folder that an export is written into before OUTDIR appears, and those of dead processes.
+"""Makes the temporary folder of an export, and removes those left by killed processes.
 
-The folder is locked while its process lives. A process that is killed cannot tidy up, but lets go
-of the lock: the next export beside it removes what is locked by nobody.
+The folder is locked while its process lives. A killed process cannot clean up, but its lock is
+released: the next export in the same place removes unlocked folders.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _NAME = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")
 
 @contextmanager
 def unfinished(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder`, which is gone at the end unless it was renamed.
+    """A new folder beside `folder`, removed at the end unless it was renamed.
 
     Raises:
-        InputError: none can be made there.
+        InputError: it cannot be created.
     """
     _remove_left(folder.parent)
     try:
         made, handle = _make(folder.parent)
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be made ({error.strerror}); check that {folder.parent} exists and "
-            "is writable"
+            f"{folder}: cannot be created ({error.strerror}); check that {folder.parent} exists "
+            "and is writable"
         ) from error
     try:
         yield made
@@ -52,7 +52,7 @@ def _make(parent: Path) -> tuple[Path, int]:
             made.chmod(0o755)
             handle = _opened(made)
         except FileNotFoundError:
-            continue  # another process took it for a dead one's before it was locked
+            continue  # another process removed it before it was locked
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
@@ -62,11 +62,11 @@ def _make(parent: Path) -> tuple[Path, int]:
 
 
 def _remove_left(parent: Path) -> None:
-    """Removes the folders of processes that are dead."""
+    """Removes the folders of dead processes."""
     try:
         names = [name for name in os.listdir(parent) if _NAME.fullmatch(name)]  # noqa: PTH208
     except OSError:
-        return  # making one says what is the matter
+        return  # creating the folder will report the error
     for path in (parent / name for name in names):
         try:
             handle = _opened(path)
@@ -80,9 +80,9 @@ def _remove_left(parent: Path) -> None:
 
 
 def _is_left(path: Path, handle: int) -> bool:
-    """Whether an open folder is what a dead export left, and holds nothing else."""
+    """Whether an open folder was left by a dead export and holds nothing else."""
     try:
-        # Not `lock`: where there are no locks, nobody can tell the dead from the living.
+        # Not `lock`: without locks, dead and live processes cannot be distinguished.
         flock(handle)
         with os.scandir(handle) as entries:
             own = all(

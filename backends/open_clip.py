@@ -71,26 +71,26 @@ class OpenClipBackend(Encoder):
 
     Args:
         model: SPEC, as `idia_index.plugins.specs` reads it.
-        device: "cpu", "cuda", "cuda:1", "mps"; None takes the first that computes.
-        dtype: what the towers compute in: "float32", "float16" or "bfloat16".
-        allow_activation_mismatch: whether to load weights under an activation that they were
-            not trained with, as published figures sometimes were.
-        preprocess: how images are prepared, where the source does not say it or says it wrong:
+        device: "cpu", "cuda", "cuda:1", "mps"; None: the best that works.
+        dtype: the towers' precision: "float32", "float16" or "bfloat16".
+        allow_activation_mismatch: whether to load weights with an activation that they were not
+            trained with, as some published figures did.
+        preprocess: the preprocessing, if the source does not state it or states it wrongly:
             "openai", "inception", "imagenet", a JSON file, or its content.
-        activation: "gelu" or "quick_gelu", in place of what the source says.
-        weights: "raw" or "ema", where a checkpoint holds weights and their moving average.
-        offline: whether to take files from folders and the local cache alone.
+        activation: "gelu" or "quick_gelu", overriding the source.
+        weights: "raw" or "ema", if a checkpoint holds weights and their moving average.
+        offline: whether to use only folders and the local cache.
 
     Attributes:
         clip: the open_clip model, on its device.
-        tokenizer: open_clip's tokenizer of it.
+        tokenizer: its open_clip tokenizer.
         preprocessing: open_clip's preprocessing configuration.
         image_tower: pixels float [m, 3, H, W] -> [m, D].
         packed_tower: the text tower on packs, if it is causal.
-        pack_refusal: why texts do not go through packs; None where they do.
+        pack_refusal: why texts do not go through packs; None if they do.
 
     Raises:
-        InputError: no such model, or its files are missing, damaged or do not fit.
+        InputError: no such model, or its files are missing, damaged or do not match.
     """
 
     name = "open_clip"
@@ -112,7 +112,7 @@ class OpenClipBackend(Encoder):
         self._device = pick_device(device, self._dtype)
         self.device = describe_device(self._device)
         self.model = spec.text
-        # What is here already needs nothing from elsewhere, its tokenizer included.
+        # A local model must not fetch anything, not even its tokenizer.
         offline = offline or is_offline() or spec.kind in (SpecKind.CHECKPOINT, SpecKind.FOLDER)
         wanted = None if preprocess is None else read_preprocessing(preprocess)
         _check_choice("activation", activation, ACTIVATIONS)
@@ -135,7 +135,7 @@ class OpenClipBackend(Encoder):
     def _load(
         self, source: Source, checked: tuple[str, str | None], weights: Any, offline: bool
     ) -> None:
-        """Builds the model; checks the activation of `checked`, a SPEC and a SHA-256, if it can."""
+        """Builds the model; checks its activation by `checked` (SPEC, SHA-256) if known."""
         checkpoint = source.read(source.weights, weights)
         spec, sha256 = checked
         if sha256 is not None and source.siglip is None:
@@ -156,7 +156,7 @@ class OpenClipBackend(Encoder):
             )
             self._check_vocabulary(source, built)
         told = source.notes
-        if checkpoint.activation is not None:  # what was assumed is known now
+        if checkpoint.activation is not None:  # no longer assumed
             told = tuple(note for note in told if not is_activation_note(note))
         self.notes = (*taken.notes, *told)
         self._is_averaged = taken.averaged and taken.among_others
@@ -164,7 +164,7 @@ class OpenClipBackend(Encoder):
         self._set_preprocessing(source, built)
 
     def _check_vocabulary(self, source: Source, model: Any) -> None:
-        """Refuses a model that has no embedding for some of CLIP's tokens."""
+        """Refuses a model without embeddings for some of its tokenizer's tokens."""
         rows = int(text_part(model).vocab_size)
         if isinstance(self.tokenizer, SimpleTokenizer) and self.tokenizer.vocab_size > rows:
             raise ModelError(
@@ -182,7 +182,7 @@ class OpenClipBackend(Encoder):
             bpe = clip_bpe(self.tokenizer)
             tower = PackedTextTower(model).eval()
             if not packs_agree(model, tower, bpe):
-                refusal = "its embeddings through packs are not those of encode_text"
+                refusal = "its embeddings through packs differ from encode_text's"
         self.pack_refusal = refusal
         scale = getattr(model, "logit_scale", None)
         self.logit_scale = None if scale is None else float(scale.detach().double().exp())
@@ -200,13 +200,13 @@ class OpenClipBackend(Encoder):
             self.text_tower = TorchPackTower(self.packed_tower, bpe, length, self._dtype)
 
     def _check_range(self) -> None:
-        """Refuses float16 for weights past its range, which become infinite in it."""
+        """Refuses float16 for weights outside its range, which would become infinite."""
         if self._dtype is not torch.float16:
             return
         for name, value in self.clip.named_parameters():
             if not torch.isfinite(value).all():
                 raise ModelError(
-                    f"model {self.model}: {name!r} is past the range of float16; take bfloat16"
+                    f"model {self.model}: {name!r} is outside the range of float16; use bfloat16"
                 )
 
     def _set_preprocessing(self, source: Source, model: Any) -> None:
@@ -224,7 +224,7 @@ class OpenClipBackend(Encoder):
 
     @classmethod
     def self_test(cls) -> str:
-        """Multiplies two matrices on the best device, and says with what and where."""
+        """Multiplies two matrices on the best device; returns versions and device."""
         device = pick_device(None)
         if problem := why_not(device):
             raise IdiaIndexError(f"PyTorch does not compute on {device}: {problem}")
@@ -237,10 +237,10 @@ class OpenClipBackend(Encoder):
         return self._fingerprint
 
     def image_threads(self) -> AbstractContextManager[Callable[[], None]]:
-        """On a processor, batches of images side by side share its threads."""
+        """On a CPU, batches of images run in parallel and share its threads."""
         if self.image_workers < 2:
             return super().image_threads()
-        _ = self._cpu_images  # made once, not by every thread
+        _ = self._cpu_images  # created once, not by every thread
         return shared_threads(self.image_workers)
 
     def fit_image(self, image: Image.Image) -> Image.Image:
@@ -252,7 +252,7 @@ class OpenClipBackend(Encoder):
         return self._fit.fitted(image)
 
     def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """The part that the model sees of an image of a size, as edges in its pixels."""
+        """The part of an image of this size that the model sees, as edges in its pixels."""
         return self._fit.seen(width, height)
 
     def embed_images(self, images: Sequence[Image.Image]) -> Float32:
@@ -274,7 +274,7 @@ class OpenClipBackend(Encoder):
 
     @cached_property
     def _cpu_images(self) -> Tower | None:
-        """Made when the first image comes; None for towers that `image_tower` runs."""
+        """Created with the first image; None for towers that `image_tower` runs."""
         if self._device.type != "cpu" or self._dtype is torch.float16:
             return None
         return cpu_image_tower(self.image_tower.visual, self._dtype)
@@ -283,12 +283,12 @@ class OpenClipBackend(Encoder):
         """Text embeddings float32 [n, D], not normalised, of whole texts.
 
         Raises:
-            UnreadableTextError: a text is past the context length.
+            UnreadableTextError: a text exceeds the context length.
         """
         return self._of_whole_texts()(texts)
 
     def check_texts(self, texts: Sequence[str]) -> bool:
-        """Raises UnreadableTextError for a text past the context length."""
+        """Raises UnreadableTextError for a text that exceeds the context length."""
         self._of_whole_texts().check(texts)
         return True
 
@@ -304,7 +304,7 @@ def _check_choice(what: str, value: str | None, known: Sequence[str]) -> None:
 
 
 def _activation(source: Source) -> str:
-    """What the towers compute, as the fingerprint has it."""
+    """The towers' activation, as the fingerprint states it."""
     if source.siglip is None:
         return computed_activation(source.config)
     towers = (source.siglip.text_config, source.siglip.vision_config)

@@ -1,11 +1,11 @@
-"""Which activation weights were trained with, where that is known, and which one is computed.
+"""Checks that weights run with the activation that they were trained with, if that is known.
 
-OpenAI's CLIP and several after it were trained with QuickGELU, others with GELU. The weights
-fit both; with the wrong one every embedding is off, and nothing fails. Known are: open_clip's
-own tags; files whose SHA-256 is in open_clip's table of tags (whole, or its first eight digits
-as published in the file's name); repositories in that table; and TorchScript archives, whose
-classes name the activation. Of any other file nothing is known, and the architecture that the
-user names is what is computed, and `open_clip_settings` says that it is assumed.
+OpenAI's CLIP and several later models were trained with QuickGELU, others with GELU. The weights
+fit both; with the wrong one nothing fails, but every embedding is off. The activation is known
+for open_clip's own tags; files whose SHA-256 is in open_clip's table of tags (in full, or the
+first eight digits as published in the file's name); repositories in that table; and TorchScript
+archives, whose classes name it. For any other file the named architecture decides, and
+`open_clip_settings` notes that it is assumed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAMES = {QUICK: "QuickGELU", PLAIN: "GELU"}
 
 
 def computed_activation(config: Mapping[str, Any]) -> str:
-    """Activation that a model of an open_clip configuration computes."""
+    """Activation of a model built from an open_clip configuration."""
     if config.get("quick_gelu", False):
         return QUICK
     variants = {
@@ -37,7 +37,7 @@ def computed_activation(config: Mapping[str, Any]) -> str:
 
 
 def activation_of_tag(config: Mapping[str, Any]) -> str:
-    """Activation that the weights of an entry of open_clip's table were trained with."""
+    """Activation that the weights of an open_clip tag were trained with."""
     return QUICK if config.get("quick_gelu", False) else PLAIN
 
 
@@ -47,7 +47,7 @@ def _table() -> Iterator[Mapping[str, Any]]:
 
 
 def tag_of_hash(sha256: str) -> Mapping[str, Any] | None:
-    """The entry of open_clip's table for the weights with a SHA-256."""
+    """The open_clip tag of the weights with this SHA-256."""
     for config in _table():
         url = str(config.get("url", ""))
         whole = re.search(r"/([0-9a-f]{64})/", url)
@@ -58,13 +58,13 @@ def tag_of_hash(sha256: str) -> Mapping[str, Any] | None:
 
 
 def activation_of_hash(sha256: str) -> str | None:
-    """Activation of the weights with a SHA-256, where open_clip's table has it."""
+    """Activation of the weights with this SHA-256, if open_clip's table has it."""
     config = tag_of_hash(sha256)
     return None if config is None else activation_of_tag(config)
 
 
 def activation_of_repository(name: str) -> str | None:
-    """Activation of the weights in a repository, where open_clip's table has it."""
+    """Activation of the weights in a repository, if open_clip's table has it."""
     for config in _table():
         if str(config.get("hf_hub", "")).strip("/").lower() == name.lower():
             return activation_of_tag(config)
@@ -72,10 +72,10 @@ def activation_of_repository(name: str) -> str | None:
 
 
 def check_activation(model: str, architecture: str, computed: str, trained: str | None) -> None:
-    """Refuses weights under an activation that they were not trained with.
+    """Refuses weights with an activation that they were not trained with.
 
     Raises:
-        InputError: they differ; names the architecture that fits, where there is one.
+        ModelError: they differ; names the architecture that fits, if there is one.
     """
     if trained is None or (computed == QUICK) == (trained == QUICK):
         return

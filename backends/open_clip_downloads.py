@@ -1,4 +1,4 @@
-"""Weights that open_clip or a hub keeps elsewhere -> files in the local cache."""
+"""Downloads weights of open_clip's tags and of hub repositories into the local cache."""
 
 from __future__ import annotations
 
@@ -20,50 +20,50 @@ from open_clip.pretrained import download_pretrained_from_url
 from idia_index.errors import ModelError
 from idia_index.support.files import local_path
 
-# What open_clip pushes to a hub, and takes where no other file is named.
+# The file that open_clip pushes to a hub, and reads if no other is named.
 HF_WEIGHTS_NAME = "open_clip_pytorch_model.bin"
 HF_SAFE_WEIGHTS_NAME = "open_clip_model.safetensors"
 _PICKLES = (".bin", ".pth")
 
 
 def tag_weights(model: str, config: Mapping[str, Any], *, offline: bool) -> Path:
-    """The weights file of an entry of open_clip's table of tags, downloaded if need be.
+    """The weights file of an open_clip tag, downloaded if necessary.
 
     Args:
         model: SPEC, for the messages.
-        config: the entry.
-        offline: whether to take what is in the cache alone.
+        config: the tag's entry in open_clip's table.
+        offline: whether to use only the cache.
 
     Raises:
         InputError: it is not in the cache and cannot be downloaded.
     """
-    # As open_clip: the hub first where the entry names one, its default file where no other.
+    # As open_clip: the hub first if the entry names one, its default file if no other.
     repository, filename = os.path.split(str(config.get("hf_hub") or ""))
     if repository:
         return hub_first(model, repository, _alternatives(filename or HF_WEIGHTS_NAME), offline)
     url = str(config["url"])
-    # open_clip's own folder for what it downloads by address.
+    # open_clip's own folder for downloads by URL.
     cached = local_path("~/.cache/clip")
     if not cached.is_absolute():
         raise ModelError(
-            _not_there(model, "no home folder to keep them in (HOME is not set)", offline)
+            _not_there(model, "no home folder to store them in (HOME is not set)", offline)
         )
     if offline and not (cached / url.rpartition("/")[2]).is_file():
         raise ModelError(_not_there(model, "not in the local cache", offline))
     try:
         return Path(download_pretrained_from_url(url))
-    # As in hub_file; and what it downloads must have the published hash.
+    # As in hub_file; a download must have the published hash.
     except Exception as error:
         raise ModelError(_not_there(model, _reason(error), offline)) from error
 
 
 def hub_file(model: str, repository: str, filename: str, *, offline: bool) -> Path:
-    """A file of a repository, downloaded if need be.
+    """A file of a repository, downloaded if necessary.
 
     Raises:
         InputError: it is not in the cache and cannot be downloaded.
     """
-    # Network libraries raise whatever their layers raise; the file is not there either way.
+    # Network libraries may raise anything; the file is missing either way.
     try:
         return _hub_path(repository, filename, offline)
     except Exception as error:
@@ -71,7 +71,7 @@ def hub_file(model: str, repository: str, filename: str, *, offline: bool) -> Pa
 
 
 def hub_weights(model: str, repository: str, *, offline: bool) -> Path:
-    """The weights file of an open_clip repository, downloaded if need be.
+    """The weights file of an open_clip repository, downloaded if necessary.
 
     Raises:
         InputError: it is not in the cache and cannot be downloaded.
@@ -80,7 +80,7 @@ def hub_weights(model: str, repository: str, *, offline: bool) -> Path:
 
 
 def hub_folder(model: str, repository: str, *, offline: bool) -> Path:
-    """The local folder with the settings of a repository, downloaded if need be.
+    """The local folder with the settings of a repository, downloaded if necessary.
 
     Raises:
         InputError: they are not in the cache and cannot be downloaded.
@@ -111,7 +111,7 @@ def _alternatives(filename: str) -> list[str]:
 
 
 def hub_first(model: str, repository: str, filenames: list[str], offline: bool) -> Path:
-    """The first of some files that a repository has, downloaded if need be.
+    """The first of several files that a repository has, downloaded if necessary.
 
     Raises:
         InputError: none is in the cache or can be downloaded.
@@ -120,7 +120,7 @@ def hub_first(model: str, repository: str, filenames: list[str], offline: bool) 
         try:
             return _hub_path(repository, filename, offline)
         except EntryNotFoundError as error:
-            # Found missing there; with the network gone the next file would be waited for too.
+            # Missing there. Without network, do not wait for the next file too.
             if isinstance(error, LocalEntryNotFoundError) and not offline:
                 raise ModelError(_not_there(model, _reason(error), offline)) from error
         except Exception:  # noqa: BLE001 - the last file's error is the one to show
@@ -130,7 +130,7 @@ def hub_first(model: str, repository: str, filenames: list[str], offline: bool) 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the hub's log, which tells each of several attempts; the error says enough."""
+    """Silences the hub's log of repeated attempts; the error says enough."""
     log = logging.getLogger("huggingface_hub")
     level = log.level
     log.setLevel(logging.CRITICAL)
@@ -147,15 +147,15 @@ def _hub_path(repository: str, filename: str, offline: bool) -> Path:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, LocalEntryNotFoundError):
-        return "not in the local cache, and the network was not reached"
+        return "not in the local cache, and the network is unreachable"
     if isinstance(error, RepositoryNotFoundError):
-        return "the hub has no such repository, or not for everybody"
+        return "the hub has no such repository, or it is not public"
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
 
 
 def _not_there(model: str, reason: str, offline: bool) -> str:
     remedy = "load it once without --offline" if offline else "check the name and the network"
     return (
-        f"model {model}: its files cannot be had ({reason}); {remedy}, or download the weights "
+        f"model {model}: cannot get its files ({reason}); {remedy}, or download the weights "
         "elsewhere and name the file (ARCH/PATH)"
     )

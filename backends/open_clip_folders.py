@@ -1,4 +1,4 @@
-"""A folder with a model, in whatever layout -> what is needed to build it."""
+"""Finds the model in a folder, whatever its layout."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ _FOLDER_WEIGHTS = (
     "model.pth",
 )
 _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.pth", "*.pt", "*.ckpt")
-# What trainers and converters put beside them under the same suffixes.
+# Files with the same suffixes that trainers and converters put beside them.
 _BESIDE = ("openvino_", "optimizer", "scheduler", "scaler", "rng_state", "training_args")
 _CONVERT = (
-    "take the model's PyTorch or safetensors file, or convert it with transformers 4: "
+    "use the model's PyTorch or safetensors file, or convert it with transformers 4: "
     "from_pretrained(FOLDER, {}=True).save_pretrained(OUT)"
 )
 _FOREIGN = {
@@ -65,18 +65,18 @@ _FOREIGN = {
     "*.distcp": MERGE_PARTS,
     **dict.fromkeys(
         ("*.onnx", "*.gguf", "*.tflite", "*.ot", "openvino_*"),
-        "take the model's PyTorch or safetensors file",
+        "use the model's PyTorch or safetensors file",
     ),
 }
 _NOT_READ: Mapping[str, str] = {
-    "metaclip_2": "take the same model from open_clip, ARCH/TAG "
+    "metaclip_2": "use the same model from open_clip, ARCH/TAG "
     "(ViT-H-14-worldwide-quickgelu/metaclip2_worldwide)",
     **dict.fromkeys(
         ("clip_text_model", "clip_vision_model", "siglip_text_model", "siglip_vision_model"),
-        "it is one tower alone; name the folder of the whole model",
+        "it is only one tower; name the folder of the whole model",
     ),
-    "siglip2": "it is SigLIP 2 of the NaFlex kind, whose images keep their shape; take one of "
-    "SigLIP 2's models with a fixed size (their model_type is siglip)",
+    "siglip2": "it is a NaFlex model, which keeps the aspect ratio of images; use a SigLIP 2 "
+    "model with a fixed size (model_type siglip)",
 }
 
 Read = Callable[[Path, WeightsChoice | None], Checkpoint]
@@ -84,18 +84,18 @@ Read = Callable[[Path, WeightsChoice | None], Checkpoint]
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model comes from.
+    """Everything needed to build a model.
 
     Attributes:
-        architecture: its name; for a configuration of its own, "config:" and the start of the
+        architecture: its name; for a custom configuration, "config:" and the start of the
             configuration's SHA-256.
-        config: open_clip's `model_cfg`; names of Hugging Face models in it are local folders.
+        config: open_clip's `model_cfg`; Hugging Face models in it are local folders.
         preprocessing: open_clip's `preprocess_cfg`, without the size.
-        weights: the weights file, or the index of several.
+        weights: the weights file, or the index of a sharded checkpoint.
         tokenizer: folder or repository of a Hugging Face tokenizer.
-        activation: what the weights were trained with, where the source says it.
+        activation: what the weights were trained with, if the source says so.
         read: reads the weights.
-        notes: what was taken from where, and what is assumed, a line each.
+        notes: where each setting comes from and what is assumed, one line each.
         siglip: transformers' configuration of a SigLIP model; None for all others.
     """
 
@@ -111,15 +111,17 @@ class Source:
 
 
 def from_folder(folder: Path) -> Source:
-    """The model in a folder: open_clip's, transformers', or a folder around one of them.
+    """The model in a folder in open_clip's or transformers' layout, or in a folder around one.
 
     Raises:
-        InputError: there is none, there are several, or one that is not read.
+        ModelError: no model, several, or an unsupported one.
     """
     if (folder / CONFIG).exists():
         return _told(configured(folder / CONFIG, weights_in(folder, _FOLDER_WEIGHTS)), folder)
     if (folder / ADAPTER).exists():
-        raise ModelError(f"{folder}: holds a PEFT adapter, no model; {merge_command(str(folder))}")
+        raise ModelError(
+            f"{folder}: holds a PEFT adapter, not a model; {merge_command(str(folder))}"
+        )
     if (folder / TRANSFORMERS_CONFIG).exists():
         return _told(_from_transformers(folder), folder)
     inner = _inner(folder)
@@ -131,19 +133,19 @@ def from_folder(folder: Path) -> Source:
 
 
 def _told(source: Source, folder: Path) -> Source:
-    """The source, with a note of other weights that lie beside those that are taken."""
+    """The source, with a note of weights files in the folder that are not used."""
     taken = source.weights
     known = {taken.name, *(shard_names(taken) if taken.name.endswith(INDEX_SUFFIX) else ())}
     others = [path.name for path in _weights(folder) if path.name not in known]
     if not others:
         return source
     named = f"{', '.join(map(shown_path, others[:3]))}{', ...' if len(others) > 3 else ''}"
-    note = f"weights: {shown_path(taken.name)}; left aside beside it: {named}"
+    note = f"weights: {shown_path(taken.name)}; not used: {named}"
     return replace(source, notes=(*source.notes, note))
 
 
 def _inner(folder: Path) -> Path | None:
-    """The one folder with a model in a folder around it: a hub's cache, sentence-transformers'."""
+    """The one subfolder with a model, as in a hub's cache or sentence-transformers' layout."""
     if (folder / "snapshots").is_dir():
         return _snapshot(folder)
     found = [
@@ -159,7 +161,7 @@ def _inner(folder: Path) -> Path | None:
 
 
 def _snapshot(folder: Path) -> Path:
-    """The revision that a folder of a hub's cache has as its main one, or its only one."""
+    """The main revision in a folder of a hub's cache, or the only one."""
     main = folder / "refs" / "main"
     if main.is_file():
         revision = main.read_text(encoding="utf-8", errors="replace").strip()
@@ -180,8 +182,8 @@ def _no_model(folder: Path) -> str:
     files = [*_weights(folder), *_weights(folder / "checkpoints")]
     if (folder / "zero_to_fp32.py").is_file():
         return (
-            "holds a DeepSpeed run in parts; put them together with its zero_to_fp32.py, and name "
-            "the file: ARCH/FILE"
+            "holds a sharded DeepSpeed checkpoint; merge it with its zero_to_fp32.py, and name the "
+            "file: ARCH/FILE"
         )
     if params is not None and files:
         newest = max(files, key=lambda path: path.stat().st_mtime)
@@ -191,14 +193,14 @@ def _no_model(folder: Path) -> str:
         )
     if files:
         return (
-            f"has weights, and neither {CONFIG} nor {TRANSFORMERS_CONFIG} to say of which "
+            f"has weights, but neither {CONFIG} nor {TRANSFORMERS_CONFIG} to state their "
             f"architecture; write ARCH/{shown_path(str(files[0]))}"
         )
     if next(folder.glob("*.distcp"), None):
-        return f"holds a checkpoint in parts; {MERGE_PARTS}, and name the file: ARCH/OUT.pt"
+        return f"holds a sharded checkpoint; {MERGE_PARTS}, and name the file: ARCH/OUT.pt"
     return (
-        f"neither {CONFIG} nor {TRANSFORMERS_CONFIG} of a transformers CLIP model is in this "
-        "folder; name the folder of a model"
+        f"has neither {CONFIG} nor {TRANSFORMERS_CONFIG} of a transformers CLIP model; name the "
+        "folder of a model"
     )
 
 
@@ -208,8 +210,7 @@ def _from_transformers(folder: Path) -> Source:
     kind = data.get("model_type")
     if data.get("quantization_config") or data.get("quantization"):
         raise ModelError(
-            f"{path}: its weights are quantized, which are not read; name the folder of the "
-            "original model"
+            f"{path}: quantized weights are not supported; name the folder of the original model"
         )
     if kind == "siglip":
         return _from_siglip(folder, data)
@@ -218,7 +219,7 @@ def _from_transformers(folder: Path) -> Source:
             str(kind), "convert the model to open_clip's format, or name the folder of a CLIP model"
         )
         raise ModelError(
-            f"{path}: model_type {shown(kind)} is not read, only 'clip' and 'siglip'; {remedy}"
+            f"{path}: model_type {shown(kind)} is not supported, only 'clip' and 'siglip'; {remedy}"
         )
     config = clip_config(data, path)
     check_config(config, path)
@@ -262,13 +263,13 @@ def configured(path: Path, weights: Path) -> Source:
     data = read_json(path)
     if "model_cfg" not in data and "embed_dim" in data:
         raise ModelError(
-            f"{path}: is a model_cfg alone; put it under that key, and its preprocess_cfg beside it"
+            f"{path}: is a bare model_cfg; put it under that key, with its preprocess_cfg beside it"
         )
     config, preprocessing = data.get("model_cfg"), data.get("preprocess_cfg") or {}
     config = config if isinstance(config, dict) else {}
     check_config(config, path)
     if not isinstance(preprocessing, dict):
-        raise ModelError(f"{path}: its preprocess_cfg is no object; use an intact copy")
+        raise ModelError(f"{path}: its preprocess_cfg is not an object; use an intact copy")
     check_preprocessing(preprocessing, path)
     missing = [key for key in SETTINGS if preprocessing.get(key) is None]
     defaults = {key: PREPROCESSING_DEFAULTS[key] for key in missing}
@@ -287,7 +288,7 @@ def configured(path: Path, weights: Path) -> Source:
 
 
 def architecture_name(config: Mapping[str, Any]) -> str:
-    """Name of the built-in architecture of a configuration, or one made of its SHA-256."""
+    """The built-in architecture of a configuration, or a name made from its SHA-256."""
     for name in open_clip.list_models():
         if open_clip.get_model_config(name) == config:
             return str(name)
@@ -300,10 +301,10 @@ def _name_of(config: Mapping[str, Any]) -> str:
 
 
 def weights_in(folder: Path, preferred: tuple[str, ...]) -> Path:
-    """The weights file of a model's folder, or the index of several.
+    """The weights file of a model's folder, or the index of a sharded checkpoint.
 
     Raises:
-        InputError: there is none, or several and nothing tells which is meant.
+        ModelError: there is none, or several without a usual name.
     """
     for name in preferred:
         if (folder / name).is_file():
@@ -313,10 +314,10 @@ def weights_in(folder: Path, preferred: tuple[str, ...]) -> Path:
     if len(found) == 1:
         return found[0]
     if found:
-        what = f"{len(found)} weights files, none under a usual name"
+        what = f"{len(found)} weights files, none with a usual name"
         if all("-of-" in path.name for path in found):
             raise ModelError(
-                f"{folder}: {len(found)} files of a checkpoint in several, without their index; "
+                f"{folder}: {len(found)} files of a sharded checkpoint without its index; "
                 f"download {preferred[0]}{INDEX_SUFFIX} too"
             )
     else:
@@ -324,7 +325,7 @@ def weights_in(folder: Path, preferred: tuple[str, ...]) -> Path:
         for pattern, remedy in _FOREIGN.items():
             for other in folder.glob(pattern):
                 raise ModelError(
-                    f"{folder}: no weights of PyTorch or safetensors, only "
+                    f"{folder}: no PyTorch or safetensors weights, only "
                     f"{shown_path(other.name)}; {remedy}"
                 )
     raise ModelError(f"{folder}: {what}; name the file {preferred[0]}")

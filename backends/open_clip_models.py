@@ -1,4 +1,4 @@
-"""Configuration + checkpoint -> an open_clip model, on the CPU, in float32."""
+"""Builds an open_clip model from a configuration and a checkpoint, on the CPU, in float32."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RANDOM_FILLS = {
 
 
 class _NoRandomFill(TorchFunctionMode):
-    """Leaves out random initial weights: seconds of work that the checkpoint overwrites."""
+    """Skips random initialization: seconds of work that the checkpoint overwrites."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -43,7 +43,7 @@ class _NoRandomFill(TorchFunctionMode):
 
 
 def without_random_fill() -> AbstractContextManager[Any]:
-    """Where modules are made whose weights are loaded next: random initial ones are left out."""
+    """Skips random initialization of modules whose weights are loaded next."""
     return _NoRandomFill()
 
 
@@ -53,18 +53,18 @@ def build_model(
     architecture: str,
     choice: WeightsChoice | None = None,
 ) -> tuple[nn.Module, Checkpoint]:
-    """An open_clip model with the weights of a checkpoint, and the checkpoint as it fits.
+    """An open_clip model with a checkpoint's weights, and the checkpoint with fitted names.
 
     Args:
         config: open_clip's `model_cfg`.
-        checkpoint: the weights; where they are of the model's dtype, they are not copied.
+        checkpoint: the weights; not copied if they have the model's dtype.
         architecture: name of the architecture, for the messages.
-        choice: "raw" or "ema", where the names say which of two models is which.
+        choice: "raw" or "ema", if the names distinguish two models.
 
     Raises:
-        InputError: open_clip cannot build the configuration, or the weights do not fit it.
+        ModelError: open_clip cannot build the configuration, or the weights do not match it.
     """
-    # First without memory: a configuration that asks for terabytes is found not to fit.
+    # First without memory: a configuration that asks for terabytes is refused as a mismatch.
     empty = _instance(config, architecture, torch.device("meta"))
     fitting = check_fit(empty, checkpoint, architecture, choice)
     model = _instance(config, architecture, _NoRandomFill())
@@ -73,15 +73,15 @@ def build_model(
 
 
 def check_config(config: Mapping[str, Any], path: Path) -> None:
-    """Refuses an open_clip `model_cfg` that is none, or that would do more than build layers.
+    """Refuses an open_clip `model_cfg` that is invalid or would do more than build layers.
 
     Args:
-        config: the configuration, from anybody.
+        config: the configuration, untrusted.
         path: its file, for the messages.
 
     Raises:
-        InputError: it lacks a part, or has an absurd number of layers, or names a model to
-            fetch.
+        ModelError: a part is missing.
+        RefusedError: it has an absurd number of layers, or names a model to fetch.
     """
     towers: list[Any] = [config.get("vision_cfg"), config.get("text_cfg")]
     if not all(isinstance(tower, Mapping) for tower in towers) or "embed_dim" not in config:
@@ -97,7 +97,7 @@ def check_config(config: Mapping[str, Any], path: Path) -> None:
         raise ModelError(
             f"{path}: quick_gelu is {shown(config['quick_gelu'])}; write true or false"
         )
-    # timm would fetch a model of that name from elsewhere.
+    # timm would download a model of that name.
     name = str(config["vision_cfg"].get("timm_model_name") or "")
     if ":" in name or "/" in name:
         raise RefusedError(f"{path}: names the model {name!r} to fetch; refused")
@@ -106,7 +106,7 @@ def check_config(config: Mapping[str, Any], path: Path) -> None:
 def _instance(
     config: Mapping[str, Any], architecture: str, context: AbstractContextManager[Any]
 ) -> nn.Module:
-    """As open_clip chooses and calls its classes, with nothing pretrained fetched."""
+    """Chooses and calls open_clip's classes as it does, without fetching pretrained weights."""
     options: dict[str, Any] = deepcopy(dict(config))
     custom = options.pop("custom_text", False)
     if options["text_cfg"].get("hf_model_name"):
@@ -118,7 +118,7 @@ def _instance(
     try:
         with context:
             model: nn.Module = kind(**options)
-    # A configuration that is wrong fails in whatever module reads the wrong value.
+    # A wrong configuration may fail in any module.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ModelError(

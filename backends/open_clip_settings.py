@@ -1,9 +1,9 @@
-"""What a weights file does not say: how images are preprocessed, and which activation is right.
+"""Finds the preprocessing and activation of a weights file, which does not state them.
 
-In this order: what the user states; an open_clip_config.json beside the file; the trainer's
-params.txt; the tag of open_clip whose file it is, known by its SHA-256; what all published weights
-of the architecture agree on. What is left is assumed, and a note that begins with "assumed:"
-says so, in the terminal, the index and its reports.
+Sources, in this order: the user's options; an open_clip_config.json beside the file; the
+trainer's params.txt; the open_clip tag of the file, known by its SHA-256; what all published
+weights of the architecture agree on. Anything else is assumed, and a note that begins with
+"assumed:" says so in the terminal, the index and its reports.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ ASSUMED = "assumed: "
 
 
 def settings_of_file(architecture: str, config: dict[str, Any], path: Path, sha256: str) -> Source:
-    """The weights in a file that an architecture is named for, with their settings.
+    """The weights file of a named architecture, with its settings.
 
     Raises:
-        InputError: what stands beside the file names another architecture or is not understood.
+        ModelError: a file beside it names another architecture or is not understood.
     """
     source = Source(architecture, config, {}, path, "")
     params = trainer_params(path)
@@ -46,7 +46,7 @@ def settings_of_file(architecture: str, config: dict[str, Any], path: Path, sha2
     entry = tag_of_hash(sha256)
     if entry is not None and entry.get("mean"):
         known = {key: entry[key] for key in SETTINGS}
-        note = "preprocessing and activation: those published for this very file (its SHA-256)"
+        note = "preprocessing and activation: as published for this file (by its SHA-256)"
         activation = activation_of_tag(entry)
         return replace(source, preprocessing=known, activation=activation, notes=(note,))
     trained = None if entry is None else activation_of_tag(entry)
@@ -62,7 +62,7 @@ def _of_run(source: Source, params: TrainerParams) -> Source:
             f"{architecture}; write {params.architecture}/FILE"
         )
     where = shown_path(str(params.path))
-    notes = [f"preprocessing and architecture: as the trainer states them in {where}"]
+    notes = [f"preprocessing and architecture: from the trainer's {where}"]
     trained: str | None = computed_activation(params.config)
     if params.activation_unsure:
         computed = QUICK if config.get("quick_gelu") else None
@@ -70,8 +70,8 @@ def _of_run(source: Source, params: TrainerParams) -> Source:
         if computed is None:
             notes.append(
                 f"{ASSUMED}activation {NAMES[computed_activation(config)]}: {where} starts from "
-                "OpenAI's weights, which open_clip trained on with QuickGELU before its version 3 "
-                "and with GELU since; state it with --activation"
+                "OpenAI's weights, which open_clip fine-tuned with QuickGELU before version 3 and "
+                "with GELU since; state it with --activation"
             )
     made = {**params.config, "quick_gelu": bool(config.get("quick_gelu", False))}
     if not made["quick_gelu"]:
@@ -99,8 +99,8 @@ def _of_published(source: Source, trained: str | None) -> Source:
         why = "published weights differ" if entries else "there are no published weights"
         notes.append(
             f"{ASSUMED}activation {NAMES.get(computed_activation(config), 'of its own')}, as "
-            f"{architecture} computes it: {why}; QuickGELU is right for what was trained on from "
-            "OpenAI's weights; state it with --activation"
+            f"in {architecture}: {why}; QuickGELU is right for weights fine-tuned from OpenAI's; "
+            "state it with --activation"
         )
     defaults = {key: PREPROCESSING_DEFAULTS[key] for key in SETTINGS}
     return replace(
@@ -119,12 +119,12 @@ def _preprocessing_notes(architecture: str, agreed: Mapping[str, Any], count: in
         why = "published weights differ" if count else "there are no published weights"
         yield (
             f"{ASSUMED}{', '.join(rest)} of OpenAI's CLIP: {why} of {architecture}, and the file "
-            "says nothing; state them with --preprocess"
+            "does not state them; use --preprocess to do so"
         )
 
 
 def _has_choice(config: Mapping[str, Any]) -> bool:
-    """Whether QuickGELU would change anything: towers of timm and Hugging Face have their own."""
+    """Whether QuickGELU changes anything; timm and Hugging Face towers have their own."""
     text, vision = config["text_cfg"], config["vision_cfg"]
     return not (text.get("hf_model_name") and vision.get("timm_model_name"))
 
@@ -132,7 +132,7 @@ def _has_choice(config: Mapping[str, Any]) -> bool:
 def with_statements(
     source: Source, preprocess: Mapping[str, Any] | None, activation: str | None
 ) -> Source:
-    """A source with what the user states in place of what was found or assumed.
+    """A source with the user's statements in place of what was found or assumed.
 
     Args:
         source: what was found.
@@ -140,12 +140,12 @@ def with_statements(
         activation: "gelu" or "quick_gelu"; None keeps what was found.
 
     Raises:
-        InputError: an activation is stated for a model that computes its own.
+        InputError: an activation is stated for a model whose activation is fixed.
     """
     if activation is not None and source.siglip is not None:
         raise ModelError(
-            "an activation is stated for a SigLIP folder, whose config.json says it; leave "
-            "--activation out"
+            "--activation: a SigLIP folder's config.json states its activation; leave the option "
+            "out"
         )
     notes = list(source.notes)
     if preprocess is not None:
@@ -162,7 +162,7 @@ def with_statements(
 
 
 def is_activation_note(note: str) -> bool:
-    """Whether a note says which activation is assumed."""
+    """Whether a note states an assumed activation."""
     return note.startswith(f"{ASSUMED}activation")
 
 

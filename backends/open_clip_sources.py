@@ -1,4 +1,4 @@
-"""SPEC -> what is needed to build the model: configuration, preprocessing, weights file."""
+"""Resolves a SPEC to a model's configuration, preprocessing and weights file."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def find_source(
 ) -> Source:
     """Finds the files of a model; downloads those of tags and repositories unless `offline`.
 
-    `spec` is not an export's (see `pytorch_spec`). A tag says which activation it needs, so a
-    mismatch is refused before anything is downloaded, unless `allow_mismatch`.
+    `spec` must not be an export (see `pytorch_spec`). A tag's activation is known, so a mismatch
+    is refused before anything is downloaded, unless `allow_mismatch`.
 
     Raises:
-        InputError: there is no such model, or a file of it is missing or damaged.
+        ModelError: no such model, or a file of it is missing or damaged.
     """
     if spec.kind is SpecKind.HUB:
         return _from_hub(text, spec.source, offline)
@@ -73,18 +73,18 @@ def find_source(
 
 
 def _from_file(spec: ModelSpec, config: dict[str, Any]) -> Source:
-    """The weights of a file under the architecture that is named, with all that stands beside."""
+    """The weights in a file, for the named architecture, with the settings beside the file."""
     path = spec.path
     beside = path.absolute().parent / CONFIG
     if beside.is_file():
         found = configured(beside, path)
         if not _same(found.config, config):
             raise ModelError(
-                f"{beside}: describes another architecture ({found.architecture}) than "
-                f"{spec.architecture}; write local-dir:{beside.parent}"
+                f"{beside}: describes {found.architecture}, not {spec.architecture}; write "
+                f"local-dir:{beside.parent}"
             )
         trained = computed_activation(found.config)
-        where = f"preprocessing and activation: as {CONFIG} beside the file states them"
+        where = f"preprocessing and activation: from {CONFIG} beside the file"
         return replace(
             found, architecture=spec.architecture, config=config, tokenizer="",
             activation=trained, notes=(where, *found.notes),
@@ -95,7 +95,7 @@ def _from_file(spec: ModelSpec, config: dict[str, Any]) -> Source:
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two configurations differ in nothing but the activation."""
+    """Whether two configurations differ at most in the activation."""
     drop = ("quick_gelu",)
     return {k: v for k, v in one.items() if k not in drop} == {
         k: v for k, v in other.items() if k not in drop
@@ -105,7 +105,7 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def _built_in(architecture: str, source: str) -> dict[str, Any]:
     names = open_clip.list_models()
     if architecture not in names:
-        if f"{architecture}-{source}" in names:  # as OpenAI's package calls it
+        if f"{architecture}-{source}" in names:  # the name in OpenAI's package
             raise ModelError(
                 f"{architecture}/{source} is called {architecture}-{source} here; write "
                 f"{architecture}-{source}-quickgelu/openai for OpenAI's weights, or its TAG or FILE"
@@ -116,7 +116,7 @@ def _built_in(architecture: str, source: str) -> dict[str, Any]:
         repository = f"{architecture}/{source}"
         raise ModelError(
             f"architecture {architecture!r} is unknown to open_clip; "
-            + (f"close to it: {hint}" if hint else "see open_clip.list_models()")
+            + (f"similar: {hint}" if hint else "see open_clip.list_models()")
             + (
                 f"; if {repository} is a repository of a hub, write {HUB_PREFIX}{repository}"
                 if "/" not in source
@@ -159,7 +159,7 @@ def _from_hub(text: str, repository: str, offline: bool) -> Source:
 
 
 def _with_hugging_face(source: Source, offline: bool, folder: Path | None = None) -> Source:
-    """Turns names of Hugging Face models in a configuration into local folders."""
+    """Replaces the names of Hugging Face models in a configuration with local folders."""
     text = dict(source.config["text_cfg"])
     name = text.get("hf_model_name")
     if name:
@@ -176,12 +176,12 @@ def _has_any(folder: Path, names: tuple[str, ...]) -> bool:
 
 
 def _local(name: str, folder: Path | None) -> Path | None:
-    """The folder that a name in a configuration is the path of; relative ones to the model's."""
+    """The folder at a path in a configuration, relative to the model's folder."""
     try:
         path = Path(name).expanduser()
         path = path if path.is_absolute() or folder is None else folder / path
         return path if path.is_dir() else None
-    except (OSError, RuntimeError, ValueError):  # too long for a path; the home of nobody
+    except (OSError, RuntimeError, ValueError):  # too long for a path; no such user's home
         return None
 
 
@@ -199,18 +199,18 @@ def _hugging_face_folder(name: str, folder: Path | None, offline: bool, source: 
         path = _cached_config(name)
     if path is None:
         raise ModelError(
-            f"{source.architecture} has the text tower of {name!r}, whose config.json and "
-            "tokenizer are not in the local cache; load them once with network, or put them "
-            f"into a folder with {CONFIG} and the weights, and write local-dir:FOLDER"
+            f"{source.architecture} uses the text tower of {name!r}, whose config.json and "
+            "tokenizer are not in the local cache; load them once online, or put them into a "
+            f"folder with {CONFIG} and the weights, and write local-dir:FOLDER"
         )
     if "auto_map" in read_json(path):
-        raise RefusedError(f"{path}: would run code of its own (auto_map); refused")
+        raise RefusedError(f"{path}: would run its own code (auto_map); refused")
     return path.parent
 
 
 def _cached_config(name: str) -> Path | None:
     try:
         cached = try_to_load_from_cache(name, "config.json")
-    except ValueError:  # no name of a repository
+    except ValueError:  # not a repository's name
         return None
     return Path(cached) if isinstance(cached, str) else None

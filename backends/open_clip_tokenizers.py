@@ -1,4 +1,4 @@
-"""Tokenizers of open_clip models: built without network where asked, counted without cutting."""
+"""Builds tokenizers of open_clip models, and counts tokens before truncation."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from idia_index.backends.fingerprints import clip_bpe_string
 from idia_index.errors import ModelError, RefusedError
 
 DEFAULT_CONTEXT = 77
-# A configuration may come from anybody; what else it wants to hand to a tokenizer's loader
-# (trust_remote_code, say) is not its business.
+# A configuration is untrusted and must not pass anything else to a tokenizer's loader
+# (trust_remote_code, for instance).
 _ALLOWED_OPTIONS = frozenset({"clean", "strip_sep_token", "language"})
 
 
 def clip_bpe(tokenizer: SimpleTokenizer) -> ClipTokenizer:
-    """open_clip's tokenizer as packs need it; it keeps the words it has seen, and is faster."""
+    """open_clip's tokenizer for packs, faster because it caches words."""
     merges = sorted(tokenizer.bpe_ranks, key=tokenizer.bpe_ranks.__getitem__)
     clean = next(name for name in CLEANING if get_clean_fn(name) is tokenizer.clean_fn)
     return ClipTokenizer(merges, clean)
@@ -32,21 +32,19 @@ def build_tokenizer(text_config: Mapping[str, Any], source: str | Path, *, offli
 
     Args:
         text_config: `text_cfg` of the model's configuration.
-        source: folder or repository of a Hugging Face tokenizer, if the configuration asks for
-            one.
-        offline: whether to look in folders and in the local cache alone.
+        source: folder or repository of a Hugging Face tokenizer, if the configuration uses one.
+        offline: whether to use only folders and the local cache.
 
     Raises:
-        InputError: the configuration asks for what is not allowed, or the tokenizer is not
-            there.
+        InputError: the configuration passes a refused option, or the tokenizer is missing.
     """
     options = dict(text_config.get("tokenizer_kwargs") or {})
     unknown = sorted(set(options) - _ALLOWED_OPTIONS)
     if unknown or options.get("clean", "lower") not in CLEANING:
         what = unknown[0] if unknown else f"clean={options['clean']!r}"
         raise RefusedError(
-            f"the model's configuration passes {what} to its tokenizer, which is refused; "
-            "remove it from tokenizer_kwargs"
+            f"the model's configuration passes {what} to its tokenizer; refused: remove it from "
+            "tokenizer_kwargs"
         )
     length = int(text_config.get("context_length") or DEFAULT_CONTEXT)
     mode = text_config.get("tokenizer_mode")
@@ -62,17 +60,17 @@ def build_tokenizer(text_config: Mapping[str, Any], source: str | Path, *, offli
             **options,
             **modes,
         )
-    # transformers raises OSError, ValueError, KeyError, ... for what it cannot find or read.
+    # transformers raises OSError, ValueError, KeyError, ... for missing or invalid files.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ModelError(
-            f"the tokenizer {str(source)!r} of the model cannot be loaded ({reason}); "
-            "put its files where the model is, or load it once with network"
+            f"cannot load the model's tokenizer {str(source)!r} ({reason}); put its files beside "
+            "the model, or load it once online"
         ) from error
 
 
 def count_tokens(tokenizer: Any, texts: Sequence[str]) -> list[int]:
-    """Tokens that each text takes of the context, special ones counted, before any cutting."""
+    """Number of tokens of each text, including special ones, before truncation."""
     if isinstance(tokenizer, SimpleTokenizer):
         return [len(tokenizer.encode(text)) + 2 for text in texts]
     plain = getattr(tokenizer, "tokenizer_mode", "") == "clips"
@@ -82,12 +80,12 @@ def count_tokens(tokenizer: Any, texts: Sequence[str]) -> list[int]:
         truncation=False,
         padding=False,
     )["input_ids"]
-    # In this mode open_clip adds a start, an end and a class token of its own.
+    # In this mode open_clip adds its own start, end and class tokens.
     return [len(row) + (3 if plain else 0) for row in ids]
 
 
 def tokenizer_string(tokenizer: Any, text_config: Mapping[str, Any]) -> str:
-    """What a tokenizer is, as one string for the fingerprint."""
+    """Describes a tokenizer as one string for the fingerprint."""
     clean = (text_config.get("tokenizer_kwargs") or {}).get("clean")
     if isinstance(tokenizer, SimpleTokenizer):
         return clip_bpe_string(

@@ -1,4 +1,4 @@
-"""The `params.txt` of open_clip's trainer: what a checkpoint beside it was trained with."""
+"""Reads `params.txt` of open_clip's trainer: the settings that a checkpoint was trained with."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from idia_index.support.text import shown
 
 PARAMS = "params.txt"
 _MAX_BYTES = 1 << 20
-# Options of the trainer that begin like those that change the model, and are read or change
-# nothing at inference.
+# Options of the trainer with the prefixes of those that change the model, but which are handled
+# or have no effect at inference.
 _READ = frozenset(
     {
         "force_context_length",
@@ -35,14 +35,14 @@ _KEYS = ("mean", "std", "interpolation", "resize_mode")
 
 @dataclass(frozen=True)
 class TrainerParams:
-    """What a run was started with.
+    """The settings of a training run.
 
     Attributes:
         path: the file.
-        architecture: the model's name as the trainer was given it.
+        architecture: the model's name as given to the trainer.
         config: open_clip's `model_cfg` of the run.
         preprocessing: mean, std, interpolation and resize mode of the run.
-        activation_unsure: whether versions of open_clip trained such a run differently.
+        activation_unsure: whether open_clip versions train such a run differently.
     """
 
     path: Path
@@ -53,12 +53,12 @@ class TrainerParams:
 
 
 def trainer_params(checkpoint: Path) -> TrainerParams | None:
-    """The parameters of the run that wrote a checkpoint; None where there is no such file.
+    """The settings of the run that wrote a checkpoint; None if there is no such file.
 
     The trainer writes `logs/NAME/params.txt` and `logs/NAME/checkpoints/epoch_5.pt`.
 
     Raises:
-        InputError: the file states what is not understood.
+        ModelError: the file has a setting that is not understood.
     """
     folder = checkpoint.absolute().parent
     for place in (folder, folder.parent):
@@ -77,7 +77,7 @@ def _values(path: Path) -> dict[str, Any] | None:
         return None
     pairs = (line.partition(": ") for line in lines)
     values = {name.strip(): _value(text.strip()) for name, _, text in pairs}
-    # Some other program's file, where the model is not named.
+    # A file that names no model is some other program's.
     return values if isinstance(values.get("model"), str) and "lr" in values else None
 
 
@@ -130,7 +130,7 @@ def _forced(config: dict[str, Any], values: Mapping[str, Any], path: Path) -> di
     if size is not None:
         sizes = size if isinstance(size, list) else [size]
         if not all(type(side) is int and side > 0 for side in sizes) or len(sizes) > 2:
-            raise ModelError(f"{path}: force_image_size is {shown(size)}, no size; correct it")
+            raise ModelError(f"{path}: force_image_size {shown(size)} is not a size; correct it")
         config["vision_cfg"]["image_size"] = sizes[0] if len(set(sizes)) == 1 else sizes
     if values.get("force_context_length") is not None:
         config["text_cfg"]["context_length"] = values["force_context_length"]
@@ -140,7 +140,7 @@ def _forced(config: dict[str, Any], values: Mapping[str, Any], path: Path) -> di
 
 
 def _preprocessing(architecture: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """As the trainer made it: the tag's that it started from, open_clip's defaults without one."""
+    """The trainer's preprocessing: that of the tag it started from, else open_clip's defaults."""
     tag = str(values.get("pretrained") or "")
     made: dict[str, Any] = {
         "mean": open_clip.OPENAI_DATASET_MEAN,
@@ -151,6 +151,6 @@ def _preprocessing(architecture: str, values: Mapping[str, Any]) -> dict[str, An
     entry = open_clip.get_pretrained_cfg(architecture, tag) if tag else {}
     made.update({key: entry[key] for key in _KEYS if entry.get(key)})
     made.update({key: values[f"image_{key}"] for key in _KEYS if values.get(f"image_{key}")})
-    if made["interpolation"] == "random":  # of training; open_clip infers with bicubic then
+    if made["interpolation"] == "random":  # only in training; inference uses bicubic
         made["interpolation"] = "bicubic"
     return made

@@ -1,4 +1,4 @@
-"""What a user or a file states of preprocessing and activation, read strictly. Free of PyTorch."""
+"""Reads preprocessing settings, from the user or a file, strictly. Imports no PyTorch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from idia_index.encode.preprocessing import Preprocessing
 from idia_index.errors import ModelError
 from idia_index.support.text import shown
 
-# What says how images are prepared, beside the size that the image tower takes.
+# The settings of a preprocessing, without the size, which the image tower determines.
 SETTINGS = ("mean", "std", "interpolation", "resize_mode")
 ACTIVATIONS = ("gelu", "quick_gelu")
 _KNOWN = {*SETTINGS, "size", "mode", "fill_color"}
@@ -43,28 +43,28 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file.
 
     Raises:
-        InputError: the file is missing, too large, or holds something else.
+        ModelError: the file is missing, too large, or not a JSON object.
     """
     try:
         if not path.is_file():
-            raise ValueError("no file")
+            raise ValueError("not a file")
         if path.stat().st_size > _MAX_JSON:
             raise ValueError(f"{path.stat().st_size} bytes")
         data = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read as JSON ({error}); use an intact copy") from error
     if not isinstance(data, dict):
-        raise ModelError(f"{path}: holds no JSON object; use an intact copy")
+        raise ModelError(f"{path}: not a JSON object; use an intact copy")
     return data
 
 
 def read_preprocessing(value: str | Mapping[str, Any]) -> dict[str, Any]:
-    """What `--preprocess` states: a name of `NAMED`, or a file with all of `SETTINGS`.
+    """The value of `--preprocess`: a name of `NAMED`, or a file with all of `SETTINGS`.
 
-    A file is a `preprocess_cfg` of open_clip, alone or in its open_clip_config.json.
+    The file is an open_clip `preprocess_cfg`, alone or in an open_clip_config.json.
 
     Raises:
-        InputError: no such name or file, a setting is missing or not understood.
+        InputError: no such name or file, or a setting is missing or not understood.
     """
     if isinstance(value, str) and value in NAMED:
         return _plain(NAMED[value])
@@ -88,7 +88,7 @@ def read_preprocessing(value: str | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
-    """With lists for tuples, as it comes back from an index's manifest."""
+    """With lists for tuples, as read back from an index's manifest."""
     return {k: list(v) if isinstance(v, tuple) else v for k, v in data.items()}
 
 

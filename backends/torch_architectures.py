@@ -1,4 +1,4 @@
-"""Which of open_clip's architectures have the shapes of a file's weights."""
+"""Finds open_clip's architectures with the shapes of a file's weights."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Shapes = dict[str, object]
 
 
 def fitting_architectures(weights: Mapping[str, Tensor]) -> list[str]:
-    """Names of built-in architectures with the shapes of some weights, those without timm.
+    """Names of built-in architectures with the shapes of these weights, without timm towers.
 
-    Shapes do not tell everything: an architecture and its variant with QuickGELU share them.
+    An architecture and its QuickGELU variant have the same shapes.
     """
     own = _of_weights(weights)
     if own is None:
@@ -29,7 +29,7 @@ def fitting_architectures(weights: Mapping[str, Tensor]) -> list[str]:
 
 
 def image_side(weights: Mapping[str, Tensor]) -> int | None:
-    """Pixels of a side of the images of a vision transformer or ResNet, by its positions."""
+    """Image side in pixels of a vision transformer or ResNet, by its position embeddings."""
     if "visual.attnpool.positional_embedding" in weights:
         rows, patch = weights["visual.attnpool.positional_embedding"].shape[0], 32
     elif {"visual.positional_embedding", "visual.conv1.weight"} <= weights.keys():

@@ -1,9 +1,9 @@
-"""PyTorch's files -> what is in them, without running any of it and without copying weights.
+"""Reads PyTorch's files without running their code and without copying weights.
 
 Three formats: the zip that `torch.save` writes, the stream of pickles that it wrote before 2020,
 and TorchScript archives, as OpenAI published CLIP. `torch.jit.load` compiles the code in an
-archive and runs the `__setstate__` methods that it defines, and TorchScript can open files. So
-an archive is read as what it is, a zip of raw tensors and a pickle that arranges them.
+archive and runs its `__setstate__` methods, and TorchScript can open files. So an archive is read
+as a zip of raw tensors and a pickle that arranges them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from idia_index.backends.torch_pickles import Inert, InertUnpickler, Storage
 from idia_index.errors import InputError, ModelError, RefusedError
 from idia_index.support.text import printable, shown
 
-# What OpenAI's archives carry beside weights: numbers, and the causal mask.
+# Entries of OpenAI's archives that are not weights: numbers, and the causal mask.
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 MAX_NAME = 1000
 _ACTIVATIONS = {"QuickGELU": "quick_gelu", "GELU": "gelu"}
@@ -37,7 +37,7 @@ def archive_root(path: Path) -> str | None:
     """Name of the folder inside a TorchScript archive; None for any other file.
 
     Raises:
-        InputError: a zip that would unpack to more than it is.
+        ModelError: a zip that would unpack to more than its size.
     """
     return next(
         (name.split("/")[0] for name in _members(path) if name.endswith("/constants.pkl")), None
@@ -45,7 +45,7 @@ def archive_root(path: Path) -> str | None:
 
 
 def zip_root(path: Path) -> str | None:
-    """Name of the folder inside what `torch.save` writes; None for any other file."""
+    """Name of the folder inside a file of `torch.save`; None for any other file."""
     return next((name[:-9] for name in _members(path) if name.endswith("/data.pkl")), None)
 
 
@@ -56,24 +56,24 @@ def _members(path: Path) -> list[str]:
             return archive.namelist()
     except InputError:
         raise
-    # No zip, or a damaged one, which zipfile answers with errors of many kinds.
+    # Not a zip, or a damaged one, for which zipfile raises many kinds of errors.
     except Exception:  # noqa: BLE001
         return []
 
 
 def check_members(archive: zipfile.ZipFile, path: Path) -> None:
-    """Checks that a zip holds what it says: nothing compressed, no byte for two members.
+    """Checks that no member of a zip is compressed and that no two overlap.
 
     Raises:
-        InputError: it would unpack to more than the file has.
+        ModelError: it would unpack to more than the file's size.
     """
-    # The source code in a TorchScript archive is compressed; nobody reads it.
+    # The source code in a TorchScript archive is compressed, but never read.
     members = [m for m in archive.infolist() if m.filename.split("/")[1:2] != ["code"]]
     packed = next((m.filename for m in members if m.compress_type != zipfile.ZIP_STORED), None)
     if packed is not None:
         raise RefusedError(
-            f"{path}: {shown(packed)} in it is compressed, which no checkpoint of PyTorch is; "
-            "use an intact copy, or unpack it first if it is a zip of a checkpoint"
+            f"{path}: {shown(packed)} in it is compressed, unlike in a PyTorch checkpoint; use an "
+            "intact copy, or unpack it first if it is a zip of a checkpoint"
         )
     total, size = sum(member.file_size for member in members), path.stat().st_size
     if total > size:
@@ -83,9 +83,9 @@ def check_members(archive: zipfile.ZipFile, path: Path) -> None:
 
 
 def read_zip(path: Path, root: str, mapped: MappedFile) -> Any:
-    """What a zip of `torch.save` holds: tensors that are views of `mapped`, containers, stand-ins.
+    """The content of a `torch.save` zip: tensors as views of `mapped`, containers, stand-ins.
 
-    Raises whatever a damaged pickle ends in, and InputError for names that could run code.
+    A damaged pickle may raise anything; names that could run code raise RefusedError.
     """
     with zipfile.ZipFile(path) as archive:
         order = f"{root}/byteorder"
@@ -101,18 +101,18 @@ def read_zip(path: Path, root: str, mapped: MappedFile) -> Any:
 def read_archive(
     path: Path, root: str, mapped: MappedFile | None = None
 ) -> tuple[dict[str, Tensor], str | None]:
-    """Weights of a TorchScript archive by name, and its activation where its classes say it.
+    """Weights of a TorchScript archive by name, and its activation if its classes name it.
 
     Args:
         path: the archive.
         root: its folder inside, from `archive_root`.
-        mapped: the file, where it is mapped already.
+        mapped: the file, if already mapped.
 
     Returns:
         tensors by dotted name, and "quick_gelu", "gelu" or None.
 
     Raises:
-        InputError: the archive is damaged or arranges something else than tensors.
+        ModelError: the archive is damaged or holds something other than tensors.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -123,19 +123,19 @@ def read_archive(
         return _tensors(module), unpickler.activation
     except InputError:
         raise
-    # A damaged pickle fails in as many ways as there are opcodes; each means the same here.
+    # A damaged pickle may raise anything; every error means the same here.
     except Exception as error:
         raise ModelError(
-            f"{path}: a TorchScript archive that cannot be read "
-            f"({printable(str(error)[:160])}); use an intact copy"
+            f"{path}: damaged TorchScript archive ({printable(str(error)[:160])}); use an intact "
+            "copy"
         ) from error
 
 
 def read_legacy(path: Path, mapped: MappedFile) -> Any:
-    """What a file of `torch.save` before 2020 holds; raises as `read_zip`.
+    """The content of a `torch.save` file from before 2020; raises as `read_zip`.
 
-    The tensors' numbers stand after the pickles, so the pickle is read twice: once to find where
-    they begin, and once with their places.
+    The tensors' data follow the pickles, so the pickle is read twice: once to find their offsets,
+    and once with them.
     """
     counts: dict[str, tuple[torch.dtype, int]] = {}
 
@@ -163,7 +163,7 @@ def read_legacy(path: Path, mapped: MappedFile) -> Any:
 def _legacy_places(
     file: BinaryIO, keys: Any, counts: Mapping[str, tuple[torch.dtype, int]], size: int
 ) -> dict[str, int]:
-    """Where the numbers of each storage begin: a count of eight bytes stands before them."""
+    """The offset of each storage's data, which follow a count of eight bytes."""
     places: dict[str, int] = {}
     offset = file.tell()
     for key in map(str, keys):
@@ -187,7 +187,7 @@ def _zip_storage(archive: zipfile.ZipFile, root: str, mapped: MappedFile) -> Sto
 
 
 def _data_offset(mapped: MappedFile, info: zipfile.ZipInfo) -> int:
-    """Where the bytes of a member begin: after a header of its own length."""
+    """The offset of a member's bytes, after a header of variable length."""
     head = mapped.tensor(torch.uint8, info.header_offset, _LOCAL_HEADER).numpy().tobytes()
     if head[:4] != b"PK\x03\x04":
         raise ValueError(f"{info.filename} has no header")
@@ -196,7 +196,7 @@ def _data_offset(mapped: MappedFile, info: zipfile.ZipInfo) -> int:
 
 
 class _Module:
-    """An inert stand-in for a TorchScript module: its attributes and nothing else."""
+    """An inert stand-in for a TorchScript module: only its attributes."""
 
     attributes: dict[str, Any]
 
@@ -205,7 +205,7 @@ class _Module:
 
 
 class _ArchiveUnpickler(InertUnpickler):
-    """Knows tensors, ordered dictionaries and inert modules; refuses every other name."""
+    """Accepts tensors, ordered dictionaries and inert modules; refuses every other name."""
 
     dispatch: ClassVar[dict[int, Any]] = dict(InertUnpickler.dispatch)
     activation: str | None = None
@@ -226,14 +226,14 @@ class _ArchiveUnpickler(InertUnpickler):
         return found
 
     def refuse(self, name: str) -> NoReturn:
-        raise RefusedError(f"{self._path}: holds {shown(name)[1:-1]}, which is no weight; refused")
+        raise RefusedError(f"{self._path}: holds {shown(name)[1:-1]}, not a weight; refused")
 
     def load_build(self) -> None:
-        """Gives a module its attributes; on anything else it could change what that does."""
+        """Sets a module's attributes; refused on anything else, whose behaviour could change."""
         state = self.stack.pop()
         module = self.stack[-1]
         if not isinstance(module, _Module):
-            raise ValueError(f"a {type(module).__name__} is given attributes")
+            raise ValueError(f"attributes set on a {type(module).__name__}")
         module.__setstate__(state)
 
     dispatch[pickle.BUILD[0]] = load_build
@@ -250,7 +250,7 @@ def _untagged(value: Any, *_: Any) -> Any:
 
 
 def _tensors(module: Any) -> dict[str, Tensor]:
-    """Tensors of a tree of modules by dotted name; each module is visited once."""
+    """Tensors of a module tree by dotted name; each module is visited once."""
     found: dict[str, Tensor] = {}
     seen: set[int] = set()
     waiting = [("", module)]

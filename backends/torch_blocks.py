@@ -1,4 +1,4 @@
-"""The blocks of a causal text tower, weights prepared, for towers that bring attention."""
+"""Prepares the blocks of a causal text tower for towers with their own attention."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from idia_index.backends.torch_text import PackedTextTower
 
 
 class Block:
-    """One residual attention block, all of it but attention itself.
+    """One residual attention block, except attention itself.
 
     Attributes:
-        heads: of its attention.
+        heads: number of attention heads.
         attending: dtype of queries, keys, values and attention.
     """
 
@@ -30,22 +30,22 @@ class Block:
         self._mlp = mlp(block.mlp.c_fc, block.mlp.gelu, block.mlp.c_proj, dtype)
 
     def qkv(self, x: Tensor) -> Tensor:
-        """Queries, keys and values side by side: [..., width] -> [..., 3 * width]."""
+        """Queries, keys and values, concatenated: [..., width] -> [..., 3 * width]."""
         return self._qkv(self._ln_1(x).to(self.attending))
 
     def rest(self, x: Tensor, attended: Tensor) -> Tensor:
-        """What follows attention, [..., width] both; `x` is overwritten."""
+        """The rest of the block after attention, [..., width]; overwrites `x`."""
         x += self._ls_1(self._out(attended.to(self._dtype)))
         x += self._ls_2(self._mlp(self._ln_2(x).to(self._dtype)))
         return x
 
 
 def prepared_blocks(tower: PackedTextTower, dtype: torch.dtype) -> list[Block]:
-    """The blocks of a tower, whose products are computed in a dtype.
+    """The blocks of a tower, with products computed in a dtype.
 
-    What is summed over the layers, normalisation, and the first block's queries, keys, values and
-    attention stay in the tower's own: what they lose, all that follows carries on
-    (`docs/performance.md` has the measurements).
+    The residual stream, normalisation, and the first block's queries, keys, values and attention
+    keep the tower's dtype, because their errors would propagate through all later layers
+    (measured in `docs/performance.md`).
     """
     own: torch.dtype = tower.positional_embedding.dtype
     return [Block(b, dtype, dtype if place else own) for place, b in enumerate(tower.blocks)]

@@ -1,4 +1,4 @@
-"""Checkpoint files -> weights by name: nothing runs, nothing is guessed, nothing is silent."""
+"""Reads checkpoint files into weights by name: runs no code, guesses nothing, notes choices."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from idia_index.support.text import printable, shown
 
 INDEX_SUFFIX = ".index.json"
 MERGE_PARTS = (
-    "put its parts together: python -m torch.distributed.checkpoint.format_utils dcp_to_torch "
+    "merge its shards: python -m torch.distributed.checkpoint.format_utils dcp_to_torch "
     "FOLDER OUT.pt"
 )
 _MAX_INDEX = 1 << 26
@@ -38,16 +38,16 @@ _INTACT = "use an intact copy"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file, or the files of an index, hold.
+    """The content of a checkpoint file, or of the files of an index.
 
     Attributes:
         path: the file.
-        weights: tensors by name, wrappers' prefixes taken off; views of the files.
-        activation: "gelu" or "quick_gelu" where the file says what it was trained with.
-        notes: what was taken and what was left aside, a line each.
-        files: the files, mapped.
+        weights: tensors by name, without wrappers' prefixes; views of the files.
+        activation: "gelu" or "quick_gelu" if the file says what it was trained with.
+        notes: what was used and what was not, one line each.
+        files: the mapped files.
         averaged: whether the weights are a moving average.
-        among_others: whether the file holds the other sort of weights too.
+        among_others: whether the file also holds the other kind of weights.
     """
 
     path: Path
@@ -59,30 +59,31 @@ class Checkpoint:
     among_others: bool = False
 
     def release(self) -> None:
-        """Gives back the memory of what was read so far; see `MappedFile.release`."""
+        """Frees the memory of what was read so far; see `MappedFile.release`."""
         for file in self.files:
             file.release()
 
 
 def read_checkpoint(path: Path, choice: WeightsChoice | None = None) -> Checkpoint:
-    """Reads a checkpoint: safetensors, what `torch.save` writes with or without its trainer's
-    wrapping, a TorchScript archive, or the index of a checkpoint in several files.
+    """Reads a checkpoint: safetensors, a `torch.save` file with or without a trainer's wrapping,
+    a TorchScript archive, or the index of a sharded checkpoint.
 
-    No code in a file is run, and no weight is copied: tensors are views of the mapped file.
+    No code in a file is run and no weight is copied: tensors are views of the mapped file.
 
     Args:
         path: the file.
-        choice: "raw" or "ema", where a file holds weights and their moving average.
+        choice: "raw" or "ema", if a file holds weights and their moving average.
 
     Raises:
-        InputError: the file is damaged, holds something else, or would run code.
+        ModelError: the file is damaged or not a checkpoint.
+        RefusedError: it would run code.
     """
     if path.name.endswith(INDEX_SUFFIX):
         return _read_shards(path, choice)
     if path.suffix.lower() in (".npz", ".npy"):
-        raise ModelError(f"{path}: NumPy checkpoints are not read; convert it to safetensors")
+        raise ModelError(f"{path}: NumPy checkpoints are not supported; convert it to safetensors")
     if path.suffix.lower() == ".distcp":
-        raise ModelError(f"{path}: one part of a checkpoint in parts; {MERGE_PARTS}")
+        raise ModelError(f"{path}: one shard of a checkpoint; {MERGE_PARTS}")
     if path.suffix.lower() == ".onnx":
         raise ModelError(
             f"{path}: an ONNX graph; name the PyTorch or safetensors file of the model, or the "
@@ -108,7 +109,7 @@ def read_checkpoint(path: Path, choice: WeightsChoice | None = None) -> Checkpoi
 
 
 def checkpoint_sha256(path: Path) -> str:
-    """SHA-256 of a checkpoint; of one in several files, that of the lines "SHA-256  NAME"."""
+    """SHA-256 of a checkpoint; if sharded, of the lines "SHA-256  NAME" of its files."""
     if not path.name.endswith(INDEX_SUFFIX):
         return weights_sha256(path)
     names = shard_names(path)
@@ -117,13 +118,12 @@ def checkpoint_sha256(path: Path) -> str:
 
 
 def shard_names(path: Path) -> list[str]:
-    """The files that the index of a checkpoint names; raises ModelError if one is not there."""
+    """The files named in a checkpoint's index; raises ModelError if one is missing."""
     names = sorted(set(_weight_map(path).values()))
     for shard in names:
         if not (path.parent / shard).is_file():
             raise ModelError(
-                f"{path}: names {shown(shard)}, which is not beside it; download all files of "
-                "the model"
+                f"{path}: names {shown(shard)}, which is missing; download all files of the model"
             )
     return names
 
@@ -147,7 +147,7 @@ def _whole(path: Path, mapped: MappedFile, read: Callable[[], Any]) -> Any:
         return read()
     except InputError:
         raise
-    # Damaged files end in every kind of error; all of them are the file's.
+    # Damaged files may raise anything; every error is the file's fault.
     except Exception as error:
         raise ModelError(
             f"{path}: {what_it_is(path, mapped) or _unread('not a checkpoint', error)}"
@@ -156,7 +156,7 @@ def _whole(path: Path, mapped: MappedFile, read: Callable[[], Any]) -> Any:
 
 def _unread(what: str, error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return f"{what} that can be read ({printable(lines[0][:160])}); {_INTACT}"
+    return f"{what} ({printable(lines[0][:160])}); {_INTACT}"
 
 
 def _read_safetensors(path: Path, mapped: MappedFile) -> dict[str, Tensor]:
@@ -174,10 +174,10 @@ def _read_safetensors(path: Path, mapped: MappedFile) -> dict[str, Tensor]:
             start, stop = header[name]["data_offsets"]
             dtype = _SAFE_DTYPES.get(header[name]["dtype"])
             if dtype is None:
-                raise ValueError(f"numbers of the type {header[name]['dtype']}")
+                raise ValueError(f"unsupported dtype {header[name]['dtype']}")
             values = mapped.tensor(getattr(torch, dtype), 8 + length + start, stop - start)
             weights[name] = values.reshape(header[name]["shape"])
-    # SafetensorError, and what a damaged header does to the conversion after it.
+    # SafetensorError, and whatever a damaged header causes in the conversion after it.
     except Exception as error:
         line = what_it_is(path, mapped) or _unread("not a safetensors file", error)
         raise ModelError(f"{path}: {line}") from error
@@ -202,7 +202,7 @@ _SAFE_DTYPES: Mapping[str, str] = {
 
 
 def _read_shards(path: Path, choice: WeightsChoice | None) -> Checkpoint:
-    """The weights of all files that an index names, each from the file that it says."""
+    """The weights of all files of an index, each from the file that it names."""
     weights: dict[str, Tensor] = {}
     files: list[MappedFile] = []
     for shard in shard_names(path):
@@ -227,5 +227,5 @@ def _weight_map(path: Path) -> dict[str, str]:
     shards = set(names.values())
     odd = next((name for name in shards if Path(name).name != name or name in ("..", ".")), None)
     if odd is not None or len(shards) > _MAX_SHARDS:
-        raise RefusedError(f"{path}: names {shown(odd)}, which is no file beside it; refused")
+        raise RefusedError(f"{path}: names {shown(odd)}, which is not a plain file name; refused")
     return dict(names)

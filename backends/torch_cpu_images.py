@@ -1,9 +1,8 @@
-"""CLIP's image towers on a processor: vision transformers, and ResNets.
+"""Runs CLIP's image towers, vision transformers and ResNets, on a CPU.
 
-What is computed of a vision transformer is open_clip's `VisionTransformer`. Its patches are cut by
-a view and multiplied as rows, which spares the convolution its own copies. Its last layer is
-computed for the class token alone, the only one that is read: two thirds of that layer, of twelve
-or twenty-four.
+Computes the same as open_clip's `VisionTransformer`. Patches are a view and multiplied as rows,
+which avoids a convolution's copies. The last layer is computed only for the class token, the only
+one that is read, which saves two thirds of that layer.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ from idia_index.backends.torch_products import linear
 
 Tower: TypeAlias = Callable[[Tensor], Tensor]
 
-# Between unit vectors in float32; two orders of the same sums differ by a hundredth of it.
+# Between unit vectors in float32; reordering the same sums causes a hundredth of it.
 _TOLERANCE = 1e-4
 
 
 def cpu_image_tower(visual: nn.Module, dtype: torch.dtype) -> Tower | None:
-    """A faster way to compute a model's `visual` in float32, if there is one; tried, not assumed.
+    """A faster equivalent of a model's `visual` in float32, if there is one; verified by running.
 
     Args:
         visual: the image tower of an open_clip model, on the CPU.
-        dtype: what products are computed in.
+        dtype: dtype of the products.
     """
     if type(visual) is ModifiedResNet and dtype is torch.float32:
         tower = trial = _folded(visual)
@@ -50,8 +49,8 @@ def cpu_image_tower(visual: nn.Module, dtype: torch.dtype) -> Tower | None:
 
 
 def _folded(visual: nn.Module) -> Tower:
-    """A ResNet whose normalisation is folded into its convolutions, laid out by pixel: 0.8 of the
-    time of the original, with a copy of its weights."""
+    """A copy of a ResNet with normalisation folded into its convolutions and channels last, in
+    0.8 of the original's time."""
     folded: Any = copy.deepcopy(visual).eval()
     for module in folded.modules():
         for convolution, norm in (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"), ("0", "1")):
@@ -104,7 +103,7 @@ class CpuImageTower:
         *inner, last = self._blocks
         for block in inner:
             x = block.rest(x, _attend(block, x, m, tokens))
-        # oneDNN makes and keeps a program for every number of rows: m has few values.
+        # oneDNN compiles and caches a kernel for every number of rows: keep m to few values.
         x = last.rest(x.view(m, tokens, width)[:, 0].clone(), _attend(last, x, m, 1))
         embedded: Tensor = visual.ln_post(x) @ visual.proj
         return embedded
@@ -123,13 +122,13 @@ class CpuImageTower:
 
 
 def _attend(block: Block, x: Tensor, images: int, queries: int) -> Tensor:
-    """Attention before its output projection, of the first tokens of each image to all of its.
+    """Attention before its output projection, from each image's first tokens to all its tokens.
 
     Args:
         block: the block.
         x: [images * tokens, width].
-        images: how many there are.
-        queries: tokens of each that attend.
+        images: number of images.
+        queries: number of tokens per image that attend.
 
     Returns:
         [images * queries, width].

@@ -1,10 +1,10 @@
-"""The causal text tower on a processor: the layers of `PackedTextTower`, one large tree at a time.
+"""Runs the causal text tower on a CPU: the layers of `PackedTextTower`, one large tree at a time.
 
-Two things differ from the tower that GPUs and exports run, neither of them in what is computed.
-Linear layers are oneDNN's products (see `idia_index.backends.torch_products`). And a pack is one
-tree of many nodes, so that nearly no prefix is computed twice and nothing is padding, whose
-attention is computed in windows: the nodes of a window see each other and the few nodes above
-the window, which in sorted order are the path to its first node.
+It computes the same as the tower of GPUs and exports, but differs in two ways. Linear layers use
+oneDNN (see `idia_index.backends.torch_products`). And a pack is one large tree, so that almost no
+prefix is computed twice and nothing is padding; its attention is computed in windows: the nodes
+of a window see each other and the few nodes above it, which in sorted order are the path to its
+first node.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from idia_index.backends.torch_blocks import Block, prepared_blocks
 from idia_index.backends.torch_text import PackedTextTower
 from idia_index.types import Int64, Pack
 
-# Nodes that attend together. Measured with ViT-B-32 on AVX-512 cores: 16 to 64 are within 3 %.
+# Nodes per window. Measured with ViT-B-32 on AVX-512 cores: 16 to 64 are within 3 %.
 WINDOW = 32
-# Keys of a window are filled up to a multiple, which fits the vectors of the processor.
+# A window's keys are padded to a multiple of this, to fit SIMD registers.
 _KEYS_STEP = 16
 
 Mask = NDArray[np.bool_]
 
 
 def cut_windows(mask: Mask, size: int) -> tuple[Int64, Mask]:
-    """Cuts the attention of trees of n nodes into windows of `size` nodes each.
+    """Splits the attention of trees of n nodes into windows of `size` nodes each.
 
     Args:
         mask: bool [B, n, n], as in a pack; n is a multiple of `size`.
@@ -36,7 +36,7 @@ def cut_windows(mask: Mask, size: int) -> tuple[Int64, Mask]:
 
     Returns:
         keys int64 [W, m], for each of W = B * n / size windows the nodes that it may see, as
-        b * n + j, and sees bool [W, size, m], which of them each of its nodes does see.
+        b * n + j, and sees bool [W, size, m], which of them each of its nodes sees.
     """
     b, n, _ = mask.shape
     count = n // size
@@ -58,7 +58,7 @@ def cut_windows(mask: Mask, size: int) -> tuple[Int64, Mask]:
 
 
 def _whole_windows(pack: Pack, size: int) -> Pack:
-    """A pack whose trees have a multiple of `size` nodes; what is added sees only itself."""
+    """A pack with trees padded to a multiple of `size` nodes; added nodes see only themselves."""
     n = pack.ids.shape[1]
     wide = n + -n % size
     if wide == n:
@@ -71,12 +71,12 @@ def _whole_windows(pack: Pack, size: int) -> Pack:
 
 
 class CpuTextTower:
-    """Text embeddings of packs, on a processor.
+    """Text embeddings of packs, on a CPU.
 
     Args:
-        tower: the tower as `torch_text` has it, on the CPU. Its layers' weights are copied into
-            the layout of oneDNN where that is used.
-        dtype: what the layers' products are computed in (see `prepared_blocks`).
+        tower: the tower of `torch_text`, on the CPU. Its layers' weights are copied into oneDNN's
+            layout if that is used.
+        dtype: dtype of the layers' products (see `prepared_blocks`).
     """
 
     def __init__(self, tower: PackedTextTower, dtype: torch.dtype) -> None:
@@ -96,8 +96,8 @@ class CpuTextTower:
             bias = bias.to(block.attending)
             x = block.rest(x, _attend(block, x, keys, bias))
         bias = bias.to(last.attending)
-        # As in `PackedTextTower`: from here on, the nodes that are read alone. oneDNN makes and
-        # keeps a program for every number of rows, of a megabyte: there are to be few numbers.
+        # As in `PackedTextTower`: from here on, only the nodes that are read. oneDNN caches a
+        # kernel of a megabyte for every number of rows: keep these to few values.
         count = len(pack.reads)
         reads = torch.from_numpy(np.pad(pack.reads, (0, -count % WINDOW), mode="edge"))
         x = last.rest(x[reads], _attend(last, x, keys, bias)[reads])
@@ -108,10 +108,10 @@ def _attend(block: Block, x: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
     """Attention before its output projection: [N, width] -> [N, width].
 
     Args:
-        block: whose queries, keys and values are taken.
+        block: the block.
         x: [N, width], all nodes.
         keys: int64 [W, m], nodes that a window may see.
-        bias: [W, 1, N / W, m], 0 where a node sees a key and -inf where it does not.
+        bias: [W, 1, N / W, m], 0 where a node sees a key, else -inf.
     """
     qkv = block.qkv(x)
     (windows, _, size, m), width = bias.shape, x.shape[1]

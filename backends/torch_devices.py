@@ -1,4 +1,4 @@
-"""Devices and dtypes of PyTorch: picked by trying, named as people are shown them."""
+"""Picks PyTorch devices by trying them, and maps dtypes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import torch
 from idia_index.errors import InputError
 from idia_index.plugins import BACKEND_DTYPES
 
-# In the order of choice where none is asked for.
+# In order of preference if none is requested.
 DEVICE_TYPES = ("cuda", "mps", "cpu")
 
 
 def torch_dtype(name: str) -> torch.dtype:
-    """The dtype of a name of `BACKEND_DTYPES`.
+    """The dtype for a name of `BACKEND_DTYPES`.
 
     Raises:
-        InputError: there is no such dtype.
+        InputError: no such dtype.
     """
     if name not in BACKEND_DTYPES:
         raise InputError(f"dtype {name!r} is unknown; available: {', '.join(BACKEND_DTYPES)}")
@@ -29,32 +29,32 @@ def torch_dtype(name: str) -> torch.dtype:
 
 
 def weights_dtype(device: torch.device, dtype: torch.dtype) -> torch.dtype:
-    """What the weights of a model are kept in that computes in `dtype` on a device.
+    """The dtype in which a model that computes in `dtype` on a device keeps its weights.
 
-    On a processor and with CUDA float32 for bfloat16: only products are computed in bfloat16,
-    sums over layers and normalisation are not, which loses a fraction, and is nearly as fast on
-    a processor (`benchmarks/gpu` measures it on a GPU).
+    For bfloat16 on a CPU or with CUDA that is float32: only products are computed in bfloat16,
+    not the residual stream and normalisation, which is far more accurate and nearly as fast on a
+    CPU (`benchmarks/gpu` measures it on a GPU).
     """
     mixed = device.type in ("cpu", "cuda") and dtype is torch.bfloat16
     return torch.float32 if mixed else dtype
 
 
 def products_in(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
-    """Where products of float32 weights are to be computed in bfloat16; else nothing changes."""
+    """Computes products of float32 weights in bfloat16 if requested; otherwise does nothing."""
     if weights_dtype(device, dtype) is dtype:
         return nullcontext()
     return torch.autocast(device.type, dtype)
 
 
 def pick_device(name: str | None, dtype: torch.dtype = torch.float32) -> torch.device:
-    """The device asked for, or the best that computes.
+    """The requested device, or the best that works.
 
     Args:
-        name: "cpu", "cuda", "cuda:1", "mps"; None takes the first that works.
-        dtype: what it must compute in.
+        name: "cpu", "cuda", "cuda:1", "mps"; None: the first that works.
+        dtype: the dtype that it must compute in.
 
     Raises:
-        InputError: no such device, or it does not compute.
+        InputError: no such device, or it does not work.
     """
     if name is None:
         return next(
@@ -79,7 +79,7 @@ def _unknown(name: str) -> str:
 
 
 def why_not(device: torch.device, dtype: torch.dtype = torch.float32) -> str | None:
-    """Multiplies two small matrices on a device: None if it works, else what went wrong."""
+    """Multiplies two small matrices on a device; None if it works, else what went wrong."""
     if device.type == "cuda" and not torch.cuda.is_available():
         return "PyTorch finds no CUDA device"
     if device.type == "mps" and not torch.backends.mps.is_available():
@@ -87,14 +87,14 @@ def why_not(device: torch.device, dtype: torch.dtype = torch.float32) -> str | N
     try:
         ones = torch.ones(8, 8, dtype=dtype, device=device)
         right = bool((ones @ ones == 8).all().item())
-    # A broken driver raises whatever it pleases; what counts is that nothing was computed.
+    # A broken driver may raise anything; all that counts is that nothing was computed.
     except Exception as error:  # noqa: BLE001
         return (str(error).splitlines() or [type(error).__name__])[0]
     return None if right else "it computes wrong products"
 
 
 def describe_device(device: torch.device) -> str:
-    """The device as people are shown it: "cpu (2 threads)", "cuda:0 (NVIDIA H200)"."""
+    """The device for display: "cpu (2 threads)", "cuda:0 (NVIDIA H200)"."""
     if device.type == "cpu":
         threads = torch.get_num_threads()
         return f"cpu ({threads} thread{'s' if threads > 1 else ''})"
@@ -115,8 +115,8 @@ def shared_threads(workers: int) -> Iterator[Callable[[], None]]:
 
 
 def _one_thread() -> None:
-    """Leaves a forked process one thread: those of its parent do not exist in it, and a product
-    that waits for them waits for ever."""
+    """Limits a forked process to one thread: its parent's threads do not exist in it, and a
+    product would wait for them forever."""
     torch.set_num_threads(1)
 
 

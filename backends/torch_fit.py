@@ -1,4 +1,4 @@
-"""Weights by name + a model -> the model with them: every weight fits, or the line says why."""
+"""Loads weights into a model after checking that every one fits by name and shape."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _CUSTOM_TEXT = (
     "transformer.",
     "ln_final.",
 )
-# What trainers put beside a model: what computes something else from its embeddings.
+# Modules that trainers add to a model, which compute something else from its embeddings.
 _HEAD = re.compile(
     r"(^|[._])(head|heads|classifier|classification|fc|queue|projector|predictor|criterion|loss|"
     r"logits|probe|discriminator|metric|metrics|accuracy)([._\d]|$)|_head|_queue|queue_|"
     r"^n_averaged$|^(initted|step|epoch|global_step)$"
 )
-# Read through in pieces, each given back before the next.
+# Values are checked in chunks of this size, each freed before the next.
 _PIECE = 64 << 20
 
 
 @dataclass(frozen=True)
 class _Aligned:
-    """Weights whose names start with a prefix, without it."""
+    """Weights with names that start with a prefix, which is removed."""
 
     prefix: str
     weights: dict[str, Tensor]
@@ -53,27 +53,24 @@ def check_fit(
     architecture: str,
     choice: WeightsChoice | None = None,
 ) -> Checkpoint:
-    """Checks that a checkpoint fits a model by name and shape, to the last weight.
+    """Checks that every weight of a checkpoint fits a model by name and shape.
 
-    Only differences of form are bridged: a prefix before all names of the model, where a text
-    tower's names start, a scale stored as one number or as a list of one, and counters that
-    inference does not use. Weights of other parts (a classifier's head) are left aside, and a
-    note says so. Weights of the model are never resized, left out or filled in.
+    Only formal differences are accepted: a prefix before all names, the prefix of a text tower's
+    names, a scale stored as a scalar or a list of one, and counters that inference does not use.
+    Weights of other parts (a classifier's head) are not used, and a note says so. Weights of the
+    model are never resized, left out or filled in.
 
     Returns:
         the checkpoint with its weights under the model's names.
 
     Raises:
-        InputError: weights are missing, unknown or of another shape.
+        ModelError: weights are missing, unknown or of another shape.
     """
     expected = model.state_dict()
     found = _aligned(checkpoint, expected, choice)
     averaged = checkpoint.averaged or found.averaged
     if choice == "ema" and not averaged:
-        raise ModelError(
-            f"{checkpoint.path}: holds no moving average under a key that says so; leave "
-            "--weights out"
-        )
+        raise ModelError(f"{checkpoint.path}: no key names a moving average; leave --weights out")
     unknown = [name for name in found.weights if name not in expected]
     own = {name.partition(".")[0] for name in expected}
     beside = [name for name in unknown if name.partition(".")[0] not in own]
@@ -95,20 +92,20 @@ def check_fit(
 
 def _notes(found: _Aligned, aside: list[str]) -> Iterator[str]:
     if found.prefix:
-        yield f"weights: those whose names begin with {shown(found.prefix)}"
+        yield f"weights: those with names that begin with {shown(found.prefix)}"
     if aside:
         parts = sorted({name.rpartition(".")[0] or name for name in aside})
         parts = sorted({".".join(part.split(".")[:2]) for part in parts})
         told = listed([*map(shown, parts)], 4, "more parts")
         if not found.averaged and any(map(is_averaged, aside)):
-            told += " (--weights ema takes the moving average)"
-        yield f"weights: {len(aside)} tensors beside the model left aside: {told}"
+            told += " (--weights ema uses the moving average)"
+        yield f"weights: {len(aside)} tensors outside the model not used: {told}"
 
 
 def _aligned(
     checkpoint: Checkpoint, expected: Mapping[str, Tensor], choice: WeightsChoice | None
 ) -> _Aligned:
-    """The weights under the prefix that gives the most of the model's names."""
+    """The weights under the prefix that matches the most of the model's names."""
     weights = checkpoint.weights
     tried = [_under(prefix, weights, expected) for prefix in _prefixes(weights, expected)]
     most = max(entry.matches for entry in tried)
@@ -118,20 +115,20 @@ def _aligned(
     averaged = [entry for entry in best if entry.averaged]
     raw = [entry for entry in best if entry not in averaged]
     kept = averaged if choice == "ema" and averaged else raw or averaged
-    if len(kept) > 1:  # ema.ema_model is the average, ema.online_model a copy within its wrapper
+    if len(kept) > 1:  # ema.ema_model is the average, ema.online_model the wrapper's copy
         kept = [
             entry for entry in kept if is_averaged(entry.prefix.rstrip(".").split(".")[-1])
         ] or kept
     if len(kept) > 1:
         names = ", ".join(shown(entry.prefix) for entry in kept[:4])
         raise ModelError(
-            f"{checkpoint.path}: holds several models ({names}); save the one that is meant alone"
+            f"{checkpoint.path}: holds several models ({names}); save only the one to load"
         )
     return replace(kept[0], among_others=bool(raw and averaged))
 
 
 def _prefixes(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
-    """What may stand before the model's names: nothing, or what does before some of them."""
+    """Possible prefixes of the model's names: none, or those seen before some of them."""
     visual = next((name for name in expected if name.startswith("visual.")), "visual.proj")
     text = next((name for name in expected if name.startswith("text.")), "text.text_projection")
     anchors = (visual, text, "logit_scale", "positional_embedding")
@@ -147,7 +144,7 @@ def _under(prefix: str, weights: Mapping[str, Tensor], expected: Mapping[str, Te
 
 
 def _renamed(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The names of the model: open_clip's text tower sits in `text.` or at the top."""
+    """The model's names: open_clip's text tower is under `text.` or at the top."""
     custom = "text.positional_embedding" in expected
     if custom and "positional_embedding" in weights:
         weights = {
@@ -156,7 +153,7 @@ def _renamed(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict
         }
     elif "positional_embedding" in expected and "text.positional_embedding" in weights:
         weights = {name.removeprefix("text."): value for name, value in weights.items()}
-    # A constant 0, 1, 2, ... that older versions of transformers stored, OpenAI's numbers.
+    # A constant 0, 1, 2, ... stored by older transformers, and OpenAI's numbers.
     return {
         name: value
         for name, value in weights.items()
@@ -165,21 +162,21 @@ def _renamed(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict
 
 
 def load_weights(model: nn.Module, checkpoint: Checkpoint) -> None:
-    """Makes a checkpoint's weights the parameters of a model, as views of the file where they
-    are of the model's dtype.
+    """Sets a checkpoint's weights as the parameters of a model, as views of the file if they have
+    the model's dtype.
 
     Args:
         model: a model that `checkpoint` fits.
         checkpoint: from `check_fit`.
 
     Raises:
-        InputError: weights are not finite.
+        ModelError: weights are not finite.
     """
     _check_values(checkpoint)
     expected = model.state_dict()
     made: dict[str, Tensor] = {}
     for name, target in expected.items():
-        if name not in checkpoint.weights:  # a counter of training steps, not read
+        if name not in checkpoint.weights:  # a counter of training steps, unused
             made[name] = torch.zeros_like(target)
             continue
         value = checkpoint.weights[name].reshape(target.shape)
@@ -193,23 +190,23 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint) -> None:
 def _check_held(
     weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], checkpoint: Checkpoint
 ) -> None:
-    """Checks that numbers are what they should be, and that the file holds each of them.
+    """Checks that weights are floats and that the file holds all of them.
 
-    A view can be of any size over one number; a model of that size would take the memory.
+    A strided view can have any size over a single number, and would exhaust memory once copied.
     """
     for name, value in weights.items():
         if expected[name].is_floating_point() and not value.is_floating_point():
             raise ModelError(
-                f"{checkpoint.path}: {name!r} is of {value.dtype}, no floating point numbers: "
-                "quantized weights are not read; save the weights as they were trained"
+                f"{checkpoint.path}: {name!r} is {value.dtype}, not floating point: quantized "
+                "weights are not supported; save the weights as trained"
             )
     held = {value.untyped_storage().data_ptr(): value.untyped_storage().nbytes()
             for value in weights.values()}  # fmt: skip
     asked = sum(value.numel() * value.element_size() for value in weights.values())
-    if asked > 2 * sum(held.values()):  # some share theirs
+    if asked > 2 * sum(held.values()):  # some share storage
         raise RefusedError(
             f"{checkpoint.path}: its tensors are views of {asked:,} bytes over "
-            f"{sum(held.values()):,}; save them as they are, best as safetensors"
+            f"{sum(held.values()):,}; save contiguous copies, preferably as safetensors"
         )
 
 
@@ -226,8 +223,8 @@ def _check_values(checkpoint: Checkpoint) -> None:
     if broken:
         name, count = next(iter(broken.items()))
         raise ModelError(
-            f"{checkpoint.path}: {len(broken)} of {len(checkpoint.weights)} weights hold numbers "
-            f"that are not finite, the first is {name!r} with {count} of "
+            f"{checkpoint.path}: {len(broken)} of {len(checkpoint.weights)} weights hold NaN or "
+            f"infinite numbers, the first is {name!r} with {count} of "
             f"{checkpoint.weights[name].numel()}; use an intact copy"
         )
 

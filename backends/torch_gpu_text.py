@@ -1,10 +1,10 @@
-"""The causal text tower on a GPU: packs go there and back without the GPU ever waiting.
+"""Runs the causal text tower on a GPU, with transfers that overlap computation.
 
-A pack is one pinned block of integers, made in a thread and copied while the pack before is
-computed; the mask of a tree is made where it is used, from the ends of its nodes' subtrees.
-Embeddings come back into pinned memory, and are asked for when packs after them are under way.
-Trees are filled up to few shapes: attention copies masks that are not aligned in every layer.
-Proved on a processor; not measured on a GPU by its authors.
+A pack is one pinned block of integers, prepared in a thread and copied while the previous pack is
+computed; a tree's mask is built on the device from the ends of its nodes' subtrees. Embeddings
+are copied back into pinned memory and collected when later packs are in flight. Trees are padded
+to few shapes: attention copies unaligned masks in every layer.
+Tested on a CPU; not measured on a GPU by its authors.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from idia_index.support.concurrency import one_ahead
 from idia_index.support.tf32 import without_tf32
 from idia_index.types import Float32, Pack
 
-NODES_STEP = 16  # a tree's nodes, and
-READS_STEP = 512  # a pack's reads are filled up to a multiple
-UNDER_WAY = 3  # packs that the GPU has been given and nobody has asked for
+NODES_STEP = 16  # a tree's nodes are padded to a multiple of this
+READS_STEP = 512  # a pack's reads are padded to a multiple of this
+UNDER_WAY = 3  # packs in flight: submitted to the GPU, not yet collected
 
-# Waits for embeddings and gives them.
+# Waits for embeddings and returns them.
 Result = Callable[[], Float32]
 
 
@@ -37,8 +37,8 @@ class GpuTextTower:
     """Text embeddings of packs, on the device of a tower.
 
     Args:
-        tower: the tower as `torch_text` has it.
-        dtype: what the layers' products are computed in (see `prepared_blocks`).
+        tower: the tower of `torch_text`.
+        dtype: dtype of the layers' products (see `prepared_blocks`).
     """
 
     def __init__(self, tower: PackedTextTower, dtype: torch.dtype) -> None:
@@ -59,10 +59,9 @@ class GpuTextTower:
             yield first, result()
 
     def staged(self, pack: Pack) -> tuple[Tensor, tuple[int, int]]:
-        """A pack as the device takes it: int32 [3 * B * n + p] in pinned memory, and (B, n).
+        """A pack in the device's layout: int32 [3 * B * n + p] in pinned memory, and (B, n).
 
-        n and p are filled up; nodes that are added see only themselves, and reads that are
-        added are of node 0.
+        n and p are padded; added nodes see only themselves, added reads are of node 0.
         """
         b, n = pack.ids.shape
         wide, reads = n + -n % NODES_STEP, len(pack.reads) + -len(pack.reads) % READS_STEP
@@ -76,9 +75,9 @@ class GpuTextTower:
 
     @torch.inference_mode()
     def forward(self, block: Tensor, shape: tuple[int, int]) -> Tensor:
-        """Embeddings float32 [p, D] of a pack that lies on the device, added reads included.
+        """Embeddings float32 [p, D] of a pack on the device, including padding reads.
 
-        Nothing in it asks the device for a value, so that it can be recorded as a CUDA graph.
+        It never synchronizes with the device, so that it can be captured as a CUDA graph.
         """
         ids, positions, ends = block[: 3 * shape[0] * shape[1]].view(3, *shape)
         reads = block[3 * shape[0] * shape[1] :]
@@ -90,24 +89,24 @@ class GpuTextTower:
         *inner, last = self.blocks
         for layer in inner:
             x = layer.rest(x, self._attended(layer, x, masks[layer.attending]))
-        # From here on, the nodes that are read alone.
+        # From here on, only the nodes that are read.
         attended = self._attended(last, x, masks[last.attending]).flatten(0, 1)
         x = last.rest(x.flatten(0, 1).index_select(0, reads), attended.index_select(0, reads))
         return tower.project(tower.ln_final(x)).float()
 
     def mask(self, ends: Tensor, dtype: torch.dtype) -> Tensor:
-        """What `attention` takes beside queries, keys and values, of int32 [B, n] ends."""
+        """The mask argument of `attention`, from int32 [B, n] subtree ends."""
         sees = tree_mask(ends)
         return torch.zeros(sees.shape, dtype=dtype, device=ends.device).masked_fill_(
             ~sees, float("-inf")
         )
 
     def attention(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-        """Attention [B, heads, n, head_width] of as many queries, keys and values."""
+        """Attention [B, heads, n, head_width] of queries, keys and values of that shape."""
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
     def _attended(self, block: Block, x: Tensor, mask: Tensor) -> Tensor:
-        """Attention of a block before its output projection: [B, n, width] -> the same."""
+        """A block's attention before its output projection, [B, n, width]."""
         b, n, width = x.shape
         # [B, n, 3 * width] -> three views [B, heads, n, head_width].
         parts = block.qkv(x).view(b, n, 3, block.heads, -1).permute(2, 0, 3, 1, 4)
@@ -117,7 +116,7 @@ class GpuTextTower:
 
     @torch.inference_mode()
     def _launch(self, pack: Pack, staged: tuple[Tensor, tuple[int, int]]) -> Result:
-        """Runs a pack on the device, in halves if memory is short."""
+        """Runs a pack on the device, in halves if it runs out of memory."""
         block, shape = staged
         try:
             with without_tf32(torch):
@@ -140,8 +139,8 @@ class GpuTextTower:
     def _in_halves(self, pack: Pack, error: Exception) -> Result:
         if len(pack.ids) == 1:
             raise IdiaIndexError(
-                f"{self.device} has no memory for a pack of {pack.ids.size} nodes; end what else "
-                "runs on it, or take device cpu"
+                f"{self.device} has too little memory for a pack of {pack.ids.size} nodes; stop "
+                "other programs on it, or use device cpu"
             ) from error
         torch.cuda.empty_cache()
         parts = [self._launch(half, self.staged(half)) for half in halves(pack)]
@@ -149,7 +148,7 @@ class GpuTextTower:
 
 
 def tree_mask(ends: Tensor) -> Tensor:
-    """bool [B, 1, n, n], which nodes see which, of the ends of subtrees [B, n]."""
+    """bool [B, 1, n, n], which nodes see which, from the ends of subtrees [B, n]."""
     nodes = torch.arange(ends.shape[1], device=ends.device)
     sees = (nodes[:, None] >= nodes) & (nodes[:, None] < ends[:, None, :])
     return sees[:, None]

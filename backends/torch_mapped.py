@@ -1,4 +1,4 @@
-"""A file of weights mapped into memory: tensors are views of it, read when they are used."""
+"""Maps a weights file into memory: tensors are views of it, read on use."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 
 
 class MappedFile:
-    """A file whose bytes become tensors without being copied.
+    """A file with bytes that become tensors without a copy.
 
-    The mapping is private: what is written to a tensor stays in this process. The tensors keep
-    the mapping alive.
+    The mapping is private: writes to a tensor stay in this process. Tensors keep the mapping
+    alive.
 
     Args:
         path: the file; raises OSError if it cannot be read.
@@ -27,20 +27,20 @@ class MappedFile:
             try:
                 if self.size:
                     self._bytes = mmap.mmap(file.fileno(), self.size, access=mmap.ACCESS_COPY)
-            except (OSError, ValueError):  # a file system that maps nothing
+            except (OSError, ValueError):  # a file system without mmap
                 self._bytes = bytearray(file.read())
 
     def tensor(self, dtype: torch.dtype, offset: int, size: int) -> Tensor:
         """The `size` bytes from `offset` as a tensor [n] of a dtype.
 
         Raises:
-            ValueError: the file does not hold them, or they are no integers.
+            ValueError: the file is shorter, or the range is not of integers.
         """
         if not 0 <= offset <= offset + size <= self.size or size % dtype.itemsize:
             raise ValueError(f"{size} bytes from {offset} in a file of {self.size}")
         if not size:
             return torch.empty(0, dtype=dtype)
-        if offset % dtype.itemsize:  # processors may refuse numbers that are not aligned
+        if offset % dtype.itemsize:  # processors may refuse unaligned numbers
             data = bytearray(self._bytes[offset : offset + size])
             return torch.frombuffer(data, dtype=torch.uint8).view(dtype)
         return torch.frombuffer(self._bytes, dtype=torch.uint8, count=size, offset=offset).view(
@@ -48,9 +48,9 @@ class MappedFile:
         )
 
     def release(self) -> None:
-        """Gives back the memory of what was read; it is read from the file again when used.
+        """Frees the memory of pages read; they are read from the file again on use.
 
-        Not to be called once a tensor was written to: that would be lost.
+        Must not be called after a tensor was written to: the writes would be lost.
         """
         if isinstance(self._bytes, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
             with contextlib.suppress(OSError, ValueError):
@@ -61,5 +61,5 @@ class MappedFile:
         return bytes(self._bytes[: min(size, self.size)])
 
     def begins(self, start: bytes, at: int = 0) -> bool:
-        """Whether these bytes stand at a place near the beginning."""
+        """Whether these bytes are at an offset near the beginning."""
         return self.head(at + len(start))[at:] == start

@@ -1,4 +1,4 @@
-"""Why weights do not fit a model, and the remedy that helps."""
+"""Explains why weights do not fit a model, and how to fix it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CONFIG = "open_clip_config.json"
 
 
 def merge_command(folder: str) -> str:
-    """How a PEFT adapter becomes a model."""
+    """How to turn a PEFT adapter into a model."""
     return (
         "merge it into its base model: PeftModel.from_pretrained(BASE, "
         f"{folder!r}).merge_and_unload().save_pretrained(OUT), then write local-dir:OUT"
@@ -46,13 +46,13 @@ def merge_command(folder: str) -> str:
 def why_not_fitting(
     weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path, architecture: str
 ) -> str | None:
-    """What is wrong and its remedy, in one line; None where weights and model fit.
+    """One line with the mismatch and its fix; None if the weights fit the model.
 
     Args:
-        weights: a file's, under the model's names as far as they are known.
-        expected: the model's.
+        weights: a file's weights, under the model's names where known.
+        expected: the model's weights.
         path: the file.
-        architecture: what the model was built as.
+        architecture: the model's architecture.
     """
     missing = [
         name
@@ -89,37 +89,37 @@ def _differs(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], name
 def _another_kind(
     weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path
 ) -> str | None:
-    """The line for a file that holds something else than an open_clip model."""
+    """The line for a file that holds something other than an open_clip model."""
     names = list(weights)
 
     def some(pattern: re.Pattern[str]) -> bool:
         return any(pattern.search(name) for name in names)
 
     if some(_PEFT):
-        return f"holds a LoRA adapter (PEFT), no model; {merge_command(str(path.parent))}"
+        return f"holds a LoRA adapter (PEFT), not a model; {merge_command(str(path.parent))}"
     if some(_ADAPTER):
         return (
-            "holds a LoRA adapter, no model; merge it into its base model with the code that made "
-            "it, and save the state_dict"
+            "holds a LoRA adapter, not a model; merge it into its base model with the code that "
+            "made it, and save the state_dict"
         )
     if some(_QUANTIZED):
-        return "holds quantized weights, which are not read; name the file of the original ones"
+        return "holds quantized weights, which are not supported; name the original weights file"
     if any(name.endswith("_flat_param") for name in names):
         return (
-            "holds weights that FSDP put into one row; save them again as a full state_dict "
+            "holds flattened FSDP weights; save them again as a full state_dict "
             "(StateDictType.FULL_STATE_DICT)"
         )
     if any(not weights[name].numel() for name in names if name in expected):
         return (
-            "holds one process's part of a DeepSpeed run (ZeRO 3); put the parts together with the "
+            "holds one shard of a DeepSpeed checkpoint (ZeRO 3); merge the shards with the "
             "zero_to_fp32.py beside them: python zero_to_fp32.py . OUT"
         )
     if _SHARD.search(path.name):
         return f"is one of several files of a checkpoint; {_index_beside(path)}"
     if any(name.startswith(_DIFFUSION) for name in names):
         return (
-            "holds an image generator (Stable Diffusion), of whose CLIP it has the text tower "
-            "alone; name the checkpoint of the CLIP model"
+            "holds an image generator (Stable Diffusion), which has only CLIP's text tower; name "
+            "the checkpoint of the CLIP model"
         )
     for pattern, whose in ((_APPLE, "Apple's MobileCLIP"), (_EVA, "EVA-CLIP's own code")):
         if some(pattern) and not any(map(pattern.search, expected)):
@@ -155,30 +155,30 @@ def _remedy(
 ) -> str:
     missing, unknown, wrong = differences
     if len(missing) * 20 <= len(expected) and not unknown and not wrong:
-        return "the file is not whole; use an intact copy, or save the model's whole state_dict"
+        return "the file is incomplete; use an intact copy, or save the model's whole state_dict"
     if (path.parent / "config.json").is_file() and not (path.parent / CONFIG).is_file():
-        return "the config.json beside it describes another model; take both from one place"
+        return "the config.json beside it describes another model; get both from the same source"
     if unknown and not missing and not wrong:
         return (
-            f"it computes more than that; name the architecture that has these parts, or write "
-            f"its {CONFIG} beside it and local-dir:FOLDER"
+            f"it has more parts; name the architecture that has them, or write its {CONFIG} "
+            "beside it and local-dir:FOLDER"
         )
     fitting = fitting_architectures(weights)
     if fitting:
-        return f"its shapes are those of {', '.join(fitting[:6])}: name the one it was trained as"
+        return f"its shapes match {', '.join(fitting[:6])}: name the one it was trained as"
     towers = {name.startswith("visual.") for name in weights if name in expected}
     if len(towers) == 1 and not wrong:
         held, other = ("image", "text") if True in towers else ("text", "image")
-        return f"it holds the {held} tower alone; name a checkpoint that has the {other} tower too"
+        return f"it has only the {held} tower; name a checkpoint that has the {other} tower too"
     if not towers and not any(name.startswith("visual.") for name in weights):
-        return "no tensor of it is called as in a CLIP model; name the checkpoint of the CLIP model"
+        return "none of its tensor names are a CLIP model's; name the checkpoint of the CLIP model"
     only = not missing and not unknown and len(wrong) == 1
     if only and (what := _another_size(wrong[0], weights, expected)) is not None:
         folder = shown_path(str(path.parent))
         return f"{what} in an {CONFIG} beside it, and write local-dir:{folder}"
     return (
-        "its shapes are those of no architecture of open_clip; write the one that it was trained "
-        f"with into an {CONFIG} beside it, and local-dir:{shown_path(str(path.parent))}"
+        "its shapes match no open_clip architecture; describe the one that it was trained with in "
+        f"an {CONFIG} beside it, and write local-dir:{shown_path(str(path.parent))}"
     )
 
 

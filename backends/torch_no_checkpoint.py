@@ -1,4 +1,4 @@
-"""What a file is that is taken for a checkpoint and is none, and what to do then."""
+"""Recognizes files that are not checkpoints, and says what to do with them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from idia_index.backends.torch_mapped import MappedFile
 _STARTS = (
     (
         b"version https://git-lfs",
-        "a pointer of Git LFS in place of the file; fetch it: git lfs pull",
+        "a Git LFS pointer instead of the file; fetch it: git lfs pull",
     ),
-    (b"GGUF", "a GGUF file, which is not read; name the PyTorch or safetensors file of the model"),
+    (b"GGUF", "a GGUF file, which is not supported; name the model's PyTorch or safetensors file"),
     (b"\x89HDF", "an HDF5 file of TensorFlow or Keras; convert the model to safetensors"),
     (b"\x1f\x8b", "compressed by gzip; unpack it first"),
     (b"BZh", "compressed by bzip2; unpack it first"),
@@ -20,17 +20,17 @@ _STARTS = (
     (b"\x28\xb5\x2f\xfd", "compressed by zstd; unpack it first"),
     (b"7z\xbc\xaf", "a 7z archive; unpack it first"),
     (b"Rar!", "a RAR archive; unpack it first"),
-    (b"\x93NUMPY", "a NumPy array, no checkpoint; save the model's state_dict as safetensors"),
-    (b"<!DOCTYPE", "a web page in place of the file; download the file itself"),
-    (b"<!doctype", "a web page in place of the file; download the file itself"),
-    (b"<html", "a web page in place of the file; download the file itself"),
+    (b"\x93NUMPY", "a NumPy array, not a checkpoint; save the model's state_dict as safetensors"),
+    (b"<!DOCTYPE", "a web page instead of the file; download the file itself"),
+    (b"<!doctype", "a web page instead of the file; download the file itself"),
+    (b"<html", "a web page instead of the file; download the file itself"),
     (b"ustar", "a tar archive; unpack it first"),
 )
 _TAR_MAGIC = 257
 
 
 def what_it_is(path: Path, mapped: MappedFile) -> str | None:
-    """What a file is and the remedy, where its first bytes tell; None where they do not."""
+    """The kind of a file, by its first bytes, and the fix; None if they do not tell."""
     if mapped.size == 0:
         return "is empty; download or save it again"
     head = mapped.head(512)
@@ -44,7 +44,7 @@ def what_it_is(path: Path, mapped: MappedFile) -> str | None:
     if pickled and not mapped.begins(_LEGACY):
         return (
             "is a plain pickle, not written by torch.save; save the model's state_dict with "
-            "torch.save, best as safetensors"
+            "torch.save, or preferably as safetensors"
         )
     return None
 
@@ -53,13 +53,13 @@ def _what_zip_it_is(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    # Its end is missing or damaged, which zipfile answers with errors of many kinds.
+    # With a missing or damaged end, zipfile raises many kinds of errors.
     except Exception:  # noqa: BLE001
-        return "is cut off: a ZIP archive without its end; download it again"
+        return "is truncated: a ZIP archive without its end; download it again"
     if any(name.endswith("/data.pkl") for name in names):
         return None
     if any(name.endswith("/models/model.json") for name in names):
-        return "is a program of torch.export; save the model's state_dict with torch.save"
+        return "is a torch.export program; save the model's state_dict with torch.save"
     return "is a ZIP archive that torch.save did not write; unpack it first"
 
 

@@ -1,10 +1,10 @@
-"""Pickles read without running anything: tensors as views of the file, all else as stand-ins.
+"""Reads pickles without running anything: tensors as views of the file, all else as stand-ins.
 
-`torch.save` writes a pickle that arranges tensors, and trainers put into it whatever they hold:
-NumPy numbers, an `argparse.Namespace`, paths, configurations, whole modules. Nothing of that is
-imported or called here. Names of tensors' parts are known; any other name becomes an `Inert`
-stand-in that keeps what the file gives it, except names of Python's own library that are no plain
-data (`exec`, `os.system`): a file with one of these is refused.
+`torch.save` writes a pickle that arranges tensors, in which trainers also store NumPy numbers, an
+`argparse.Namespace`, paths, configurations, whole modules. None of these is imported or called
+here. Names that build tensors are known; any other becomes an `Inert` stand-in that stores what
+the file gives it, except standard library names that are not plain data (`exec`, `os.system`): a
+file with one of these is refused.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _STORAGES = {
     "QInt32Storage": torch.int32,
     "UntypedStorage": torch.uint8,
 }
-# Modules of Python's own library whose classes are plain data. Their stand-ins run nothing either.
+# Standard library modules of plain data classes. Their stand-ins run nothing either.
 _DATA_MODULES_NAMES = (
     "_codecs argparse array collections copyreg dataclasses datetime decimal enum "
     "fractions functools ipaddress logging numbers operator pathlib random re time types typing "
@@ -53,7 +53,7 @@ _DATA_BUILTINS_NAMES = (
     "str tuple type"
 )
 _DATA_BUILTINS = frozenset(_DATA_BUILTINS_NAMES.split())
-# Protocol 2, which torch.save writes, has the names of Python 2.
+# Protocol 2, which torch.save writes, uses Python 2 names.
 _PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 _OLD_MODULES = frozenset({"commands", "popen2", "posixpath", "ntpath", "pip"})
 
@@ -61,12 +61,12 @@ Storage = Callable[[torch.dtype, str, int], Tensor]
 
 
 class Inert:
-    """Stands for a value of a class that is not loaded; keeps what the file gives it.
+    """Replaces a value of a class that is not loaded; stores what the file gives it.
 
     Attributes:
         name: full name of the class.
-        state: what the file sets as its state.
-        items: what the file puts into it by key.
+        state: the state that the file sets.
+        items: the items that the file sets by key.
     """
 
     name: ClassVar[str] = ""
@@ -74,7 +74,7 @@ class Inert:
     items: dict[Any, Any]
 
     def __new__(cls, *_: Any, **__: Any) -> Inert:
-        """Takes any arguments, and drops them."""
+        """Accepts any arguments and drops them."""
         made = super().__new__(cls)
         made.state, made.items = None, {}
         return made
@@ -99,26 +99,26 @@ def _inert_class(name: str) -> type[Inert]:
 
 
 class InertUnpickler(pickle._Unpickler):
-    """Knows tensors and plain containers, and makes a stand-in for any other name.
+    """Loads tensors and plain containers, and a stand-in for any other name.
 
-    The unpickler in Python: that in C takes memory for whatever place a file says its memo has.
+    Uses the unpickler in Python: the one in C allocates a memo of whatever size a file claims.
 
     Args:
         stream: the pickle.
         path: the file it is in, for the messages.
-        storage: gives the numbers of a storage: dtype, key, how many -> tensor [n].
+        storage: reads a storage: dtype, key, count -> tensor [n].
     """
 
     stack: list[Any]
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, stream: IO[bytes], path: Path, storage: Storage) -> None:
-        # Python 2 wrote texts as bytes.
+        # Python 2 wrote strings as bytes.
         super().__init__(stream, encoding="latin1")
         self._path, self._storage = path, storage
 
     def find_class(self, module: str, name: str) -> Any:
-        """The tensor's part of a name, or a stand-in; imports nothing."""
+        """What a name stands for in a tensor, or a stand-in; imports nothing."""
         module = _PYTHON_2.get(module, module)
         if module in ("torch", "torch.storage") and name in _STORAGES:
             return _STORAGES[name]
@@ -131,35 +131,35 @@ class InertUnpickler(pickle._Unpickler):
         return _inert_class(f"{module}.{name}")
 
     def refuse(self, name: str) -> NoReturn:
-        """Raises InputError for a name that has no business in a file of weights."""
+        """Raises RefusedError for a name that does not belong in a weights file."""
         raise RefusedError(
-            f"{self._path}: holds {shown(name)}, which is no weight and could run code; refused, "
-            "none of it was run: save the state_dict alone, best as safetensors"
+            f"{self._path}: holds {shown(name)}, which could run code; refused, nothing was run: "
+            "save only the state_dict, preferably as safetensors"
         )
 
     def persistent_load(self, pid: Any) -> Any:
-        """The numbers of a storage, float or other [n]; or a stand-in for a module's class."""
+        """A storage as a tensor [n], or a stand-in for a module's class."""
         if pid[0] == "module":
             return pid[1]
         _, dtype, key, _, count, *view = pid
         if any(part is not None for part in view):
             raise ValueError("a storage that is a view of another")
         if not isinstance(dtype, torch.dtype) or type(count) is not int or count < 0:
-            raise ValueError("a storage of no known type")
+            raise ValueError("a storage of unknown type")
         return self._storage(dtype, str(key), count)
 
     def load_build(self) -> None:
-        """Gives a stand-in its state; anything else could be made to do something else by it."""
+        """Sets a stand-in's state; refused on anything else, whose behaviour could change."""
         state = self.stack.pop()
         made = self.stack[-1]
         if isinstance(made, Inert):
             made.state = state
-        # A state dict's notes of versions, a parameter's attributes: no weights.
+        # A state dict's versions, a parameter's attributes: not weights.
         elif not isinstance(made, (OrderedDict, Tensor)):
-            raise ValueError(f"a {type(made).__name__} is given attributes")
+            raise ValueError(f"attributes set on a {type(made).__name__}")
 
     def load_bytearray8(self) -> None:
-        """Would take any memory that the file names."""
+        """Refused: it would allocate whatever size the file claims."""
         raise ValueError("a bytearray in a pickle")
 
     dispatch[pickle.BUILD[0]] = load_build
@@ -192,7 +192,7 @@ def _first(value: Any, *_: Any) -> Any:
 
 def _rebuild_typed(rebuild: Any, _: Any, arguments: Any, *__: Any) -> Any:
     if rebuild not in (_rebuild, _rebuild_untyped):
-        raise ValueError("a tensor of a class of its own")
+        raise ValueError("a tensor of a custom class")
     return rebuild(*arguments)
 
 

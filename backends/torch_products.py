@@ -1,11 +1,11 @@
-"""Linear layers: on a processor oneDNN's products on prepared weights, where PyTorch has them.
+"""Computes linear layers with oneDNN on prepacked weights on a CPU, if PyTorch has it.
 
-In float32 `F.linear` asks MKL, which takes the AVX2 path on processors that are not Intel's: an
-AMD EPYC (Zen 5) multiplied at 110 GFLOP/s a core that way and at 260 through oneDNN. oneDNN
-applies the activation while a block of the result is in the cache, too.
+In float32 `F.linear` calls MKL, which uses its AVX2 path on processors other than Intel's: an AMD
+EPYC (Zen 5) reached 110 GFLOP/s per core that way and 260 through oneDNN. oneDNN also applies the
+activation while a block of the result is in the cache.
 
-The operators are those that `torch.compile` calls. PyTorch documents neither, so they are tried
-once, and `F.linear` does the work where they are missing or compute something else.
+These are the undocumented operators that `torch.compile` calls, so they are tried once, with
+`F.linear` as the fallback if they are missing or compute something else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.nn import functional as F  # noqa: N812
 
 # QuickGELU is x * sigmoid(QUICK * x), which is silu(QUICK * x) / QUICK.
 QUICK = 1.702
-# Rows that a weight's layout is chosen for; any other number is computed as well.
+# The number of rows that a weight's layout is optimized for; others work too.
 _ROWS = 1024
 _TRIED = {torch.float32: 1e-4, torch.bfloat16: 0.1}
 
@@ -30,9 +30,9 @@ Product = Callable[[Tensor], Tensor]
 
 @cache
 def has_onednn(dtype: torch.dtype) -> bool:
-    """Whether oneDNN's products pay here: they exist, give what `F.linear` gives (tried, not
-    assumed), and are the faster. In float32 that takes AVX-512: on a core with AVX2 alone
-    `F.linear` does 90 GFLOP/s and they 77 (AMD EPYC, Zen 3)."""
+    """Whether oneDNN's products pay off here: they exist, agree with `F.linear` (verified) and are
+    faster. In float32 that takes AVX-512: on a core with only AVX2, `F.linear` reached 90 GFLOP/s
+    and they 77 (AMD EPYC, Zen 3)."""
     onednn: Any = torch.backends.mkldnn
     if dtype not in _TRIED or not onednn.is_available():
         return False
@@ -51,7 +51,7 @@ def has_onednn(dtype: torch.dtype) -> bool:
                 torch.allclose(_onednn(weight, bias, kind)(x), expected, atol=_TRIED[dtype])
                 for kind, expected in pairs
             )
-    # What a build without the operators raises differs from version to version.
+    # Builds without the operators raise different errors in different versions.
     except (AttributeError, RuntimeError, NotImplementedError, TypeError):
         return False
 
@@ -71,7 +71,7 @@ def _onednn(weight: Tensor, bias: Tensor | None, activation: str) -> Product:
 
 
 def linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Product:
-    """x [..., k] -> x @ weight.T + bias in a dtype, for a weight [n, k] that stays as it is."""
+    """x [..., k] -> x @ weight.T + bias in a dtype, for a constant weight [n, k]."""
     own, offset = _scaled(weight, dtype), None if bias is None else _scaled(bias, dtype)
     if _runs_onednn(own):
         return _onednn(own, offset, "none")

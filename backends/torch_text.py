@@ -1,9 +1,8 @@
-"""The causal text tower of an open_clip model, run on packs, and its image tower.
+"""Runs an open_clip model's causal text tower on packs, and its image tower.
 
-Both are plain modules without control flow that depends on data, so that `torch.export` takes
-them as they are. They hold the modules and parameters of the open_clip model itself; no
-weight is copied and no layer is written a second time except attention, which needs the mask
-of a tree in place of the causal one.
+Both are plain modules without data-dependent control flow, so that `torch.export` accepts them.
+They share the modules and parameters of the open_clip model; only attention is reimplemented,
+because it needs a tree's mask instead of the causal one.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ CAUSAL_POOLS = ("argmax", "eos")
 
 
 def text_part(model: nn.Module) -> Any:
-    """What holds the text tower: `model.text`, or the model itself in open_clip's `CLIP`."""
+    """The module with the text tower: `model.text`, or open_clip's `CLIP` model itself."""
     return getattr(model, "text", model)
 
 
 def pack_refusal(model: nn.Module) -> str | None:
-    """Why the text tower of an open_clip model cannot run packs; None where it can.
+    """Why the text tower of an open_clip model cannot run packs; None if it can.
 
-    It can where every state depends on the tokens before it alone, the embedding is read at
-    the end-of-text token, and each layer is one that `PackedTextTower` computes exactly.
+    It can if every state depends only on earlier tokens, the embedding is read at the end-of-text
+    token, and `PackedTextTower` computes each of its layers exactly.
     """
     text = text_part(model)
     transformer: Any = getattr(text, "transformer", None)
@@ -54,9 +53,9 @@ def _is_causal(mask: Tensor | None) -> bool:
 
 def _block_refusal(block: nn.Module) -> str | None:
     if type(block) is not ResidualAttentionBlock or hasattr(block, "ln_1_kv"):
-        return f"its text blocks are of the kind {type(block).__name__}"
+        return f"its text blocks are of type {type(block).__name__}"
     attention = block.attn
-    # What F.multi_head_attention_forward would do beyond attention itself.
+    # Options of F.multi_head_attention_forward beyond plain attention.
     plain = (
         type(attention) is nn.MultiheadAttention
         and attention.in_proj_weight is not None
@@ -64,15 +63,15 @@ def _block_refusal(block: nn.Module) -> str | None:
         and attention.bias_v is None
         and not attention.add_zero_attn
     )
-    return None if plain else f"its attention is a {type(attention).__name__} of another make"
+    return None if plain else f"its attention is a non-standard {type(attention).__name__}"
 
 
 class PackedTextTower(nn.Module):
     """Text embeddings of packs (see `idia_index.types.Pack`).
 
     Args:
-        model: an open_clip `CLIP`, or a `CustomTextCLIP` with a `TextTransformer`, for which
-            `pack_refusal` is None; the tower shares its parameters.
+        model: an open_clip `CLIP`, or a `CustomTextCLIP` with a `TextTransformer`, with
+            `pack_refusal` None; the tower shares its parameters.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -97,7 +96,7 @@ class PackedTextTower(nn.Module):
             [p, D] in the dtype of the parameters, not normalised.
         """
         x = self.token_embedding(ids) + F.embedding(positions, self.positional_embedding)
-        # Additive, made once: a boolean mask would be converted again in every layer.
+        # Additive and built once: a boolean mask would be converted in every layer.
         bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, float("-inf"))[:, None]
         *inner, last = self.blocks
         for block in inner:
@@ -109,11 +108,11 @@ class PackedTextTower(nn.Module):
         return self.project(self.ln_final(x))
 
     def attend(self, block: Any, x: Tensor, bias: Tensor) -> Tensor:
-        """Attention of a block before its output projection; an export puts its own here."""
+        """A block's attention before its output projection; exports override it."""
         return _attend(block, x, bias)
 
     def project(self, x: Tensor) -> Tensor:
-        """To the common space: [p, width] -> [p, D]."""
+        """Projects to the common space: [p, width] -> [p, D]."""
         if self.text_projection is None:
             return x
         if isinstance(self.text_projection, nn.Linear):

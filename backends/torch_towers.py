@@ -1,4 +1,4 @@
-"""The towers of an open_clip model as a backend offers them: arrays in, float32 arrays out."""
+"""Wraps the towers of an open_clip model for a backend: arrays in, float32 arrays out."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from idia_index.support.text import shown
 from idia_index.support.tf32 import without_tf32
 from idia_index.types import Float32, Pack
 
-# Two prompts that share a prefix and differ in length, so that a tree has a branch.
+# Two prompts with a common prefix and different lengths, so that a tree has a branch.
 PROBES = ("a photo of a person", "a photo of two people in the street")
-# Between unit vectors, in float32. The two ways differ by a few units of the last place
-# (1e-7); a layer that is computed otherwise differs by far more.
+# Between unit vectors, in float32. Equivalent computations differ by a few units in the last
+# place (1e-7), a differently computed layer by far more.
 PROBE_TOLERANCE = 1e-4
 
-# Nodes of a tree, trees of a pack. A processor's tower attends in windows, so its trees may be
-# large; between 1,024 and 4,096 nodes it is flat (measured, ViT-B-32). Elsewhere larger trees pay
-# for attention; a GPU is given more to do at a time (not measured).
+# Nodes per tree, trees per pack. The CPU tower attends in windows, so its trees may be large; its
+# speed is flat between 1,024 and 4,096 nodes (measured, ViT-B-32). Elsewhere larger trees cost
+# more attention; a GPU gets more work at a time (not measured).
 _PACK_SIZES = {"cpu": (2048, 1), "cuda": (128, 128), "mps": (128, 16)}
-# Packs, or batches of images, computed at a time; each takes memory of its own (30 MB in
-# ViT-B-32's text tower).
+# Packs or batches of images computed concurrently; each needs memory (30 MB in ViT-B-32's text
+# tower).
 MOST_WORKERS = 8
 
 
@@ -52,8 +52,8 @@ class TorchPackTower(PackTower):
     Args:
         module: the tower, on its device.
         tokenizer: its tokenizer.
-        context_length: most tokens of a prompt, the two special tokens counted.
-        dtype: what is computed in; None for that of the module.
+        context_length: maximum tokens of a prompt, including the two special tokens.
+        dtype: dtype of the computation; None: the module's.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class TorchPackTower(PackTower):
 
     @cached_property
     def _cpu_tower(self) -> CpuTextTower:
-        """Made when the first pack comes: most queries encode no text."""
+        """Created with the first pack: most queries encode no text."""
         return CpuTextTower(self.module, self._dtype)
 
     @cached_property
@@ -80,12 +80,12 @@ class TorchPackTower(PackTower):
         return GpuTextTower(self.module, self._dtype)
 
     def embed_packs(self, packs: Iterable[Pack]) -> Iterator[tuple[Pack, Float32]]:
-        """Each pack with its embeddings; on a processor, as many at a time as it has threads.
+        """Each pack with its embeddings; on a CPU, as many packs at a time as threads.
 
-        A GPU is given packs ahead (see `GpuTextTower`).
-        Packs side by side wait for each other nowhere, as the threads of one product would:
-        where something else runs on a core, one product in two threads took up to nine times
-        as long (measured), and packs side by side only their share.
+        On a GPU packs are queued ahead (see `GpuTextTower`).
+        Parallel packs never wait for each other, unlike the threads of one product: on a busy
+        core, one product in two threads took up to nine times as long (measured), parallel packs
+        only their share.
         """
         if self._device.type == "cuda":
             yield from self._gpu_tower.embed_packs(packs)
@@ -97,7 +97,7 @@ class TorchPackTower(PackTower):
         if self._device.type != "cpu" or len(first) < workers or workers == 1:
             yield from super().embed_packs(packs)
             return
-        _ = self._cpu_tower  # made once, not by every worker
+        _ = self._cpu_tower  # created once, not by every worker
         with shared_threads(workers) as prepare:
             yield from in_threads(self.embed_pack, packs, workers, prepare)
 
@@ -113,16 +113,16 @@ class TorchPackTower(PackTower):
 
 
 class WholeTexts:
-    """Any text tower of open_clip, on whole texts as open_clip pads them.
+    """Any open_clip text tower, on whole texts padded as open_clip does.
 
-    Towers of Hugging Face mask their padding, so a batch is padded to its longest text only.
-    Others (SigLIP, CoCa) were trained with padding that is seen, or read at a fixed place, and
-    get the full context.
+    Hugging Face towers mask their padding, so a batch is padded only to its longest text. Others
+    (SigLIP, CoCa) were trained with visible padding, or read a fixed position, and get the full
+    context.
 
     Args:
         model: the open_clip model, on its device.
-        tokenizer: open_clip's tokenizer of it.
-        dtype: what its products are computed in.
+        tokenizer: its open_clip tokenizer.
+        dtype: dtype of its products.
     """
 
     def __init__(self, model: nn.Module, tokenizer: Any, dtype: torch.dtype) -> None:
@@ -133,14 +133,14 @@ class WholeTexts:
         self.trims = self._can_trim()
 
     def _can_trim(self) -> bool:
-        """Whether leaving out common padding keeps the embeddings; tried, not assumed."""
+        """Whether dropping common padding leaves embeddings unchanged; verified by running."""
         if not isinstance(text_part(self._model), HFTextEncoder):
             return False
         ids = self._tokenizer(list(PROBES))
         return _agree(self._encode(self._trimmed(ids)), self._encode(ids))
 
     def _trimmed(self, ids: Tensor) -> Tensor:
-        """Tokens [n, L] without the columns at the end that are padding in every row."""
+        """Tokens [n, L] without the trailing columns that are padding in every row."""
         used = (ids != text_part(self._model).config.pad_token_id).any(dim=0)
         return ids[:, : int(used.nonzero().max()) + 1]
 
@@ -157,7 +157,7 @@ class WholeTexts:
         return self._encode(self._trimmed(ids) if self.trims else ids)
 
     def check(self, texts: Sequence[str]) -> None:
-        """Raises UnreadableTextError for a text past the context length: open_clip would cut it."""
+        """Raises UnreadableTextError for a text that open_clip would truncate."""
         length = self._tokenizer.context_length
         for text, count in zip(texts, count_tokens(self._tokenizer, texts), strict=True):
             if count > length:
@@ -169,9 +169,9 @@ class WholeTexts:
 
 @torch.inference_mode()
 def packs_agree(model: nn.Module, tower: PackedTextTower, tokenizer: Tokenizer) -> bool:
-    """Whether packs give what the model's own `encode_text` gives, on two short prompts.
+    """Whether packs agree with the model's own `encode_text` on two short prompts.
 
-    Any difference that the checks of `pack_refusal` do not know of shows here.
+    Reveals differences that `pack_refusal` does not check for.
     """
     bodies = tokenizer.encode(PROBES)
     framed = [[tokenizer.start, *body, tokenizer.end] for body in bodies]
@@ -192,6 +192,6 @@ def packs_agree(model: nn.Module, tower: PackedTextTower, tokenizer: Tokenizer) 
 
 
 def _agree(rows: Float32, reference: Float32) -> bool:
-    """Whether two tables of float32 [n, D] point the same ways."""
+    """Whether the rows of two float32 [n, D] have the same directions."""
     a, b = (table / np.linalg.norm(table, axis=1, keepdims=True) for table in (rows, reference))
     return bool(np.abs(a - b).max() < PROBE_TOLERANCE)

@@ -1,7 +1,7 @@
-"""What a trainer's file holds -> the weights of one model, and what was taken and left aside.
+"""Extracts one model's weights from a trainer's file, with notes of what was used.
 
-A file may hold the weights bare, under a key (`state_dict`, `model`), under several (raw weights
-and their moving average), inside a whole module, and with the names of wrappers before theirs
+A file may hold bare weights, weights under a key (`state_dict`, `model`) or several (raw weights
+and their moving average), or a whole module, with wrappers' prefixes in the names
 (DistributedDataParallel, torch.compile, FSDP, Lightning).
 """
 
@@ -23,7 +23,7 @@ from idia_index.support.text import shown
 WeightsChoice = Literal["raw", "ema"]
 WEIGHTS_CHOICES: tuple[WeightsChoice, ...] = ("raw", "ema")
 
-# Parts of a name that wrappers add anywhere in it.
+# Parts that wrappers add anywhere in a name.
 _WRAPPERS = frozenset(
     {
         "module",
@@ -33,9 +33,9 @@ _WRAPPERS = frozenset(
         "_checkpoint_wrapped_module",
     }
 )
-# And what trainers call the model in theirs, where all names begin with it.
+# Prefixes that trainers put before all names.
 _HOLDERS = ("model.", "clip.", "base_model.", "clip_model.", "net.", "network.", "backbone.")
-# Of several sets of weights, the one to take.
+# Keys of weights, in order of preference.
 _USUAL = (
     "state_dict",
     "model_state_dict",
@@ -87,25 +87,25 @@ class _Set:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """Small for what is usual."""
+        """The preference for a set; lower is better."""
         last = next((key for key in self.keys if key in _USUAL), "")
         return (_USUAL.index(last) if last else len(_USUAL), len(self.keys))
 
 
 def is_averaged(name: str) -> bool:
-    """Whether a key or prefix is one that trainers give a moving average of weights."""
+    """Whether trainers use a key or prefix for a moving average of weights."""
     return any(_AVERAGED.search(part) for part in name.split("."))
 
 
 @dataclass(frozen=True)
 class Unwrapped:
-    """What was taken out of a file.
+    """Weights extracted from a file.
 
     Attributes:
-        weights: tensors by name, wrappers' names taken off.
-        notes: what was taken and left aside, a line each.
-        averaged: whether it is a moving average of weights.
-        among_others: whether the file holds the other sort of weights too.
+        weights: tensors by name, without wrappers' prefixes.
+        notes: what was used and what was not, one line each.
+        averaged: whether they are a moving average.
+        among_others: whether the file also holds the other kind of weights.
     """
 
     weights: dict[str, Tensor]
@@ -115,16 +115,15 @@ class Unwrapped:
 
 
 def unwrapped(data: object, path: Path, choice: WeightsChoice | None = None) -> Unwrapped:
-    """The weights by name in what a file holds.
+    """The weights by name in a file's content.
 
     Args:
-        data: what the file holds.
+        data: the file's content.
         path: the file, for the messages.
-        choice: "ema" takes the moving average; the raw weights are taken otherwise.
+        choice: "ema" for the moving average; otherwise the raw weights.
 
     Raises:
-        InputError: it holds no weights, several sets that nothing tells apart, or not those
-            that were asked for.
+        ModelError: no weights, several indistinguishable sets, or not the requested ones.
     """
     sets = _sets(data)
     found = _chosen(sets, path, choice)
@@ -139,7 +138,7 @@ def unwrapped(data: object, path: Path, choice: WeightsChoice | None = None) -> 
 
 def _sets(data: object) -> list[_Set]:
     found = list(_walk(data, ()))
-    # A set that holds another one's tensors beside it counts as what is around the weights.
+    # A set that contains another one is the container of the weights.
     most = max((entry.tensors for entry in found), default=0)
     return [entry for entry in found if entry.tensors * 4 >= most]
 
@@ -156,7 +155,7 @@ def _walk(data: object, keys: tuple[str, ...]) -> Iterator[_Set]:
 
 
 def _content(data: object) -> Mapping[Any, Any] | None:
-    """What is under names in a container, a stand-in for one, or a whole module."""
+    """The named content of a container, a stand-in for one, or a whole module."""
     if isinstance(data, Mapping):
         return data
     if not isinstance(data, Inert):
@@ -190,7 +189,7 @@ def _chosen(sets: list[_Set], path: Path, choice: WeightsChoice | None) -> _Set 
         raw = averaged
     elif choice == "raw" and averaged and not raw:
         raise ModelError(
-            f"{path}: holds only a moving average ({averaged[0].name}); take it with --weights ema"
+            f"{path}: holds only a moving average ({averaged[0].name}); use it with --weights ema"
         )
     candidates = sorted(raw or averaged, key=lambda entry: entry.rank)
     if not candidates:
@@ -198,7 +197,7 @@ def _chosen(sets: list[_Set], path: Path, choice: WeightsChoice | None) -> _Set 
     if len(candidates) > 1 and candidates[0].rank == candidates[1].rank:
         names = ", ".join(shown(entry.name) for entry in candidates[:4])
         raise ModelError(
-            f"{path}: holds several sets of weights ({names}); save the one that is meant alone"
+            f"{path}: holds several sets of weights ({names}); save only the one to load"
         )
     return candidates[0]
 
@@ -209,10 +208,10 @@ def _taken(found: _Set | None, sets: list[_Set], path: Path) -> Iterator[str]:
     line = f"weights: {found.name} of {path.name}"
     others = [entry for entry in sets if entry is not found and entry.keys != found.keys]
     if others:
-        line += f"; left aside: {', '.join(shown(entry.name) for entry in others[:4])}"
+        line += f"; not used: {', '.join(shown(entry.name) for entry in others[:4])}"
         other = "raw" if found.averaged else "ema"
         if any(entry.averaged != found.averaged for entry in others):
-            line += f" (--weights {other} takes it)"
+            line += f" (--weights {other} uses it)"
     yield line
 
 
@@ -220,16 +219,16 @@ def _tensors_of(found: _Set | None, data: object, path: Path) -> dict[str, Tenso
     content = found.content if found is not None else data
     if found is None and isinstance(data, Mapping) and any("optim" in str(key) for key in data):
         raise ModelError(
-            f"{path}: holds an optimizer's state, no weights; name the file of the model's weights"
+            f"{path}: holds an optimizer's state, not weights; name the model's weights file"
         )
     if not isinstance(content, Mapping) or not content:
-        raise ModelError(f"{path}: holds no weights by name; save the model's state_dict")
+        raise ModelError(f"{path}: holds no named weights; save the model's state_dict")
     weights: dict[str, Tensor] = {}
     for name, value in content.items():
         if isinstance(value, Tensor) and isinstance(name, str):
             _check_plain(name, value, path)
             weights[name] = value
-        # A version, a counter, a trainer's arguments beside the weights.
+        # A version, a counter, a trainer's arguments stored with the weights.
         elif found is None or not (isinstance(name, str) and _is_note(value)):
             raise ModelError(_no_tensor(name, value, path))
     return weights
@@ -238,7 +237,7 @@ def _tensors_of(found: _Set | None, data: object, path: Path) -> dict[str, Tenso
 def _no_tensor(name: object, value: object, path: Path) -> str:
     if isinstance(value, Inert) and value.name.startswith("torch."):
         return (
-            f"{path}: {shown(name)} is a tensor without plain numbers ({value.name}); save plain "
+            f"{path}: {shown(name)} is a tensor of a special class ({value.name}); save plain "
             "float32 or half precision"
         )
     what = value.name if isinstance(value, Inert) else type(value).__name__
@@ -247,7 +246,7 @@ def _no_tensor(name: object, value: object, path: Path) -> str:
 
 
 def _is_note(value: object) -> bool:
-    """Whether a value beside the weights can be none of them."""
+    """Whether a value stored with the weights is certainly not one of them."""
     if isinstance(value, Inert):
         return not value.name.startswith("torch.")
     return not isinstance(value, Tensor)
@@ -256,18 +255,18 @@ def _is_note(value: object) -> bool:
 def _check_plain(name: str, value: Tensor, path: Path) -> None:
     if value.itemsize == 1 and value.dtype not in _DTYPES:
         raise ModelError(
-            f"{path}: {shown(name)} is a tensor of {value.dtype}: quantized weights are not read; "
-            "name the file of the original ones"
+            f"{path}: {shown(name)} is a tensor of {value.dtype}: quantized weights are not "
+            "supported; name the original weights file"
         )
     if value.dtype not in _DTYPES or value.layout != torch.strided or value.is_meta:
-        what = "without numbers" if value.is_meta else f"of {value.dtype}, {value.layout}"
+        what = "without data" if value.is_meta else f"of {value.dtype}, {value.layout}"
         raise ModelError(
             f"{path}: {shown(name)} is a tensor {what}; save plain float32 or half precision"
         )
 
 
 def without_wrappers(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Names without what wrappers put into them, in any order, as long as each stays one name."""
+    """Names without the parts that wrappers add, as long as they stay distinct."""
     names = {name: ".".join(p for p in name.split(".") if p not in _WRAPPERS) for name in weights}
     if len(set(names.values())) < len(names) or not all(names.values()):
         names = {name: name for name in weights}

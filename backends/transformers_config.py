@@ -1,4 +1,4 @@
-"""The config.json of a transformers CLIP model -> open_clip's `model_cfg`, read strictly."""
+"""Converts the config.json of a transformers CLIP model to open_clip's `model_cfg`, strictly."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 from idia_index.errors import ModelError
 from idia_index.support.text import shown
 
-_EPS = 1e-5  # torch's, and both libraries', unless a configuration says otherwise
-# CLIP's tokens end with the largest id, which is where both ids make transformers read.
+_EPS = 1e-5  # the default of torch and both libraries
+# CLIP's end token has the largest id; with either id transformers reads there.
 _ENDS = (None, 2, 49407)
-# Settings that change no embedding: of training, of saving, of generating texts.
+# Settings that change no embedding: for training, saving, text generation.
 _INERT_NAMES = (
     "_attn_implementation_autoset _commit_hash _name_or_path add_cross_attention architectures "
     "attention_dropout attn_implementation bad_words_ids begin_suppress_tokens bos_token_id "
@@ -44,18 +44,18 @@ _TOP = frozenset(_TOP_NAMES.split())
 
 
 def clip_config(data: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """open_clip's `model_cfg` of a transformers `CLIPConfig`.
+    """open_clip's `model_cfg` for a transformers `CLIPConfig`.
 
     Args:
         data: content of config.json.
         path: the file, for the messages.
 
     Raises:
-        InputError: not a CLIP model, or one that open_clip has no counterpart of.
+        ModelError: not a CLIP model, or one without a counterpart in open_clip.
     """
     try:
         return _translated(data, path)
-    # Numbers that are none, or zero.
+    # Not a number, or zero.
     except (TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise ModelError(
             f"{path}: not a CLIP configuration ({error}); use an intact copy"
@@ -69,7 +69,7 @@ def _refuse(path: Path, what: str) -> NoReturn:
 
 
 def _translated(data: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    # Where the older field stands, transformers takes it and its defaults for all of the tower.
+    # If the older field is present, transformers uses it, and defaults, for the whole tower.
     text, vision = (
         data.get(f"{tower}_config") if data.get(f"{tower}_config_dict") is None
         else data[f"{tower}_config_dict"]
@@ -126,7 +126,7 @@ def _tower(data: Mapping[str, Any], width: int, inner: int) -> dict[str, Any]:
     width = data.get("hidden_size", width)
     inner = data.get("intermediate_size", inner)
     ratio = inner / width
-    if int(width * ratio) != inner:  # a unit of the last place too small
+    if int(width * ratio) != inner:  # one unit in the last place too small
         ratio = (inner + 0.5) / width
     tower: dict[str, Any] = {
         "width": width,

@@ -1,7 +1,7 @@
-"""The image processor of a folder of Hugging Face transformers -> open_clip's preprocessing.
+"""Converts a transformers folder's image processor to open_clip's preprocessing.
 
 transformers 5 writes it into processor_config.json, older versions into preprocessor_config.json.
-Each setting is one that is computed here just so, or the folder is refused.
+A folder with a setting that cannot be reproduced exactly is refused.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _READ = {
     "size",
 }
 _SWITCHES = ("do_", "use_", "default_")  # steps of other processors, turned off
-_OUTPUT = {"data_format": "channels_first"}  # how its pixels lie, which changes none
-# Say who wrote the file, and change no pixel.
+_OUTPUT = {"data_format": "channels_first"}  # the memory layout, which changes no pixel
+# Metadata of the file, which changes no pixel.
 _NAMES = {
     "_processor_class",
     "_valid_processor_keys",
@@ -46,20 +46,20 @@ _NAMES = {
 def folder_preprocessing(
     folder: Path, size: Any, family: str
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """open_clip's preprocessing of a model folder, and a note where it is assumed.
+    """open_clip's preprocessing for a model folder, and a note if it is assumed.
 
     Args:
         folder: the folder.
         size: side of the model's input.
-        family: "clip" or "siglip", whose defaults hold for what a file leaves out.
+        family: "clip" or "siglip", for the defaults of settings that a file leaves out.
 
     Raises:
-        InputError: the folder states what is not computed here.
+        ModelError: the folder states an unsupported setting.
     """
     nested, plain = folder / NESTED, folder / PLAIN
     inner = read_json(nested).get("image_processor") if nested.exists() else None
     if inner is not None and not isinstance(inner, Mapping):
-        raise ModelError(f"{nested}: its image_processor is no object; use an intact copy")
+        raise ModelError(f"{nested}: its image_processor is not an object; use an intact copy")
     found = [
         image_preprocessing(data, size, path, family)
         for path, data in ((nested, inner), (plain, read_json(plain) if plain.exists() else None))
@@ -67,13 +67,12 @@ def folder_preprocessing(
     ]
     if len(found) == 2 and found[0] != found[1]:
         raise ModelError(
-            f"{nested} and {PLAIN} beside it state different preprocessing; remove the one that "
-            "is wrong"
+            f"{nested} and {PLAIN} beside it state different preprocessing; remove the wrong one"
         )
     if found:
         return found[0], ()
     note = (
-        f"assumed: {', '.join(SETTINGS)} as those of {_FAMILIES[family]}: {folder.name} has no "
+        f"assumed: {', '.join(SETTINGS)} of {_FAMILIES[family]}: {folder.name} has no "
         f"{PLAIN}; put it there, or state them with --preprocess"
     )
     return dict(_defaults(family)), (note,)
@@ -89,7 +88,7 @@ def _defaults(family: str) -> Mapping[str, Any]:
 def image_preprocessing(
     data: Mapping[str, Any], size: Any, path: Path, family: str = "clip"
 ) -> dict[str, Any]:
-    """open_clip's preprocessing of a transformers image processor.
+    """open_clip's preprocessing for a transformers image processor.
 
     Args:
         data: its settings.
@@ -98,13 +97,13 @@ def image_preprocessing(
         family: "clip" or "siglip", for a file that names no processor.
 
     Raises:
-        InputError: a setting is not understood, or not computed here.
+        ModelError: a setting is not understood or not supported.
     """
 
     def refuse(what: str) -> NoReturn:
         raise ModelError(
-            f"{path}: {what}, which is not computed here; name a model whose preprocessing is "
-            f"CLIP's or SigLIP's at {size} x {size}, or move the file away and state it with "
+            f"{path}: {what}, which is not supported; name a model with CLIP's or SigLIP's "
+            f"preprocessing at {size} x {size}, or move the file away and state it with "
             "--preprocess"
         )
 
@@ -154,7 +153,7 @@ def _is_triple(values: object) -> bool:
 
 
 def _resize_mode(data: Mapping[str, Any], side: Any, family: str) -> str | None:
-    """ "shortest" for the shorter side and a crop, "squash" for both sides; None for all else."""
+    """ "shortest" (shorter side, then a crop) or "squash" (both sides); None for anything else."""
     default: Any = {"shortest_edge": side} if family == "clip" else {"height": side, "width": side}
     if data.get("size", default) is None:
         return None  # which transformers refuses too
@@ -171,5 +170,5 @@ def _resize_mode(data: Mapping[str, Any], side: Any, family: str) -> str | None:
         size = {"shortest_edge": size} if family == "clip" else None
     if size == {"shortest_edge": side} and crops is True:
         return "shortest"
-    # A crop of what has that very size changes nothing.
+    # A crop to the image's own size changes nothing.
     return "squash" if size == {"height": side, "width": side} and crops in (True, False) else None

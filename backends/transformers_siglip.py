@@ -1,7 +1,7 @@
-"""SigLIP and SigLIP 2 as Hugging Face transformers computes them, behind open_clip's interface.
+"""Runs SigLIP and SigLIP 2 with Hugging Face transformers, behind open_clip's interface.
 
-open_clip has these models at the sizes that were published and no other, so a folder's model is
-transformers' own, with its own tokenizer: padded to the full context, every token seen.
+open_clip has these models only at the published sizes, so a folder's model is transformers' own,
+with its own tokenizer: padded to the full context, with every token visible.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "tokenizer.model")
 
 
 def siglip_config(data: Mapping[str, Any], path: Path) -> Any:
-    """transformers' `SiglipConfig` of a config.json.
+    """transformers' `SiglipConfig` from a config.json.
 
     Raises:
-        InputError: it is none, or has no embedding of images.
+        ModelError: it is not one, or has no image embedding.
         MissingExtraError: transformers is not installed.
     """
     transformers = _transformers()
@@ -37,10 +37,10 @@ def siglip_config(data: Mapping[str, Any], path: Path) -> Any:
         if not isinstance(layers, int) or not 0 < layers <= MAX_LAYERS:
             raise RefusedError(f"{path}: {tower} has {shown(layers)} layers; refused")
     if "auto_map" in data:
-        raise RefusedError(f"{path}: would run code of its own (auto_map); refused")
+        raise RefusedError(f"{path}: would run its own code (auto_map); refused")
     try:
         config = transformers.SiglipConfig.from_dict(dict(data))
-    # Its checks raise errors of its own making.
+    # Its checks raise its own errors.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]
         raise ModelError(
@@ -49,8 +49,8 @@ def siglip_config(data: Mapping[str, Any], path: Path) -> Any:
     vision = config.vision_config
     if not vision.vision_use_head or not isinstance(vision.image_size, int):
         raise ModelError(
-            f"{path}: its image tower has no head that makes an embedding, or an input that is "
-            "no square; such models are not read"
+            f"{path}: its image tower has no pooling head, or a non-square input; such models "
+            "are not supported, name another"
         )
     return config
 
@@ -68,13 +68,13 @@ def _transformers() -> Any:
 def build_siglip(
     config: Any, checkpoint: Checkpoint, architecture: str, choice: WeightsChoice | None = None
 ) -> tuple[SiglipTowers, Checkpoint]:
-    """The model with a checkpoint's weights, and the checkpoint as it fits."""
+    """The model with a checkpoint's weights, and the checkpoint with fitted names."""
     model_class = _transformers().SiglipModel
 
     def made() -> Any:
         try:
             return model_class(config)
-        # A configuration that is wrong fails in whatever module reads the wrong value.
+        # A wrong configuration may fail in any module.
         except Exception as error:
             raise ModelError(
                 f"{checkpoint.path}: transformers cannot build {architecture} from its "
@@ -108,12 +108,12 @@ class SiglipTowers(nn.Module):
 
     @property
     def logit_scale(self) -> Tensor:
-        """Log of the scale, as open_clip's models have it."""
+        """Log of the scale, as in open_clip's models."""
         scale: Tensor = self.model.logit_scale
         return scale
 
     def encode_text(self, ids: Tensor, normalize: bool = False) -> Tensor:
-        """Token ids int64 [n, L] -> [n, D]; `pad` is hidden if the tokenizer makes a mask."""
+        """Token ids int64 [n, L] -> [n, D]; `pad` is masked if the tokenizer makes a mask."""
         mask = None if self.pad is None else (ids != self.pad).long()
         out = self.model.text_model(input_ids=ids, attention_mask=mask).pooler_output
         return nn.functional.normalize(out, dim=-1) if normalize else out
@@ -135,12 +135,12 @@ class SiglipTokenizer:
     """A folder's own tokenizer, with the interface of open_clip's.
 
     Args:
-        folder: where its files are.
-        context_length: what texts are padded to.
-        vocab_size: rows of the model's table of tokens.
+        folder: the folder of its files.
+        context_length: the length that texts are padded to.
+        vocab_size: rows of the model's token embeddings.
 
     Raises:
-        InputError: the folder has no tokenizer, or one that does not fit.
+        ModelError: the folder has no tokenizer, or one that does not match the model.
     """
 
     tokenizer_mode = ""
@@ -149,25 +149,25 @@ class SiglipTokenizer:
     def __init__(self, folder: Path, context_length: int, vocab_size: int) -> None:
         if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
             raise ModelError(
-                f"{folder}: has no tokenizer ({', '.join(_TOKENIZER_FILES)}); put the files of "
-                "the model's tokenizer there"
+                f"{folder}: has no tokenizer ({', '.join(_TOKENIZER_FILES)}); add the model's "
+                "tokenizer files"
             )
         try:
             self.tokenizer: Any = _transformers().AutoTokenizer.from_pretrained(
                 str(folder), local_files_only=True, trust_remote_code=False
             )
-        # transformers raises OSError, ValueError, KeyError, ... for what it cannot read.
+        # transformers raises OSError, ValueError, KeyError, ... for invalid files.
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             raise ModelError(
-                f"{folder}: its tokenizer cannot be loaded ({reason}); take intact files, or "
-                "install what it needs (pip install sentencepiece protobuf)"
+                f"{folder}: cannot load its tokenizer ({reason}); use intact files, or install "
+                "what it needs (pip install sentencepiece protobuf)"
             ) from error
         if self.tokenizer.pad_token_id is None or len(self.tokenizer) > vocab_size:
             raise ModelError(
                 f"{folder}: its tokenizer has {len(self.tokenizer)} tokens and pads with "
-                f"{self.tokenizer.pad_token_id}, the model has {vocab_size}; take the files of "
-                "the model's own tokenizer"
+                f"{self.tokenizer.pad_token_id}, the model has {vocab_size}; use the model's own "
+                "tokenizer files"
             )
         self.context_length = context_length
         masks = "attention_mask" in self.tokenizer.model_input_names

@@ -1,4 +1,4 @@
-"""Whether the tokenizer of a transformers folder is CLIP's own, by every file that it may be in."""
+"""Checks that a transformers folder's tokenizer is CLIP's own, in every file that defines it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TOKENS = {
 
 @cache
 def _clip() -> tuple[dict[str, int], list[tuple[str, ...]]]:
-    """CLIP's vocabulary under transformers' names of the two special tokens, and its merges."""
+    """CLIP's vocabulary with transformers' names of the two special tokens, and its merges."""
     own = SimpleTokenizer()
     words = {word: number for word, number in own.encoder.items() if number < START}
     return {**words, **_SPECIAL}, [tuple(pair) for pair in own.bpe_ranks]
@@ -48,7 +48,7 @@ def check_clip_tokenizer(folder: Path) -> tuple[str, ...]:
     """Refuses a folder whose tokenizer is not CLIP's own; returns a note if it has none.
 
     Raises:
-        InputError: names the file and what differs.
+        ModelError: names the file and the difference.
     """
     checks: dict[str, Callable[[Path], None]] = {
         "merges.txt": _check_merges_file,
@@ -68,15 +68,15 @@ def check_clip_tokenizer(folder: Path) -> tuple[str, ...]:
     if any((folder / name).exists() for name in ("merges.txt", "vocab.json", "tokenizer.json")):
         return ()
     return (
-        f"assumed: CLIP's own tokenizer: {shown_path(folder.name)} has no tokenizer.json, and no "
-        "vocab.json and merges.txt; put the model's there",
+        f"assumed: CLIP's own tokenizer: {shown_path(folder.name)} has neither tokenizer.json nor "
+        "vocab.json and merges.txt; add the model's",
     )
 
 
 def _refuse(path: Path, what: str) -> NoReturn:
     raise ModelError(
         f"{path}: {what}, so it is not CLIP's tokenizer; CLIP models with another tokenizer are "
-        "not read: take the model in open_clip's format, or the folder of another model"
+        "not supported: use the model in open_clip's format, or another model"
     )
 
 
@@ -87,7 +87,9 @@ def _check_merges_file(path: Path) -> None:
         raise ModelError(f"{path}: cannot be read ({error}); use an intact copy") from error
     merges = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
     if merges != _clip()[1]:
-        raise ModelError(f"{path}: not the merges of CLIP's tokenizer; such models are not read")
+        raise ModelError(
+            f"{path}: not CLIP's merges; models with another tokenizer are not supported"
+        )
 
 
 def _check_vocabulary(words: Mapping[str, Any], path: Path) -> None:
@@ -98,7 +100,7 @@ def _check_vocabulary(words: Mapping[str, Any], path: Path) -> None:
     plain = {word: number for word, number in words.items() if number not in (START, END)}
     kept = {word: number for word, number in own.items() if number < START}
     if plain != kept:
-        _refuse(path, f"has {len(words):,} tokens that are not CLIP's {len(own):,}")
+        _refuse(path, f"has {len(words):,} tokens, not CLIP's {len(own):,}")
 
 
 def _check_added(tokens: Mapping[str, Any], path: Path) -> None:
@@ -148,7 +150,7 @@ def _check_fast(data: Mapping[str, Any], path: Path) -> None:
     model = data.get("model")
     model = model if isinstance(model, Mapping) else {}
     if model.get("type") not in (None, "BPE"):
-        _refuse(path, f"has a model of the type {shown(model.get('type'))}")
+        _refuse(path, f"has a model of type {shown(model.get('type'))}")
     for name, expected in {
         "continuing_subword_prefix": ("", None),
         "end_of_word_suffix": ("</w>",),
@@ -164,7 +166,7 @@ def _check_fast(data: Mapping[str, Any], path: Path) -> None:
         for pair in model.get("merges") or ()
     ]
     if merges != _clip()[1]:
-        _refuse(path, "has merges that are not CLIP's")
+        _refuse(path, "has other merges than CLIP's")
     for token in data.get("added_tokens") or ():
         word = token.get("content")
         if _SPECIAL.get(word) != token.get("id"):
@@ -190,12 +192,12 @@ def _check_steps(data: Mapping[str, Any], path: Path) -> None:
         or splits[0].get("invert") is not True
         or parts[1].get("add_prefix_space") is not False
     ):
-        _refuse(path, "splits texts in another way")
+        _refuse(path, "splits texts differently")
     after = data.get("post_processor") or {}
     if after.get("type") != "RobertaProcessing" or (
         list(after.get("cls") or ())[1:] != [START] or list(after.get("sep") or ())[1:] != [END]
     ):
-        _refuse(path, "puts other tokens around a text")
+        _refuse(path, "adds other start and end tokens")
 
 
 def _flat(step: Any, key: str) -> list[Mapping[str, Any]]:

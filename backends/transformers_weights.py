@@ -1,7 +1,7 @@
-"""Weights under the names of transformers' CLIP -> under open_clip's.
+"""Renames weights of transformers' CLIP to open_clip's names.
 
-The two libraries write the same network with other names: queries, keys and values apart or
-in one matrix, projections one way or transposed.
+The two libraries store the same network differently: queries, keys and values separately or in
+one matrix, projections transposed or not.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _TRANSPOSED = ("text_projection.weight", "visual_projection.weight")
 
 
 def open_clip_weights(checkpoint: Checkpoint) -> Checkpoint:
-    """A checkpoint of transformers' names under open_clip's."""
+    """A checkpoint with transformers' names, renamed to open_clip's."""
     prefix = next((n.removesuffix(_ANCHOR) for n in checkpoint.weights if n.endswith(_ANCHOR)), "")
     weights = {
         name.removeprefix(prefix): value
@@ -50,7 +50,7 @@ def open_clip_weights(checkpoint: Checkpoint) -> Checkpoint:
         if name.startswith(prefix)
     }
     if aside := len(checkpoint.weights) - len(weights):
-        note = f"weights: those that begin with {prefix!r}; {aside} beside them left aside"
+        note = f"weights: those that begin with {prefix!r}; {aside} others not used"
         checkpoint = replace(checkpoint, notes=(*checkpoint.notes, note))
     renamed: dict[str, Tensor] = {}
     for name, value in weights.items():

@@ -1,4 +1,4 @@
-"""SHA-256 of weight files, remembered between runs: hashing a gigabyte takes seconds."""
+"""Computes SHA-256 of weights files, cached between runs: hashing a gigabyte takes seconds."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MAX_ENTRIES = 1000
 
 
 def cache_file() -> Path | None:
-    """Where hashes are remembered, in the user's cache folder; None where there is none."""
+    """The file of cached hashes in the user's cache folder; None if there is none."""
     folder = cache_folder()
     return folder / "weights-sha256.json" if folder else None
 
 
 def unreadable(path: Path, error: OSError) -> ModelError:
-    """What is said of a weights file that the system does not let be read."""
+    """The error for a weights file that cannot be read."""
     told = to_read(error, "check the file")
     return ModelError(f"{path}: cannot be read ({error.strerror}); {told}")
 
@@ -30,12 +30,11 @@ def unreadable(path: Path, error: OSError) -> ModelError:
 def weights_sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal; from the cache if the file is unchanged.
 
-    A file counts as unchanged while its path, size, inode and times of modification and of
-    change to the nanosecond are the same. A cache that is damaged or cannot be written costs
-    time and nothing else.
+    A file counts as unchanged while its path, size, inode, mtime and ctime (in nanoseconds) are
+    the same. A damaged or unwritable cache only costs time.
 
     Raises:
-        InputError: the file cannot be read.
+        ModelError: the file cannot be read.
     """
     path = path.resolve()
     try:
@@ -76,8 +75,8 @@ def _remember(key: str, entry: dict[str, object]) -> None:
     target = cache_file()
     if target is None:
         return
-    # Two writers at once: each replaces the file as a whole, and at worst one hash is
-    # forgotten and computed again.
+    # With two concurrent writers each replaces the whole file; at worst one hash is lost and
+    # computed again.
     cache = _read_cache()
     cache.pop(key, None)
     cache[key] = entry

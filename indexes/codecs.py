@@ -1,8 +1,8 @@
-"""Rows in two bytes a number: how they are quantized, and scored with a bound.
+"""Quantizes rows to two bytes per number, and scores them with an error bound.
 
-A row is stored as its difference from the mean of its shard's rows of the template, which is
+A row is stored as its difference from the mean of its shard's rows for the template, which is
 shorter than the row and so loses less. A score is the query times the mean plus the query times
-the difference; each codec says how far off the second product can be.
+the difference; each codec bounds the error of the second product.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from idia_index.types import Float32
 Codes = NDArray[Any]
 
 _BIAS = np.float32(2.0**112)  # between the exponents of float16 and float32
-_SMALLEST = np.uint32(1 << 13).view(np.float32)  # the least float16 before it is multiplied
+_SMALLEST = np.uint32(1 << 13).view(np.float32)  # the smallest float16 before it is multiplied
 
 
 class Codec(ABC):
@@ -44,13 +44,13 @@ class Codec(ABC):
         """float32 [n, D]."""
 
     def scores(self, queries: Float32, codes: Codes, longest: Float64, base: Float64) -> Scores:
-        """Products with codes, and how far off they are.
+        """Products with codes, and their error bound.
 
         Args:
             queries: float32 [M, D].
             codes: [t, n, D], n rows of t templates.
-            longest: float64 [t], the longest row of codes of each template.
-            base: float64 [M, t], what is added to the products.
+            longest: float64 [t], the length of each template's longest row of codes.
+            base: float64 [M, t], added to the products.
         """
         found = np.stack([product(queries, self.decode(part)) for part in codes], axis=1)
         lengths = np.linalg.norm(queries, axis=1).astype(np.float64)[:, None]
@@ -59,7 +59,7 @@ class Codec(ABC):
 
 
 class Float16(Codec):
-    """IEEE half precision, made float32 again a block at a time."""
+    """IEEE half precision, converted back to float32 block by block."""
 
     dtype = np.dtype(np.float16)
 
@@ -67,9 +67,9 @@ class Float16(Codec):
         return differences.astype(np.float16)
 
     def decode(self, codes: Codes) -> Float32:
-        if _SMALLEST * _BIAS == 0:  # a library made this thread take subnormal numbers for zero
+        if _SMALLEST * _BIAS == 0:  # a library made this thread flush subnormal numbers to zero
             return codes.astype(np.float32)
-        # Bits are moved to their places, which takes a fifth of the time of NumPy's conversion.
+        # Moves bits into place, in a fifth of the time of NumPy's conversion.
         wide = codes.view(np.int16).astype(np.int32)
         wide <<= 13
         wide &= ~0x70000000  # copies of the sign
@@ -79,7 +79,7 @@ class Float16(Codec):
 
 
 class BFloat16(Codec):
-    """bfloat16; the products are PyTorch's where it is installed, in float32 where not."""
+    """bfloat16; products by PyTorch if installed, else in float32."""
 
     dtype = np.dtype(np.uint16)
 
@@ -88,7 +88,7 @@ class BFloat16(Codec):
 
     def encode(self, differences: Float32) -> Codes:
         bits = np.ascontiguousarray(differences).view(np.uint32)
-        # To the nearest, ties to even; differences are finite, so nothing carries into infinity.
+        # Rounds to nearest, ties to even; differences are finite, so nothing becomes infinite.
         return ((bits + (0x7FFF + ((bits >> 16) & 1))) >> 16).astype(np.uint16)
 
     def decode(self, codes: Codes) -> Float32:
@@ -108,18 +108,18 @@ class BFloat16(Codec):
             else:
                 found = torch.stack([torch.mm(asked, part.T) for part in rows], dim=1)
         error = (missed + 2 * rounding_bound(dim))[:, None] * longest
-        # The product comes back in bfloat16, eight bits of it.
+        # The product is returned in bfloat16, with eight bits of precision.
         return tensor_scores(found[: len(queries)], error, base, 2.0**-7.97)
 
     def _asked(self, torch: Any, queries: Float32) -> tuple[Any, Float64]:
-        """Queries in bfloat16, [M, D] or more of them, and what they miss, float64 [M]."""
+        """Queries in bfloat16, [M, D] or padded, and their rounding errors, float64 [M]."""
         known = self._halved
         if known is not None and known[0] is queries:
             return known[1], known[2]
         exact = torch_view(torch, queries)
         asked = exact.bfloat16()
         missed: Float64 = (exact - asked.float()).norm(dim=1).double().numpy()
-        # Products of a multiple of 32 queries are faster than those of fewer on some processors.
+        # On some processors products of a multiple of 32 queries are faster.
         asked = torch.nn.functional.pad(asked, (0, 0, 0, -len(asked) % 32))
         self._halved = (queries, asked, missed)
         return asked, missed

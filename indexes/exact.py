@@ -1,11 +1,10 @@
-"""Exact top-k from a fast but inexact search, independent of how the products were added up.
+"""Computes exact top-k from a fast but inexact search, independent of summation order.
 
-A matrix product in float32 rounds differently with the number of queries, the place of a row
-and the library's path, so equal rows may get unequal similarities and ties would fall at
-random. Here a fast search only proposes contenders; each is scored once more in float64 from
-its stored row, and contenders are fetched until no other row can reach the k-th place. For
-libraries that give their best k and not all scores; where all scores can be had, see
-`idia_index.search.rerank`.
+A float32 matrix product rounds differently with the number of queries, the position of a row and
+the library's code path, so equal rows may get unequal similarities, and ties would be broken at
+random. Here a fast search only proposes contenders; each is rescored in float64 from its stored
+row, and contenders are fetched until no other row can reach the k-th place. This is for libraries
+that return only their best k; if all scores are available, see `idia_index.search.rerank`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from idia_index.errors import DamagedIndexError
 from idia_index.indexes.products import rounding_bound
 from idia_index.types import Float32, Int64
 
-LONGEST = 1 + 1e-3  # no similarity of unit rows is larger; not-a-number is no unit row's
+LONGEST = 1 + 1e-3  # above any similarity of unit rows
 
 # (queries [M, D], k) -> approximate similarities [M, k], descending, and rows [M, k]
 Propose = Callable[[Float32, int], tuple[Float32, Int64]]
@@ -27,8 +26,7 @@ Propose = Callable[[Float32, int], tuple[Float32, Int64]]
 def similarity(queries: Float32, rows: Float32) -> Float32:
     """Cosine similarities float32 [M, k] of queries [M, D] with their rows [M, k, D].
 
-    Summed in float64: far more accurate than the float32 that it is rounded to, so equal rows
-    get equal similarities.
+    Summed in float64, then rounded to float32, so equal rows get equal similarities.
     """
     sums = np.einsum("md,mkd->mk", queries, rows, dtype=np.float64)
     found: Float32 = sums.astype(np.float32)
@@ -62,14 +60,14 @@ def exact_topk(
         scores = similarity(asked, vectors[rows])
         if not (scores <= LONGEST).all():
             raise DamagedIndexError(
-                "a stored row is not of unit length; find the damage with: idia-index verify"
+                "a stored row does not have unit length; find the damage with: idia-index verify"
             )
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         similarities[open_queries] = np.take_along_axis(scores, best, axis=1)
         found[open_queries] = np.take_along_axis(rows, best, axis=1)
         if fetch == n:
             break
-        # Every row not fetched has at most the last fetched one's approximate similarity.
+        # No unfetched row exceeds the last fetched one's approximate similarity.
         unsure = approximate[:, -1] + slack >= similarities[open_queries, -1]
         open_queries = open_queries[unsure]
         fetch = min(4 * fetch, n)

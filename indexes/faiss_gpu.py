@@ -1,7 +1,7 @@
-"""The files of flat, searched by FAISS on a GPU. Not measured on a GPU by its authors.
+"""Searches the files of flat with FAISS on a GPU. Not measured on a GPU by its authors.
 
-FAISS takes rows from the host in parts that fit the device's memory, and proposes contenders;
-they are compared on the CPU, as everywhere, so the names are those of the index type flat.
+FAISS copies rows from the host in parts that fit the device's memory, and proposes contenders;
+these are compared on the CPU, as everywhere, so the names are those of the index type flat.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ try:
 except ImportError as error:
     raise MissingExtraError("the faiss-gpu index", "faiss", "gpu") from error
 
-MOST = 2048  # FAISS on a GPU gives no more neighbours than this
+MOST = 2048  # FAISS on a GPU returns at most this many neighbours
 QUERY_BLOCK = 1024
 
 
 @lru_cache(maxsize=1)
 def gpu_resources() -> Any:
-    """FAISS's memory on the device, tried with a tiny search.
+    """FAISS's GPU resources, tested with a tiny search.
 
     Raises:
-        IdiaIndexError: this FAISS has no GPU part, there is no GPU, or it does not work.
+        IdiaIndexError: FAISS lacks GPU support, there is no GPU, or it does not work.
     """
     if not hasattr(faiss, "knn_gpu") or not hasattr(faiss, "StandardGpuResources"):
         raise IdiaIndexError(
-            "the index type 'faiss-gpu' needs FAISS with its GPU part: "
+            "the index type 'faiss-gpu' needs FAISS with GPU support: "
             f"{install_command('gpu')}, or serve the index as 'torch' or 'flat'"
         )
     try:
@@ -49,7 +49,7 @@ def gpu_resources() -> Any:
             "serve the index as 'torch' or 'flat'"
         ) from error
     if found.ravel().tolist() != list(range(8)):
-        raise IdiaIndexError("FAISS gives wrong answers on the GPU here; serve the index as 'flat'")
+        raise IdiaIndexError("FAISS returns wrong results on this GPU; serve the index as 'flat'")
     return resources
 
 
@@ -80,7 +80,7 @@ class FaissGpuShard(SearchedShard):
     def _proposer(self, vectors: Float32) -> Propose:
         def propose(queries: Float32, k: int) -> tuple[Float32, Int64]:
             found: tuple[Float32, Int64]
-            if k > MOST:  # more than the device sorts: hardly ever, and exact either way
+            if k > MOST:  # more than the device sorts: rare, and exact either way
                 found = faiss.knn(queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
             else:
                 found = faiss.knn_gpu(
@@ -92,7 +92,7 @@ class FaissGpuShard(SearchedShard):
 
 
 class FaissGpuType(IndexType):
-    """Exact, float32, the files of the index type flat; needs a GPU and FAISS built for it."""
+    """Exact float32 on the files of flat; needs a GPU and FAISS built for it."""
 
     name = "faiss-gpu"
     exact = True

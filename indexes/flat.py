@@ -1,7 +1,7 @@
-"""The default index type: FAISS files, float32, exact, mapped from disk.
+"""The default index type: exact float32 rows in FAISS files, mapped from disk.
 
-FAISS keeps the rows; the products are PyTorch's or NumPy's, which the search can bound, run a
-thread each and stop at what it needs (`benchmarks/search_paths.py` has the measurements).
+FAISS stores the rows; products are PyTorch's or NumPy's, which the search can bound, run in one
+thread each, and stop early (measured by `benchmarks/search_paths.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("the flat index", "faiss", "cpu") from error
 
-# Letters, length of rows, rows, two that are unused, trained, metric (0: inner product), numbers.
+# Magic, row length, rows, two unused, trained, metric (0: inner product), numbers.
 _HEADER = struct.Struct("<4siqqqBiQ")
 
 
@@ -31,7 +31,7 @@ class FloatShard(ScoredShard):
     """Float32 rows [T, n, D] in memory or mapped."""
 
     def __init__(self, vectors: Float32, owner: object) -> None:
-        """Takes the rows and the object whose memory they are a view of."""
+        """Takes the rows and the object that owns their memory."""
         self._vectors = vectors
         self._owner = owner
 
@@ -63,7 +63,7 @@ class FloatShard(ScoredShard):
 
 
 class FlatType(IndexType):
-    """Exact inner product over float32 rows, one FAISS file a shard."""
+    """Exact inner product over float32 rows, one FAISS file per shard."""
 
     name = "flat"
     exact = True
@@ -76,7 +76,7 @@ class FlatType(IndexType):
         index = faiss.IndexFlatIP(text_embeddings.shape[2])
         for rows in text_embeddings:
             index.add(np.ascontiguousarray(rows))
-        # FAISS's own writing, like NumPy's, overlooks a disk that is full.
+        # FAISS, like NumPy, does not notice a full disk when writing.
         with path.open("wb") as file:
             file.write(faiss.serialize_index(index).data)
 
@@ -86,11 +86,11 @@ class FlatType(IndexType):
             _check_file(path, t * n, dim)
             index = faiss.read_index(_path_for_faiss(path), faiss.IO_FLAG_MMAP_IFC)
             if not isinstance(index, faiss.IndexFlat) or (index.ntotal, index.d) != (t * n, dim):
-                raise ValueError("FAISS reads something else")
+                raise ValueError("FAISS reads different rows")
         except (OSError, ValueError, RuntimeError) as error:
             raise DamagedIndexError(
-                f"{path}: not a FAISS file of the rows that the manifest says "
-                f"({_last_line(error)}); rebuild the index"
+                f"{path}: not a FAISS file of the manifest's rows ({_last_line(error)}); rebuild "
+                "the index"
             ) from error
         rows: Float32 = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
         return FloatShard(rows.reshape(shape), index)
@@ -100,22 +100,21 @@ def _path_for_faiss(path: Path) -> str:
     text = os.fspath(path)
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise InputError(
-            f"{shown_path(path)}: the path holds bytes that are not UTF-8, which FAISS cannot "
-            "open; rename the folder, or choose another"
+            f"{shown_path(path)}: the path is not UTF-8, so FAISS cannot open it; rename the "
+            "folder, or choose another"
         )
     return text
 
 
 def _check_file(path: Path, count: int, dim: int) -> None:
-    """Raises OSError or ValueError unless a file is that of an IndexFlatIP, to the byte.
+    """Raises OSError or ValueError unless a file is exactly that of an IndexFlatIP.
 
-    FAISS believes the sizes that a file states, and allocates what they say; a file may come from
-    anybody.
+    FAISS allocates whatever sizes a file claims, and files are untrusted.
     """
     with path.open("rb") as file:
         size, head = os.fstat(file.fileno()).st_size, file.read(_HEADER.size)
     if len(head) != _HEADER.size:
-        raise ValueError("it is cut short")
+        raise ValueError("it is truncated")
     letters, d, n, _, _, trained, metric, numbers = _HEADER.unpack(head)
     if (letters, d, n, trained, metric, numbers) != (b"IxFI", dim, count, 1, 0, count * dim):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The index type of labels: names and templates, and no vectors, for models that give labels."""
+"""The index type of labelers: names and templates without vectors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_VECTORS = "an index of labels holds no vectors: not available from labels alo
 
 
 class LabelsType(IndexType):
-    """Stores how many rows there would be; a row is one number, which says nothing."""
+    """Stores only the number of rows; a row is a single meaningless number."""
 
     name: ClassVar[str] = "labels"
     exact: ClassVar[bool] = True
@@ -27,7 +27,7 @@ class LabelsType(IndexType):
         return "stores names and templates, no vectors"
 
     def write_shard(self, path: Path, text_embeddings: Float32) -> None:
-        """Writes the shape alone; raises InputError for rows that say something."""
+        """Writes only the shape; raises InputError for real rows."""
         if text_embeddings.shape[2] != 1:
             raise InputError("the index type 'labels' is for labelers; build with --labeler NAME")
         path.write_text(json.dumps(list(text_embeddings.shape)), encoding="ascii")

@@ -1,4 +1,4 @@
-"""The oracle that other index types are tested against: NumPy, every similarity computed."""
+"""The oracle that other index types are tested against: computes every similarity with NumPy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from idia_index.errors import DamagedIndexError
 from idia_index.plugins import IndexType, SearchedShard
 from idia_index.types import Float32, Int64
 
-# NumPy reads a header by evaluating it; this is the only one that is written here.
+# NumPy evaluates headers, so only this exact form, the one written here, is accepted.
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '<f4', 'fortran_order': False, "
     rb"'shape': \((\d{1,18}), (\d{1,18}), (\d{1,18})\), \} *\n",
@@ -46,7 +46,7 @@ class NumpyShard(SearchedShard):
 
 
 class NumpyType(IndexType):
-    """Exact and simple; for tests and small indexes. One .npy file a shard."""
+    """Exact and simple; for tests and small indexes. One .npy file per shard."""
 
     name = "numpy"
     exact = True
@@ -56,7 +56,7 @@ class NumpyType(IndexType):
         return 4 * dim
 
     def write_shard(self, path: Path, text_embeddings: Float32) -> None:
-        # To memory first: NumPy's own writing overlooks a disk that is full.
+        # To memory first: NumPy does not notice a full disk when writing.
         data = io.BytesIO()
         np.save(data, text_embeddings, allow_pickle=False)
         path.write_bytes(data.getbuffer())
@@ -74,7 +74,7 @@ class NumpyType(IndexType):
             vectors: Float32 = np.memmap(path, np.float32, "r", place, shape)
         except (OSError, ValueError) as error:
             raise DamagedIndexError(
-                f"{path}: not an .npy file of float32 {shape}, as the manifest says ({error}); "
+                f"{path}: not an .npy file of float32 {shape} as in the manifest ({error}); "
                 "rebuild the index"
             ) from error
         return NumpyShard(vectors)

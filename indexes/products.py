@@ -1,4 +1,4 @@
-"""Matrix products for scoring, one thread each, and how far their results can be off."""
+"""Computes matrix products for scoring, one thread each, and bounds their rounding errors."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from idia_index.types import Float32
 # (queries [M, D], rows [n, D]) -> [M, n], float32
 Product = Callable[[Any, Any], Any]
 
-TRIES = 4  # products that each path computes before the fastest is kept
+TRIES = 4  # products timed on each path before the fastest is kept
 
 
 def rounding_bound(dim: int) -> float:
-    """Most that a float32 dot product of two unit rows of length `dim` is off, in any order.
+    """Maximum error of a float32 dot product of two unit rows of length `dim`, in any order.
 
     Higham's bound, dim * u / (1 - dim * u) with u = 2**-24, times the Cauchy-Schwarz bound 1
-    on the sum of the absolute products; the last factor allows for rows that are unit length
-    only to float32 accuracy.
+    on the sum of the absolute products; the last factor allows for rows of unit length only to
+    float32 accuracy.
     """
     gamma = dim * 2.0**-24
     return gamma / (1 - gamma) * (1 + 1e-5)
 
 
 def torch_if_loaded() -> Any | None:
-    """PyTorch if something has imported it (the open_clip backend does), else None.
+    """PyTorch if already imported (as by the open_clip backend), else None.
 
-    Importing it takes seconds, which a float32 search does not win back.
+    Importing it takes seconds, which a float32 search does not make up for.
     """
     torch = sys.modules.get("torch")
     return torch if hasattr(torch, "from_numpy") else None
@@ -51,10 +51,10 @@ def torch_if_installed() -> Any | None:
 
 
 class _OneThread(threading.local):
-    """Products of this thread run on it alone; the setting is put back when the thread ends.
+    """Limits this thread's products to one core; restored when the thread ends.
 
-    Searches run a product a processor at a time. Products that share processors wait for each
-    other at the end of each, which costs most where other programs run as well.
+    Searches run one product per core. The threads of a shared product wait for each other at its
+    end, which is slow when other programs run as well.
     """
 
     torch: Any = None
@@ -75,10 +75,10 @@ alone = _OneThread()
 
 
 class Fastest:
-    """The fastest of several ways to compute a product here, found out while computing.
+    """Picks the fastest of several ways to compute a product, measured while computing.
 
-    Which it is depends on the library, the processor and the number of queries: on one machine
-    PyTorch's own choice takes twice the time of its other one, on another they are equal
+    It depends on the library, the processor and the number of queries: on one machine PyTorch's
+    default takes twice as long as its alternative, on another they are equal
     (`benchmarks/search_paths.py`).
     """
 
@@ -93,7 +93,7 @@ class Fastest:
             return self._paths[name](queries, rows)
         began = time.monotonic()
         found = self._paths[name](queries, rows)
-        # By the number, because runs of rows differ in length.
+        # Per row, because runs of rows differ in length.
         kept[name].append((time.monotonic() - began) / len(rows))
         return found
 
@@ -107,7 +107,7 @@ class Fastest:
 
 @lru_cache(maxsize=1)
 def torch_product(torch: Any) -> Fastest:
-    """PyTorch's float32 products: its BLAS, and oneDNN where it offers that and it works."""
+    """PyTorch's float32 products: its BLAS, and oneDNN if available and working."""
     paths: dict[str, Product] = {"blas": lambda queries, rows: torch.mm(queries, rows.T)}
     try:
         onednn = torch.ops.mkldnn._linear_pointwise
@@ -119,15 +119,15 @@ def torch_product(torch: Any) -> Fastest:
         if tried.shape == (3, 2) and bool((tried == 3).all()):
             paths["onednn"] = linear
     except (AttributeError, RuntimeError, TypeError):
-        pass  # not in this PyTorch: its BLAS does everything
+        pass  # not in this PyTorch: only its BLAS
     return Fastest(paths)
 
 
 def product(queries: Float32, rows: Float32) -> Float32:
-    """float32 [M, n] of [M, D] and [n, D], rounded as `rounding_bound` says."""
+    """float32 [M, n] of [M, D] and [n, D], within `rounding_bound`."""
     torch = torch_if_loaded()
     if torch is None:
-        with np.errstate(all="ignore"):  # rows that are no numbers are found by their scores
+        with np.errstate(all="ignore"):  # NaN rows are found by their scores
             out: Float32 = np.matmul(queries, rows.T)
         return out
     alone.begin(torch)
@@ -138,16 +138,16 @@ def product(queries: Float32, rows: Float32) -> Float32:
 
 
 def torch_view(torch: Any, array: Any) -> Any:
-    """A tensor over the memory of an array; of a copy where the array may not be written to.
+    """A tensor over the memory of an array, or of a copy if the array is read-only.
 
-    PyTorch warns of memory that it could write to and should not. Shards are mapped so that
-    writing, which nobody does, would stay in this process.
+    PyTorch warns about read-only memory. Shards are mapped so that a write, which never happens,
+    would stay in this process.
     """
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def float_scores(product: Float32, error: float) -> Scores:
-    """Scores [M, t, n] of float32 rows, of which PyTorch finds the largest sooner than NumPy."""
+    """Scores [M, t, n] of float32 rows; PyTorch finds the largest faster than NumPy."""
     scores = Scores.of_array(product, error)
     torch = torch_if_loaded()
     if torch is None:
@@ -156,7 +156,7 @@ def float_scores(product: Float32, error: float) -> Scores:
 
 
 def tensor_scores(product: Any, error: Float64, base: Float64, relative: float) -> Scores:
-    """Scores whose product is a tensor [M, t, n] of any type, on any device."""
+    """Scores from a product tensor [M, t, n] of any dtype on any device."""
     return Scores(product, error, base, relative, _tensor_best, _tensor_rows)
 
 

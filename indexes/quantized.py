@@ -1,9 +1,9 @@
-"""Index types that search quantized rows: half the bytes are read, and the names are the same.
+"""Index types that search quantized rows: half the bytes are read, with the same names.
 
-A file is one line of JSON that says what follows, and then, each from a multiple of 64 bytes,
-for each template the mean, a scale that is 1, the longest row of codes and the most that a row
-lost, the codes of all templates, and, of `bfloat16-exact`, the float32 rows, which only
-contenders are read from.
+A file is one line of JSON that describes the rest, then, each aligned to 64 bytes: for each
+template the mean, a scale of 1, the length of the longest row of codes and the largest error of a
+row; the codes of all templates; and, in `bfloat16-exact`, the float32 rows, which are read only
+for contenders.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from idia_index.types import Float32, Int64
 FORMAT = "idia-index/rows/1"
 _ALIGN = 64
 REPAIR = "fix it with: idia-index repair"
-MOST = 1e6  # of means and lengths of codes; those of unit rows are far below
+MOST = 1e6  # limit of means and code lengths; unit rows stay far below
 
 Arrays = dict[str, NDArray[Any]]
 
 
 class QuantizedShard(ScoredShard):
-    """Quantized rows of T templates, and the float32 rows where they are kept."""
+    """Quantized rows of T templates, and the float32 rows if they are stored."""
 
     def __init__(self, codec: Codec, arrays: Arrays) -> None:
         self._codec = codec
         self._arrays = arrays
         self._rows: Float32 | None = arrays.get("rows")
-        # How far a decoded row may be from the float32 one beside it.
+        # Maximum difference between a decoded row and its float32 row.
         self._lost: Float64 = arrays["lost"] if self._rows is not None else np.zeros(self.shape[0])
 
     @property
@@ -50,7 +50,7 @@ class QuantizedShard(ScoredShard):
         base = queries.astype(np.float64) @ arrays["mean"][templates].T.astype(np.float64)
         codes, longest = arrays["codes"][templates, rows], arrays["longest"][templates]
         scores = self._codec.scores(queries, codes, longest, base)
-        # Adding the mean rounds a row that is given back, by less than 2**-21 of the score.
+        # Adding the mean rounds a decoded row, by less than 2**-21 of the score.
         return replace(scores, error=scores.error + (self._lost[templates] + 2.0**-21))
 
     def rows(self, templates: Int64, rows: Int64) -> Float32:
@@ -65,12 +65,12 @@ class QuantizedShard(ScoredShard):
 
 
 class QuantizedType(IndexType):
-    """What the index types of quantized rows share.
+    """Base of the index types with quantized rows.
 
     Attributes:
         codec: how rows are quantized.
-        keeps_rows: whether the float32 rows are stored with them, so that nothing else is needed
-            for the exact answer.
+        keeps_rows: whether the float32 rows are stored too, so that the exact answer needs
+            nothing else.
     """
 
     codec: ClassVar[Codec]
@@ -86,7 +86,7 @@ class QuantizedType(IndexType):
             file.write(self._header(text_embeddings.shape))
             for array in arrays.values():
                 file.write(b"\0" * (-file.tell() % _ALIGN))
-                file.write(array.data)  # NumPy's own writing overlooks a disk that is full
+                file.write(array.data)  # NumPy does not notice a full disk when writing
 
     def open_shard(self, path: Path, shape: tuple[int, int, int]) -> QuantizedShard:
         place = self._check_header(path, shape)
@@ -94,19 +94,19 @@ class QuantizedType(IndexType):
         arrays = Arrays()
         for name, (dtype, size) in self._layout(shape).items():
             place += -place % _ALIGN
-            # Mapped so that a write, which nobody makes, would not reach the file.
+            # Mapped so that a write, which never happens, would not reach the file.
             arrays[name] = np.memmap(path, dtype, "c", place, size)
             place += arrays[name].nbytes
         for name in ("mean", "longest", "lost"):
             most = np.abs(arrays[name]).max()
             if not most <= MOST or (name != "mean" and arrays[name].min() < 0):
                 raise DamagedIndexError(
-                    f"{path}: its {name} holds numbers that it cannot; rebuild the index"
+                    f"{path}: its {name} holds impossible numbers; rebuild the index"
                 )
         return QuantizedShard(self.codec, arrays)
 
     def _check_header(self, path: Path, shape: tuple[int, int, int]) -> int:
-        """Bytes of a file's first line; raises DamagedIndexError if it says anything else."""
+        """Length in bytes of a file's first line; raises DamagedIndexError if it is wrong."""
         expected = self._header(shape)
         try:
             with path.open("rb") as file:
@@ -115,7 +115,7 @@ class QuantizedType(IndexType):
             raise DamagedIndexError(f"{path}: cannot be read ({error}); {REPAIR}") from error
         if found != expected:
             raise DamagedIndexError(
-                f"{path}: begins with {found[:90]!r}, not with {expected!r}, as the manifest says; "
+                f"{path}: begins with {found[:90]!r}, by the manifest it must be {expected!r}; "
                 f"{REPAIR}"
             )
         return len(expected)
@@ -165,7 +165,7 @@ class QuantizedType(IndexType):
 
 
 class Float16Type(QuantizedType):
-    """Half the bytes; prompts that they leave in doubt, which are few, are encoded again."""
+    """Half the bytes; the few prompts that they leave undecided are encoded again."""
 
     name = "float16"
     exact = False
@@ -173,7 +173,7 @@ class Float16Type(QuantizedType):
 
 
 class BFloat16ExactType(QuantizedType):
-    """Float32 rows, found by way of bfloat16 ones: half the bytes read, half more on disk."""
+    """Float32 rows, searched through bfloat16 ones: half the bytes read, half more on disk."""
 
     name = "bfloat16-exact"
     exact = True

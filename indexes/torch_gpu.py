@@ -1,8 +1,8 @@
-"""The files of flat, scored by PyTorch on a GPU where there is one.
+"""Scores the files of flat with PyTorch, on a GPU if there is one.
 
-For machines with a GPU and no FAISS for it. Rows stay on the device while they fit; what does not
-fit is copied there, through pinned memory, whenever it is searched. Scores stay there too: a
-search is given the largest of a run, and all of a run only where one of them can be an answer.
+For machines with a GPU but no FAISS for it. Rows stay on the device as far as they fit; the rest
+is copied through pinned memory for every search. Scores stay there too: a search gets the largest
+of a run, and all of a run only if one of them can be an answer.
 Not measured on a GPU by its authors.
 """
 
@@ -25,7 +25,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("the torch index", "torch", "torch") from error
 
-SHARE = 0.7  # of the device's memory, that may be in use when rows are to stay there
+SHARE = 0.7  # rows stay on the device while at most this share of its memory is in use
 
 
 def device() -> Any:
@@ -36,8 +36,8 @@ def device() -> Any:
 class DeviceShard(FloatShard):
     """Float32 rows [T, n, D], scored on a device.
 
-    They stay there once they were, as long as there is room; a search reads all rows in the same
-    order, so that letting go of some for others would gain nothing.
+    Rows stay there while there is room; a search reads all rows in the same order, so evicting
+    some for others would gain nothing.
     """
 
     score_block = 1 << 26
@@ -53,7 +53,7 @@ class DeviceShard(FloatShard):
         try:
             with torch.inference_mode(), without_tf32(torch):
                 product = self.product(self._there(queries), self._on_device(templates)[:, rows])
-        except torch.cuda.OutOfMemoryError:  # the same scores, to their bound
+        except torch.cuda.OutOfMemoryError:  # the same scores, within their bound
             self._resident = None
             torch.cuda.empty_cache()
             return super().scores(templates, rows, queries)
@@ -67,7 +67,7 @@ class DeviceShard(FloatShard):
         return torch.mm(queries, vectors.reshape(-1, dim).T).view(-1, t, n)
 
     def _there(self, queries: Float32) -> Any:
-        """Queries on the device; a search asks with the same array again and again."""
+        """Queries on the device, cached: a search passes the same array repeatedly."""
         kept = self._asked
         if kept is None or kept[0] is not queries:
             kept = self._asked = queries, torch_view(torch, queries).to(self._device)
@@ -93,7 +93,7 @@ class DeviceShard(FloatShard):
 
 
 class TorchType(FlatType):
-    """Exact, float32, on a GPU where there is one."""
+    """Exact float32, on a GPU if there is one."""
 
     name = "torch"
 

@@ -82,7 +82,7 @@ def test_a_pack_too_large_for_the_memory_goes_in_halves(model: Any) -> None:
 def test_without_memory_for_one_tree_the_error_says_what_to_do(model: Any) -> None:
     small = Small(PackedTextTower(model), torch.float32)
     small.room = 0
-    with pytest.raises(IdiaIndexError, match=r"cpu has no memory for a pack of .* device cpu"):
+    with pytest.raises(IdiaIndexError, match=r"too little memory for a pack of .* device cpu"):
         unit(small)
 
 

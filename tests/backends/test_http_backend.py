@@ -198,11 +198,11 @@ def test_a_text_that_the_service_cuts_is_refused_or_accepted_aloud(service: Serv
     assert words == 30  # of the lengths that are tried; the service reads 40, the tail included
     short, long = "a " * 35 + "end", "many " * 45 + "end"
     backend.encode_texts([short])
-    with pytest.raises(InputError, match="the service truncates it"):
+    with pytest.raises(InputError, match="the service may truncate it"):
         backend.encode_texts([short, long])
     accepting = load(service, replace(BOTH, accept_truncation=True))
     accepting.encode_texts([long])
-    assert any(note.startswith("assumed: texts that the service cuts") for note in accepting.notes)
+    assert any(note.startswith("assumed: texts may be truncated") for note in accepting.notes)
 
 
 def test_a_service_that_refuses_long_texts_cuts_none(service: Service) -> None:
@@ -288,7 +288,10 @@ def test_reference_faces_and_a_name_that_is_no_candidate_are_in_the_price(
     stranger = make_subject("Some Stranger", [make_images(tmp_path / "p", 3)])
     backend = load_backend_for(index, session=replace(session, max_calls=1))
     before = len(service.requests)
-    with pytest.warns(UserWarning) as told, pytest.raises(ServiceError, match="--max-calls 1 "):
+    with (
+        pytest.warns(UserWarning) as told,
+        pytest.raises(ServiceError, match="--max-calls 1;"),
+    ):
         query(index, backend, stranger, reference_faces=tmp_path / "faces")
     asked = [str(each.message) for each in told if each.category is UserWarning]
     assert "at most 21 texts (" in asked[0] and " and 203 images, in " in asked[0], asked

@@ -124,19 +124,19 @@ def _slow(handler: Handler) -> None:
 
 
 FAULTS: dict[str, tuple[Callable[[Service], Fault], str]] = {
-    "too few rows": (lambda s: _envelope(s, lambda r: r[:3]), "gave 3 embeddings of 5 images"),
-    "wrong dimension": (lambda s: _envelope(s, lambda r: r[:, :9]), "of 9 numbers, and of 16"),
+    "too few rows": (lambda s: _envelope(s, lambda r: r[:3]), "gave 3 embeddings for 5 images"),
+    "wrong dimension": (lambda s: _envelope(s, lambda r: r[:, :9]), "of length 9, before of 16"),
     "NaN": (lambda s: _envelope(s, lambda r: r * np.nan), "zero or not finite"),
     "zero": (lambda s: _envelope(s, lambda r: r * 0), "zero or not finite"),
     "no embeddings": (
         lambda s: _once_images(lambda h: h.send({"data": "none", "model": "toy"})),
-        "holds no embeddings",
+        "no embeddings in its answer",
     ),
     "deep": (lambda s: _once_images(lambda h: h.send_bytes(b"[" * 99_999)), "is not JSON"),
     "a web page": (lambda s: _once_images(lambda h: h.send_bytes(b"<html>")), "is not JSON"),
     "another model": (
         lambda s: _once_images(lambda h: h.send({"data": [], "model": "other"})),
-        "answered as 'toy' and then as 'other'",
+        "answered as 'toy', then as 'other'",
     ),
     "500": (lambda s: _once_images(lambda h: h.send({"e": KEY}, 500)), "answers 500.*6 times"),
     "429": (lambda s: _once_images(lambda h: h.send({}, 429)), "answers 429.*tried 6 times"),
@@ -153,8 +153,8 @@ FAULTS: dict[str, tuple[Callable[[Service], Fault], str]] = {
         "redirects to .*elsewhere.example",
     ),
     "broken": (lambda s: _once_images(_broken), "the connection broke"),
-    "slow": (lambda s: _once_images(_slow), "no whole answer in 2 seconds"),
-    "dribbling": (lambda s: _once_images(_dribbling), "no whole answer in 2 seconds"),
+    "slow": (lambda s: _once_images(_slow), "no complete answer in 2 seconds"),
+    "dribbling": (lambda s: _once_images(_dribbling), "no complete answer in 2 seconds"),
     "1 GB": (lambda s: _once_images(_huge), "an answer of more than 1,0"),
 }
 
@@ -253,7 +253,7 @@ def test_max_calls_end_a_run_that_the_service_makes_longer(
         number > 8 and (handler.send({}, 429, {"Retry-After": "0"}) is None)
     )
     backend = load(service, replace(session, max_calls=most))
-    with pytest.raises(IdiaIndexError, match=rf"answers 429|--max-calls {most} are made"):
+    with pytest.raises(IdiaIndexError, match=rf"answers 429|reached --max-calls {most}"):
         build_index(tmp_path / "i", backend, NAMES)
     assert len(service.requests) <= most
 

@@ -55,7 +55,7 @@ def _rename(old: str, new: str) -> Callable[[State], State]:
 CAUSES: dict[str, tuple[Callable[[State], State], str]] = {
     "adapter": (
         lambda s: {"base_model.model.visual.proj.lora_A.weight": torch.zeros(2, 2)},
-        "holds a LoRA adapter (PEFT), no model; merge it into its base model: PeftModel",
+        "holds a LoRA adapter (PEFT), not a model; merge it into its base model: PeftModel",
     ),
     "a model with an adapter in it": (
         lambda s: {**s, "visual.proj.lora_A.weight": torch.zeros(2, 2)},
@@ -67,11 +67,11 @@ CAUSES: dict[str, tuple[Callable[[State], State], str]] = {
     ),
     "a part of a DeepSpeed run": (
         lambda s: {"module": dict.fromkeys(s, torch.zeros(0))},
-        "put the parts together with the zero_to_fp32.py beside them",
+        "merge the shards with the zero_to_fp32.py beside them",
     ),
     "an optimizer's part": (
         lambda s: {"optimizer_state_dict": {"fp32_flat_groups": [torch.zeros(9)]}},
-        "name the file of the model's weights",
+        "name the model's weights file",
     ),
     "FSDP's row": (
         lambda s: {"_fsdp_wrapped_module._flat_param": torch.zeros(9)},
@@ -87,11 +87,11 @@ CAUSES: dict[str, tuple[Callable[[State], State], str]] = {
     ),
     "quantized to 8 bits": (
         lambda s: {**s, "visual.proj": s["visual.proj"].to(torch.int8)},
-        "quantized weights are not read; name the file of the original ones",
+        "quantized weights are not supported; name the original weights file",
     ),
     "quantized by HQQ": (
         lambda s: {**s, "visual.W_q": torch.zeros(2)},
-        "name the file of the original ones",
+        "name the original weights file",
     ),
     "NumPy's arrays": (
         lambda s: {name: value.numpy() for name, value in s.items()},
@@ -107,7 +107,7 @@ CAUSES: dict[str, tuple[Callable[[State], State], str]] = {
     ),
     "quantized": (
         lambda s: {**s, "visual.proj.qweight": torch.zeros(2)},
-        "name the file of the original ones",
+        "name the original weights file",
     ),
     "another image size": (
         _rows("visual.positional_embedding", 82),
@@ -123,11 +123,11 @@ CAUSES: dict[str, tuple[Callable[[State], State], str]] = {
     ),
     "another architecture": (
         lambda s: _empty("ViT-S-32-alt"),
-        "its shapes are those of ViT-S-32-alt: name the one it was trained as",
+        "its shapes match ViT-S-32-alt: name the one it was trained as",
     ),
     "no architecture": (
         lambda s: {n: torch.zeros([d + 1 for d in v.shape]) for n, v in s.items()},
-        "its shapes are those of no architecture of open_clip",
+        "its shapes match no open_clip architecture",
     ),
     "no CLIP model": (
         lambda s: {"layer1.0.conv1.weight": torch.zeros(2, 2), "fc.bias": torch.zeros(2)},
@@ -135,19 +135,19 @@ CAUSES: dict[str, tuple[Callable[[State], State], str]] = {
     ),
     "image tower alone": (
         lambda s: {n: v for n, v in s.items() if n.startswith("visual.")},
-        "holds the image tower alone; name a checkpoint that has the text tower too",
+        "has only the image tower; name a checkpoint that has the text tower too",
     ),
     "text tower alone": (
         lambda s: {n: v for n, v in s.items() if not n.startswith("visual.")},
-        "holds the text tower alone; name a checkpoint that has the image tower too",
+        "has only the text tower; name a checkpoint that has the image tower too",
     ),
     "not whole": (
         lambda s: {n: v for n, v in s.items() if n != "ln_final.bias"},
-        "the file is not whole; use an intact copy",
+        "the file is incomplete; use an intact copy",
     ),
     "more than the architecture": (
         lambda s: {**s, "positional_embedding_res": torch.zeros(2)},
-        "it computes more than that; name the architecture that has these parts",
+        "it has more parts; name the architecture that has them",
     ),
 }
 
@@ -192,7 +192,10 @@ NO_CHECKPOINTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "LFS": (lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\n"), "git lfs pull"),
     "page": (lambda p: p.write_text("<!DOCTYPE html><html>"), "download the file itself"),
     "gzip": (lambda p: p.write_bytes(gzip.compress(b"x" * 99)), "unpack it first"),
-    "GGUF": (lambda p: p.write_bytes(b"GGUF" + b"\0" * 99), "name the PyTorch or safetensors file"),
+    "GGUF": (
+        lambda p: p.write_bytes(b"GGUF" + b"\0" * 99),
+        "name the model's PyTorch or safetensors",
+    ),
     "HDF5": (lambda p: p.write_bytes(b"\x89HDF\r\n" + b"\0" * 99), "convert the model"),
     "plain pickle": (lambda p: p.write_bytes(b"\x80\x04}."), "save the model's state_dict with"),
     "NumPy": (lambda p: p.write_bytes(b"\x93NUMPY" + b"\0" * 99), "state_dict as safetensors"),
@@ -234,9 +237,13 @@ def _scripted(path: Path, keep: int) -> None:
 
 DAMAGED: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "truncated safetensors": ("w.safetensors", lambda p: _cut(p, save_file), "an intact copy"),
-    "truncated zip": ("w.pt", lambda p: _cut(p, torch.save), "is cut off: .*download it again"),
+    "truncated zip": ("w.pt", lambda p: _cut(p, torch.save), "is truncated: .*download it again"),
     "truncated, before 2020": ("w.pt", lambda p: _cut(p, _legacy), "use an intact copy"),
-    "truncated TorchScript": ("w.pt", lambda p: _scripted(p, 300), "cut off: .*download it again"),
+    "truncated TorchScript": (
+        "w.pt",
+        lambda p: _scripted(p, 300),
+        "truncated: .*download it again",
+    ),
     "torch.export": ("w.pt2", _exported, "save the model's state_dict with torch.save"),
     "a folder": ("w.pt", Path.mkdir, "Is a directory"),
     "gone": ("w.pt", lambda p: None, "No such file"),

@@ -130,7 +130,7 @@ def test_device_and_threads(folder: Path) -> None:
     assert load(folder, threads=3).device == "cpu, CPUExecutionProvider (3 threads)"
     assert "CPUExecutionProvider" in OnnxBackend.self_test() or "CUDA" in OnnxBackend.self_test()
     for threads in (0, -1, 100_000):
-        with pytest.raises(InputError, match=f"threads is {threads}; give 1 to"):
+        with pytest.raises(InputError, match=f"threads is {threads}; set 1 to"):
             load(folder, threads=threads)
 
 
@@ -140,7 +140,7 @@ def test_threads_by_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert load(folder, threads=1).device == "cpu, CPUExecutionProvider (1 thread)"
     for text in ("0", "-1", "two", "1025", "9" * 5000, "²"):
         monkeypatch.setenv("IDIA_INDEX_THREADS", text)
-        with pytest.raises(InputError, match=r"IDIA_INDEX_THREADS is .*; give 1 to 1024, or none"):
+        with pytest.raises(InputError, match=r"IDIA_INDEX_THREADS is .*; set 1 to 1024, or omit"):
             load(folder)
     monkeypatch.setenv("IDIA_INDEX_THREADS", "")
     assert load(folder).device == load(folder, threads=usable_cores()).device
@@ -175,8 +175,8 @@ def test_cuda_that_is_listed_and_does_not_load(
 @pytest.mark.parametrize(
     ("dtype", "message"),
     [
-        ("float16", "stores float32 and computes float32, no float16; export .* --dtype float16"),
-        ("bfloat16", "no bfloat16; leave --dtype out"),
+        ("float16", "stores float32, computes float32, not float16; export .* --dtype float16"),
+        ("bfloat16", "not bfloat16; leave --dtype out"),
         ("int8", "dtype 'int8' is unknown; available: float32"),
     ],
 )
@@ -192,5 +192,5 @@ def test_a_run_that_fails(export: OnnxBackend, monkeypatch: pytest.MonkeyPatch) 
 
     fresh = load(export.folder)
     monkeypatch.setattr(fresh.image_graph, "_session", Broken())
-    with pytest.raises(IdiaIndexError, match=r"image.onnx: ONNX Runtime fails .*no memory left\);"):
+    with pytest.raises(IdiaIndexError, match=r"image.onnx: ONNX Runtime failed .*memory left\);"):
         Backend(fresh).encode_images(probe_images()[:1])

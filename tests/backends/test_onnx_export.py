@@ -166,7 +166,7 @@ def test_an_existing_directory_is_refused(tmp_path_factory: Any, tmp_path: Path)
     (tmp_path / "there").mkdir()
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     for name in ("there", "dangling"):
-        with pytest.raises(InputError, match=f"{name} exists; name a directory that does not"):
+        with pytest.raises(InputError, match=f"{name} exists; name a new directory"):
             export_model(backend, tmp_path / name)
     with pytest.raises(InputError, match=r"check that .*missing exists"):
         export_model(backend, tmp_path / "missing" / "out")

@@ -80,9 +80,12 @@ def write(name: str, content: bytes) -> Callable[[Path], object]:
 
 
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no manifest": (lambda f: (f / "manifest.json").unlink(), "is no export, it has no manifest"),
+    "no manifest": (
+        lambda f: (f / "manifest.json").unlink(),
+        "not an export, it has no manifest",
+    ),
     "no JSON": (write("manifest.json", b"{"), "damaged manifest"),
-    "no object": (write("manifest.json", b"[1]"), r"damaged manifest \(no object\)"),
+    "no object": (write("manifest.json", b"[1]"), r"damaged manifest \(not an object\)"),
     "no text": (write("manifest.json", b"\xff"), "damaged manifest"),
     "huge": (write("manifest.json", b" " * (1 << 21)), "too large for the manifest"),
     "deep": (write("manifest.json", b"[" * 100_000), "damaged manifest"),
@@ -114,7 +117,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "altered graph": (flip_byte("text.onnx"), r"text.onnx: was altered .*\(SHA-256\)"),
     "altered weights": (flip_byte("image.onnx.data"), r"image.onnx.data: was altered"),
     "altered merges": (flip_byte("merges.txt"), r"merges.txt: was altered"),
-    "a link": (link, "text.onnx.data: is a link, which is not followed"),
+    "a link": (link, "text.onnx.data: links are not followed"),
 }
 
 
@@ -131,7 +134,7 @@ def test_wrong_directories(what: str, copied: Path) -> None:
 @pytest.mark.parametrize("model", ["nowhere", "ViT-B-32/laion400m_e32", "manifest.json"])
 def test_no_directory(model: str, folder: Path, tmp_path: Path) -> None:
     place = folder / model if model.endswith(".json") else tmp_path / model
-    with pytest.raises(InputError, match=r"is no export, .* make one: idia-index export"):
+    with pytest.raises(InputError, match=r"is not an export, .* make one: idia-index export"):
         load(place)
 
 
@@ -182,7 +185,7 @@ def test_weights_from_elsewhere(location: str, copied: Path) -> None:
     next(entry for entry in stored.external_data if entry.key == "location").value = location
     (copied / "text.onnx").write_bytes(model.SerializeToString())
     resign(copied)
-    with pytest.raises(InputError, match=r"text.onnx: takes weights from .* no file of the export"):
+    with pytest.raises(InputError, match=r"text.onnx: reads weights .* not a file of the export"):
         use_both(load(copied))
 
 

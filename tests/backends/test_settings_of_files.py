@@ -109,7 +109,7 @@ def test_a_run_with_quick_gelu_is_not_computed_with_gelu(run: Path) -> None:
         ({"model": "nothing"}, "which open_clip does not know"),
         ({"force_strange": 3}, "force_strange is '3', which is not understood"),
         ({"image_crop": "half"}, "image_crop is 'half', which is not understood"),
-        ({"force_image_size": "big"}, "force_image_size is 'big', no size"),
+        ({"force_image_size": "big"}, "force_image_size 'big' is not a size"),
     ],
 )
 def test_parameters_that_are_not_understood(values: dict[str, Any], words: str, run: Path) -> None:
@@ -137,7 +137,7 @@ def test_what_is_stated_is_computed_and_no_longer_assumed(run: Path) -> None:
         ),
         ({"activation": "relu"}, "available: gelu, quick_gelu"),
         ({"weights": "best"}, "available: raw, ema"),
-        ({"weights": "ema"}, "holds no moving average"),
+        ({"weights": "ema"}, "no key names a moving average"),
     ):
         with pytest.raises(InputError, match=words):
             OpenClipBackend(model=spec, **options)  # type: ignore[arg-type]
@@ -160,7 +160,7 @@ def test_a_configuration_beside_a_file_is_read(run: Path) -> None:
     assert '"mean":[0.5,0.5,0.5]' in data
     other = helper.config({"layers": 3})
     beside.write_text(json.dumps({"model_cfg": other, "preprocess_cfg": pre}))
-    with pytest.raises(InputError, match=r"describes another architecture .*write local-dir:"):
+    with pytest.raises(InputError, match=r"describes .*, not .*; write local-dir:"):
         OpenClipBackend(model=f"{helper.TINY}/{run}")
 
 

@@ -103,9 +103,9 @@ def test_what_is_missing_or_does_not_fit_is_named(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     data = json.loads(path.read_text())
     for change, words in (
-        ({"auto_map": {"AutoModel": "evil.M"}}, "would run code of its own"),
+        ({"auto_map": {"AutoModel": "evil.M"}}, "would run its own code"),
         ({"text_config": {**data["text_config"], "num_hidden_layers": 10**6}}, "layers; refused"),
-        ({"vision_config": {**data["vision_config"], "vision_use_head": False}}, "no head"),
+        ({"vision_config": {**data["vision_config"], "vision_use_head": False}}, "no pooling head"),
         (
             {"text_config": {**data["text_config"], "vocab_size": 3}},
             "another shape",
@@ -115,5 +115,5 @@ def test_what_is_missing_or_does_not_fit_is_named(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=words):
             OpenClipBackend(model=spec)
     path.write_text(json.dumps(data))
-    with pytest.raises(InputError, match="leave --activation out"):
+    with pytest.raises(InputError, match="leave the option out"):
         OpenClipBackend(model=spec, activation="gelu")

@@ -162,7 +162,7 @@ def test_raw_weights_or_their_average(how: str, tmp_path: Path) -> None:
             assert torch.equal(checkpoint.weights[name], value)
         assert checkpoint.averaged == (choice == "ema") and checkpoint.among_others
         other = "raw" if choice == "ema" else "ema"
-        assert f"--weights {other} takes it" in checkpoint.notes[0]
+        assert f"--weights {other} uses it" in checkpoint.notes[0]
 
 
 def test_a_lone_average_is_taken_and_told(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_an_index_cannot_point_elsewhere(tmp_path: Path) -> None:
     index = tmp_path / "m.safetensors.index.json"
     for name in ("../x.safetensors", "/etc/passwd", ".."):
         index.write_text(json.dumps({"weight_map": {"a": name}}))
-        with pytest.raises(InputError, match="no file beside it; refused"):
+        with pytest.raises(InputError, match="not a plain file name; refused"):
             read_checkpoint(index)
 
 
@@ -257,7 +257,7 @@ def test_heads_beside_the_model_are_left_aside_and_told(
     own = dict(model.state_dict())
     fitting = _fit({**before(prefix, own), head: torch.ones(3)}, model, tmp_path)
     assert fitting.weights.keys() == own.keys()
-    assert "1 tensors beside the model left aside" in fitting.notes[-1]
+    assert "1 tensors outside the model not used" in fitting.notes[-1]
 
 
 def test_what_is_in_a_tower_is_no_head(model: Any, tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_two_models_under_prefixes(model: Any, tmp_path: Path) -> None:
     assert torch.equal(taken.weights["visual.proj"], other["visual.proj"]) and taken.averaged
     with pytest.raises(InputError, match=r"several models \('a.', 'b.'\)"):
         _fit({**before("a.", own), **before("b.", other)}, model, tmp_path)
-    with pytest.raises(InputError, match="holds no moving average"):
+    with pytest.raises(InputError, match="no key names a moving average"):
         _fit(own, model, tmp_path, "ema")
 
 
@@ -298,7 +298,7 @@ def test_a_moving_average_beside_the_model_is_told_and_can_be_taken(
     for choice in (None, "raw"):
         fitting = _fit(both, model, tmp_path, choice)
         assert torch.equal(fitting.weights["visual.proj"], own["visual.proj"])
-        assert "(--weights ema takes the moving average)" in fitting.notes[-1]
+        assert "(--weights ema uses the moving average)" in fitting.notes[-1]
         assert not fitting.averaged
     taken = _fit(both, model, tmp_path, "ema")
     assert torch.equal(taken.weights["visual.proj"], other["visual.proj"])

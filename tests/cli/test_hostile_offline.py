@@ -69,7 +69,7 @@ def test_what_would_have_to_be_fetched_says_so_in_a_line(tmp_path: Path, spec: s
     said, tried = done.stderr.splitlines()
     # Older libraries for the hub try, when they are imported, whether there is IPv6, and may not.
     assert tried in ("[]", "['socket.__new__']")
-    assert said.startswith(f"idia-index: model {spec}: its files cannot be had")
+    assert said.startswith(f"idia-index: model {spec}: cannot get its files")
     assert "load it once without --offline, or download the weights elsewhere and name" in said
 
 

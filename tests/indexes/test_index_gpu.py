@@ -60,8 +60,8 @@ def test_a_faiss_without_gpu_says_what_to_do() -> None:
     import faiss
 
     if hasattr(faiss, "knn_gpu"):
-        pytest.skip("this FAISS has its GPU part")
-    with pytest.raises(IdiaIndexError, match=r"with its GPU part.*'torch' or 'flat'"):
+        pytest.skip("this FAISS has GPU support")
+    with pytest.raises(IdiaIndexError, match=r"with GPU support.*'torch' or 'flat'"):
         load_index_type("faiss-gpu").self_test()
 
 

@@ -184,7 +184,7 @@ def test_another_shape_than_the_manifests_is_named(index_type: IndexType, tmp_pa
     path = tmp_path / f"other{index_type.suffix}"
     index_type.write_shard(path, rows)
     for shape in ((2, 51, 16), (4, 50, 8)):
-        with pytest.raises(IdiaIndexError, match="the manifest says"):
+        with pytest.raises(IdiaIndexError, match="manifest"):
             index_type.open_shard(path, shape)
 
 

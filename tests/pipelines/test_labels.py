@@ -155,7 +155,7 @@ def test_a_service_that_gives_no_label_of_the_list_is_one_line(
     spec = f"zero-shot+http://{HOST}:{service.port}/#toy"
     labeler = load_labeler("zero-shot", model=spec, session=Session((HOST,), (HOST,)))
     index = build_label_index(tmp_path / "labels", labeler, NAMES, TEMPLATES)
-    with pytest.raises(IdiaIndexError, match="holds no labels with scores") as caught:
+    with pytest.raises(IdiaIndexError, match="no labels with scores") as caught:
         audit(index, labeler, people)
     assert "\n" not in str(caught.value)
 
