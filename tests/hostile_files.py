@@ -102,7 +102,7 @@ def _refused() -> dict[bytes, tuple[bytes, str]]:
         b"text bomb.png": (with_chunk(whole, chunk(b"zTXt", b"k\0\0" + zeros)), "too large"),
         b"profile bomb.png": (with_chunk(whole, chunk(b"iCCP", b"k\0\0" + zeros)), "too large"),
         b"endless.jpg": (endless_jpeg(1_000), "more than 100 scans"),
-        b"float.tif": (encoded(real, "TIFF"), "32 bits a pixel"),
+        b"float.tif": (encoded(real, "TIFF"), "32 bits per pixel"),
         b"drawing.png": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
         b"document.jpg": (b"%PDF-1.4\n%EOF", "a PDF document"),
         b"program.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n(x) run\n%%EOF", "a PostScript file"),

@@ -1,1 +1,1 @@
-"""Prompts to tokens to packs to text embeddings, and photos to image embeddings."""
+"""Encodes prompts (tokens, packs, text embeddings) and photos (image embeddings)."""

@@ -17,7 +17,7 @@ from idia_index.types import Fingerprint, Float32, ServiceRecord
 
 
 class Encoder(BackendPlugin):
-    """A plugin that also encodes by itself, as those of this package do."""
+    """A plugin with its own `encode_*` methods, as the plugins of this package."""
 
     def encode_texts(self, texts: Sequence[str]) -> Float32:
         """Text embeddings float32 [n, D], unit rows, in the order of `texts`.
@@ -97,5 +97,5 @@ class Backend(Encoder):
 
     @property
     def service(self) -> ServiceRecord | None:
-        """What was asked of a service until now; None where nothing leaves the machine."""
+        """The requests made of a service so far; None if nothing leaves the machine."""
         return self.plugin.service

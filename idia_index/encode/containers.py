@@ -1,7 +1,7 @@
-"""Sizes that HEIC and JPEG XL files state, read before a decoder is let near them.
+"""Reads the sizes stated in HEIC and JPEG XL files before a decoder opens them.
 
-Their readers allocate or decode before anybody could ask for a size. What is wrong with a
-container otherwise is left to the reader to say.
+Their readers allocate or decode before they reveal a size. Other defects of a container are left
+to the reader.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _JXL_SIZES = (9, 13, 18, 30)
 
 @dataclass(frozen=True)
 class JxlHeader:
-    """What the codestream of a JPEG XL says of itself.
+    """The header of a JPEG XL codestream.
 
     Attributes:
-        width, height: of the picture as it is stored.
+        width, height: of the picture as stored.
         orientation: 1 to 8, as in EXIF; the decoder applies it.
     """
 
@@ -32,7 +32,7 @@ class JxlHeader:
 
 
 def jxl_header(data: bytes) -> JxlHeader | None:
-    """The header of a JPEG XL file, bare or in its container; None where there is none."""
+    """The header of a JPEG XL file, bare or in a container; None if there is none."""
     if not data.startswith(b"\xff\x0a"):
         data = next(
             (
@@ -63,7 +63,7 @@ def _jxl_side(bits: _Bits) -> int:
 
 
 class _Bits:
-    """Bits of bytes, the lowest first; zeros after the end."""
+    """Bits of bytes, lowest first; zeros after the end."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data, "little")
@@ -75,10 +75,10 @@ class _Bits:
 
 
 def heif_pixels(data: bytes) -> int:
-    """The most pixels that decoding a HEIF file's largest picture takes, tiles repeated included.
+    """The maximum pixels decoded for a HEIF file's largest picture, including repeated tiles.
 
-    A picture may be a grid of others, and these of others again, so that a small file can ask
-    for any amount of work. 0 where the file states no size.
+    A picture may be a grid of others, and these grids again, so a small file can ask for any
+    amount of work. 0 if the file states no size.
     """
     meta = _find(data, b"meta", 0, len(data))
     if meta is None:
@@ -86,11 +86,11 @@ def heif_pixels(data: bytes) -> int:
     try:
         return _Heif(data, meta[0] + 4, meta[1]).most_pixels()
     except (struct.error, IndexError):
-        return 0  # cut short; the reader says so
+        return 0  # truncated; the reader reports it
 
 
 class _Heif:
-    """The parts of a `meta` box that say what a picture is made of."""
+    """The parts of a `meta` box that describe a picture's structure."""
 
     def __init__(self, data: bytes, start: int, end: int) -> None:
         self._data = data
@@ -108,7 +108,7 @@ class _Heif:
 
     def _work(self, item: int, memo: dict[int, int], depth: int) -> int:
         if item not in memo:
-            memo[item] = own = self._sizes.get(item, 0)  # also what stops a circle
+            memo[item] = own = self._sizes.get(item, 0)  # also stops cycles
             if depth < _MAX_DEPTH:
                 parts = sum(self._work(part, memo, depth + 1) for part in self._parts.get(item, ()))
                 memo[item] = max(own, parts)
@@ -170,7 +170,7 @@ def _find(data: bytes, wanted: bytes, start: int, end: int) -> tuple[int, int] |
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of the content of each box; ends at the first that cannot be one."""
+    """Type, start and end of the content of each box, up to the first invalid one."""
     for _ in range(_MAX_BOXES):
         if start + 8 > end:
             return
@@ -181,7 +181,7 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
             header = 16
         stop = end if size == 0 else start + size
         if stop > end or stop < start + header:
-            stop = end  # cut short: what there is of it
+            stop = end  # truncated: use what there is
             if size and size < header:
                 return
         yield kind, start + header, stop

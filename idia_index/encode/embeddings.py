@@ -1,7 +1,7 @@
-"""Tokens -> packs -> text embeddings: unit rows, one place.
+"""Encodes texts through tokens and packs, and normalizes the vectors of all backends.
 
-Everything that a backend returns passes through `unit_rows`, so that normalising and checking are
-the same for all of them.
+Everything that a backend returns passes through `unit_rows`, so that all are normalized and
+checked in the same way.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Progress = Callable[[int], None]
 
 
 def unit_rows(vectors: Float32, backend: BackendPlugin, what: str) -> Float32:
-    """Divides float32 [n, D] that a backend gave by its row norms.
+    """Divides a backend's float32 [n, D] by its row norms.
 
     Raises:
-        InputError: a row is zero or not finite, as weights that are broken give it.
+        ModelError: a row is zero or not finite, as with broken weights.
     """
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     usable = np.isfinite(norms) & (norms > 0)
@@ -41,7 +41,7 @@ def encode_texts(backend: BackendPlugin, texts: Sequence[str]) -> Float32:
     """Text embeddings float32 [n, D], unit rows, in the order of `texts`.
 
     Raises:
-        UnreadableTextError: a text is past the context length of the model.
+        UnreadableTextError: a text exceeds the model's context length.
     """
     if backend.text_tower is None:
         return _encode_whole(backend, texts, quiet)
@@ -56,7 +56,7 @@ def encode_grid(
     """Text embeddings float32 [T, stop - start, D], unit rows, of a run of the grid's names.
 
     Raises:
-        UnreadableTextError: a prompt is past the context length of the model.
+        UnreadableTextError: a prompt exceeds the model's context length.
     """
     shape = (len(grid.templates), stop - start, backend.fingerprint.dim)
     if backend.text_tower is None:
@@ -68,9 +68,9 @@ def encode_grid(
 
 
 def check_grid(backend: BackendPlugin, grid: PromptGrid, start: int, stop: int) -> bool:
-    """Looks whether the model can read a run's prompts whole, as far as tokens alone say it.
+    """Checks by tokens whether the model can read all prompts of a run whole.
 
-    So a long build finds out before it begins. False where only encoding can tell.
+    A long build thus fails before it starts. False if only encoding can tell.
 
     Raises:
         UnreadableTextError: it cannot read one of them.
@@ -83,13 +83,13 @@ def check_grid(backend: BackendPlugin, grid: PromptGrid, start: int, stop: int) 
 
 
 def unreadable_names(backend: BackendPlugin, grid: PromptGrid) -> dict[int, str]:
-    """Places of the grid's names with a prompt that the model cannot read whole, and why.
+    """Indices of names with a prompt that the model cannot read whole, and why.
 
-    The names are encoded where nothing else tells.
+    Encodes the names if tokens cannot tell.
     """
     found: dict[int, str] = {}
     waiting = [(0, len(grid.names))]
-    while waiting:  # halved until the names at fault are found
+    while waiting:  # bisects to the names at fault
         start, stop = waiting.pop()
         try:
             if not check_grid(backend, grid, start, stop):
@@ -104,7 +104,7 @@ def unreadable_names(backend: BackendPlugin, grid: PromptGrid) -> dict[int, str]
 
 
 def _encode_whole(backend: BackendPlugin, texts: Sequence[str], progress: Progress) -> Float32:
-    """Through `embed_texts`, texts of similar length together so that little is padding."""
+    """Calls `embed_texts` with texts of similar length, so that little is padding."""
     out = np.empty((len(texts), backend.fingerprint.dim), np.float32)
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     for start in range(0, len(texts), backend.text_batch):
@@ -118,7 +118,7 @@ def _whole(backend: BackendPlugin, texts: list[str]) -> Float32:
     try:
         return backend.embed_texts(texts)
     except InputError as error:
-        if type(error) is InputError:  # as a plugin refuses a text
+        if type(error) is InputError:  # how plugins refuse a text
             raise UnreadableTextError(str(error)) from error
         raise
 

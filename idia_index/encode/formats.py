@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name says, and which reader decodes it."""
+"""Identifies files by their first bytes, not their names, and picks the reader."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from PIL import Image, features
 
 from idia_index.errors import InputError, install_command
 
-HEAD = 64  # bytes that tell what a file is
+HEAD = 64  # bytes that identify a file
 EXTRA = "photos"
 
-# Only these of Pillow's readers are tried, so that none of its others, nor a program that it
-# calls, meets a stranger's file.
+# Only these of Pillow's readers are used, so that no other reader or external program opens an
+# untrusted file.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM") + (
     ("AVIF",) if features.check("avif") else ()
 )
 
 _REPLACE = "remove it or replace it with a readable image"
-_CONVERT = "which is not read; save it as JPEG or PNG"
-_DEVELOP = "which is not developed; export it as JPEG"
+_CONVERT = "which is not supported; save it as JPEG or PNG"
+_DEVELOP = "which is not supported; export it as JPEG"
 
 _IMAGES = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -38,7 +38,7 @@ _IMAGES = (
     (b"\0\0\0\x0cJXL \r\n\x87\n", "JXL"),
     *((b"P%d%c" % (kind, space), "PPM") for kind in range(1, 7) for space in b"\n \r\t"),
 )  # fmt: skip
-# By the brands of the container that HEIC, AVIF and films share, the major one first.
+# Brands of the container that HEIC, AVIF and videos share, the major one first.
 _BRANDS = {
     b"avif": "AVIF", b"avis": "AVIF",
     b"heic": "HEIF", b"heix": "HEIF", b"heim": "HEIF", b"heis": "HEIF", b"hevc": "HEIF",
@@ -52,10 +52,10 @@ _OTHERS = (
     (b"<svg", f"an SVG drawing, {_CONVERT}"),
     (
         b"<?xml",
-        "an XML file: a server's answer in place of an image, to be downloaded itself, or an "
+        "an XML file: a server's answer instead of an image (download the image itself), or an "
         f"SVG drawing, {_CONVERT}",
     ),
-    (b'{"', "JSON in place of an image, as a server answers; download the image itself"),
+    (b'{"', "JSON instead of an image, a server's answer; download the image itself"),
     (b"data:image", "an image written as text (base64); decode it first"),
     (b"\0\0\0\x0cjP", f"a JPEG 2000 image, {_CONVERT}"),
     (b"\xff\x4f\xff\x51", f"a JPEG 2000 image, {_CONVERT}"),
@@ -66,28 +66,28 @@ _OTHERS = (
     (b"IIU\0", f"a camera's raw file, {_DEVELOP}"),
     (b"FUJIFILMCCD-RAW", f"a camera's raw file, {_DEVELOP}"),
     (b"FOVb", f"a camera's raw file, {_DEVELOP}"),
-    (b"<!doctype html", "a web page in place of an image; download the image itself"),
-    (b"<html", "a web page in place of an image; download the image itself"),
-    (b"version https://git-lfs", "a pointer of Git LFS in place of an image; run git lfs pull"),
+    (b"<!doctype html", "a web page instead of an image; download the image itself"),
+    (b"<html", "a web page instead of an image; download the image itself"),
+    (b"version https://git-lfs", "a Git LFS pointer instead of an image; run git lfs pull"),
     (b"PK\x03\x04", f"a ZIP archive; unpack it, or {_REPLACE}"),
     (b"\x1f\x8b", f"a compressed file; unpack it, or {_REPLACE}"),
     (b"7z\xbc\xaf", f"a 7z archive; unpack it, or {_REPLACE}"),
     (b"Rar!", f"a RAR archive; unpack it, or {_REPLACE}"),
-    (b"\0\5\x16\7", "what a Mac keeps beside a file, and not the file; copy the file itself"),
+    (b"\0\5\x16\7", "a macOS metadata file, not the image; copy the image itself"),
 )
 RAW = f"a camera's raw file, {_DEVELOP}"
-PREVIEW = "a TIFF that begins with a reduced preview of its picture; save the picture as JPEG"
+PREVIEW = "a TIFF that begins with a reduced preview; save the full picture as JPEG"
 
 _PLUGINS = {"HEIF": ("pillow_heif", "HEIC"), "JXL": ("pillow_jxl", "JPEG XL")}
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a file is.
+    """The kind of a file.
 
     Attributes:
-        format: Pillow's name of the image format, None for what is no image that is read.
-        told: what to say of a file that is none, with the fix.
+        format: Pillow's name of the image format, None if unsupported.
+        told: the error for an unsupported file, with the fix.
     """
 
     format: str | None
@@ -95,12 +95,12 @@ class Kind:
 
     @property
     def is_film(self) -> bool:
-        """Whether it is moving pictures rather than a photo."""
+        """Whether it is a video."""
         return self.told.startswith("a film")
 
 
 def kind_of(head: bytes) -> Kind:
-    """What a file that begins with `head` (of `HEAD` bytes, or fewer in a short file) is."""
+    """The kind of a file that begins with `head` (`HEAD` bytes, fewer if the file is short)."""
     if not head:
         return Kind(None, f"an empty file; {_REPLACE}")
     if head[4:8] == b"ftyp":
@@ -127,7 +127,7 @@ def _container(head: bytes) -> Kind:
     brands = [head[8:12], *(head[i : i + 4] for i in range(16, min(size, len(head)), 4))]
     if brands[0] == b"crx ":
         return Kind(None, RAW)
-    # `mif1` alone says how the container is built, not what codes the pixels.
+    # `mif1` alone describes the container, not the codec.
     if brands[0] in (b"mif1", b"msf1", b"mif2", b"mif3"):
         for brand in brands[1:]:
             if _BRANDS.get(brand) == "AVIF":
@@ -137,10 +137,10 @@ def _container(head: bytes) -> Kind:
 
 
 def check_reader(kind: Kind, name: str) -> None:
-    """Raises InputError, with how to get it, where the reader of a format is not installed."""
+    """Raises InputError, with the fix, if the reader of a format is not installed."""
     if kind.format == "AVIF" and "AVIF" not in FORMATS:
         raise InputError(
-            f"{name}: an AVIF image, which this Pillow does not read: pip install -U 'pillow>=11.3'"
+            f"{name}: an AVIF image, which this Pillow cannot read: pip install -U 'pillow>=11.3'"
         )
     if kind.format in _PLUGINS:
         package, called = _PLUGINS[kind.format]
@@ -149,12 +149,12 @@ def check_reader(kind: Kind, name: str) -> None:
 
 
 def open_plain(file: BinaryIO, kind: Kind) -> Image.Image:
-    """The image of a file of a kind that has a reader, its pixels not decoded yet.
+    """The image of a file of a supported kind, not decoded yet.
 
-    Not of JPEG XL, whose reader decodes as it opens: see `jxl_process`.
+    Except JPEG XL, whose reader decodes when opening: see `jxl_process`.
     """
     if kind.format == "HEIF":
-        # Not registered with Pillow: what else the program opens is none of our business.
+        # Not registered with Pillow, so that the rest of the program is unaffected.
         plugin = import_module("pillow_heif.as_plugin")
         opened: Image.Image = plugin.HeifImageFile(file)
         return opened

@@ -1,4 +1,4 @@
-"""What represents an image file: a path, a URL, or bytes that must touch no disk."""
+"""Represents an image file: by a path, a URL, or bytes that must not touch a disk."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from idia_index.support.remote import RemotePath
 
 @dataclass(frozen=True)
 class ImageBytes(os.PathLike[str]):
-    """The bytes of an image file, with the name that messages and reports call it by.
+    """The bytes of an image file, with a name for messages and reports.
 
-    It stands wherever the path of an image does. The name opens nothing: two of a person's
-    images must differ in it, since their hashes are listed by it.
+    It can replace the path of an image anywhere. The name opens nothing, but must be unique among
+    a person's images, whose hashes are listed by it.
     """
 
     name: str
@@ -30,5 +30,5 @@ ImageFile: TypeAlias = Path | ImageBytes | RemotePath
 
 
 def on_disk(images: Iterable[ImageFile]) -> list[Path]:
-    """Those of the images that are files here."""
+    """The images that are local files."""
     return [image for image in images if isinstance(image, Path)]

@@ -1,9 +1,9 @@
-"""Image embeddings that were computed before, found by what the image file holds.
+"""Caches image embeddings by the content of the image file.
 
-They are data about people, so they are kept where the index is and nowhere else, for its owner
-only, and `compact` forgets them. A record is the SHA-256 of the image file together with the
-model's fingerprint, the embedding, and a checksum of both; a record that was damaged is as good
-as none. Set `IDIA_INDEX_IMAGE_CACHE=off` to keep none.
+They are data about people, so they are stored only with the index, readable only by its owner,
+and `compact` deletes them. A record is the SHA-256 of the image file together with the model's
+fingerprint, the embedding, and a checksum of both; damaged records are ignored. Set
+`IDIA_INDEX_IMAGE_CACHE=off` to store none.
 """
 
 from __future__ import annotations
@@ -24,28 +24,26 @@ from idia_index.support.locks import lock
 from idia_index.types import Fingerprint, Float32
 
 FILE = "images.cache"
-ANSWERS = "answers.cache"  # what a service was paid for: texts too, until `compact`
+ANSWERS = "answers.cache"  # paid answers of a service, also for texts, until `compact`
 SWITCH = "IDIA_INDEX_IMAGE_CACHE"
-LOADING = (
-    2  # raised when the pixels that a file gives change: transparency is laid on white since 2
-)
-MAX_BYTES = 256 << 20  # 86,000 images at 768 dimensions; what comes after is not remembered
+LOADING = 2  # incremented when decoded pixels change: since 2 transparency is blended on white
+MAX_BYTES = 256 << 20  # 86,000 images at 768 dimensions; further ones are not cached
 
 
 def remembers_images() -> bool:
-    """Whether embeddings of images may be kept; the environment can forbid it."""
+    """Whether image embeddings may be cached; the environment can forbid it."""
     return os.environ.get(SWITCH, "").lower() in ("", "on", "1", "yes", "true")
 
 
 class ImageCache:
-    """The embeddings of one model that an index directory remembers."""
+    """The cached embeddings of one model in an index directory."""
 
     def __init__(
         self, folder: Path | None, fingerprint: Fingerprint, how: str, file: str = FILE
     ) -> None:
-        """`how` says what else changes an embedding's last bits, such as backend and device.
+        """`how` is whatever else changes an embedding's last bits, such as backend and device.
 
-        Without a folder nothing is remembered.
+        Without a folder nothing is cached.
         """
         self._path = (folder or Path()) / file
         self._on = folder is not None and (file != FILE or remembers_images())
@@ -57,7 +55,7 @@ class ImageCache:
         self._writes = True
 
     def __getstate__(self) -> dict[str, Any]:
-        """Elsewhere it knows what is remembered by then, and leaves writing to this process."""
+        """Another process reads the cache as of then, and does not write to it."""
         kept = {name: value for name, value in self.__dict__.items() if name != "_rows"}
         return {**kept, "_path": self._path.absolute(), "_writes": False}
 
@@ -66,15 +64,15 @@ class ImageCache:
         self._rows = self._read() if self._on else {}
 
     def key(self, sha256: str) -> bytes | None:
-        """What finds an image file's embedding; None where nothing is remembered."""
+        """The key of an image file's embedding; None if nothing is cached."""
         return hashlib.sha256(self._model + sha256.encode()).digest() if self._on else None
 
     def get(self, key: bytes | None) -> Float32 | None:
-        """The embedding float32 [D] of a key, None if it is not known."""
+        """The embedding float32 [D] of a key, None if not cached."""
         return None if key is None else self._rows.get(key)
 
     def put(self, keys: Sequence[bytes | None], rows: Float32) -> None:
-        """Remembers float32 [n, D]; what cannot be written is not remembered."""
+        """Caches float32 [n, D], unless writing fails."""
         pairs = [(key, row) for key, row in zip(keys, rows, strict=True) if key is not None]
         if not self._on or not pairs:
             return
@@ -87,7 +85,7 @@ class ImageCache:
         try:
             with open(self._path, "ab", opener=private) as file:
                 lock(file.fileno(), wait=True)
-                # Half a record is of no use to anybody, and would make those after it none.
+                # A partial record is useless and would misalign the following ones.
                 size = os.fstat(file.fileno()).st_size
                 if rest := size % self._record.itemsize:
                     size -= rest
@@ -98,11 +96,11 @@ class ImageCache:
             return
 
     def size(self) -> int:
-        """Bytes of all that is remembered now, to `forget` what comes after."""
+        """Current size in bytes, to `forget` what is cached later."""
         return self._path.stat().st_size if self._on and self._path.is_file() else 0
 
     def forget(self, size: int) -> None:
-        """Forgets what was remembered since `size` told so many bytes."""
+        """Deletes everything cached since `size` returned this number of bytes."""
         if self._on and self.size() > size:
             os.truncate(self._path, size)
             self._rows = self._read()
@@ -123,7 +121,7 @@ class ImageCache:
 
 
 def damaged(folder: Path, dim: int) -> str | None:
-    """What is wrong with a directory's remembered embeddings, None if nothing is."""
+    """What is wrong with a directory's cached embeddings, None if nothing."""
     path = folder / FILE
     record = np.dtype([("key", "V32"), ("row", "<f4", dim), ("sum", "V16")])
     try:
@@ -142,7 +140,7 @@ def damaged(folder: Path, dim: int) -> str | None:
 
 
 def _is_unit(row: Float32) -> bool:
-    """Whether a row can be an embedding; a checksum is no proof, whoever wrote it."""
+    """Whether a row can be an embedding; a checksum does not prove it."""
     return abs(float(np.linalg.norm(row.astype(np.float64))) - 1) < 1e-3
 
 

@@ -1,8 +1,8 @@
-"""Images -> image embeddings: loaded, fitted and embedded in threads, a few images at a time.
+"""Encodes images in threads: loads, fits and embeds a few images at a time.
 
-Each thread takes a run of images through all the steps. Of an image that was decoded nothing is
-kept but what the model sees of it, and no core waits for another: where a model is run by one
-thread at a time, as on a GPU, the others load what comes next.
+Each thread takes a run of images through all steps. Of a decoded image only what the model sees
+is kept, and no core waits for another: if only one thread can run the model, as on a GPU, the
+others load the next images.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from idia_index.support.concurrency import in_threads
 from idia_index.support.threads import workers
 from idia_index.types import Float32
 
-# Images embedded at a time. With ViT-B-32 on one core 8 take 4 % longer an image, and 32 no less.
+# Images embedded at a time. With ViT-B-32 on one core, 8 take 4 % longer per image, and 32 no less.
 IMAGE_BATCH = 16
 
 Admit = Callable[[int], None]
-# The image of a place, None where there is none to embed; the second is told what decoding takes.
+# Loads the image at an index (None: nothing to embed); the argument is called with decoding's size.
 Load = Callable[[int, Admit], Image.Image | None]
 Found: TypeAlias = Float32 | InputError | None
 
@@ -38,9 +38,9 @@ def encode_images(backend: BackendPlugin, images: Sequence[ImageSource]) -> Floa
     """Image embeddings float32 [n, D], unit rows, of paths or PIL images.
 
     Raises:
-        InputError: an image cannot be read, or not prepared for the model; the first of them.
+        InputError: an image cannot be read or prepared for the model; the first error.
     """
-    given = Lock()  # an image that Pillow has opened is decoded by one thread
+    given = Lock()  # an opened Pillow image is decoded by one thread
 
     def load(place: int, admit: Admit) -> Image.Image:
         source = images[place]
@@ -59,7 +59,7 @@ def encode_images(backend: BackendPlugin, images: Sequence[ImageSource]) -> Floa
 
 
 def run_size(backend: BackendPlugin, count: int) -> int:
-    """Images that are embedded at a time, of `count`: all threads end at about the same time."""
+    """Images embedded at a time, of `count`, so that all threads end at about the same time."""
     threads = _threads(backend)
     rounds = math.ceil(count / (threads * IMAGE_BATCH))
     return backend.image_batch or math.ceil(count / (threads * max(1, rounds)))
@@ -72,17 +72,17 @@ def _threads(backend: BackendPlugin) -> int:
 def encode_each(
     backend: BackendPlugin, count: int, load: Load, size: int | None = None
 ) -> Iterator[tuple[range, list[Found]]]:
-    """Runs of places, in order, with what came of each place.
+    """Runs of indices, in order, with the result of each.
 
     Args:
         backend: the model.
-        count: how many places there are.
+        count: number of images.
         load: called in threads.
-        size: places of a run; None: those of `run_size`.
+        size: images per run; None: `run_size`.
 
     Yields:
-        A run, and of each of its places the embedding float32 [D], a unit row; why there is none;
-        or None where `load` gave none.
+        A run, and for each of its indices the embedding float32 [D], a unit row; the error; or
+        None if `load` returned none.
     """
     if not count:
         return
@@ -96,14 +96,14 @@ def encode_each(
 
 @dataclass(frozen=True)
 class _Job:
-    """What the threads share.
+    """The state that the threads share.
 
     Attributes:
         backend: the model.
-        load: gives the image of a place.
+        load: returns the image at an index.
         turn: held while the model runs.
-        room: of decoded images.
-        threads: how many there are.
+        room: memory for decoded images.
+        threads: number of threads.
     """
 
     backend: BackendPlugin
@@ -113,7 +113,7 @@ class _Job:
     threads: int
 
     def encode(self, run: range) -> list[Found]:
-        """What comes of each place of a run."""
+        """The result of each index of a run."""
         found: list[Found] = [None] * len(run)
         waiting: dict[int, Image.Image] = {}
         size = 0
@@ -127,7 +127,7 @@ class _Job:
                 continue
             waiting[at] = fitted
             size += size_of(fitted)
-            if 2 * size * self.threads > self.room.size:  # of a backend that does not fit images
+            if 2 * size * self.threads > self.room.size:  # the backend does not fit images
                 self._embed(waiting, found)
                 waiting, size = {}, 0
         self._embed(waiting, found)
@@ -155,7 +155,7 @@ class _Job:
                 rows = self._rows(list(images.values()))
                 found_now: list[Found] = list(rows)
             except InputError:
-                # One image of all is at fault; it may not cost the others.
+                # One image is at fault; the others must not suffer.
                 found_now = [self._alone(image) for image in images.values()]
         for at, row in zip(images, found_now, strict=True):
             found[at] = row

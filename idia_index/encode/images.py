@@ -1,8 +1,8 @@
-"""The one loader of images, for all backends: pixels upright and whole, or one line that says why.
+"""Loads images for all backends: upright and complete, or one line with the reason.
 
-Photos come from other people. Nothing waits for what is not a regular file; a file is read as the
-type that its first bytes indicate, only by the readers in `formats`; and the memory an image needs
-is known from its header before any of it is decoded.
+Photos are untrusted. Only regular files are opened; a file is read as the type that its first
+bytes indicate, only by the readers in `formats`; and the memory that an image needs is known from
+its header before it is decoded.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from idia_index.support.text import printable, shown_path
 
 ImageSource: TypeAlias = str | os.PathLike[str] | Image.Image
 
-MAX_PIXELS = 100_000_000  # decoded at 4 bytes each, 400 MB: more is no portrait
-MAX_FILE_BYTES = 4 * MAX_PIXELS  # the largest of them without any compression
+MAX_PIXELS = 100_000_000  # 400 MB at 4 bytes each; no portrait has more
+MAX_FILE_BYTES = 4 * MAX_PIXELS  # the largest image without compression
 
 _KEEPING = ("GIF", "TIFF", "WEBP", "HEIF", "AVIF", "JXL")
 _REPLACE = "remove it or replace it with a readable image"
-# Tags of TIFF: a reduced copy of another picture; what only raw files of cameras have.
+# TIFF tags: a reduced copy of another picture; tags found only in camera raw files.
 _SUBFILE, _DNG, _PHOTOMETRIC, _RAW_PHOTOMETRIC = 254, 50706, 262, (32803, 34892)
 _WHITE = (255, 255, 255)
 _CLEAR = ("LA", "La", "PA", "RGBA", "RGBa")
@@ -43,15 +43,14 @@ _STRIP = 256  # rows
 def load_image(source: ImageSource, admit: Callable[[int], None] | None = None) -> Image.Image:
     """Decodes an image and turns it upright by its EXIF orientation.
 
-    The mode stays that of the file (L, P, RGB, CMYK, ...): a backend converts to RGB where its
-    model's own preprocessing does. What is transparent is laid on white first, because that
-    conversion would uncover the pixels below, at the border blended as the size has it. Of an
-    animation or a burst the first picture is taken. A file's values of 16 bits are brought to
-    0..255, because the conversion would make everything above it white; an image that is given
-    decoded keeps its values.
+    The mode stays the file's (L, P, RGB, CMYK, ...): a backend converts to RGB where its model's
+    own preprocessing does. Transparency is first blended on white, because that conversion would
+    reveal the pixels below. Of an animation or a burst the first picture is used. 16-bit values
+    of a file are scaled to 0..255, because the conversion would make everything above white; an
+    image passed decoded keeps its values.
 
     Raises:
-        InputError: the file is missing, no image, cut short, or larger than is read.
+        InputError: the file is missing, not an image, truncated, or too large.
     """
     if isinstance(source, Image.Image):
         return _flattened(_upright(source, "the given image"))
@@ -79,9 +78,7 @@ def open_image(path: str | os.PathLike[str]) -> BinaryIO:
     file.seek(0)
     if size > MAX_FILE_BYTES:
         file.close()
-        raise InputError(
-            f"{name}: {size:,} bytes, images of up to {MAX_FILE_BYTES:,} are read; {_REPLACE}"
-        )
+        raise InputError(f"{name}: {size:,} bytes, at most {MAX_FILE_BYTES:,} are read; {_REPLACE}")
     return file
 
 
@@ -106,19 +103,19 @@ def hash_image(file: BinaryIO, path: str | os.PathLike[str]) -> str:
 def decode_image(
     file: BinaryIO, path: str | os.PathLike[str], admit: Callable[[int], None] | None = None
 ) -> Image.Image:
-    """The image of an open file, upright; result and errors as those of `load_image`.
+    """The image of an open file, upright; result and errors as in `load_image`.
 
     Args:
-        file: what `open_image` gave.
-        path: where it is, for the messages.
-        admit: called before decoding with the most bytes that it takes, which is twice the
-            pixels' where the image is turned.
+        file: the result of `open_image`.
+        path: its path, for the messages.
+        admit: called before decoding with the maximum bytes that it takes: twice the pixels' if
+            the image is rotated.
     """
     name = shown_path(path)
     try:
         opened = _opened(file, name, admit)
         opened.load()
-        # The readers of these keep more than the frame.
+        # These readers hold more than one frame.
         image = opened.copy() if opened.format in _KEEPING else opened
         upright = _upright(_eight_bits(image, opened.format, name), name, in_place=True)
         return _flattened(upright)
@@ -128,20 +125,20 @@ def decode_image(
         raise InputError(_too_large(name)) from error
     except InputError:
         raise
-    # Decoders raise whatever their format's parser ran into; each of it means the same here.
+    # Decoders may raise anything; every error means the same here.
     except Exception as error:
-        # Some decoders give paragraphs, and what they found in the file.
+        # Some decoders return paragraphs with content of the file.
         reason = printable(" ".join(str(error).split()))[:200]
         raise InputError(f"{name}: cannot be decoded ({reason}); {_REPLACE}") from error
 
 
 def size_of(image: Image.Image) -> int:
-    """The most bytes that an image's pixels take."""
+    """The maximum bytes of an image's pixels."""
     return 4 * image.width * image.height
 
 
 def head_of(file: BinaryIO) -> bytes:
-    """The first bytes of an open file, which then stands at its beginning again."""
+    """The first bytes of an open file, which is then rewound."""
     file.seek(0)
     head = file.read(HEAD)
     file.seek(0)
@@ -149,14 +146,14 @@ def head_of(file: BinaryIO) -> bytes:
 
 
 def _opened(file: BinaryIO, name: str, admit: Callable[[int], None] | None) -> Image.Image:
-    """An image whose size was checked and admitted; its pixels are decoded by `load`."""
+    """An image of checked and admitted size; `load` decodes its pixels."""
     kind = kind_of(head_of(file))
     if kind.format is None:
         raise InputError(f"{name}: {kind.told}")
     check_reader(kind, name)
     check_patience(file, kind, name)
     file = metered(file, name)
-    if kind.format == "JXL":  # decoded as it is opened
+    if kind.format == "JXL":  # decoded when opened
         return _opened_jxl(file, name, admit)
     if kind.format in ("HEIF", "AVIF"):
         _check_pixels(heif_pixels(file.read()), name)
@@ -183,12 +180,12 @@ def _opened_jxl(file: BinaryIO, name: str, admit: Callable[[int], None] | None) 
     if opened.width * opened.height > pixels:
         raise InputError(f"{name}: cannot be decoded (its sizes contradict each other); {_REPLACE}")
     if header.orientation != 1 and not is_jpeg:
-        opened.info.pop("exif", None)  # says the same again, and the reader has turned it
+        opened.info.pop("exif", None)  # redundant: the reader has rotated the image
     return opened
 
 
 def _check_picture(opened: Image.Image, name: str) -> None:
-    """Raises InputError for a TIFF whose first picture is a preview, as raw files have it."""
+    """Raises InputError for a TIFF whose first picture is a preview, as in raw files."""
     tags = getattr(opened, "tag_v2", {})
     if _DNG in tags or tags.get(_PHOTOMETRIC) in _RAW_PHOTOMETRIC:
         raise InputError(f"{name}: {RAW}")
@@ -207,26 +204,24 @@ def _too_large(name: str, size: str = "") -> str:
 
 
 def _eight_bits(image: Image.Image, known: str | None, name: str) -> Image.Image:
-    """Values of 16 bits a pixel brought to 0..255, the mode left as it is.
+    """16-bit values scaled to 0..255, in the same mode.
 
     Raises:
-        InputError: values of 32 bits, whose range no file states.
+        InputError: 32-bit values, whose range is not stated in the file.
     """
     if image.mode.startswith("I;16"):
         return _scaled(image, np.uint16)
     if image.mode == "I" and known in ("PNG", "PPM"):
         return _scaled(image, np.int32)
     if image.mode in ("I", "F"):
-        raise InputError(
-            f"{name}: 32 bits a pixel in a range that the file does not state; save it with 8"
-        )
+        raise InputError(f"{name}: 32 bits per pixel in an unknown range; save it with 8")
     return image
 
 
 def _scaled(image: Image.Image, dtype: type[np.uint16] | type[np.int32]) -> Image.Image:
     values = np.asarray(image)
     clear = image.info.get("transparency")
-    if isinstance(clear, int):  # the grey that stands for nothing
+    if isinstance(clear, int):  # the grey that means transparent
         values = np.where(values == clear, 65535, values)
     scaled = Image.fromarray((values >> 8).astype(dtype))
     scaled.info = {key: value for key, value in image.info.items() if key != "transparency"}
@@ -235,11 +230,11 @@ def _scaled(image: Image.Image, dtype: type[np.uint16] | type[np.int32]) -> Imag
 
 def _upright(image: Image.Image, name: str, *, in_place: bool = False) -> Image.Image:
     try:
-        if in_place:  # spares a second copy of every photo
+        if in_place:  # avoids a second copy of every photo
             ImageOps.exif_transpose(image, in_place=True)
             return image
         return ImageOps.exif_transpose(image)
-    # A damaged EXIF block says nothing about the pixels, which are whole: take them as stored.
+    # A damaged EXIF block does not affect the pixels: take them as stored.
     except Exception:  # noqa: BLE001
         if not image.width or not image.height:
             raise InputError(f"{name}: an image without pixels; {_REPLACE}") from None
@@ -247,11 +242,11 @@ def _upright(image: Image.Image, name: str, *, in_place: bool = False) -> Image.
 
 
 def _flattened(image: Image.Image) -> Image.Image:
-    """The image laid on white where it is transparent, else as it is."""
+    """The image, blended on white if it is transparent."""
     if image.mode not in _CLEAR and "transparency" not in image.info:
         return image
     flat = Image.new("RGB", image.size, _WHITE)
-    for top in range(0, image.height, _STRIP):  # whole, it would take twice the memory
+    for top in range(0, image.height, _STRIP):  # in strips: all at once takes twice the memory
         box = (0, top, image.width, min(top + _STRIP, image.height))
         strip = image.crop(box).convert("RGBA")
         flat.paste(strip.convert("RGB"), box, strip.getchannel("A"))

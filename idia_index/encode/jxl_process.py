@@ -1,9 +1,9 @@
-"""JPEG XL decoded in a process of its own, which is ended where a file takes too long.
+"""Decodes JPEG XL in separate processes, which are killed if a file takes too long.
 
-A file may hold frames, layers, or a JPEG's scans without end. Its reader decodes them all as it
-opens the file, and nothing that stands before them says how many there are. A process takes one
-file after another, since starting one costs more than most photos do; there are as many as threads
-that decode at a time. They end with this process, as what they read from is closed then.
+A file may hold any number of frames, layers or JPEG scans. The reader decodes them all when it
+opens the file, and no header states their number. A process decodes one file after another,
+because starting one takes longer than most photos; there are as many as decoding threads. They
+exit with this process, which closes their input.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from PIL import Image, UnidentifiedImageError
 from idia_index.errors import RefusedError
 
 SECONDS = 60  # of processor time; 100 million pixels of grain take ten
-PATIENCE = 10  # seconds of the clock for each of them, on a busy machine
+PATIENCE = 10  # wall-clock seconds per second of processor time, on a busy machine
 _ANSWER = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from idia_index.encode.jxl_process import answer; answer()"
 )
-_LENGTH = 8  # bytes that say how many follow
+_LENGTH = 8  # bytes of a length prefix
 
 Answer: TypeAlias = tuple[dict[str, Any], bytes]
 
 
 def decoded(data: bytes, name: str) -> tuple[Image.Image, bool]:
-    """The picture of a JPEG XL file, and whether it was a JPEG that was packed again.
+    """The picture of a JPEG XL file, and whether it is a recompressed JPEG.
 
     Raises:
         RefusedError: it takes too long.
@@ -50,7 +50,7 @@ def decoded(data: bytes, name: str) -> tuple[Image.Image, bool]:
 
 
 def _answer_to(data: bytes, name: str) -> Answer:
-    """What a reader answers; a new one where the first ended, which may be no fault of the file."""
+    """A reader's answer; from a new one if the first exited, perhaps not because of the file."""
     idle = _idle.setdefault(os.getpid(), [])
     for reader in (_taken(idle), None):
         reader = reader or _Reader()
@@ -63,7 +63,7 @@ def _answer_to(data: bytes, name: str) -> Answer:
                 f"{name}: a JPEG XL that takes more than {SECONDS} s to decode; save it again as "
                 "PNG or JPEG"
             )
-        if ended == -signal.SIGINT:  # somebody waits for the command to end
+        if ended == -signal.SIGINT:  # the user interrupted the command
             break
     raise ValueError(f"its reader ended with {ended}")
 
@@ -72,7 +72,7 @@ class _Reader:
     """A process that decodes one file after another.
 
     Attributes:
-        is_late: whether it was ended for a file that took too long.
+        is_late: whether it was killed because a file took too long.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class _Reader:
         self.is_late = False
 
     def ask(self, data: bytes) -> Answer | None:
-        """What it tells of a file, with the pixels of a picture; None where it ended."""
+        """Its answer for a file, with the pixels; None if it exited."""
         files, answers = self._process.stdin, self._process.stdout
         assert files is not None and answers is not None
         timer = Timer(PATIENCE * SECONDS, self._too_late)
@@ -95,9 +95,9 @@ class _Reader:
             files.flush()
             told: dict[str, Any] = json.loads(answers.readline())
             pixels = answers.read(told["bytes"])
-        except (OSError, ValueError):  # it reads no longer, or what it writes is cut short
+        except (OSError, ValueError):  # it no longer reads, or its output is truncated
             return None
-        except BaseException:  # an interrupt: the next file would be given this one's pixels
+        except BaseException:  # an interrupt: the next file would get this one's pixels
             self._process.kill()
             raise
         finally:
@@ -109,18 +109,17 @@ class _Reader:
         self._process.kill()
 
     def end(self) -> int:
-        """Waits for a process that answers no longer; returns what it ended with."""
+        """Waits for a process that no longer answers; returns its exit status."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 try:
                     pipe.close()
-                except OSError:  # what was written last is read by nobody
+                except OSError:  # nobody reads the last output
                     continue
         return self._process.wait()
 
 
-# Readers that wait for a file, by the process that started them: another one, forked from it,
-# would read their answers.
+# Idle readers by the process that started them: a forked process would read their answers.
 _idle: dict[int, list[_Reader]] = {}
 
 
@@ -132,8 +131,8 @@ def _taken(idle: list[_Reader]) -> _Reader | None:
 
 
 def answer() -> None:
-    """Decodes the files on standard input onto standard output; what the process does."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends it without a word
+    """Decodes the files on standard input onto standard output: the process's main function."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # exits silently
     files, answers = sys.stdin.buffer, sys.stdout.buffer
     while length := files.read(_LENGTH):
         data = files.read(int.from_bytes(length, "big"))
@@ -145,7 +144,7 @@ def answer() -> None:
 
 
 def _allow(seconds: int) -> None:
-    """Lets this process use so many seconds of processor time more."""
+    """Allows this process `SECONDS` more of processor time."""
     try:
         resource = import_module("resource")
     except ImportError:  # there is none on Windows
@@ -159,7 +158,7 @@ def _allow(seconds: int) -> None:
 
 
 def _told(data: bytes) -> Answer:
-    """What there is to tell of a file: its picture and the pixels, or the reason for none."""
+    """The answer for a file: its picture and pixels, or the reason for none."""
     try:
         import_module("pillow_jxl")
         image = Image.open(io.BytesIO(data), formats=("JXL",))

@@ -1,4 +1,4 @@
-"""Labels that a model chose before, found by image, template and list of labels."""
+"""Caches a labeler's answers by image, template and list of labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_BYTES = 1 << 30
 
 
 class LabelAnswers:
-    """The answers of one labeler that an index directory remembers, a line each."""
+    """The cached answers of one labeler in an index directory, one per line."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
@@ -25,11 +25,11 @@ class LabelAnswers:
         return len(self._known)
 
     def get(self, key: str) -> int | None:
-        """The place of the label that was chosen; None where nothing was asked."""
+        """The index of the chosen label; None if not cached."""
         return self._known.get(key)
 
     def put(self, key: str, place: int) -> None:
-        """Remembers an answer at once, so that none is asked for twice."""
+        """Caches an answer immediately, so that none is requested twice."""
         with self._lock:
             self._known[key] = place
             with open(self._path, "ab", opener=private) as file:
@@ -45,9 +45,9 @@ class LabelAnswers:
             try:
                 key, place = json.loads(line)
             except (ValueError, TypeError):
-                continue  # half a line, of a process that was killed
+                continue  # a partial line of a killed process
             if isinstance(key, str) and type(place) is int and place >= 0:
                 found[key] = place
-        if lines[-1]:  # what comes next begins on a line of its own
+        if lines[-1]:  # the next answer starts a new line
             os.truncate(self._path, sum(map(len, lines[:-1])) + len(lines) - 1)
         return found

@@ -1,4 +1,4 @@
-"""Room for decoded images: what keeps an audit's memory bounded, however many threads decode."""
+"""Bounds the memory of decoded images, however many threads decode."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ ROOM = 512 << 20  # bytes; a photo of 12 million pixels takes 48 of these MiB
 
 
 class Room:
-    """Bytes that decoded images may take together.
+    """The bytes that decoded images may take together.
 
-    Who holds room never waits for more of it. An image larger than all of it is let in alone.
+    A thread that holds room never waits for more. An image larger than the total is admitted
+    alone.
     """
 
     def __init__(self, size: int = ROOM) -> None:
@@ -25,7 +26,7 @@ class Room:
             self._used += size
 
     def give(self, size: int) -> None:
-        """Makes room again."""
+        """Releases room."""
         with self._changed:
             self._used -= size
             self._changed.notify_all()

@@ -1,9 +1,9 @@
-"""Tokens -> packs: prompts as prefix trees, so that shared prefixes are computed once.
+"""Plans packs: prompts as prefix trees, so that shared prefixes are computed once.
 
-A causal text tower's hidden state at a token depends on the tokens before it alone, and CLIP
-reads the one at the end-of-text token. So prompts with a common prefix share its states, and
-padding after the end is work for nothing. Sorted prompts are cut into runs of at most `nodes`
-tree nodes; each run becomes one sequence with position ids and an ancestor mask.
+A causal text tower's hidden state at a token depends only on the tokens before it, and CLIP reads
+the one at the end-of-text token. So prompts with a common prefix share its states, and padding
+after the end is wasted work. Sorted prompts are split into runs of at most `nodes` tree nodes;
+each run becomes one sequence with position ids and an ancestor mask.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Int32 = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class SortedPrompts:
-    """Prompts in the order of their tokens.
+    """Prompts sorted by their tokens.
 
     Attributes:
-        tokens: int32 [P, L], start and end tokens included, PAD after the end.
-        order: int64 [P], the row that each sorted prompt had before.
+        tokens: int32 [P, L], including start and end tokens, PAD after the end.
+        order: int64 [P], the original row of each sorted prompt.
         lengths: int64 [P], tokens of each.
         shared: int64 [P], leading tokens shared with the prompt before; 0 for the first.
     """
@@ -38,7 +38,7 @@ class SortedPrompts:
 
     @property
     def nodes(self) -> int:
-        """Nodes of the one tree of all prompts: the least that must be computed."""
+        """Nodes of the single tree of all prompts: the minimum to compute."""
         return int((self.lengths - self.shared).sum())
 
 
@@ -56,7 +56,7 @@ def sort_prompts(tokens: Int32) -> SortedPrompts:
 def cut_runs(prompts: SortedPrompts, nodes: int) -> list[tuple[int, int]]:
     """Runs [start, stop) of sorted prompts, each a tree of at most `nodes` nodes.
 
-    A single prompt of more than `nodes` tokens is a run of its own.
+    A single prompt of more than `nodes` tokens is its own run.
     """
     count = len(prompts.lengths)
     # ends[i]: nodes of the tree of prompts 0..i; a run that starts at i pays the shared part
@@ -81,12 +81,12 @@ def _sizes(prompts: SortedPrompts, runs: list[tuple[int, int]]) -> Int64:
 
 
 def plan_packs(tokens: Int32, *, nodes: int, batch: int = 1) -> Iterator[Pack]:
-    """Cuts prompts int32 [P, L] (PAD after each end) into packs.
+    """Splits prompts int32 [P, L] (PAD after each end) into packs.
 
     Args:
-        tokens: the prompts, start and end tokens included.
-        nodes: most nodes of a tree (a longer single prompt is a tree of its own).
-        batch: most trees of a pack.
+        tokens: the prompts, including start and end tokens.
+        nodes: maximum nodes of a tree (a longer single prompt is its own tree).
+        batch: maximum trees of a pack.
 
     Yields:
         packs whose `rows` together are 0..P-1, each once.
@@ -96,17 +96,17 @@ def plan_packs(tokens: Int32, *, nodes: int, batch: int = 1) -> Iterator[Pack]:
     prompts = sort_prompts(tokens)
     runs = cut_runs(prompts, nodes)
     if batch > 1:
-        # Trees of one size go together: a pack is as wide as its largest.
+        # Groups trees of similar size: a pack is as wide as its largest.
         runs = [runs[i] for i in np.argsort(_sizes(prompts, runs), kind="stable")]
     for first in range(0, len(runs), batch):
         yield _pack(prompts, runs[first : first + batch])
 
 
 def _pack(prompts: SortedPrompts, runs: list[tuple[int, int]]) -> Pack:
-    """The trees of some runs, all at once: nodes are numbered through, then cut into trees."""
+    """The trees of some runs, built together: nodes are numbered consecutively, then split."""
     rows = np.concatenate([np.arange(*run) for run in runs])
     counts = np.array([stop - start for start, stop in runs])
-    firsts = np.cumsum(counts) - counts  # of `rows`, the first of each tree
+    firsts = np.cumsum(counts) - counts  # the first of each tree's `rows`
     lengths, shared = prompts.lengths[rows], prompts.shared[rows]
     shared[firsts] = 0
     stops = np.cumsum(lengths - shared)
@@ -127,9 +127,9 @@ def _pack(prompts: SortedPrompts, runs: list[tuple[int, int]]) -> Pack:
     ids, depths = np.zeros((2, len(runs) * n), np.int64)
     ids[places] = prompts.tokens[rows[owners], positions]
     depths[places] = positions
-    ends = np.tile(np.arange(1, n + 1), len(runs))  # padding sees itself alone
+    ends = np.tile(np.arange(1, n + 1), len(runs))  # padding sees only itself
     ends[places] = after[owners + 1, positions] - bases[tree[owners]]
-    # A prompt ends at the last node it adds; one that adds none is the prompt before once more.
+    # A prompt ends at the last node it adds; one that adds none repeats the previous prompt.
     reads = np.maximum.accumulate(np.where(stops > begins, stops - 1, 0)) + moved[tree]
     shape = (len(runs), n)
     return Pack(
@@ -138,7 +138,7 @@ def _pack(prompts: SortedPrompts, runs: list[tuple[int, int]]) -> Pack:
 
 
 def halves(pack: Pack) -> tuple[Pack, Pack]:
-    """A pack of at least two trees as two, whose reads together are in the same order."""
+    """Splits a pack of at least two trees in two, keeping the order of reads."""
     count, n = len(pack.ids) // 2, pack.ids.shape[1]
 
     def part(trees: slice, mine: NDArray[np.bool_]) -> Pack:

@@ -1,7 +1,7 @@
-"""What would keep a decoder busy although it is small: looked for before one is let near a file.
+"""Refuses small files that would keep a decoder busy, before one opens them.
 
-Pixels and bytes bound what C code does. What readers do in Python takes a microsecond for every
-part of a file, and some of it grows with the square of the parts.
+Pixels and bytes bound the work of C code. Readers' Python code takes a microsecond for every part
+of a file, and sometimes time quadratic in the number of parts.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Any, BinaryIO, cast
 from idia_index.encode.formats import Kind
 from idia_index.errors import RefusedError
 
-MAX_SCANS = 100  # a progressive JPEG has about ten; each one more is another pass over the pixels
+MAX_SCANS = 100  # a progressive JPEG has about ten; each is a pass over the pixels
 MAX_READS = 1_000_000
 MAX_STRIPS = 100_000
-MAX_EXIF = 100  # Pillow joins them again each time
-MAX_COMMENTS = 1_000  # of a picture that is text; Pillow cuts them out, each time anew
-MAX_TEXT = 16 << 20  # a third of a second each MiB
+MAX_EXIF = 100  # Pillow concatenates them again each time
+MAX_COMMENTS = 1_000  # of a text-format picture; Pillow removes them anew each time
+MAX_TEXT = 16 << 20  # a third of a second per MiB
 
 _REMEDY = "remove it, or save it again as PNG or JPEG"
 _BLOCK = 1 << 20
-_MARKER = re.compile(rb"\xff+[\x02-\xcf\xd8-\xfe]")  # neither data nor where to begin again
+_MARKER = re.compile(rb"\xff+[\x02-\xcf\xd8-\xfe]")  # neither data nor restart markers
 _SCAN, _END = 0xDA, 0xD9
-_STRIPS = (273, 324)  # tags of TIFF: offsets of strips, of tiles
+_STRIPS = (273, 324)  # TIFF tags: offsets of strips, of tiles
 
 
 def check_patience(file: BinaryIO, kind: Kind, name: str) -> None:
     """Raises RefusedError for a file of many parts, made to keep a reader busy."""
     if kind.format == "JPEG":
-        # Inside a scan 0xFF is always followed by something else, so these bytes start one. They
-        # may also stand by chance in a film behind the picture, which only its parts tell.
+        # Within a scan 0xFF is always followed by other bytes, so these start one. They may also
+        # occur by chance in a video after the picture, which only parsing can tell.
         scans, exif = _counted(file, b"\xff\xda", b"Exif\0\0")
         if scans > MAX_SCANS or exif > MAX_EXIF:
             scans, exif = _jpeg_parts(file)
@@ -49,7 +49,7 @@ def check_patience(file: BinaryIO, kind: Kind, name: str) -> None:
 
 
 def metered(file: BinaryIO, name: str) -> BinaryIO:
-    """The file, which refuses to be read in more than `MAX_READS` pieces."""
+    """Wraps a file to refuse more than `MAX_READS` reads."""
     return cast(BinaryIO, _Metered(file, name))
 
 
@@ -83,7 +83,7 @@ def _counted(file: BinaryIO, *words: bytes) -> list[int]:
 
 
 def _jpeg_parts(file: BinaryIO) -> tuple[int, int]:
-    """Scans and blocks of EXIF of a JPEG's first picture, as its decoder finds them."""
+    """Number of scans and EXIF blocks of a JPEG's first picture, as its decoder finds them."""
     file.seek(0)
     data = file.read()
     place, scans, exif = 2, 0, 0
@@ -98,7 +98,7 @@ def _jpeg_parts(file: BinaryIO) -> tuple[int, int]:
 
 
 def _tiff_strips(file: BinaryIO) -> int:
-    """Of the first picture; 0 where its directory is cut short, which the reader says."""
+    """Strips of the first picture; 0 if its directory is truncated, which the reader reports."""
     file.seek(0)
     head = file.read(16)
     order = "<" if head[:2] == b"II" else ">"

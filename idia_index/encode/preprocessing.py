@@ -1,7 +1,7 @@
-"""Images -> pixels without torchvision: what open_clip's inference transform gives.
+"""Converts images to pixels as open_clip's inference transform does, without torchvision.
 
-Resize, crop to the centre (padding what is too small), convert to RGB, scale to 0..1, normalise,
-in that order: resizing after the conversion would change the pixels of palette and alpha images.
+Resizes, crops to the centre (padding small images), converts to RGB, scales to 0..1, normalizes,
+in this order: resizing after the conversion would change the pixels of palette and alpha images.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from idia_index.types import Float32
 
 Interpolation = Literal["bicubic", "bilinear"]
 ResizeMode = Literal["shortest", "longest", "squash"]
-MAX_SIDE = 4096  # pixels of a side of a model's input; no CLIP model comes near
+MAX_SIDE = 4096  # maximum side of a model's input in pixels; no CLIP model comes near
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _RESIZE_MODES = ("shortest", "longest", "squash")
@@ -35,12 +35,12 @@ class Preprocessing:
     Attributes:
         height: rows of the input.
         width: columns of the input.
-        mean: what is subtracted from each channel of 0..1.
-        std: what each channel is then divided by.
-        interpolation: filter of the resizing.
+        mean: subtracted from each channel of 0..1.
+        std: divisor of each channel afterwards.
+        interpolation: resizing filter.
         resize_mode: "shortest" fits the shorter side and crops the rest, "longest" fits the
             longer side and pads, "squash" fits both.
-        fill_color: value 0..255 of the padding of "longest".
+        fill_color: padding value 0..255 for "longest".
     """
 
     height: int
@@ -65,15 +65,15 @@ class Preprocessing:
 
     @classmethod
     def from_open_clip(cls, config: Mapping[str, Any]) -> Preprocessing:
-        """Of the `preprocess_cfg` of an open_clip image tower.
+        """From the `preprocess_cfg` of an open_clip image tower.
 
-        Raises KeyError, TypeError or ValueError for what this module cannot do.
+        Raises KeyError, TypeError or ValueError for unsupported settings.
         """
         if config.get("mode", "RGB") != "RGB":
             raise ValueError(f"image mode {config['mode']!r}")
         size = config["size"]
         height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[-1]))
-        # open_clip takes "random" for training and bicubic in its place for inference.
+        # open_clip uses "random" for training and bicubic instead for inference.
         interpolation = config.get("interpolation") or "bicubic"
         if interpolation not in (*_FILTERS, "random"):
             raise ValueError(f"interpolation {interpolation!r}")
@@ -102,7 +102,7 @@ class Preprocessing:
     def _fill(self, image: Image.Image, out: Float32) -> None:
         rgb = np.asarray(self.fitted(image))
         for channel, values in enumerate(self._values):
-            # "clip" spares numpy a copy; a byte is never out of range.
+            # "clip" saves NumPy a copy; a byte is never out of range.
             np.take(values, rgb[:, :, channel], out=out[channel], mode="clip")
 
     def fitted(self, image: Image.Image) -> Image.Image:
@@ -121,8 +121,8 @@ class Preprocessing:
             ) from error
 
     def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of what `fitted` shows of an image of `width` x `height`, in
-        its pixels; where the image is padded, they lie outside it."""
+        """Left, top, right and bottom, in pixels, of what `fitted` shows of an image of `width` x
+        `height`; outside the image where it is padded."""
         size = self._target(width, height)
         edges = []
         for own, whole, given in zip((self.width, self.height), size, (width, height), strict=True):
@@ -133,7 +133,7 @@ class Preprocessing:
 
     @cached_property
     def _values(self) -> list[Float32]:
-        """Of each channel, what every byte becomes, float32 [256]; 3 of them."""
+        """The normalized value of every byte, float32 [256], for each of 3 channels."""
         scaled = np.arange(256, dtype=np.float32) / np.float32(255)
         return [
             (scaled - np.float32(mean)) / np.float32(std)
@@ -146,10 +146,10 @@ class Preprocessing:
             return image
         if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
             raise InputError(
-                f"an image of {image.width} x {image.height} pixels is too long for its width: "
-                f"the model would see it scaled to {size[0]} x {size[1]}; crop it"
+                f"an image of {image.width} x {image.height} pixels is too elongated: the model "
+                f"would see it scaled to {size[0]} x {size[1]}; crop it"
             )
-        # open_clip leaves the filter of this one case at its default.
+        # In this case open_clip uses the default filter.
         ignored = self.resize_mode == "shortest" and self.height != self.width
         return image.resize(size, _FILTERS["bicubic" if ignored else self.interpolation])
 
@@ -170,7 +170,7 @@ class Preprocessing:
             return image
         missing = max(self.width - image.width, 0), max(self.height - image.height, 0)
         if any(missing):
-            # The odd pixel goes right and below.
+            # The odd pixel goes to the right and bottom.
             before = missing[0] // 2, missing[1] // 2
             after = (missing[0] + 1) // 2, (missing[1] + 1) // 2
             image = self._padded(image, (*before, *after))
@@ -190,7 +190,7 @@ class Preprocessing:
         return padded
 
 
-# What most CLIP models take, for looking at photos without a model.
+# The preprocessing of most CLIP models, to inspect photos without a model.
 USUAL = Preprocessing(
     224, 224, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 )

@@ -1,4 +1,4 @@
-"""Prompts -> tokens: names and templates tokenised once each where that is exact."""
+"""Tokenizes prompts: names and templates once each where that is exact."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from idia_index.types import Int64
 if TYPE_CHECKING:
     from idia_index.plugins import Tokenizer
 
-# A template that joins with whatever a name alone allows.
+# A template that joins with any name, depending only on the name.
 _ANY = Template("{0}")
 
 
@@ -47,7 +47,7 @@ def _framed(
 
 
 def _check(tokens: Int32, tokenizer: Tokenizer, context_length: int, texts: Sequence[str]) -> None:
-    """Refuses prompts that the model would silently cut or read at the wrong token."""
+    """Refuses prompts that the model would silently truncate or read at the wrong token."""
     lengths = (tokens != PAD).sum(axis=1)
     if len(tokens) and lengths.max() > context_length:
         worst = int(lengths.argmax())
@@ -65,15 +65,15 @@ def _check(tokens: Int32, tokenizer: Tokenizer, context_length: int, texts: Sequ
 
 
 def text_matrix(tokenizer: Tokenizer, texts: Sequence[str]) -> Int32:
-    """Tokens int32 [n, L] of whole texts, start and end included, unchecked."""
+    """Tokens int32 [n, L] of whole texts, including start and end, unchecked."""
     return _framed(tokenizer, (), _matrix(tokenizer.encode(texts)), ())
 
 
 def text_tokens(tokenizer: Tokenizer, texts: Sequence[str], context_length: int) -> Int32:
-    """Tokens int32 [n, L] of whole texts, start and end included, PAD past the end.
+    """Tokens int32 [n, L] of whole texts, including start and end, PAD past the end.
 
     Raises:
-        UnreadableTextError: a text is past the context length, or holds a special token.
+        UnreadableTextError: a text exceeds the context length or holds a special token.
     """
     tokens = text_matrix(tokenizer, texts)
     _check(tokens, tokenizer, context_length, texts)
@@ -81,7 +81,7 @@ def text_tokens(tokenizer: Tokenizer, texts: Sequence[str], context_length: int)
 
 
 class _GridTexts(Sequence[str]):
-    """The prompts of a run of a grid in row order, made when one is asked for."""
+    """The prompts of a run of a grid in row order, built on access."""
 
     def __init__(self, grid: PromptGrid, start: int, stop: int) -> None:
         self._grid, self._start, self._width = grid, start, stop - start
@@ -99,11 +99,11 @@ def grid_tokens(
 ) -> Int32:
     """Tokens int32 [T * (stop - start), L] of a run of a grid's names, template by template.
 
-    A name's tokens and a template's are computed once each and joined where the tokenizer
-    cannot see across the join; any other prompt is tokenised whole.
+    Each name and template is tokenized once and their tokens are joined where the tokenizer
+    cannot see across the join; any other prompt is tokenized whole.
 
     Raises:
-        UnreadableTextError: a prompt is past the context length, or holds a special token.
+        UnreadableTextError: a prompt exceeds the context length or holds a special token.
     """
     names = grid.names[start:stop]
     apart = [i for i, name in enumerate(names) if _ANY.tokens_join(name)]
@@ -124,7 +124,7 @@ def grid_tokens(
 
 
 def _placed(rows: int, parts: Sequence[tuple[Int64, Int32]]) -> Int32:
-    """One matrix of `rows` rows from parts that say which rows they are."""
+    """One matrix of `rows` rows from parts with their row indices."""
     out = np.full((rows, max(part.shape[1] for _, part in parts)), PAD, np.int32)
     for places, part in parts:
         out[places, : part.shape[1]] = part

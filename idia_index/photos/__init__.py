@@ -1,1 +1,1 @@
-"""What a model sees of a photo: how it is cropped, its faces, and which photos are alike."""
+"""How a model sees photos: their crops, their faces, and which show the same scene."""

@@ -1,4 +1,4 @@
-"""Whether photos show one face, large enough for the model: asked of a sample of each person's."""
+"""Checks a sample of each person's photos for one face that is large enough for the model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from idia_index.support.concurrency import in_threads
 from idia_index.support.text import counted, listed, shown
 from idia_index.support.threads import workers
 
-LOOKED_AT = 8  # photos of a person; a photo takes about 30 ms beside its decoding
+LOOKED_AT = 8  # photos per person; each takes about 30 ms in addition to decoding
 _NAMED = 3
 
 NOT_LOOKED = (
@@ -29,24 +29,24 @@ _NOT = NOT_LOOKED.partition(":")[0]
 _Seen = tuple[bool, bool, bool, bool]
 _WORDS = (
     ("shows several faces", "show several faces"),
-    ("shows none that was found", "show none that was found"),
-    ("shows a small one", "show a small one"),
-    ("shows one that the model's crop cuts", "show one that the model's crop cuts"),
+    ("shows no detected face", "show no detected face"),
+    ("shows a small face", "show a small face"),
+    ("shows a face cut by the model's crop", "show a face cut by the model's crop"),
 )
 
 
 def face_cautions(
     people: Mapping[str, Sequence[ImageFile]], view: View, crop: Crop
 ) -> tuple[str, ...]:
-    """What must be said of the faces in people's photos, in a sentence; nothing if all is well.
+    """A sentence of caution about the faces in people's photos; nothing if all is well.
 
-    Without a detector it says that faces were not looked for. Where a model does not say what part
-    of a photo it sees, all of it counts.
+    Without a detector it says that faces were not looked for. If a model does not state which part
+    of a photo it sees, the whole photo counts.
 
     Args:
         people: the photos of each person, by name.
         view: how the model sees them.
-        crop: what is cut out of each first, and what finds faces.
+        crop: how each photo is cropped first, and the face detector.
     """
     if crop.detector is None:
         return (NOT_LOOKED.format(install=install_command("faces")),)
@@ -61,7 +61,7 @@ def face_cautions(
         try:
             part, found = crop.with_faces(load_image(of[1]), of[1])
             faces = look(part, whole, found).faces
-        except InputError:  # it is listed where it is encoded
+        except InputError:  # listed when encoded
             return None
         if faces is None:
             return None
@@ -87,12 +87,12 @@ def face_cautions(
     whose = f"; half or more of the photos of {named}" if mostly else ""
     remedy = "--crop face" if crop.margin is None else "--crop FILE"
     return (
-        f"Of {counted(len(found), 'photo')} looked at for faces, {told}{whose}. The model judges "
-        f"all that it sees, and such photos hide members: crop them ({remedy}), or see with "
-        "`idia-index photos` which they are.",
+        f"Of {counted(len(found), 'photo')} checked for faces, {told}{whose}. The model judges "
+        f"all that it sees, and such photos hide members: crop them ({remedy}), or list them with "
+        "`idia-index photos`.",
     )
 
 
 def was_looked_for(cautions: Sequence[str]) -> bool:
-    """Whether faces were looked for when these cautions were written."""
+    """Whether these cautions come from a check for faces."""
     return not any(each.startswith(_NOT) for each in cautions)

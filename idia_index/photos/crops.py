@@ -1,4 +1,4 @@
-"""Crops: the part of a photo that a model is given, and how that part was chosen."""
+"""Crops photos to the part that a model is given: a face, the centre, or given boxes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from idia_index.support.files import sha256_of
 from idia_index.support.tables import read_table
 from idia_index.support.text import counted, shown, shown_path
 
-MARGIN = 0.4  # of a face's longer side, left around it on each side
+MARGIN = 0.4  # added on each side of a face, as a share of its longer side
 _FACE = re.compile(r"face(?::(\d+(?:\.\d+)?))?")
 _FACE_TEXT = re.compile(r"face, margin (\d+(?:\.\d+)?), ")
 _COLUMNS: dict[str, Sequence[str]] = {
@@ -28,14 +28,14 @@ _COLUMNS: dict[str, Sequence[str]] = {
 
 @dataclass(frozen=True)
 class Crop:
-    """What is cut out of every photo before the model's own resizing and cropping.
+    """How every photo is cropped before the model's own resizing and cropping.
 
     Attributes:
-        text: how, with detector and version or the checksum of a file; "none" for nothing.
-        detector: what finds faces, None where none is installed.
-        margin: of a crop to faces, None for another.
-        boxes: by file, of a crop from a table.
-        centre: whether the central square is cut out.
+        text: a description with detector and version or a file's checksum; "none" for no crop.
+        detector: the face detector, None if none is installed.
+        margin: margin of a crop to faces; None for other crops.
+        boxes: boxes by file, of a crop from a table.
+        centre: whether to crop to the central square.
     """
 
     text: str = "none"
@@ -45,25 +45,25 @@ class Crop:
     centre: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Elsewhere the detector is loaded again."""
+        """Other processes load the detector again."""
         return _elsewhere, (self.text, self.margin, self.boxes, self.centre)
 
     @property
     def key(self) -> str:
-        """What tells embeddings of photos cropped otherwise apart; empty for none."""
+        """Distinguishes cached embeddings by crop; empty for none."""
         return "" if self.text == "none" else self.text
 
     def __call__(self, image: Image.Image, path: str | os.PathLike[str]) -> Image.Image:
-        """The part of an upright photo; the whole where no face is found or no box is given."""
+        """The crop of an upright photo; the whole photo if there is no face or box."""
         return _cut(image, path, self.box(image, path))
 
     def with_faces(
         self, image: Image.Image, path: str | os.PathLike[str]
     ) -> tuple[Image.Image, list[Box] | None]:
-        """The part of an upright photo, and the faces in it; None where nothing finds them.
+        """The crop of an upright photo and the faces in it; None without a detector.
 
-        For a part that was cut out around a face they are those of the whole photo, others outside
-        of the part, too: it may be the wrong one.
+        For a crop to a face, these are the faces of the whole photo, including those outside the
+        crop, which may show the wrong person.
         """
         if self.detector is None or self.margin is None:
             part = self(image, path)
@@ -75,7 +75,7 @@ class Crop:
         return _cut(image, path, box), [face.moved(-box.left, -box.top) for face in faces]
 
     def box(self, image: Image.Image, path: str | os.PathLike[str]) -> Box | None:
-        """What is cut out of a photo, None for all of it; it may reach past the edges."""
+        """The box of the crop, None for the whole photo; it may extend beyond the edges."""
         if self.centre:
             side = min(image.size)
             left, top = (image.width - side) // 2, (image.height - side) // 2
@@ -96,7 +96,9 @@ def _cut(image: Image.Image, path: str | os.PathLike[str], box: Box | None) -> I
         min(image.width, round(box.right)), min(image.height, round(box.bottom)),
     )  # fmt: skip
     if edges[0] >= edges[2] or edges[1] >= edges[3]:
-        raise InputError(f"{shown_path(path)}: the box {edges} of the crop lies outside")
+        raise InputError(
+            f"{shown_path(path)}: the crop box {edges} is outside the photo; correct the table"
+        )
     return image.crop(edges)
 
 
@@ -107,7 +109,7 @@ def _elsewhere(
     if margin is not None and _faces_text(margin, detector) != text:
         raise InputError(
             f"a worker finds faces with {detector}, but this command crops to {text}; install "
-            "the same on all machines"
+            "the same version on all machines"
         )
     return Crop(text, detector, margin, boxes, centre)
 
@@ -151,30 +153,30 @@ def read_crop(text: str) -> Crop:
 
 
 def crop_again(text: str) -> Crop:
-    """The crop whose `text` a report states.
+    """The crop with the `text` stated in a report.
 
     Raises:
-        InputError: what it was made with is not here.
+        InputError: it cannot be repeated here.
     """
     if text in ("none", "centre"):
         return read_crop(text)
     made = _FACE_TEXT.match(text)
     if made is None:
         raise InputError(
-            f"the photos were cropped to {shown(text)}, which a report does not hold: they cannot "
-            "be cropped again; evaluate again with --crop"
+            f"the photos were cropped to {shown(text)}, which a report does not store, so the crop "
+            "cannot be repeated; evaluate again with --crop"
         )
     crop = read_crop(f"face:{made.group(1)}")
     if crop.text != text:
         raise InputError(
-            f"the photos were cropped by {shown(text)}, and here it would be {shown(crop.text)}; "
-            "install that version"
+            f"the photos were cropped by {shown(text)}, but here by {shown(crop.text)}; install "
+            "that version"
         )
     return crop
 
 
 def crop_by_hand(boxes: Mapping[str, Box]) -> Crop:
-    """The crop of boxes that somebody gave for photos, by their paths or names."""
+    """The crop to manually given boxes, by the photos' paths or names."""
     places = {Path(os.path.realpath(name)): box for name, box in boxes.items()}
     digest = hashlib.sha256(repr(sorted(boxes.items())).encode("utf-8")).hexdigest()
     told = f"boxes of {counted(len(boxes), 'photo')}, SHA-256 {digest}"

@@ -1,4 +1,4 @@
-"""Faces in photos, found by a detector that is installed or not; nobody is recognised."""
+"""Finds faces in photos with an installed detector; it recognizes nobody."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from idia_index.registry import FACES, available, load_plugin
 
 
 class Box(NamedTuple):
-    """A part of an image: edges in pixels, right and bottom outside."""
+    """A part of an image: edges in pixels, right and bottom exclusive."""
 
     left: float
     top: float
@@ -23,27 +23,27 @@ class Box(NamedTuple):
 
     @property
     def width(self) -> float:
-        """Pixels across."""
+        """Width in pixels."""
         return self.right - self.left
 
     @property
     def height(self) -> float:
-        """Pixels down."""
+        """Height in pixels."""
         return self.bottom - self.top
 
     def moved(self, right: float, down: float) -> Box:
-        """The same box elsewhere."""
+        """The box, translated."""
         return Box(self.left + right, self.top + down, self.right + right, self.bottom + down)
 
 
 @dataclass(frozen=True)
 class Detector:
-    """A way to find faces.
+    """A face detector.
 
     Attributes:
         name: the package and the model.
-        version: of the package.
-        find: the faces of an RGB image, boxes in its pixels; may be called in threads.
+        version: the package's version.
+        find: returns the faces of an RGB image as boxes in its pixels; thread-safe.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Detector:
         return f"{self.name} {self.version}"
 
     def faces(self, image: Image.Image) -> list[Box]:
-        """The faces of an image in any mode, the largest first."""
+        """The faces of an image in any mode, largest first."""
         found = [Box(*map(float, box)) for box in self.find(image.convert("RGB"))]
         return sorted(found, key=lambda face: -face.width * face.height)
 
@@ -66,14 +66,14 @@ def installed_detector() -> Detector | None:
         try:
             make: Any = load_plugin(FACES, name)
             made: Detector = Detector(*make())
-        except IdiaIndexError:  # the packages of the extra are not there
+        except IdiaIndexError:  # the packages of the extra are missing
             continue
         return made
     return None
 
 
 def needed_detector(what: str) -> Detector:
-    """The detector that is installed.
+    """The installed detector.
 
     Raises:
         MissingExtraError: there is none.

@@ -1,4 +1,4 @@
-"""What can be said of one photo: what the model sees of it, its faces, its sharpness, its year."""
+"""Describes one photo: what the model sees of it, its faces, its sharpness, its year."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from idia_index.types import Float32
 
 Size = tuple[int, int]
 
-# Of a photo's gradients, what is left when it is blurred once more: little of a sharp one, nearly
-# all of a blurred one (docs/photos.md has the measurements).
+# The share of a photo's gradients that survives another blur: little in a sharp photo, nearly all
+# in a blurred one (measured in docs/photos.md).
 BLURRED = 0.8
-SMALL = 0.3  # of the height that the model sees; a face below it is small
+SMALL = 0.3  # a face is small below this share of the height that the model sees
 _HASH_SIDE = 12
-_CUT = 0.05  # of a face's width or height that may lie outside what the model sees
+_CUT = 0.05  # share of a face's width or height that may be outside what the model sees
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class View:
     """How a model sees photos.
 
     Attributes:
-        fit: what it sees of a photo: RGB, after its own resizing and cropping.
-        seen: the part of a photo of a width and height that `fit` shows, as edges in its pixels;
-            None where the model does not say.
+        fit: returns what it sees of a photo: RGB, after its own resizing and cropping.
+        seen: returns the part that `fit` shows of a photo of a width and height, as edges in
+            pixels; None if the model does not state it.
     """
 
     fit: Callable[[Image.Image], Image.Image]
@@ -42,9 +42,9 @@ class FaceInView:
     """A face, in the pixels of what the model sees.
 
     Attributes:
-        left, top, right, bottom: its edges; they may lie outside.
+        left, top, right, bottom: its edges, which may be outside.
         share: its height as a share of the height that the model sees.
-        is_cut: whether a part of it lies outside.
+        is_cut: whether part of it is outside.
     """
 
     left: float
@@ -57,17 +57,17 @@ class FaceInView:
 
 @dataclass(frozen=True)
 class Look:
-    """What can be said of one photo.
+    """The description of one photo.
 
     Attributes:
         fitted: what the model sees of it.
         size: width and height of the photo, upright and cropped.
-        upscaled: whether it has fewer pixels than the model takes.
-        faces: those found in the photo, the largest first; None without a detector, or for a
-            model that does not say what part of a photo it sees.
-        blur: 0 for sharp, 1 for nothing but blur.
-        year: when it was taken, by its EXIF; None where that is not said.
-        hash: bool [288], alike for photos that look alike.
+        upscaled: whether it has fewer pixels than the model's input.
+        faces: the faces found, largest first; None without a detector, or if the model does not
+            state which part of a photo it sees.
+        blur: from 0 (sharp) to 1 (completely blurred).
+        year: when it was taken, by its EXIF; None if not stated.
+        hash: bool [288], similar for photos that look alike.
     """
 
     fitted: Image.Image
@@ -80,7 +80,7 @@ class Look:
 
 
 def look(image: Image.Image, view: View, found: Sequence[Box] | None) -> Look:
-    """Looks at an upright photo, cropped as the model will get it, with the faces found in it.
+    """Describes an upright photo, cropped as for the model, with the faces found in it.
 
     Raises:
         InputError: it cannot be prepared for the model.
@@ -115,7 +115,7 @@ def _face(face: Box, seen: Box, size: Size) -> FaceInView:
 
 
 def blur_of(image: Image.Image) -> float:
-    """How much of an image's gradients is left when it is blurred once more, 0 to 1."""
+    """The share of an image's gradients that survives another blur, 0 to 1."""
     grey = image.convert("L")
     before = _gradients(grey)
     again = _gradients(grey.filter(ImageFilter.BoxBlur(2)))
@@ -129,7 +129,7 @@ def _gradients(grey: Image.Image) -> Float32:
 
 
 def hash_of(image: Image.Image) -> NDArray[np.bool_]:
-    """Whether brightness grows from each of 12 x 12 cells to the next, across and down."""
+    """Whether brightness increases from each of 12 x 12 cells to the next, across and down."""
     grey, n = image.convert("L"), _HASH_SIDE
     across = np.asarray(grey.resize((n + 1, n), Image.Resampling.BOX), np.int16)
     down = np.asarray(grey.resize((n, n + 1), Image.Resampling.BOX), np.int16)
@@ -138,12 +138,12 @@ def hash_of(image: Image.Image) -> NDArray[np.bool_]:
 
 
 def year_of(image: Image.Image) -> int | None:
-    """The year in which a photo was taken, as its EXIF says."""
+    """The year in which a photo was taken, by its EXIF."""
     try:
         exif = image.getexif()
         details = exif.get_ifd(ExifTags.IFD.Exif)
         told = details.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
-    # A damaged EXIF block says nothing.
+    # Ignores a damaged EXIF block.
     except Exception:  # noqa: BLE001
         return None
     found = re.match(r"(\d{4}):", str(told or ""))

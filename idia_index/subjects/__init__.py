@@ -1,4 +1,4 @@
-"""Who is under test: people, their photos, and the candidates that they are."""
+"""The people under test: their names, photos and candidates."""
 
 from idia_index.subjects.subjects import make_subject, read_subjects
 

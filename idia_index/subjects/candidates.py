@@ -1,4 +1,4 @@
-"""Subjects' names -> candidates of an index, each in one spelling; missing ones are encoded."""
+"""Matches subjects' names to candidates of an index, each in one spelling; encodes missing ones."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from idia_index.subjects.identity import CLOSE, Pair, alike_pairs, close, each_o
 from idia_index.support.text import shown
 from idia_index.types import Float32
 
-NEAREST = 8  # candidates looked at for each name; more where all of them are the name
-MOST = 512  # of an index of other hands, which may hold a name in any number of spellings
+NEAREST = 8  # candidates compared with each name; more if all of them are the name
+MOST = 512  # limit for untrusted indexes, which may hold a name in any number of spellings
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """An index with every name of some people in it once.
+    """An index with each of P people's names in it exactly once.
 
     Attributes:
-        index: a view without candidates that are another one, as if they had been removed, and
-            with the names that were none.
+        index: a view without duplicate candidates, as if they had been removed, and with the
+            names that were missing.
         name_ids: int [P], id of each name in that view.
-        stored: bool [P], whether it is the index's own, or was encoded now.
-        spellings: [P], candidates of the index that are the name to the model alone.
+        stored: bool [P], whether the index holds it, or it was encoded now.
+        spellings: [P], candidates that are the same name only to the model.
     """
 
     index: Index
@@ -41,14 +41,14 @@ class Candidates:
 
 
 def with_candidates(index: Index, backend: Backend, names: Sequence[str]) -> Candidates:
-    """Finds names among the candidates, in whatever spelling the model takes for them.
+    """Finds names among the candidates, in any spelling that is the same to the model.
 
-    Where several candidates are one name, that with its `name_key` stays, or else the first.
+    If several candidates are one name, the one with its `name_key` stays, or else the first.
 
     Args:
         index: the index.
         backend: its model.
-        names: P names, of which the model can tell any two that differ apart (`alike_names`).
+        names: P names that the model can distinguish (`alike_names`).
 
     Raises:
         InputError: too many candidates are one of the names to the model.
@@ -68,15 +68,15 @@ def with_candidates(index: Index, backend: Backend, names: Sequence[str]) -> Can
     return Candidates(view, [once.name_ids[name] for name in names], stored, spellings)
 
 
-# What was found among the candidates of an index, which a verb asks for before a model is loaded,
-# and again for its result: a million candidates take seconds.
+# Cached, because a verb asks before loading a model and again for its result: a million candidates
+# take seconds.
 _found_near: WeakKeyDictionary[Sequence[str], dict[str, tuple[str, ...]]] = WeakKeyDictionary()
 
 
 def near_names(index: Index, names: Sequence[str]) -> dict[str, tuple[str, ...] | None]:
-    """What each name may be misspelt from: see `misspelt`; nothing for a name of the index.
+    """Candidates that each name may be a misspelling of (see `misspelt`); none if it is one.
 
-    None if more names are missing from the index than can be compared in a few seconds.
+    None if too many names are missing from the index to compare in a few seconds.
     """
     found = index.find(names)
     missing = [name for name in names if name not in found]
@@ -89,7 +89,7 @@ def near_names(index: Index, names: Sequence[str]) -> dict[str, tuple[str, ...] 
 def _near_candidates(
     candidates: Sequence[str], missing: Sequence[str]
 ) -> dict[str, tuple[str, ...]] | None:
-    if isinstance(candidates, list):  # of a view with names of its own
+    if isinstance(candidates, list):  # of a view with its own names
         return misspelt(missing, candidates)
     known = _found_near.setdefault(candidates, {})
     new = [name for name in missing if name not in known]
@@ -102,7 +102,7 @@ def _near_candidates(
 
 
 def alike_names(index: Index, backend: Backend, names: Sequence[str]) -> dict[str, str]:
-    """Names that the model cannot tell from an earlier one of them, with that one."""
+    """Names that the model cannot distinguish from an earlier one, with that one."""
     if not names:
         return {}
     rows = _first_rows(index, backend, names, index.find(names))
@@ -116,9 +116,9 @@ def alike_names(index: Index, backend: Backend, names: Sequence[str]) -> dict[st
 def _first_rows(
     index: Index, backend: Backend, names: Sequence[str], found: dict[str, int]
 ) -> Float32:
-    """Rows [P, D] of names in the first template: the index's where it has them in float32.
+    """Rows [P, D] of names in the first template: the index's own if stored in float32.
 
-    Most queries ask for a name that is there: they encode no text, which loads half of a model.
+    Most queries are for a stored name: they encode no text, so half of the model is not loaded.
     """
     rows = np.empty((len(names), backend.fingerprint.dim), np.float32)
     stored = np.array([index.manifest.plan.exact and name in found for name in names])
@@ -134,7 +134,7 @@ def _first_rows(
 def _others(
     index: Index, backend: Backend, rows: dict[str, Float32], found: dict[str, int]
 ) -> dict[str, set[int]]:
-    """By name, ids of the candidates that are it, but for the one that was `found`."""
+    """For each name, ids of the candidates that are it, except the one `found`."""
     others: dict[str, set[int]] = {}
     waiting, k = list(rows), min(NEAREST, len(index))
     while waiting:
@@ -151,8 +151,8 @@ def _others(
         waiting = [name for name, mine in alike.items() if len(mine) >= k < len(index)]
         if waiting and k >= MOST:
             raise InputError(
-                f"{index.path}: more than {MOST} candidates are {shown(waiting[0])} to the model, "
-                "written otherwise; remove them"
+                f"{index.path}: more than {MOST} candidates are spellings of {shown(waiting[0])} "
+                "to the model; remove them"
             )
         k = min(4 * k, len(index))
     return others

@@ -1,4 +1,4 @@
-"""Folders of people as they lie on disks: one a person, also below folders that sort them."""
+"""Finds people in a folder with one subfolder per person, also below folders that sort them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from idia_index.subjects.records import SkippedSubject, Subject, SubjectList
 from idia_index.support.remote import Place, RemotePath, walk
 from idia_index.support.text import counted, listed, shown, shown_path
 
-_MOST_LEVELS = 8  # of folders that sort people
+_MOST_LEVELS = 8  # levels of folders that sort people
 _UNNAMED = re.compile(
     r"(?:unknown|unnamed|untitled|unsorted|new folder|neuer ordner|unbekannt|unbenannt|"
     r"nouveau dossier|inconnu|nueva carpeta|desconocido)(?: ?\(?\d+\)?)?",
@@ -44,12 +44,12 @@ class _Seen:
 
 
 def people_of_folder(folder: Path) -> SubjectList:
-    """The people of a folder with one folder of images for each; who cannot be used is listed.
+    """The people of a folder with one folder of images each; lists those who cannot be used.
 
-    Folders that sort people (`actors/First_Last`) are looked into.
+    Folders that sort people (`actors/First_Last`) are searched.
 
     Raises:
-        InputError: there is nobody in it.
+        InputError: it holds no people.
     """
     check_no_library(folder)
     seen = _Seen()
@@ -65,11 +65,11 @@ def people_of_folder(folder: Path) -> SubjectList:
 
 
 def people_of_url(folder: RemotePath) -> SubjectList:
-    """As `people_of_folder`, of a folder of a store; each folder in it is a person.
+    """As `people_of_folder`, for a folder of an object store; each subfolder is a person.
 
     Raises:
-        OSError: the store does not say what it holds.
-        InputError: there is nobody in it.
+        OSError: the store cannot be listed.
+        InputError: it holds no people.
     """
     seen = _Seen()
     for entry in walk(folder).get(folder, ()):
@@ -87,39 +87,39 @@ def _notes(folder: Path, seen: _Seen) -> tuple[str, ...]:
     notes = list(seen.aside)
     if seen.sorting:
         named = listed(seen.sorting, 3)
-        notes.append(f"{shown_path(folder)}: people are in the folders of {named}")
+        notes.append(f"{shown_path(folder)}: people found below {named}")
     if seen.turned:
         notes.append(
-            f"{shown_path(folder)}: {counted(len(seen.turned), 'folder')} called Last, First read "
+            f"{shown_path(folder)}: {counted(len(seen.turned), 'folder')} named Last, First read "
             f"as First Last ({seen.turned[0]})"
         )
     if seen.deep:
         notes.append(
-            f"{shown_path(folder)}: called after the outermost folder, though the photos lie in "
-            f"folders below: {listed(seen.deep, 3)}; if another names the person, give the folder "
-            "that holds it"
+            f"{shown_path(folder)}: named after the outermost folder, but the photos are in "
+            f"folders below: {listed(seen.deep, 3)}; if another folder names the person, pass its "
+            "parent"
         )
     if nobody := [s.name for s in seen.subjects if sorts_photos(s.name) or _unnamed(s.name)]:
         notes.append(
-            f"{shown_path(folder)}: called after no person, and tested all the same: "
-            f"{listed(nobody, 3)}; call folders First_Last, or give a table name,path"
+            f"{shown_path(folder)}: tested, although not named after a person: "
+            f"{listed(nobody, 3)}; name folders First_Last, or pass a table name,path"
         )
     if {os.path.basename(each).casefold() for each in seen.sorting} & _TRUTHS:  # noqa: PTH119
         notes.append(
-            f"{shown_path(folder)}: who is a member is not read from folders; give a table "
+            f"{shown_path(folder)}: membership is not read from folders; pass a table "
             "name,path,membership"
         )
     with os.scandir(folder) as beside:
         names = sorted(each.name for each in beside)
     if alone := [name for name in names if name.lower().endswith(_PHOTOS)]:
         notes.append(
-            f"{shown_path(folder)}: {counted(len(alone), 'photo')} beside the folders of people "
-            f"({shown(alone[0])}): nobody's; if all show one person, put the folder into another "
-            "called First_Last"
+            f"{shown_path(folder)}: {counted(len(alone), 'photo')} in no person's folder "
+            f"({shown(alone[0])}), not used; if all show one person, move them into a folder "
+            "First_Last"
         )
     if packed := [name for name in names if name.lower().endswith(_ARCHIVES)]:
         notes.append(
-            f"{shown_path(folder)}: not looked into: {listed([*map(shown, packed)], 3)}; unpack "
+            f"{shown_path(folder)}: not opened: {listed([*map(shown, packed)], 3)}; unpack "
             "it, or export its photos"
         )
     return tuple(notes)
@@ -134,10 +134,10 @@ def _look(root: Path, folder: Path, seen: _Seen, level: int) -> None:
     crops, whole = crops_and_photos([entry.name for entry in folders])
     for entry in folders:
         if whole and entry.name == whole and _sorts_people(entry):
-            told = f"holds the photos that {shown(crops)} has the faces of, which are taken"
+            told = f"holds the photos of the faces in {shown(crops)}, which are used instead"
             seen.aside.append(f"{shown_path(entry)}: {told}")
         elif _leads_back(entry, root) or _leads_back(entry, folder):
-            reason = f"{shown_path(entry)}: a link to a folder that it lies in; remove it"
+            reason = f"{shown_path(entry)}: a link to a folder above it; remove it"
             seen.skipped.append(SkippedSubject(as_utf8(entry.name), reason))
         elif level < _MOST_LEVELS and _sorts_people(entry):
             seen.sorting.append(shown_path(entry))
@@ -165,19 +165,19 @@ def _add(entry: Place, seen: _Seen) -> None:
 
 
 def _see_depth(folder: Path, photos: list[Place], seen: _Seen) -> None:
-    """Notes whom a name of no person stands for, where the photos lie in folders below it.
+    """Notes a person whose photos are all in folders below the one with the name.
 
     Raises:
-        InputError: the folders of a data set (`train`) whose folders have numbers for names.
+        InputError: a data set's folder (`train`) with numbered folders.
     """
     folder = folder.absolute()  # as a person's photos are
     between = sorted({photo.relative_to(folder).parts[:-1] for photo in photos})
     beside = sorted({parts[0] for parts in between if parts})
     if _is_generic(folder.name) and len(beside) > 1:
         raise InputError(
-            f"{shown_path(folder)}: is called after no person, and its photos lie in "
-            f"{len(beside):,} folders ({listed([*map(shown, beside)], 3)}) that name none; make "
-            "one folder per person, First_Last, or give a table name,path"
+            f"{shown_path(folder)}: not named after a person, and neither are the {len(beside):,} "
+            f"folders of its photos ({listed([*map(shown, beside)], 3)}); make one folder per "
+            "person, First_Last, or pass a table name,path"
         )
     nearest = min(between, key=len)
     doubtful = len(nearest) > 1 or any(map(_is_person, nearest))
@@ -192,9 +192,9 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _sorts_people(folder: Path, levels: int = _MOST_LEVELS) -> bool:
-    """Whether a folder holds no photos of its own but folders called after people.
+    """Whether a folder holds no photos but folders named after people.
 
-    A person's own folders are not: they are called after places, years or what was done.
+    A person's own subfolders are named after places, years or events instead.
     """
     try:
         with os.scandir(folder) as listed:
@@ -211,7 +211,7 @@ def _sorts_people(folder: Path, levels: int = _MOST_LEVELS) -> bool:
 
 
 def _sorts_deeper(folder: Path, below: list[str], levels: int) -> bool:
-    """Whether a folder with a generic name, or of one folder alone, leads to one that sorts."""
+    """Whether a folder with a generic name or a single subfolder leads to one that sorts."""
     if not levels or not (_is_generic(folder.name) or len(below) == 1):
         return False
     deeper = (folder / name for name in below)
@@ -219,7 +219,7 @@ def _sorts_deeper(folder: Path, below: list[str], levels: int) -> bool:
 
 
 def _leads_back(entry: Path, folder: Path) -> bool:
-    """Whether an entry is a link to a folder or to one that this lies in."""
+    """Whether an entry is a link to a folder or to one above it."""
     return entry.is_symlink() and folder.resolve().is_relative_to(entry.resolve())
 
 
@@ -228,7 +228,7 @@ def _is_generic(name: str) -> bool:
 
 
 def _is_paper(name: str) -> bool:
-    """Files that lie beside folders of people and are nobody's photos."""
+    """Whether a file beside the folders of people is not a photo."""
     return name.lower().endswith((".txt", ".csv", ".json", ".md", ".html", ".xml", ".db", ".ini"))
 
 
@@ -237,7 +237,7 @@ def _words(name: str) -> set[str]:
 
 
 def _is_person(name: str) -> bool:
-    """Whether a folder's name looks like one of a person: two words or more, of letters."""
+    """Whether a folder's name looks like a person's: two or more words of letters."""
     text = unicodedata.normalize("NFC", as_utf8(name)).replace("_", " ").replace(",", " ")
     words = text.split()
     return (

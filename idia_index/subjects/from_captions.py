@@ -1,4 +1,4 @@
-"""What the captions say of subjects -> subjects with their membership and training count."""
+"""Adds membership and training counts from members.csv to subjects."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from idia_index.support.text import counted, labelled, shown, shown_path
 
 
 def with_members(subjects: SubjectList, path: str | os.PathLike[str] | None) -> SubjectList:
-    """The subjects with what members.csv says of their names, compared by `name_key`.
+    """The subjects with the entries of members.csv for their names, matched by `name_key`.
 
-    A subject without a line there stays as it is: its membership is unknown, not non-member.
-    So does one of several people of a name, of whom captions do not tell whom they mean, unless
-    the line has their `person_id`, or nobody of that name is a member. Without a path all do.
+    A subject without an entry is unchanged: its membership is unknown, not non-member. So is one
+    of several people with the same name, whom captions cannot distinguish, unless the entry has
+    their `person_id` or no one of that name is a member. Without a path all are unchanged.
 
     Raises:
-        InputError: the file is no members.csv, or says otherwise than the subjects do.
+        InputError: the file is not a members.csv, or contradicts the subjects.
     """
     if path is None:
         return subjects
@@ -57,11 +57,11 @@ def with_members(subjects: SubjectList, path: str | os.PathLike[str] | None) -> 
         )
     where, notes = shown_path(path), list(subjects.notes)
     if untold:
-        notes.append(f"{where} does not tell of {counted(untold, 'subject')}, who stay as they are")
+        notes.append(f"{where} does not list {counted(untold, 'subject')}, left unchanged")
     if ambiguous:
         names = ", ".join(dict.fromkeys(ambiguous))
         notes.append(
-            f"{where} does not tell which of the people called {names} it means; they stay as "
-            "they are: give it a column person_id, or SUBJECTS a column membership"
+            f"{where} does not distinguish the people named {names}; left unchanged: add a column "
+            "person_id to it, or a column membership to SUBJECTS"
         )
     return replace(subjects, subjects=tuple(joined), notes=tuple(notes))

@@ -1,4 +1,4 @@
-"""Which source each subject comes from, of a column of the table of subjects."""
+"""Reads each subject's group from a column of the table of subjects."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from idia_index.support.remote import as_place
 from idia_index.support.tables import read_table
 from idia_index.support.text import labelled, shown, shown_path
 
-_COLUMN = "the column of groups"  # no column of a table is called so
+_COLUMN = "the column of groups"  # cannot clash with a column's name
 
 
 def read_groups(path: Path, column: str) -> Mapping[str, str]:
-    """The group of each person, by `labelled` name; who has none is in none.
+    """The group of each person, by `labelled` name; people without one are omitted.
 
     Raises:
-        InputError: the subjects are no table, it has no such column, or a person is in two groups.
+        InputError: the subjects are not a table, lack the column, or a person is in two groups.
     """
     where = shown_path(path)
     if path.is_dir():
-        raise InputError(f"{where}: --group takes a table of subjects with a column {column!r}")
-    # A column that has a use of its own, such as `membership`, may be one of groups as well.
+        raise InputError(f"{where}: --group needs a table of subjects with a column {column!r}")
+    # A column with another use, such as `membership`, may be used for groups as well.
     known = {name: others for name, others in COLUMNS.items() if name != column}
     known = {name: tuple(o for o in others if o != column) for name, others in known.items()}
     place = as_place(path)
@@ -44,7 +44,7 @@ def read_groups(path: Path, column: str) -> Mapping[str, str]:
         who = labelled(name, row.get(by) or None)
         if groups.setdefault(who, group) != group:
             raise InputError(
-                f"{row.place}: {shown(who)} is of the group {shown(group)}, and was of "
+                f"{row.place}: {shown(who)} is in group {shown(group)}, but in "
                 f"{shown(groups[who])} on an earlier line; make them agree"
             )
     return groups

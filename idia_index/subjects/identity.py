@@ -1,8 +1,8 @@
-"""Names that are written otherwise and that the model cannot tell apart: one candidate.
+"""Merges names with different spellings that the model cannot distinguish into one candidate.
 
-The `name_key` does not know what a model's tokenizer makes equal. CLIP's straightens quotes,
-makes full-width letters narrow, reads HTML entities and repairs encodings; others drop full
-stops and commas. As two candidates, the last bits of their embeddings would decide.
+The `name_key` does not cover everything that a model's tokenizer normalizes. CLIP's straightens
+quotes, narrows full-width letters, decodes HTML entities and repairs encodings; others drop full
+stops and commas. As two candidates, the last bits of their embeddings would decide votes.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from idia_index.prompts.templates import Template
 from idia_index.support.text import shown
 from idia_index.types import Float32, Int64
 
-# Computed apart, in bfloat16 too, a prompt's rows are closer than this; different names rarely are.
+# Rows of a prompt computed separately, even in bfloat16, are closer than this; names rarely are.
 CLOSE = 2e-3
-SAME = 1e-6  # computed together, one prompt's rows are closer than this
+SAME = 1e-6  # rows of one prompt computed together are closer than this
 
 _BLOCK = 4096
 
@@ -32,7 +32,7 @@ Pair = tuple[str, str]
 def alike_pairs(
     backend: Backend, templates: Sequence[Template], pairs: Sequence[Pair]
 ) -> list[Pair]:
-    """Those pairs of names whose prompts the model cannot tell apart in any template."""
+    """The pairs of names whose prompts the model cannot distinguish in any template."""
     left = list(pairs)
     for template in templates:
         if left:
@@ -41,7 +41,7 @@ def alike_pairs(
 
 
 def close(rows: Float32, others: Float32) -> list[tuple[int, int]]:
-    """Places (i, j) of rows [n, D] and others [m, D] that may be of one prompt; i rises."""
+    """Indices (i, j) of rows [n, D] and others [m, D] that may be one prompt, by ascending i."""
     return [
         (start + i, j)
         for start in range(0, len(rows), _BLOCK)
@@ -52,23 +52,23 @@ def close(rows: Float32, others: Float32) -> list[tuple[int, int]]:
 def check_distinct(
     backend: Backend, templates: Sequence[Template], names: Sequence[str], rows: Float32
 ) -> None:
-    """Raises InputError if two names, with rows [n, D] of the first template, are one."""
+    """Raises InputError if two names, with rows [n, D] in the first template, are the same."""
     pairs = [(names[i], names[j]) for i, j in close(rows, rows) if i < j]
     for one, other in alike_pairs(backend, templates, pairs):
         raise InputError(
-            f"{shown(one)} and {shown(other)} are the same name to the model; put them together "
-            "or rename one"
+            f"{shown(one)} and {shown(other)} are the same name to the model; merge them or "
+            "rename one"
         )
 
 
 @dataclass(frozen=True)
 class Once:
-    """What makes each of some names one candidate.
+    """The changes that make each name exactly one candidate.
 
     Attributes:
-        gone: int64 [g], ascending, candidates to leave out: they are another one.
-        missing: names to add at the end of those that are left.
-        name_ids: each name's id then.
+        gone: int64 [g], ascending, duplicate candidates to leave out.
+        missing: names to append to the remaining candidates.
+        name_ids: each name's resulting id.
     """
 
     gone: Int64
@@ -77,12 +77,12 @@ class Once:
 
 
 def each_once(count: int, found: Mapping[str, int], others: Mapping[str, set[int]]) -> Once:
-    """Keeps of each name's candidates that with its `name_key`, or else the first.
+    """Keeps each name's candidate with its `name_key`, or else its first.
 
     Args:
-        count: candidates.
-        found: id of the candidate with a name's `name_key`, where there is one.
-        others: of every name, ids of further candidates that are it to the model.
+        count: number of candidates.
+        found: id of the candidate with a name's `name_key`, if any.
+        others: for each name, ids of other candidates that are the same to the model.
     """
     kept = {name: found.get(name, min(ids, default=-1)) for name, ids in others.items()}
     gone = np.array(sorted({i for n, ids in others.items() for i in ids - {kept[n]}}), np.int64)

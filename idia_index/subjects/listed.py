@@ -1,4 +1,4 @@
-"""A list of people -> which of the subjects it means, where several may have one name."""
+"""Matches a list of people to subjects, several of whom may have the same name."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from idia_index.support.text import labelled, shown, shown_path
 
 
 def listed_people(path: Path, subjects: Sequence[Subject]) -> dict[Identity, str]:
-    """The subjects whom a list of names means, each as the list writes them.
+    """The subjects that a list of names refers to, as the list writes them.
 
-    The list is one of names, or a table of names that may have a column `person_id`.
+    The list has one name per line, or is a table of names with an optional column `person_id`.
 
     Raises:
-        InputError: it holds a line that cannot be used, somebody who is no subject, or a name of
-            several subjects without saying of whom.
+        InputError: it has an unusable line, a name that is not a subject's, or an ambiguous name.
     """
     known: dict[str, list[str | None]] = defaultdict(list)
     for subject in subjects:
@@ -32,27 +31,27 @@ def listed_people(path: Path, subjects: Sequence[Subject]) -> dict[Identity, str
         persons = known.get(name_key(name), [])
         if not persons or (person is not None and person not in persons):
             raise InputError(
-                f"{shown_path(path)}: {shown(labelled(name, person))} is not among SUBJECTS; give "
-                "photos of everybody whom it names"
+                f"{shown_path(path)}: {shown(labelled(name, person))} is not among SUBJECTS; add "
+                "photos of everyone it names"
             )
         if person is None and len(persons) > 1:
             raise InputError(
                 f"{shown_path(path)}: {shown(name)} is the name of {len(persons)} people in "
-                f"SUBJECTS ({', '.join(map(str, persons))}); say of whom in a table with columns "
-                "name,person_id"
+                f"SUBJECTS ({', '.join(map(str, persons))}); tell them apart in a table with "
+                "columns name,person_id"
             )
         found[name_key(name), persons[0] if person is None else person] = labelled(name, person)
     return found
 
 
 def _entries(path: Path) -> Iterator[tuple[str, str | None]]:
-    """Names, and what tells people of one name apart where the list says it."""
+    """Names, with the `person_id` if the list has it."""
     table = read_table(path, {**NAME_COLUMNS, "person": PERSONS})
     if "person" in table.columns and has_names(table.columns):
         for row in table.rows():
             name = given_first(clean_name(full_name(row.cells, table.columns)))
             if row.problem or not name:
-                raise InputError(row.problem or f"{row.place}: names nobody; give a name")
+                raise InputError(row.problem or f"{row.place}: no name; add one")
             yield name, row.get("person") or None
         return
     names = read_names(path)

@@ -1,4 +1,4 @@
-"""Whether a folder that is given for one person looks like one person's."""
+"""Checks that a folder passed as one person's photos looks like one person's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idia_index.support.text import listed, shown, shown_path
 
 _SHOWN = 3
 
-# What folders of photos are called that are nobody's name.
+# Names of photo folders that are not people's names.
 GENERIC = frozenset(
     {
         "image", "images", "img", "imgs", "face", "faces", "photo", "photos", "foto", "fotos",
@@ -41,11 +41,11 @@ def sorts_photos(name: str) -> bool:
 
 
 def check_one_person(folder: Place, images: Iterable[Place], known: str = "") -> None:
-    """Raises RefusedError if images lie in several folders side by side below `folder`.
+    """Raises RefusedError if images are in several sibling folders below `folder`.
 
-    That is what a folder of many people looks like, whose photos would be judged as one
-    person's. Folders that sort photos by year or kind are not in doubt, nor is one called after
-    the person who is `known`, nor are those of a single chain.
+    A folder of many people looks like that, and their photos would be judged as one person's.
+    Exceptions: folders that sort photos by year or kind, one named after the `known` person, and
+    a single chain of folders.
     """
     places = {image.parent for image in images}
     if not places:
@@ -61,11 +61,11 @@ def check_one_person(folder: Place, images: Iterable[Place], known: str = "") ->
         return
     named = listed([*map(shown, doubtful)], _SHOWN)
     each = (
-        "make one folder First_Last of each person beside the others" if known else
+        "make one folder First_Last per person" if known else
         "test each person with idia-index audit"
     )  # fmt: skip
     raise RefusedError(
-        f"{shown_path(folder)}: its images lie in {len(beside):,} folders ({named}), as "
-        f"those of several people do; {each}, or, if all show one person, name these folders one "
-        "by one, on the command line or in a table of subjects"
+        f"{shown_path(folder)}: its images are in {len(beside):,} folders ({named}), as if of "
+        f"several people; {each}, or, if all show one person, list these folders one by one, on "
+        "the command line or in a table of subjects"
     )

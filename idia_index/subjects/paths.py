@@ -1,4 +1,4 @@
-"""Paths as tables write them -> files as they lie on this disk."""
+"""Resolves paths in tables to files on this disk."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from idia_index.support.text import shown
 _HINTS = (
     (
         re.compile(r"(?:^|/)(?:s3|gs|az):/"),
-        "it lies in a store: put the table beside the photos, and give its address as SUBJECTS",
+        "it is in an object store: put the table beside the photos and pass its URL as SUBJECTS",
     ),
     (re.compile(r"(?:^|/)file:/"), "write the path without file://"),
     (
         re.compile(r"(?:^|/)(?:[a-z][a-z0-9+.-]+:/|data:)"),
-        "it is an address: download it, and give the file",
+        "it is a URL: download it and name the file",
     ),
     (re.compile(r"(?:^|/)~"), "write the path in full, without ~"),
     (re.compile(r"[*?]"), "name the folder, or each file"),
@@ -29,7 +29,7 @@ _HINTS = (
     (re.compile(r"%[0-9A-Fa-f]{2}"), "write the characters that %20 and the like stand for"),
     (
         re.compile(r"(?:^|/)[A-Za-z]:[\\/]|\\\\"),
-        "it is a path of Windows: write where it lies here",
+        "it is a Windows path: write the path on this machine",
     ),
     (re.compile(r"(?:^|/)=\w+\("), "it is a formula: write the path itself"),
     (re.compile(r"(?:^|/)['\"`\u201c\u201e].*['\"`\u201c\u201d]$"), "write it without quotes"),
@@ -38,18 +38,18 @@ _HINTS = (
 
 
 def what_to_do(path: Place) -> str:
-    """What to do about a path of nothing."""
+    """The fix for a path that does not exist."""
     text = os.fspath(path)
     return next((hint for sign, hint in _HINTS if sign.search(text)), "check the path")
 
 
 def find_path(base: Place, text: str) -> Place:
-    """The file or folder that a table's text means, relative to `base`.
+    """The file or folder that a path in a table refers to, relative to `base`.
 
-    A table in a store means what lies in the same bucket, by its URL or relative to the table.
+    A table in a store refers to files in the same bucket, by URL or relative to the table. If the
 
-    As it is where that exists; else with either slash, and in either Unicode composition or case,
-    which other systems write differently. What is not there comes back as it was written.
+    path does not exist as written, either slash, Unicode composition and case are tried, since
+    systems differ in them. If nothing is found, the path is returned as written.
     """
     if isinstance(base, RemotePath):
         return _at_url(base, text)
@@ -67,7 +67,7 @@ def _at_url(base: RemotePath, text: str) -> RemotePath:
     place = RemotePath(text) if "://" in text else base / text
     if place.parts[:2] != base.parts[:2]:
         raise InputError(
-            f"{shown(text)} lies in another bucket than the table; put it there, or give a table "
+            f"{shown(text)} is in another bucket than the table; move it there, or pass a table "
             "beside the photos"
         )
     return place
@@ -79,7 +79,7 @@ def _candidates(base: Path, text: str) -> Iterator[Path]:
     for spelling in spellings:
         for form in ("NFC", "NFD"):
             yield base / unicodedata.normalize(form, spelling)
-        # In a locale that is not UTF-8 file names are still UTF-8 nearly everywhere.
+        # Even in a locale other than UTF-8, file names are usually UTF-8.
         yield base / os.fsdecode(spelling.encode("utf-8", "surrogatepass"))
     for spelling in spellings:
         if (walked := _walked(base, spelling)) is not None:
@@ -87,7 +87,7 @@ def _candidates(base: Path, text: str) -> Iterator[Path]:
 
 
 def _walked(base: Path, text: str) -> Path | None:
-    """The one path whose every part is equal but for composition and case."""
+    """The only path that matches, ignoring Unicode composition and case."""
     parts = Path(text).parts
     here = Path(parts[0]) if parts and Path(text).is_absolute() else base
     for part in parts[1:] if Path(text).is_absolute() else parts:

@@ -1,4 +1,4 @@
-"""A person while the photos are being listed."""
+"""Collects the photos of one person."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Person:
     """Collects a subject's photos.
 
     Attributes:
-        name, membership, training_count, person: as of `Subject`.
-        images: photos by their path without links and `..`, so that each counts once.
+        name, membership, training_count, person: as in `Subject`.
+        images: photos by resolved path, so that each counts once.
         skipped: files that were left out, and why.
-        passed: what was passed over by name, for who is left with nothing.
+        passed: files ignored by name, to explain why someone has no photo.
     """
 
     name: str
@@ -42,15 +42,15 @@ class Person:
     passed: list[Skipped] = field(default_factory=list)
 
     def add(self, path: Place, place: str) -> list[Place]:
-        """Adds an image or the images of a folder; `place` says where it is named.
+        """Adds an image or the images of a folder; `place` is where it was named.
 
-        Returns the photos that are new.
+        Returns the new photos.
 
         Raises:
-            InputError: there is no such thing, or it cannot be looked at.
+            InputError: it does not exist or cannot be read.
         """
         if isinstance(path, Path):
-            path = path.absolute()  # reports are replayed from other folders, too
+            path = path.absolute()  # reports are also replayed from other folders
         known = len(self.images)
         if _is_folder(path, place):
             found = photos_below(path)
@@ -63,7 +63,7 @@ class Person:
         return list(self.images.values())[known:]
 
     def subject(self, place: str) -> Subject:
-        """The subject; raises InputError if there is no image."""
+        """The subject; raises InputError if it has no image."""
         if not self.images:
             nothing = describe_nothing([*self.skipped, *self.passed])
             raise InputError(f"{place}: {shown(self.name)} {nothing}")
@@ -81,9 +81,9 @@ class Person:
         if first is path:
             return
         if first == path:
-            self._skip(path, "was given twice and counts once")
+            self._skip(path, "listed twice, counts once")
         else:
-            self._skip(path, f"is {shown_path(first)} by another path and counts once")
+            self._skip(path, f"the same file as {shown_path(first)}, counts once")
 
     def _skip(self, path: Place, reason: str) -> None:
         self.skipped.append(Skipped(path, f"{shown_path(path)}: {reason}"))
@@ -92,7 +92,7 @@ class Person:
 def _is_folder(path: Place, place: str) -> bool:
     try:
         if isinstance(path, RemotePath):
-            # What a table calls an image is not asked for one by one.
+            # Images named in a table of a store are not checked one by one.
             return path.suffix.lower() not in _IMAGES and _lists_more(path)
         return stat.S_ISDIR(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError) as error:

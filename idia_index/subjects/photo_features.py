@@ -1,4 +1,4 @@
-"""What photos give away without any model: sizes, sharpness, EXIF and coarse colours."""
+"""Computes features of photos without any model: sizes, sharpness, EXIF and coarse colours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idia_index.errors import InputError
 from idia_index.subjects.records import Subject
 
 PHOTOS = 4
-"""Photos of a person that are looked at: reading each again takes as long as decoding it."""
+"""Photos used per person: reading each again takes as long as decoding it."""
 
 GRID, SIDE = 4, 64
 FEATURES = 3 * GRID * GRID + 5
@@ -22,7 +22,7 @@ Features = NDArray[np.float64]
 
 
 def photo_features(subjects: Sequence[Subject]) -> Features:
-    """The mean over each subject's first photos, float64 [P, FEATURES]; 0 of who has none left."""
+    """The mean over each subject's first photos, float64 [P, FEATURES]; 0 if none is left."""
     return np.stack([_person(subject) for subject in subjects])
 
 
@@ -33,7 +33,7 @@ def _person(subject: Subject) -> Features:
             with open_image(path) as file:
                 image = decode_image(file, path)
                 size = file.seek(0, 2)
-        except InputError:  # was read for the audit and has gone since
+        except InputError:  # was read for the audit and has since disappeared
             continue
         small = np.asarray(image.convert("L").resize((SIDE, SIDE)), np.float64)
         edges = 4 * small[1:-1, 1:-1] - small[:-2, 1:-1] - small[2:, 1:-1]

@@ -1,7 +1,7 @@
-"""The gate between what lies in a person's folder and the photos that are judged.
+"""Selects the photos in a person's folder.
 
-Photos are told by their first bytes, not by their names. What systems and programs leave in
-folders is passed over by name; everything else that is no photo is listed with its reason.
+Photos are recognized by their first bytes, not their names. Files that systems and programs leave
+behind are ignored by name; every other file that is not a photo is listed with the reason.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from idia_index.support.text import counted, shown_path
 
 Listed: TypeAlias = os.DirEntry[str] | Entry
 
-# Folders of systems, of network storage and of photo programs: copies, indexes, waste.
+# Folders of systems, network storage and photo programs: copies, indexes, trash.
 _SYSTEM_FOLDERS = frozenset(
     {
         "__macosx", "@eadir", "#recycle", "@recycle", "#snapshot", "@tmp", "@sharebin",
@@ -40,7 +40,7 @@ _THUMBNAIL_FOLDERS = frozenset(
     }
 )  # fmt: skip
 _FACES = ("face", "faces")
-# Where programs put other versions of the photos beside them.
+# Folders in which programs put other versions of the photos.
 _VERSIONS = frozenset(
     {"original", "originals", "[originals]", "edited", "converted", "darktable_exported"}
 )
@@ -48,7 +48,7 @@ _PACKAGES = (
     ".lrdata", ".lrcat-data", ".photoslibrary", ".photolibrary", ".migratedphotolibrary",
     ".aplibrary", ".cocatalog",
 )  # fmt: skip
-_PASSED = (*_PACKAGES, ".download")  # what a browser has not finished, too
+_PASSED = (*_PACKAGES, ".download")  # and unfinished downloads
 _SYSTEM_FILES = frozenset(
     {
         "thumbs.db", "thumb.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r",
@@ -58,7 +58,7 @@ _SYSTEM_FILES = frozenset(
 )  # fmt: skip
 _SYSTEM_STARTS = ("~$", "synoindex_", "synophoto_", "synofile_", "albumart_{")
 _SYSTEM_ENDS = ("@synoeastream", "@synoresource")
-# What stands beside a photo and describes or edits it, and what programs have not finished.
+# Files that describe or edit a photo beside them, and unfinished files.
 _SIDECARS = frozenset(
     {
         ".json", ".xmp", ".aae", ".thm", ".dop", ".pp3", ".cos", ".cop", ".cof", ".on1",
@@ -81,8 +81,8 @@ _RAW = frozenset(
     }
 )  # fmt: skip
 _THUMBNAIL = re.compile(r"^(?:thumb|tn|small)[_-]|[_.-](?:thumb|thumbnail|small|tn)(?=\.|$)")
-_SIZE = re.compile(r"-(\d{2,4})x(\d{2,4})(?=\.|$)")  # that WordPress makes of a photo
-# What phones, programs and shares call another version of a photo.
+_SIZE = re.compile(r"-(\d{2,4})x(\d{2,4})(?=\.|$)")  # WordPress's resized copies
+# Marks of another version of a photo by phones, programs and shares.
 _EDITED = re.compile(
     r"-(?:edited|bearbeitet|modifi.{1,2}|edita[dt]o|editada|modificato|bewerkt|edytowane)"
     r"(?=\.|\(\d+\)|$)|_hdr(?=\.)|"
@@ -90,25 +90,25 @@ _EDITED = re.compile(
     r"@[23]x(?=\.)|~\d?(?=\.|$)|\.sync-conflict-[\w-]+| \([^()]*conflicted copy[^()]*\)|"
     r"_(?:flip|flipped|aug\d*|rot\d+|gr[ae]y)(?=\.)|(?<=\.hei[cf])\.jpe?g$"
 )
-# What Google Photos puts together of several.
+# Google Photos' composites of several photos.
 _MADE = re.compile(r"-(?:animation|collage|cinematic|movie)(?:\(\d+\))?\.")
-_PORTRAIT = ("-02.original.", "-01.cover.")  # the two that a Pixel phone makes of a portrait
-_VERSION = "the photo beside it before or after it was edited, a vote twice"
+_PORTRAIT = ("-02.original.", "-01.cover.")  # a Pixel phone's two files of a portrait
+_VERSION = "an edited or original version of the photo beside it, which would vote twice"
 _CUT = "the photo that a face in the folder beside it was cut from"
-_CAMERAS = re.compile(r"\d{4}")  # in names that cameras and programs give once
+_CAMERAS = re.compile(r"\d{4}")  # in unique names by cameras and programs
 
-# By the names without suffixes of photos: their format, and the first of them.
+# Photo names without suffix -> formats, and the first photo of each.
 _Shots = dict[str, tuple[str | None, Place]]
 
 
 @dataclass
 class Found:
-    """What a person's folder holds.
+    """The content of a person's folder.
 
     Attributes:
-        photos: files to judge, in the order of their names.
-        skipped: files that are left out, and why.
-        passed: files and folders that were passed over by name, for who is left with nothing.
+        photos: files to judge, by name.
+        skipped: files left out, and why.
+        passed: files and folders ignored by name, to explain why someone has no photo.
     """
 
     photos: list[Place] = field(default_factory=list)
@@ -116,43 +116,43 @@ class Found:
     passed: list[Skipped] = field(default_factory=list)
 
     def skip(self, path: Place, reason: str) -> None:
-        """Leaves a file out, and says so."""
+        """Leaves a file out and lists it."""
         self.skipped.append(Skipped(path, f"{shown_path(path)}: {reason}"))
 
     def pass_over(self, path: Place, reason: str) -> None:
-        """Leaves a file out that nobody would take for a photo."""
+        """Ignores a file that is obviously not a photo."""
         self.passed.append(Skipped(path, f"{shown_path(path)}: {reason}"))
 
 
 def is_system_folder(name: str) -> bool:
-    """Whether a folder of this name is a system's or a program's and nobody's photos."""
+    """Whether a folder of this name belongs to a system or program, not to a person."""
     folded = name.casefold()
     return name.startswith(".") or folded in _SYSTEM_FOLDERS or folded.endswith(_PASSED)
 
 
 def check_no_library(folder: Place) -> None:
-    """Raises InputError for a photo program's library, which holds each photo several times."""
+    """Raises InputError for a photo library, which holds each photo several times."""
     if folder.name.casefold().endswith(_PACKAGES):
         raise InputError(
-            f"{shown_path(folder)}: a photo program's library, with previews and edited copies of "
-            "its photos; export them from the program"
+            f"{shown_path(folder)}: a photo library, with previews and edited copies of each "
+            "photo; export the photos from the program"
         )
 
 
 def photos_below(folder: Place) -> Found:
     """The photos of a folder and the folders below it.
 
-    Links to folders are not followed, so that none leads in a circle.
+    Links to folders are not followed, which avoids cycles.
 
     Raises:
-        InputError: the folder is a photo program's library.
-        OSError: a store does not say what it holds.
+        InputError: the folder is a photo library.
+        OSError: a store cannot be listed.
     """
     check_no_library(folder)
     found = Found()
     waiting = [folder]
     inside = walk(folder) if isinstance(folder, RemotePath) else {}
-    while waiting:  # not os.walk: folders within folders would use up Python's stack
+    while waiting:  # not os.walk: deeply nested folders would overflow Python's stack
         here = waiting.pop()
         try:
             entries = inside[here] if isinstance(here, RemotePath) else _listed(here)
@@ -177,7 +177,7 @@ def _listed(folder: Path) -> Sequence[Listed]:
 
 
 def describe_nothing(found: Iterable[Skipped]) -> str:
-    """Of a person without a photo: what there was instead, and why it was left out, by reason."""
+    """For a person without a photo: the files left out, by reason."""
     left = list(found)
     if not left:
         return "has no image; give at least one"
@@ -198,14 +198,14 @@ def _folders_to_enter(here: Place, folders: Sequence[Listed], found: Found) -> I
     for entry in folders:
         path = here / entry.name
         if is_system_folder(entry.name):
-            found.pass_over(path, "a folder of the system")
+            found.pass_over(path, "a system folder")
         elif entry.is_symlink():
             found.skip(path, "a link to a folder, which is not followed")
         elif entry.name.casefold() in _THUMBNAIL_FOLDERS:
-            found.skip(path, "a folder of thumbnails, which are not judged in place of photos")
+            found.skip(path, "a folder of thumbnails, which are not used")
         elif entry.name == whole:
-            found.skip(path, f"holds the photos that {shown_path(here / crops)} has the faces of, "
-                       "which are taken")  # fmt: skip
+            found.skip(path, f"holds the photos of the faces in {shown_path(here / crops)}, which "
+                       "are used instead")  # fmt: skip
         else:
             yield path
 
@@ -217,7 +217,7 @@ def _files_in(folder: Place, inside: Mapping[RemotePath, Sequence[Entry]]) -> It
 
 
 def crops_and_photos(names: list[str]) -> tuple[str, str]:
-    """The folders of faces and of the photos that they were cut from, as FaceScrub has them."""
+    """The folders of faces and of the photos that they were cut from, as in FaceScrub."""
     by_name = {name.casefold(): name for name in names}
     for crops in _FACES:
         for whole in ("images", "image"):
@@ -243,9 +243,9 @@ def _sort_out(files: list[Place], found: Found, elsewhere: Mapping[str, str]) ->
             or name.endswith(_SYSTEM_ENDS)
             or name in _SYSTEM_FILES
         ):
-            found.pass_over(path, "a file of the system")
+            found.pass_over(path, "a system file")
         elif suffix in _SIDECARS:
-            found.pass_over(path, "describes a photo and is none")
+            found.pass_over(path, "describes a photo, is not one")
         elif suffix in _FILMS and _is_live(path, stems):
             found.pass_over(path, "the film of a live photo")
         elif suffix in _FILMS:
@@ -253,7 +253,7 @@ def _sort_out(files: list[Place], found: Found, elsewhere: Mapping[str, str]) ->
         elif suffix in _RAW:
             found.skip(path, RAW)
         elif _MADE.search(name):
-            found.skip(path, "put together of other photos by Google Photos")
+            found.skip(path, "composed of other photos by Google Photos")
         elif name in smaller or _is_other(_THUMBNAIL, name, names):
             found.skip(path, "a thumbnail of a photo beside it")
         elif _is_other(_EDITED, name, names) or name.replace(*_PORTRAIT) in names - {name}:
@@ -271,7 +271,7 @@ def _is_live(path: Place, stems: set[str]) -> bool:
 
 
 def _smaller(names: set[str]) -> set[str]:
-    """Of a photo that lies there in several sizes, such as `a-150x150.jpg`, all but the largest."""
+    """The smaller copies of photos that exist in several sizes, such as `a-150x150.jpg`."""
     sizes: dict[str, list[tuple[float, str]]] = {}
     for name in names:
         if found := _SIZE.search(name):
@@ -284,13 +284,13 @@ def _smaller(names: set[str]) -> set[str]:
 
 
 def _is_other(pattern: re.Pattern[str], name: str, names: set[str]) -> bool:
-    """Whether a name is another's with what `pattern` takes out of it."""
+    """Whether a name without the matches of `pattern` is another file's name."""
     whole = pattern.sub("", name)
     return whole != name and whole in names
 
 
 def _by_content(path: Place, found: Found, shots: _Shots) -> None:
-    # A file of a store is looked into when it is fetched to be decoded.
+    # A file of a store is checked when it is fetched for decoding.
     kind = None if isinstance(path, RemotePath) else _kind(path)
     if kind is None or kind.format is not None:
         stem, form = path.stem.casefold(), kind.format if kind else None
@@ -300,7 +300,7 @@ def _by_content(path: Place, found: Found, shots: _Shots) -> None:
         if form and other and form != other and _CAMERAS.search(stem):
             found.skip(path, f"the same shot as {shown_path(first.name)} in another format")
             return
-        found.photos.append(path)  # what cannot be opened is said by who decodes it
+        found.photos.append(path)  # decoding reports files that cannot be opened
     elif kind.is_film:
         found.skip(path, "a film; save a picture of it as JPEG or PNG")
     else:
@@ -308,7 +308,7 @@ def _by_content(path: Place, found: Found, shots: _Shots) -> None:
 
 
 def _kind(path: Path) -> Kind | None:
-    """What a file is, None where it cannot be opened."""
+    """The kind of a file, None if it cannot be opened."""
     try:
         with open_regular(path) as file:
             return kind_of(file.read(HEAD))
@@ -319,5 +319,5 @@ def _kind(path: Path) -> Kind | None:
 def _is_dir(entry: Listed) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a circle; opening it says so
+    except OSError:  # a cyclic link; opening it reports that
         return False

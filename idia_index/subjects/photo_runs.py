@@ -1,4 +1,4 @@
-"""A run of image files -> image embeddings: what a worker of an engine does."""
+"""Encodes a run of image files: the task of an engine's worker."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class PhotoRun:
     """A run of files.
 
     Attributes:
-        start: the place of the first among all.
-        files: of each, the subject and the file.
+        start: index of the first file among all.
+        files: the subject and path of each file.
     """
 
     start: int
@@ -41,15 +41,15 @@ class PhotoRun:
 
 @dataclass
 class PhotoRows:
-    """What came of a run; places count from its start.
+    """The result of a run; indices count from its start.
 
     Attributes:
-        rows: float32 [n, D], unit rows, of places that were encoded or remembered.
-        hashes: SHA-256 of each file, empty where it could not be read.
-        keys: what each is remembered by.
-        encoded: places that were encoded now.
-        loaded: places whose image was read, or is remembered.
-        unread: of places that cannot be used, why.
+        rows: float32 [n, D], unit rows, of files that were encoded or cached.
+        hashes: SHA-256 of each file, empty if unreadable.
+        keys: cache key of each file.
+        encoded: indices of files encoded now.
+        loaded: indices of files that were read or are cached.
+        unread: why files cannot be used, by index.
     """
 
     rows: Float32
@@ -62,15 +62,15 @@ class PhotoRows:
 
 @dataclass
 class EncodePhotos(Task[PhotoRun, PhotoRows, PhotoRows]):
-    """Encodes the photos of runs that are not remembered.
+    """Encodes the photos of runs that are not cached.
 
     Attributes:
         model: the model.
-        cache: what is remembered; told where it can be.
-        crops: of each subject, what is cut out of the images.
-        count: photos in all, as the model is told that loads for many otherwise than for few.
-        size: photos that are encoded at a time.
-        strict: whether a photo that cannot be used is an error.
+        cache: cached embeddings; new ones are added if possible.
+        crops: how each subject's images are cropped.
+        count: number of photos in all, for models that load differently for many.
+        size: photos encoded at a time.
+        strict: whether an unusable photo is an error.
     """
 
     model: WorkerModel
@@ -81,7 +81,7 @@ class EncodePhotos(Task[PhotoRun, PhotoRows, PhotoRows]):
     strict: bool
 
     def setup(self) -> None:
-        """Loads the model where it is not."""
+        """Loads the model if it is not yet loaded."""
         self.model.load()
         if self.count:
             self.model.backend.expect_images(self.count)
@@ -112,26 +112,26 @@ class EncodePhotos(Task[PhotoRun, PhotoRows, PhotoRows]):
 
 
 def check_seen(path: ImageFile, error: InputError) -> None:
-    """Raises InputError for a file that a worker could not open, and this process can."""
+    """Raises InputError for a file that this process can open but a worker could not."""
     try:
         open_image(path).close()
     except InputError:
         return
     raise InputError(
-        f"a worker cannot read what this machine can ({error}); put the photos where all machines "
-        "see them under the same path"
+        f"a worker cannot read a file that this machine can ({error}); put the photos where all "
+        "machines see them under the same path"
     )
 
 
 class _Loader:
-    """Reads files, in threads: each writes to its own place of the lists.
+    """Reads files in threads; each writes to its own index of the lists.
 
     Args:
-        files: of each place, the subject and the file.
-        cache: what is remembered.
-        made: where hashes, keys, errors and remembered embeddings go.
-        original: whether images are given with the bytes of their files.
-        crops: of each subject, what is cut out of the images.
+        files: the subject and path of each file.
+        cache: cached embeddings.
+        made: receives hashes, keys, errors and cached embeddings.
+        original: whether images are passed with the bytes of their files.
+        crops: how each subject's images are cropped.
     """
 
     def __init__(
@@ -148,10 +148,10 @@ class _Loader:
         self._lock = Lock()
 
     def load(self, at: int, admit: Admit) -> Image.Image | None:
-        """The image of a place; None where it is remembered, a copy, or cannot be read."""
+        """The image at an index; None if it is cached, a copy, or unreadable."""
         made, (owner, path), image = self._made, self._files[at], None
         try:
-            # Opened once, so that what is remembered and reported is what was decoded.
+            # Opened once, so that the cached and reported hash is of the decoded bytes.
             with open_image(path) as file:
                 made.hashes[at] = hash_image(file, path)
                 crop = self._crops[owner]

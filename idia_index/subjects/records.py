@@ -1,4 +1,4 @@
-"""The people under test, their photos, and who and what was left out, with the reason."""
+"""Records of the people under test, their photos, and who and what was left out, and why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idia_index.prompts.names import name_key
 MEMBER, NON_MEMBER = "member", "non_member"
 
 
-# The `name_key`, and what tells people of one name apart.
+# The `name_key`, and what distinguishes people of the same name.
 Identity = tuple[str, str | None]
 
 
@@ -93,12 +93,12 @@ class SubjectList(Sequence[Subject]):
 
 
 def cropped(people: Iterable[Subject], crop: Crop) -> SubjectList:
-    """The same people, whose images are cropped."""
+    """The same people with cropped images."""
     kept = tuple(replace(subject, crop=crop) for subject in people)
     notes = people.notes if isinstance(people, SubjectList) else ()
     return SubjectList(kept, skipped_people(people), notes)
 
 
 def skipped_people(subjects: Iterable[Subject]) -> tuple[SkippedSubject, ...]:
-    """Who was left out when `subjects` were read; nobody where they come from elsewhere."""
+    """Who was left out when `subjects` were read; nobody if they were not read from a source."""
     return subjects.skipped if isinstance(subjects, SubjectList) else ()

@@ -1,8 +1,8 @@
-"""Reference faces: portraits of people of known sex on which a subject's name is tried.
+"""Reads and encodes reference faces: portraits of people of known sex, to test names against.
 
-A folder with `female/` and `male/` (or one of them), each holding an image or a folder of images
-for each person; or a table with the columns `path,sex`, a line for each person, where `path` is an
-image or a folder of images relative to the table. Nobody's name is read.
+They are a folder with `female/` and `male/` (or one of them), each with an image or a folder of
+images per person; or a table with columns `path,sex`, one line per person, where `path` is an
+image or a folder of images relative to the table. Names are not read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from idia_index.support.text import shown, shown_path
 from idia_index.types import Float32, Int64
 
 FEWEST = 100
-"""Reference faces of a sex that a subject of that sex takes."""
+"""Minimum reference faces of the subject's sex."""
 
 FOLDERS = {"female": "f", "male": "m"}
 _SEXES = {"female": "f", "f": "f", "male": "m", "m": "m"}
@@ -42,11 +42,11 @@ _TOLD = (
 
 @dataclass(frozen=True)
 class ReferenceFaces:
-    """Reference faces as they were found.
+    """Reference faces as found.
 
     Attributes:
         path: the folder or table.
-        people: their images; the names are their places.
+        people: their images; named by position.
         sexes: "f" or "m" of each.
     """
 
@@ -57,12 +57,12 @@ class ReferenceFaces:
 
 @dataclass(frozen=True)
 class FacesSummary:
-    """Reference faces as reports state them.
+    """Reference faces as stated in reports.
 
     Attributes:
         path: the folder or table.
-        female: how many women could be read.
-        male: how many men.
+        female: number of readable women.
+        male: number of readable men.
         sha256: SHA-256 of the images' SHA-256s, in the order of the people.
     """
 
@@ -80,7 +80,7 @@ class EncodedFaces:
         embeddings: float32 [M, D], unit rows.
         owners: int64 [M], the person of each, ascending from 0 to R - 1.
         sexes: "f" or "m" of each person.
-        summary: what reports state.
+        summary: for reports.
     """
 
     embeddings: Float32
@@ -93,7 +93,7 @@ def read_reference_faces(path: str | os.PathLike[str]) -> ReferenceFaces:
     """Lists reference faces.
 
     Raises:
-        InputError: there are none, or the folder or table is written in another way.
+        InputError: there are none, or the folder or table has another layout.
     """
     place = Path(path)
     if not place.exists():
@@ -116,12 +116,12 @@ def _of_folder(place: Path) -> list[tuple[Subject, str]]:
             "permissions"
         ) from error
     if not sorts:
-        raise InputError(f"{shown_path(place)}: has no folder female and no folder male; {_TOLD}")
+        raise InputError(f"{shown_path(place)}: has neither a folder female nor male; {_TOLD}")
     return people
 
 
 def _people(folder: Path, place: Path) -> list[Subject]:
-    """Of each image of a folder, told by what it holds, and of each of its folders with any."""
+    """A person for each image of a folder, and for each of its folders with images."""
     found, people = photos_below(folder), dict[str, Person]()
     depth = len(folder.parts)
     for photo in found.photos:
@@ -166,14 +166,14 @@ def encode_reference_faces(
     folder: Path | None,
     progress: Callable[[int, int], None],
 ) -> EncodedFaces:
-    """Encodes reference faces that the index does not remember.
+    """Encodes reference faces that the index has not cached.
 
-    Whoever has no image that can be read, or the very image of somebody before, is left out.
+    People without a readable image, or with an earlier person's image, are left out.
 
     Args:
         backend: the model.
         faces: the images.
-        folder: the index that remembers embeddings; None: nothing is remembered.
+        folder: the index that caches embeddings; None: no cache.
         progress: called with images done and images in all.
     """
     cache = ImageCache(folder, backend.fingerprint, f"{backend.name} on {backend.device}")
@@ -204,12 +204,12 @@ def encode_reference_faces(
 def check_enough(
     path: str | Path, sexes: Sequence[str], subjects: Sequence[tuple[str, str | None]]
 ) -> None:
-    """Checks that a folder or table has reference faces enough of the sex of each subject.
+    """Checks that there are enough reference faces of each subject's sex.
 
-    A subject whose sex the name does not tell takes enough of both.
+    A subject whose name does not reveal the sex needs enough of both.
 
     Args:
-        path: of the faces.
+        path: the folder or table.
         sexes: "f" or "m" of each face.
         subjects: name, and sex "f", "m" or None, of each subject.
 
@@ -220,7 +220,7 @@ def check_enough(
         for each, word in (("f", "female"), ("m", "male")):
             if sex in (each, None) and sexes.count(each) < FEWEST:
                 raise InputError(
-                    f"{shown_path(Path(path))}: {sexes.count(each)} {word} reference faces, and "
-                    f"{shown(name)} takes at least {FEWEST}; add portraits, or leave out "
+                    f"{shown_path(Path(path))}: {sexes.count(each)} {word} reference faces, but "
+                    f"{shown(name)} needs at least {FEWEST}; add portraits, or leave out "
                     "--reference-faces"
                 )

@@ -1,4 +1,4 @@
-"""Subjects' image files -> image embeddings: what is remembered, else decoded and encoded."""
+"""Encodes subjects' image files, or takes their embeddings from the cache."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from idia_index.support.text import shown_path
 from idia_index.types import Float32, Int64, quiet
 from idia_index.worker_model import WorkerModel
 
-PHOTOS = 64  # of an input of an engine that has several workers, at about
+PHOTOS = 64  # approximate photos per task of an engine with several workers
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Encoded:
     Attributes:
         embeddings: float32 [M, D], unit rows.
         owners: int64 [M], the subject of each.
-        places: int64 [M], the place of each among all subjects' files, ascending.
+        places: int64 [M], the index of each among all subjects' files, ascending.
         paths: the file of each.
-        sha256: of the file of each, as it was when it was decoded.
-        skipped: by subject, what was left out.
+        sha256: the hash of each file, as decoded.
+        skipped: the files left out, by subject.
     """
 
     embeddings: Float32
@@ -50,10 +50,10 @@ def encode_subjects(
     strict: bool,
     progress: Callable[[int, int], None] = quiet,
 ) -> Encoded:
-    """Encodes the images that `cache` does not know, and tells it.
+    """Encodes the images that are not in `cache`, and adds them.
 
     Raises:
-        InputError: `strict` and an image cannot be read.
+        InputError: an image cannot be read, if `strict`.
     """
     files = [(n, path) for n, subject in enumerate(subjects) for path in subject.images]
     found = _Found(files, cache, np.empty((len(files), backend.fingerprint.dim), np.float32))
@@ -96,21 +96,19 @@ class RepeatedImageError(InputError):
     """A file that holds the same bytes as an earlier one of the same person."""
 
     def __init__(self, path: ImageFile, first: ImageFile) -> None:
-        super().__init__(
-            f"{shown_path(path)}: holds the same bytes as {shown_path(first)} and counts once"
-        )
+        super().__init__(f"{shown_path(path)}: the same bytes as {shown_path(first)}, counts once")
 
 
 class _Found:
-    """What came of all files, put together.
+    """The combined results of all files.
 
     Args:
-        files: of each place, the subject and the file.
-        cache: is told of embeddings that it does not know.
-        rows: float32 [M, D], where embeddings go.
+        files: the subject and path of each file.
+        cache: receives new embeddings.
+        rows: float32 [M, D], receives embeddings.
 
     Attributes:
-        hashes: SHA-256 of each file, empty where it could not be read.
+        hashes: SHA-256 of each file, empty if unreadable.
     """
 
     def __init__(
@@ -119,14 +117,14 @@ class _Found:
         self._files, self._cache, self.rows = files, cache, rows
         self.hashes = [""] * len(files)
         self._unread: dict[int, InputError] = {}
-        # One person's photo in two copies is one vote, that of the first place.
+        # Two copies of one person's photo are one vote, that of the first.
         self._first: dict[tuple[int, str], int] = {}
 
     def collect(self, run: PhotoRun, found: PhotoRows) -> None:
-        """Takes what came of a run."""
+        """Adds the result of a run."""
         places = slice(run.start, run.start + len(run.files))
         if len(run.files) == len(self._files):
-            self.rows = found.rows  # as they are: they may be large
+            self.rows = found.rows  # not copied: they may be large
         else:
             self.rows[places] = found.rows
         self.hashes[places] = found.hashes
@@ -140,7 +138,7 @@ class _Found:
         self._cache.put([found.keys[at] for at in new], found.rows[new])
 
     def left_out(self) -> dict[int, InputError]:
-        """By place, why there is no embedding of it, when all are read."""
+        """Why a file has no embedding, by index, once all are read."""
         copies = {
             place: RepeatedImageError(path, self._files[first][1])
             for place, (_, path) in enumerate(self._files)

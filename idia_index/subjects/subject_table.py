@@ -1,4 +1,4 @@
-"""A table of subjects: a row for each image or folder of images of a person."""
+"""Reads a table of subjects, with one row per image or folder of images of a person."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ COLUMNS = {
     "last_name": LAST_NAMES,
 }  # fmt: skip
 _TOLD = "the first line names the columns: name,path[,membership][,training_count]"
-# What programs write where nothing stands; Na and Unknown may be somebody's name.
+# Programs' words for an empty cell; Na and Unknown may be someone's name.
 _NOTHING = re.compile(r"nan|none|null|n/a|#[a-z/0]+[!?]?", re.I)
 _UNTOLD = re.compile(rf"{_NOTHING.pattern}|na|\\n|[-?.\u2013\u2014]|unknown", re.I)
 _TRUTHS = {
@@ -53,15 +53,15 @@ _TRUTHS = {
     **dict.fromkeys(("false", "no", "0", "0.0", "nein", "falsch", "non", "faux"), NON_MEMBER),
 }
 
-# (name, what tells people of one name apart)
+# (name, what distinguishes people of the same name)
 _Key = tuple[str, str | None]
 
 
 def people_of_table(file: Place) -> SubjectList:
-    """The people of a table; who cannot be used is listed with the reason.
+    """The people of a table; lists those who cannot be used, with the reason.
 
     Raises:
-        InputError: it is no table with names and paths, or names nobody.
+        InputError: it is not a table of names and paths, or it is empty.
     """
     where = shown_path(file)
     bad: list[SkippedSubject] = []
@@ -76,7 +76,7 @@ def people_of_table(file: Place) -> SubjectList:
     for row in rows:
         reader.read(row)
     if not rows and not bad:
-        raise InputError(f"{where}: names nobody; write a line per person below the columns")
+        raise InputError(f"{where}: no people; write a line per person below the header")
     return reader.people(where, bad)
 
 
@@ -86,7 +86,7 @@ def _check_columns(table: Table, where: str) -> None:
     first = next(iter(table.lines.texts), "")
     if first.startswith(("[", "{", "<")):
         raise InputError(
-            f"{where}: is {'HTML or XML' if first[0] == '<' else 'JSON'}; give a CSV: {_TOLD}"
+            f"{where}: is {'HTML or XML' if first[0] == '<' else 'JSON'}; pass a CSV: {_TOLD}"
         )
     if missing:
         raise InputError(
@@ -96,19 +96,19 @@ def _check_columns(table: Table, where: str) -> None:
 
 
 class _Reader:
-    """Rows -> people."""
+    """Collects people from rows."""
 
     def __init__(self, base: Place, table: Table, by: str) -> None:
         self._base = base
         self._table = table
-        self._by = by  # the column that tells people of one name apart, "" for none
+        self._by = by  # the column that distinguishes people of the same name, "" for none
         self._persons: dict[_Key, Person] = {}
         self._problems: dict[_Key, str] = {}
         self._lost: list[SkippedSubject] = []
         self._turned: list[str] = []
 
     def read(self, row: Row) -> None:
-        """Reads a row; what is wrong with it is its person's problem, not the table's."""
+        """Reads a row; an error in it affects only its person, not the table."""
         written = clean_name(full_name(row.cells, self._table.columns))
         if _NOTHING.fullmatch(written):
             written = ""
@@ -117,8 +117,8 @@ class _Reader:
             self._turned.append(f"{written!r} is {name!r}")
         if row.problem or not name:
             problem = row.problem or (
-                f"{row.place}: a person needs a name and a path, on every line where cells were "
-                "merged too"
+                f"{row.place}: a person needs a name and a path, on every line even where cells "
+                "were merged"
             )
             self._lost.append(SkippedSubject(name or f"line {row.line}", problem))
             return
@@ -134,7 +134,7 @@ class _Reader:
         if (known.membership, known.training_count) != (told.membership, told.training_count):
             raise InputError(
                 f"{row.place}: {shown(key[0])} has another membership or training_count than on "
-                "an earlier line; make them agree, or tell two people of one name apart by a "
+                "an earlier line; make them agree, or distinguish two people of the same name by a "
                 "column person_id"
             )
         if not row.get("path"):
@@ -143,7 +143,7 @@ class _Reader:
         try:
             new = known.add(path, row.place)
         except InputError as error:
-            # One photo of several may be gone; whoever has none left is told.
+            # One of several photos may be gone; people with none left are listed.
             here = os.path.lexists(row.get("path"))
             reason = f"{error}{'; paths are relative to the table' * here}"
             known.skipped.append(Skipped(_absolute(path), reason))
@@ -152,7 +152,7 @@ class _Reader:
             check_one_person(path, new)
 
     def people(self, where: str, bad: Sequence[SkippedSubject]) -> SubjectList:
-        """Everybody who can be used, and who cannot."""
+        """Everyone who can be used, and everyone who cannot."""
         subjects, skipped = [], [*bad, *self._lost]
         for key in dict.fromkeys([*self._persons, *self._problems]):
             try:
@@ -178,7 +178,7 @@ class _Reader:
             )
         homonyms = [name for name, person in self._persons if person is not None]
         if twice := sorted({name for name in homonyms if homonyms.count(name) > 1}):
-            notes.append(f"{where}: people of one name, told apart: {', '.join(twice[:5])}")
+            notes.append(f"{where}: different people of the same name: {', '.join(twice[:5])}")
         if against := [
             name for (name, _), person in self._persons.items()
             if person.membership and person.training_count is not None
@@ -187,7 +187,7 @@ class _Reader:
             named = ", ".join(map(shown, against[:3]))
             notes.append(
                 f"{where}: membership and training_count contradict each other: {named}"
-                f"{', ...' if len(against) > 3 else ''}; {MEMBER} is who has 1 training image or "
+                f"{', ...' if len(against) > 3 else ''}; a {MEMBER} has 1 training image or "
                 "more"
             )
         owner: dict[str, str] = {}
@@ -195,8 +195,8 @@ class _Reader:
             other = next((i for i in person.images if owner.setdefault(i, name) != name), None)
             if other is not None:
                 notes.append(
-                    f"{where}: {shown_path(person.images[other])} stands for {shown(owner[other])} "
-                    f"and for {shown(name)}; give each person photos of their own"
+                    f"{where}: {shown_path(person.images[other])} is listed for "
+                    f"{shown(owner[other])} and for {shown(name)}; use a photo for one person only"
                 )
         return tuple(notes)
 
@@ -206,10 +206,10 @@ def _absolute(path: Place) -> Place:
 
 
 def tells_people(rows: Sequence[Row], columns: frozenset[str], base: Place) -> str:
-    """The column that tells people of one name apart.
+    """The column that distinguishes people of the same name.
 
-    `id` alone may number the rows: it tells people apart where it repeats for a person, or where
-    every row of a name is a whole folder.
+    A column `id` may just number the rows: it distinguishes people if it repeats for a person, or
+    if every row of a name is a whole folder.
     """
     if "person" in columns:
         return "person"
@@ -242,7 +242,7 @@ def _training_count(row: Row) -> int | None:
     value = _told(row, "training_count")
     if not value:
         return None
-    # pandas writes 75.0 where another row has none; 1.000 may be a thousand.
+    # pandas writes 75.0 if another row is empty; 1.000 may mean a thousand.
     if not (found := re.fullmatch(r"([0-9]{1,15})(?:\.0)?", value)):
         raise InputError(
             f"{row.place}: training_count is {shown(value)}; write an integer of 0 or more"

@@ -1,4 +1,4 @@
-"""Subjects: the people under test, read from a folder, from a table or from the command line."""
+"""Reads the people under test from a folder, a table or the command line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
     "skipped_people",
 ]
 
-_SHOWN = 10  # notes on names
+_SHOWN = 10  # maximum notes on names
 
 
 def read_subjects(path: str | os.PathLike[str]) -> SubjectList:
@@ -53,7 +53,7 @@ def read_subjects(path: str | os.PathLike[str]) -> SubjectList:
     object store.
 
     Raises:
-        InputError: there is nothing at `path`, or nobody who can be used.
+        InputError: nothing at `path`, or no one who can be used.
     """
     place = path if isinstance(path, RemotePath) else Path(path)
     try:
@@ -91,7 +91,7 @@ def make_subject(
     name = as_utf8(name)
     check_text(name, "name of the subject")
     if not clean_name(name):
-        raise InputError("the name of the subject is empty: give the name to test")
+        raise InputError("the name of the subject is empty: pass the name to test")
     person = Person(given_first(clean_name(name)))
     for image in [images] if isinstance(images, str | os.PathLike) else images:
         place = image if isinstance(image, RemotePath) else Path(image)
@@ -116,7 +116,7 @@ def _distinct(people: SubjectList, place: Place) -> SubjectList:
             SkippedSubject(
                 subject.name,
                 f"{shown_path(place)}: {_where(subject)} and {_where(known)} are the same name to "
-                "the model; put their photos together or rename one",
+                "the model; merge their photos or rename one",
             )
         )
     return replace(people, subjects=tuple(kept), skipped=tuple(skipped))

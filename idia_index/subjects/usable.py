@@ -1,4 +1,4 @@
-"""Who of the subjects can be tested: names that the model can read, photos that it can see."""
+"""Selects the subjects with a name that the model can read and a photo that it can see."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAMED = 3
 
 
 def usable_subjects(index: Index, backend: Backend, subjects: Sequence[Subject]) -> SubjectList:
-    """The subjects whose names the model can read and tell apart; the others with the reason."""
+    """The subjects with names that the model can read and distinguish; the others, and why."""
     names = list(dict.fromkeys(subject.name for subject in subjects))
     known = index.find(names)  # names that the model could read
     others = [name for name in names if name not in known]
@@ -33,8 +33,8 @@ def usable_subjects(index: Index, backend: Backend, subjects: Sequence[Subject])
     readable = [name for name in names if name not in reasons]
     for later, first in alike_names(index, backend, readable).items():
         reasons[later] = (
-            f"{shown(later)} and {shown(first)} are the same name to the model; put them together "
-            "or rename one"
+            f"{shown(later)} and {shown(first)} are the same name to the model; merge them or "
+            "rename one"
         )
     kept: list[Subject] = []
     skipped = list(skipped_people(subjects))
@@ -43,7 +43,7 @@ def usable_subjects(index: Index, backend: Backend, subjects: Sequence[Subject])
         reason = reasons.get(subject.name, "")
         twice = seen.setdefault(subject.name, subject)
         if not reason and twice is not subject and subject.person is None:
-            reason = f"{shown(subject.name)} is given twice; put the photos together"
+            reason = f"{shown(subject.name)} is listed twice; merge the photos"
         if reason:
             skipped.append(SkippedSubject(subject.name, reason))
         else:
@@ -52,7 +52,7 @@ def usable_subjects(index: Index, backend: Backend, subjects: Sequence[Subject])
 
 
 def with_images(subjects: SubjectList, encoded: Encoded) -> SubjectList:
-    """The subjects of whom an image was encoded, with those images; the others with the reason."""
+    """The subjects with encoded images, and those images; the others, and why."""
     kept: list[Subject] = []
     skipped = list(subjects.skipped)
     bounds = np.searchsorted(encoded.owners, np.arange(len(subjects) + 1)).tolist()
@@ -73,7 +73,7 @@ def with_images(subjects: SubjectList, encoded: Encoded) -> SubjectList:
 
 
 def check_skipped(subjects: SubjectList, strict: bool) -> None:
-    """Raises InputError if nobody is left, or, where `strict`, if anybody was left out."""
+    """Raises InputError if nobody is left, or, if `strict`, if anybody was left out."""
     if not subjects.skipped or (subjects.subjects and not strict):
         return
     first, *others = subjects.skipped
@@ -90,10 +90,10 @@ def _listed(people: Sequence[str]) -> str:
 
 
 def shared_photos(photos: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """That photos lie with several people, in a sentence; nothing where none does.
+    """A sentence about photos in several people's folders; nothing if there are none.
 
     Args:
-        photos: the person and the SHA-256 of each.
+        photos: the person and SHA-256 of each photo.
     """
     people: dict[str, dict[str, None]] = {}
     for person, sha256 in photos:
@@ -107,6 +107,6 @@ def shared_photos(photos: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     more = f"; and of {len(between) - _NAMED:,} more groups" if len(between) > _NAMED else ""
     return (
         f"{counted(between.total(), 'photo')} with the same bytes in the folders of several "
-        f"people, counted for each: {named}{more}. A photo of another person hides members: "
-        "look whom it shows, and remove it from the others.",
+        f"people, counted for each: {named}{more}. Photos of other people hide members: keep each "
+        "only with the person it shows.",
     )

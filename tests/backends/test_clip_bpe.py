@@ -211,7 +211,7 @@ def test_merges_files(tmp_path: Path) -> None:
     [
         ("a.txt", None, "cannot read merges"),
         ("a.txt", b"#merges\ni n extra\n", "line 2 is not a pair"),
-        ("a.txt", b"#merges\n", "line 2 is not a pair|holds no merges"),
+        ("a.txt", b"#merges\n", "line 2 is not a pair|no merges"),
         ("a.txt", b"", "no merges"),
         ("a.txt", b"\xff\xfe\n", "cannot read merges"),
         ("a.gz", b"no gzip", "cannot read merges"),

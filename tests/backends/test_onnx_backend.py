@@ -121,7 +121,7 @@ def test_a_text_past_the_context_is_refused(export: OnnxBackend) -> None:
 
 
 def test_an_image_that_cannot_be_resized_is_refused(export: OnnxBackend) -> None:
-    with pytest.raises(InputError, match="too long for its width"):
+    with pytest.raises(InputError, match="too elongated"):
         Backend(export).encode_images([Image.new("RGB", (1, 4_000_000))])
 
 

@@ -53,7 +53,7 @@ def test_what_is_no_image_is_refused_by_its_name() -> None:
 def test_what_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("idia_index.encode.images.MAX_FILE_BYTES", 100)
     assert MAX_FILE_BYTES > 100
-    with pytest.raises(InputError, match="images of up to 100 are read"):
+    with pytest.raises(InputError, match="at most 100 are read"):
         load_image(ImageBytes("large.png", png(1)))
 
 

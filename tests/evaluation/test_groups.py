@@ -95,9 +95,9 @@ def test_a_column_says_who_is_in_which_group(tmp_path: Path) -> None:
     assert read_groups(path, "Photo Agency") == {"A B": "one", "E F": "two"}
     with pytest.raises(InputError, match="has no column 'source'"):
         read_groups(path, "source")
-    with pytest.raises(InputError, match="takes a table"):
+    with pytest.raises(InputError, match="needs a table"):
         read_groups(tmp_path, "source")
-    with pytest.raises(InputError, match=r"line 3: 'A B' is of the group 'y'"):
+    with pytest.raises(InputError, match=r"line 3: 'A B' is in group 'y'"):
         read_groups(table(tmp_path, ["name,path,g", "A B,ab,x", "A B,ab,y"]), "g")
 
 

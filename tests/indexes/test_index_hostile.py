@@ -316,7 +316,7 @@ def test_lookups_that_lead_nowhere(tmp_path: Path) -> None:
 
     patch(keys.with_suffix(".sums"), 8, hashlib.sha256(data).digest())
     resign(folder)
-    refused(folder, "keys: leads past its")
+    refused(folder, "keys: has ids beyond its")
     keys.write_bytes(data + b"\0" * 16)
     resign(folder)
     refused(folder, "keys: .* bytes in the manifest")

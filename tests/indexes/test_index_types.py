@@ -217,5 +217,5 @@ class Approximate(NumpyType):
 def test_a_type_whose_answers_cannot_be_proved_is_refused(tmp_path: Path) -> None:
     NumpyType().write_shard(tmp_path / "x", rows := unit(np.random.default_rng(7), 1, 9, 4))
     assert stored_errors(NumpyType(), tmp_path / "x", rows) == (0.0,)
-    with pytest.raises(IdiaIndexError, match="is not exact and bounds no scores"):
+    with pytest.raises(IdiaIndexError, match="is not exact and has no score bounds"):
         stored_errors(Approximate(), tmp_path / "x", rows)

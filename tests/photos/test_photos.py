@@ -275,14 +275,14 @@ def test_a_caution_counts_what_is_wrong_with_the_faces(tmp_path: Path) -> None:
     paths = [tmp_path / f"{name}.png" for name in kinds]
     (said,) = face_cautions({"Ann Lee": paths, "Bo Ray": paths[3:]}, view, Crop(detector=REDS))
     assert said.startswith(
-        "Of 5 photos looked at for faces, 1 shows none that was found, 1 shows a small one, "
-        "1 shows one that the model's crop cuts; half or more of the photos of 'Ann Lee'."
+        "Of 5 photos checked for faces, 1 shows no detected face, 1 shows a small face, "
+        "1 shows a face cut by the model's crop; half or more of the photos of 'Ann Lee'."
     )
     assert face_cautions({"Bo Ray": paths[3:]}, view, Crop(detector=REDS)) == ()
     # A model that does not say what it sees is taken to see all.
     mute = View(lambda image: image, lambda width, height: None)
     (said,) = face_cautions({"Ann Lee": paths}, mute, Crop(detector=REDS))
-    assert "1 shows none that was found, 1 shows a small one;" in said and "cuts" not in said
+    assert "1 shows no detected face, 1 shows a small face;" in said and "cut by" not in said
 
 
 @pytest.mark.parametrize("crop", [None, "none", "centre"])

@@ -299,7 +299,7 @@ def test_a_path_that_is_no_utf8_stays_valid_json(
     [
         ("name\nA B\n", "has no column path"),
         ("a,b\n1,2\n", "no column name and no column path"),
-        ("name,path\n", "names nobody"),
+        ("name,path\n", "no people"),
         ("name,path\n,x\n", "line 2: a person needs a name and a path"),
         ("name,path\nA B,gone.png\n", "line 2: .*gone.png: no such image"),
         ("name,path,membership\nA B,x.png,perhaps\n", "membership is 'perhaps'"),

@@ -177,7 +177,7 @@ def test_a_manifest_cannot_lead_out_of_the_index(
     data = json.loads(file.read_text())
     data["shards"][0]["names"]["file"] = name
     write_sealed(file, data)
-    with pytest.raises(InputError, match="no plain file name"):
+    with pytest.raises(InputError, match="not a plain file name"):
         open_index(tmp_path / "i")
 
 

@@ -187,11 +187,11 @@ def test_captions_do_not_tell_which_of_the_two_they_mean(paths: Paths, tmp_path:
 
     head, who = "name,membership,training_count", name_of(MEMBER)
     both, note = told(f"{head}\n{who},member,7\n{name_of(0)},member,3\n")
-    assert both == [None, None] and f"which of the people called {who} it means" in note
+    assert both == [None, None] and f"distinguish the people named {who};" in note
     both, note = told(f"{head}\n{who},non_member,0\n")
-    assert both == ["non_member"] * 2 and "which of the people" not in note
+    assert both == ["non_member"] * 2 and "distinguish the people" not in note
     both, note = told(f"{head},person_id\n{who},member,7,q{STRANGER}\n{who},non_member,0,q5\n")
-    assert both == ["non_member", "member"] and "which of the people" not in note
+    assert both == ["non_member", "member"] and "distinguish the people" not in note
     with pytest.raises(InputError, match=rf"'{who} \(q5\)' is listed twice"):
         told(f"{head},person_id\n{who},member,7,q5\n{who},member,7,q5\n")
 

@@ -96,7 +96,7 @@ def test_names_that_may_be_somebody_elses_are_flagged(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run(tmp_path / "c.txt", "--names", tmp_path / "names.txt", "--out", out).exit_code == 0
     rows = table(out)
-    assert rows["Jane Doe"]["ambiguous"] == "stands within Mary Jane Doe"
+    assert rows["Jane Doe"]["ambiguous"] == "part of Mary Jane Doe"
     assert rows["Madonna"]["ambiguous"] == "one word"
     assert rows["王伟"]["ambiguous"] == rows["Mary Jane Doe"]["ambiguous"] == ""
     assert (rows["José"]["exact"], rows["Jose"]["accents"]) == ("1", "1")

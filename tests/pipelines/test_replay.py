@@ -384,8 +384,8 @@ def test_photos_are_cropped_again(
     report = write(measured, tmp_path)
     assert json.loads(run(monkeypatch, report, "--json").stdout)["exact"]
     for crop, said in (
-        ("face, margin 0.4, other 9", "here it would be|needs the package"),
-        ("boxes of b.csv, SHA-256 0", "cannot be cropped again"),
+        ("face, margin 0.4, other 9", "but here by|needs the package"),
+        ("boxes of b.csv, SHA-256 0", "cannot be repeated"),
     ):
         report = write(measured, tmp_path, lambda d, crop=crop: d["backend"].update(crop=crop))
         assert re.search(said, str(run(monkeypatch, report).exception))

@@ -142,7 +142,7 @@ def test_hostile_files_are_left_out_with_their_reason(client: Client) -> None:
     text = client.settled(f"{person}/photos")
     assert "2 photos" in text  # and a second one of the same name is another photo
     assert "0.png (2)" in text
-    for reason in ("100,000,000 pixels", "holds the same bytes as", "etc/passwd"):
+    for reason in ("100,000,000 pixels", "the same bytes as", "etc/passwd"):
         assert reason in text
     assert "<img src=x" not in text
     assert "<svg xmlns" not in text

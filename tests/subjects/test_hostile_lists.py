@@ -89,7 +89,7 @@ CSV_CASES = {
     "name,path,membership\nA B,a.png,maybe\n": "line 2: membership is 'maybe'",
     "name,path,membership\nA B,a.png,member\nA B,b.png,\n": "line 3: 'A B' has another membership",
     "name,path\nJa\0ne,a.png\n": "line 2: .*U\\+0000",
-    "name,path\n": "names nobody",
+    "name,path\n": "no people",
 }  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def test_a_list_of_subjects_may_lead_out_of_its_folder(tmp_path: Path) -> None:
     first, second = read_subjects(file)
     assert [path.name for path in first.images] == ["00.png", "01.png"]
     assert [s.reason for s in first.skipped] == [
-        f"{tmp_path / 'lists' / '../photos/00.png'}: was given twice and counts once"
+        f"{tmp_path / 'lists' / '../photos/00.png'}: listed twice, counts once"
     ]
     assert second.images == (tmp_path / "photos" / "01.png",)
 
@@ -145,8 +145,8 @@ def test_a_file_given_by_several_paths_counts_once(
     assert person.images == (here / "00.png", here / "../linked/01.png")
     others = ["00.png", "../k/00.png", "../link.png", "../linked/00.png", "00.png"]
     assert [each.path for each in person.skipped] == [here / other for other in others]
-    assert all("00.png by another path" in each.reason for each in person.skipped[1:4])
-    assert all("was given twice" in each.reason for each in person.skipped[::4])
+    assert all("the same file as " in each.reason for each in person.skipped[1:4])
+    assert all("listed twice" in each.reason for each in person.skipped[::4])
     assert len({path.stat().st_ino for path in person.images}) == len(person.images)
 
 

@@ -341,4 +341,4 @@ def test_links_lead_in_no_circle_and_hidden_files_belong_to_nobody(tmp_path: Pat
     assert [path.name for path in person.images] == ["00.png", "01.png"] and not person.skipped
     (tmp_path / "people" / "All_Of_Them").symlink_to("..")
     (skipped,) = read_subjects(tmp_path / "people").skipped
-    assert "All_Of_Them: a link to a folder that it lies in" in skipped.reason
+    assert "All_Of_Them: a link to a folder above it" in skipped.reason

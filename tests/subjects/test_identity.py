@@ -169,7 +169,7 @@ def test_subjects_that_are_one_name_to_the_model_are_refused(
     assert [r.subject.name for r in result.subjects] == [people[0].name]
     (skipped,) = result.skipped
     assert skipped.name == twice[1].name and "are the same name to the model" in skipped.reason
-    with pytest.raises(InputError, match="are the same name to the model; put them together"):
+    with pytest.raises(InputError, match="are the same name to the model; merge them"):
         votes_of(index, clip, twice, strict=True)
 
 
@@ -191,7 +191,7 @@ def test_any_number_of_spellings_is_found_up_to_a_bound(
     assert made.spellings == [tuple(spelled), ()] and made.name_ids == [60, 61]
     assert len(made.index) == 62 and made.index.name(61) == candidates()[61]
     monkeypatch.setattr(idia_index.subjects.candidates, "MOST", 8)
-    with pytest.raises(InputError, match="more than 8 candidates are 'Jane Doooo"):
+    with pytest.raises(InputError, match="more than 8 candidates are spellings of 'Jane Doooo"):
         with_candidates(index, clip, ["Jane D" + 9 * "o" + "e"])
 
 

@@ -14,7 +14,7 @@ from idia_index.subjects.subjects import make_subject
 def test_a_folder_of_several_people_is_refused_with_the_fix(tmp_path: Path) -> None:
     for name in ("Jane_Doe", "John_Roe", "Mary_Major", "Richard_Miles"):
         make_images(tmp_path / "people" / name, 1)
-    told = r"people: its images lie in 4 folders \('Jane_Doe', .* and 1 more\).*idia-index audit"
+    told = r"people: its images are in 4 folders \('Jane_Doe', .* and 1 more\).*idia-index audit"
     for given in (tmp_path / "people", tmp_path):  # the folder above it, too
         with pytest.raises(InputError, match=r"in 4 folders \('Jane_Doe'"):
             make_subject("Jane Doe", [given])

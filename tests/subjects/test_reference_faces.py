@@ -76,7 +76,7 @@ def test_a_folder_without_the_sexes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         read_reference_faces(tmp_path / "none")
     make_images(tmp_path / "faces" / "people", 2)
-    with pytest.raises(InputError, match="no folder female"):
+    with pytest.raises(InputError, match="neither a folder female"):
         read_reference_faces(tmp_path / "faces")
 
 
@@ -120,7 +120,7 @@ def test_too_few_faces_of_the_sex_are_refused(
     photos = [make_images(tmp_path / "some", 1, seed=9)]
     audit(index, toy, [make_subject("Mary Smith", photos)], reference_faces=tmp_path / "few")
     for name in ("John Brown", "Xqz Vvk"):
-        with pytest.raises(InputError, match=r"99 male reference faces, and .* at least 100"):
+        with pytest.raises(InputError, match=r"99 male reference faces, but .* at least 100"):
             audit(index, toy, [make_subject(name, photos)], reference_faces=tmp_path / "few")
 
 

@@ -202,19 +202,19 @@ def test_a_candidate_in_other_clothes_is_near(name: str) -> None:
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("https://example.org/a.jpg", "it is an address: download it"),
+        ("https://example.org/a.jpg", "it is a URL: download it"),
         ("file:///photos/a.jpg", "without file://"),
         ("~/photos", "write the path in full"),
         ("photos/*.jpg", "name the folder, or each file"),
-        (r"C:\Users\me\photos", "a path of Windows"),
-        (r"\\server\photos\a.jpg", "a path of Windows"),
-        ("D:/photos/a.jpg", "a path of Windows"),
+        (r"C:\Users\me\photos", "a Windows path"),
+        (r"\\server\photos\a.jpg", "a Windows path"),
+        ("D:/photos/a.jpg", "a Windows path"),
         ("$HOME/a.jpg", "in full, without variables"),
         ("${PHOTOS}/a.jpg", "in full, without variables"),
         ("%USERPROFILE%/a.jpg", "in full, without variables"),
         ("my%20photo.jpg", "the characters that %20"),
-        ("s3://bucket/a.jpg", "it lies in a store"),
-        ("data:image/png;base64,iVBO", "it is an address"),
+        ("s3://bucket/a.jpg", "it is in an object store"),
+        ("data:image/png;base64,iVBO", "it is a URL"),
         ("'a.jpg'", "without quotes"),
         ("\u201ca.jpg\u201d", "without quotes"),
         ('=HYPERLINK(""a.jpg"",""a"")', "it is a formula"),
@@ -247,22 +247,28 @@ def test_tables_that_are_none(tmp_path: Path, data: bytes, told: str) -> None:
 @pytest.mark.parametrize(
     ("folders", "told"),
     [
-        (["Photos from 2019", "Jane_Doe"], "called after no person.*: Photos from 2019;"),
-        (["n000002", "n000003"], "called after no person.*: n000002, n000003;"),
-        (["a/b/c/Jane_Doe", "a/b/c/John_Roe"], "people are in the folders of "),
-        (["WhatsApp Images", "iCloud Photos"], "no person.*: WhatsApp Images, iCloud Photos"),
+        (["Photos from 2019", "Jane_Doe"], "not named after a person.*: Photos from 2019;"),
+        (["n000002", "n000003"], "not named after a person.*: n000002, n000003;"),
+        (["a/b/c/Jane_Doe", "a/b/c/John_Roe"], "people found below "),
+        (
+            ["WhatsApp Images", "iCloud Photos"],
+            "not named after a person.*: WhatsApp Images, iCloud Photos",
+        ),
         (["img_align_celeba"], "'img align celeba' holds a comment, a mark"),
         (["jane.doe", "John_Roe"], "'jane.doe' contains no space: write First Last"),
         (["Roe, John III"], "'Roe, John III' is 'John Roe III'"),
-        (["Cher/b/c"], "called after the outermost folder.*'Cher' .*/Cher/b/c.; if another names"),
+        (["Cher/b/c"], "named after the outermost folder.*'Cher' .*/Cher/b/c.; if another folder"),
         (["Cher/2019/June", "Cher/2020/May"], ""),
-        (["Unknown", "New folder (2)", "Jane_Doe"], r"no person.*: New folder \(2\), Unknown;"),
-        (["members/Jane_Doe", "non_members/John_Roe"], "who is a member is not read from folders"),
-        (["Jane_Doe", "John_Roe.zip"], "not looked into: 'John_Roe.zip'"),
-        (["Jane_Doe", "Photos Library.photoslibrary"], "not looked into: 'Photos Library"),
+        (
+            ["Unknown", "New folder (2)", "Jane_Doe"],
+            r"not named after a person.*: New folder \(2\), Unknown;",
+        ),
+        (["members/Jane_Doe", "non_members/John_Roe"], "membership is not read from folders"),
+        (["Jane_Doe", "John_Roe.zip"], "not opened: 'John_Roe.zip'"),
+        (["Jane_Doe", "Photos Library.photoslibrary"], "not opened: 'Photos Library"),
         (["Jane_Doe", "Dr. John Roe"], "'Dr. John Roe' begins with a title"),
         (["Jane_Doe", "John Roe and Max Moe"], "'John Roe and Max Moe' seems to be several"),
-        (["Jane_Doe", "."], r"1 photo beside the folders of people \('00.png'\): nobody's"),
+        (["Jane_Doe", "."], r"1 photo in no person's folder \('00\.png'\), not used"),
         (["Jane_Doe", "John_Roe"], ""),
     ],
 )
@@ -281,10 +287,10 @@ def test_folders_that_are_no_persons_are_told(
 @pytest.mark.parametrize(
     ("folders", "told"),
     [
-        (["train/n000001", "train/n000002"], "'n000001', 'n000002'.* that name none; make one"),
-        (["train/Cher", "train/Adele"], "make one folder First_Last of each person beside"),
-        (["a/b/Jane_Doe", "a/c/John_Roe"], "make one folder First_Last of each person beside"),
-        (["train/Jane_Doe", "val/Jane_Doe"], "val/Jane_Doe.*train/Jane_Doe.*put their photos"),
+        (["train/n000001", "train/n000002"], "'n000001', 'n000002'.*; make one"),
+        (["train/Cher", "train/Adele"], "make one folder First_Last per person"),
+        (["a/b/Jane_Doe", "a/c/John_Roe"], "make one folder First_Last per person"),
+        (["train/Jane_Doe", "val/Jane_Doe"], "val/Jane_Doe.*train/Jane_Doe.*merge their photos"),
     ],
 )
 def test_who_is_not_known_from_folders_is_left_out(
@@ -303,7 +309,7 @@ def test_a_chain_of_folders_leads_to_the_person_or_is_told(
     make_images(tmp_path / "people" / ("a/" * depth) / "Jane_Doe", 1)
     monkeypatch.chdir(tmp_path)
     found = read_subjects("people")
-    told = any("called after the outermost folder" in note for note in found.notes)
+    told = any("named after the outermost folder" in note for note in found.notes)
     assert [each.name for each in found] == (["a"] if told else ["Jane Doe"])
     assert told == (depth > 8)
 
@@ -329,7 +335,7 @@ def test_a_photo_programs_library_is_no_folder_of_photos(tmp_path: Path) -> None
     make_images(library / "originals" / "0", 1)
     make_images(library / "resources" / "derivatives", 1)
     for read in (read_subjects, lambda path: make_subject("Jane Doe", [path])):
-        with pytest.raises(InputError, match=r"photo program's library.*export them"):
+        with pytest.raises(InputError, match=r"photo library.*export the photos"):
             read(library)
 
 

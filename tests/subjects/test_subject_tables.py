@@ -191,7 +191,7 @@ def test_people_of_one_name_are_told_apart_where_the_table_does(tmp_path: Path) 
             ("John Smith", "q7", 2),
             ("John Smith", "q8", 3),
         ]
-        assert "told apart: John Smith" in found.notes[-1]
+        assert "different people of the same name: John Smith" in found.notes[-1]
     # A column that numbers the rows says nothing of people.
     (one,) = table(tmp_path, "id,name,path\n1,John Smith,0/00.png\n2,John Smith,1/00.png\n")
     assert len(one.images) == 2
@@ -230,7 +230,7 @@ def test_one_bad_row_costs_only_its_person(tmp_path: Path) -> None:
         "Bad Truth": "line 4: membership is 'perhaps'",
         "line 5": "line 5: its quotes do not close",
         "Too": "line 6: has more cells",
-        "line 7": "line 7: a person needs a name and a path, on every line where cells were merged",
+        "line 7": "line 7: a person needs a name and a path, on every line",
         "line 8": "line 8: its quotes do not close",
         "line 9": "line 9: its quotes do not close",
         "line 10": "line 10: a person needs a name",
@@ -280,15 +280,15 @@ def test_columns_that_are_not_read_are_told_where_nothing_says_who_is_a_member(
 def test_a_photo_that_stands_for_two_people_is_told(tmp_path: Path) -> None:
     make_images(tmp_path, 1)
     found = table(tmp_path, "name,path\nJane Doe,00.png\nJohn Roe,00.png\n")
-    assert "00.png stands for 'Jane Doe' and for 'John Roe'" in found.notes[0]
+    assert "00.png is listed for 'Jane Doe' and for 'John Roe'" in found.notes[0]
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("Name of person,Path to photo\nJane Doe,00.png\n", "first line is 'Name of person,Path"),
-        ('[{"name": "Jane Doe", "path": "00.png"}]\n', "is JSON; give a CSV"),
-        ("<html><table><tr><td>name</td></tr></table>\n", "is HTML or XML; give a CSV"),
+        ('[{"name": "Jane Doe", "path": "00.png"}]\n', "is JSON; pass a CSV"),
+        ("<html><table><tr><td>name</td></tr></table>\n", "is HTML or XML; pass a CSV"),
     ],
 )
 def test_what_is_no_table_of_subjects_is_shown(tmp_path: Path, text: str, told: str) -> None:

@@ -124,7 +124,7 @@ def test_a_table_of_a_store_names_photos_beside_it(people: Path, index: Path, pu
     found = read_subjects(RemotePath("memory://bucket/away.csv"))
     assert [each.name for each in found] == ["Ann Lee", "Cy Dunn"]  # c's photo is not asked for yet
     reasons = {each.name: each.reason for each in found.skipped}
-    assert "'memory://other/b.png' lies in another bucket than the table" in reasons["Bob Ray"]
+    assert "'memory://other/b.png' is in another bucket than the table" in reasons["Bob Ray"]
     assert "people/nobody: no such image or folder" in reasons["Di Low"]
     left = json.loads(run("audit", index, "memory://bucket/away.csv", "--json").stdout)["skipped"]
     assert any("none.png: no such image" in each["reason"] for each in left)
@@ -147,7 +147,7 @@ def test_what_cannot_be_fetched_is_told_in_a_line(
     assert "bytes, up to 10 are read" in done.output + str(done.exception)
     table = people.parent / "t.csv"
     table.write_text("name,path\nAnn Lee,s3://b/c.jpg\n")
-    with pytest.raises(InputError, match="give its address as SUBJECTS"):
+    with pytest.raises(InputError, match="pass its URL as SUBJECTS"):
         read_subjects(table)
 
 
