@@ -101,7 +101,7 @@ class HttpBackend(Encoder):
         probe = _calls(len(TEXTS), most["text"]) + _calls(_DRAWN, most["image"])
         # The probes once in halves and once at the end, truncation trials, a self-description.
         fixed = probe * (ROUNDS + 1) + 2 + MOST_TRIALS * _calls(2, most["text"]) + 1
-        # Texts near the length that the service reads are sent once more, with a tail.
+        # self-description. Texts near the length it reads are sent once more, with a tail.
         return _calls(2 * texts, most["text"]) + _calls(images, most["image"]) + fixed
 
     @property

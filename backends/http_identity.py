@@ -184,7 +184,7 @@ def _now() -> str:
 
 
 def fit_to(side: int) -> Preprocessing:
-    """Fits images to a square of so many pixels, as CLIP's preprocessing does."""
+    """Scales and crops images to a square of `size` pixels, as CLIP's preprocessing does."""
     return Preprocessing(side, side, mean=(0.0,) * 3, std=(1.0,) * 3)
 
 

@@ -101,8 +101,8 @@ class PackedTextTower(nn.Module):
         *inner, last = self.blocks
         for block in inner:
             x = rest(block, x, self.attend(block, x, bias))
-        # Attention for all nodes costs little; the output projection, the MLP and all after
-        # them, most of a layer, are computed for the read nodes alone.
+        # Attention for all nodes costs little; the output projection, the MLP and everything
+        # after, most of a layer, are computed only for the nodes that are read.
         attended = self.attend(last, x, bias).flatten(0, 1)
         x = rest(last, x.flatten(0, 1)[reads], attended[reads])
         return self.project(self.ln_final(x))
@@ -135,7 +135,7 @@ def _attend(block: Any, x: Tensor, bias: Tensor) -> Tensor:
 
 
 def rest(block: Any, x: Tensor, attended: Tensor) -> Tensor:
-    """What follows attention in a block, of any leading shape: [..., width] both."""
+    """The rest of a block after attention, [..., width] to [..., width]."""
     x = x + block.ls_1(block.attn.out_proj(attended))
     out: Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))
     return out

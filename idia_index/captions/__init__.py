@@ -1,1 +1,1 @@
-"""Training captions -> whose names appear in them, and how often."""
+"""Counts the names that appear in training captions."""

@@ -1,7 +1,7 @@
-"""One automaton over all names: where any of many byte strings occurs in a buffer.
+"""Finds all occurrences of many byte strings in a buffer, with one automaton.
 
-Hyperscan is faster than an Aho-Corasick automaton on a thousand names, and takes minutes to compile
-a million; `ahocorasick_rs` takes any number.
+Hyperscan is faster than an Aho-Corasick automaton for a thousand names, but takes minutes to
+compile a million; `ahocorasick_rs` handles any number.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from idia_index.errors import MissingExtraError
 
 Found = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Pattern numbers and the offsets of their ends, int64 [n] each, overlapping ones too."""
+"""Pattern numbers and the offsets of their ends, int64 [n] each, including overlapping ones."""
 
 Automaton = Callable[[Any], Found]
-"""Takes a buffer of bytes."""
+"""Searches a buffer of bytes."""
 
 HYPERSCAN_PATTERNS = 20_000
-"""Most patterns given to Hyperscan: more compile slowly and leave the caches."""
+"""Maximum patterns for Hyperscan: more compile slowly and exceed the caches."""
 
 
 def make_automaton(patterns: Sequence[bytes]) -> Automaton:
-    """The fastest automaton that is installed for these patterns; none of them is empty.
+    """The fastest installed automaton for these patterns, none of them empty.
 
     Raises:
         MissingExtraError: `ahocorasick_rs` is not installed.
@@ -37,7 +37,7 @@ def make_automaton(patterns: Sequence[bytes]) -> Automaton:
         try:
             return hyperscan_automaton(patterns)
         except ImportError:
-            pass  # no package of it for this machine; the other one finds the same
+            pass  # not available for this machine; the other one finds the same
     return aho_corasick_automaton(patterns)
 
 

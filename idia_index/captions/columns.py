@@ -1,4 +1,4 @@
-"""Columns of a table as pyarrow arrays -> batches of records."""
+"""Converts columns of a table, as pyarrow arrays, to batches of records."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def arrow() -> Any:
 
 
 def table_batch(table: Any, layout: Layout, first: int) -> Batch:
-    """The records of a pyarrow record batch of which the first is record `first` of its source.
+    """The records of a pyarrow record batch, the first being record `first` of its source.
 
-    A record with no caption stays one; those with another status than success do not.
+    Records without a caption are kept; those with a status other than success are not.
     """
     rows = np.arange(first, first + table.num_rows)
     left_out = 0
@@ -48,7 +48,7 @@ def table_batch(table: Any, layout: Layout, first: int) -> Batch:
 def list_batch(
     captions: Sequence[Sequence[bytes]], rows: Sequence[int], ids: dict[str, Any], **left: int
 ) -> Batch:
-    """The same of Python's values: the captions of each record."""
+    """The same for Python values: the captions of each record."""
     pa = arrow()
     flat = [text for each in captions for text in each]
     owners = np.repeat(np.arange(len(captions)), [len(each) for each in captions])
@@ -56,7 +56,7 @@ def list_batch(
 
 
 def as_bytes(value: object) -> list[bytes]:
-    """The captions in a JSON value: a text, or a list of them; nothing else is one."""
+    """The captions in a JSON value: a string or a list of strings; anything else has none."""
     if isinstance(value, str):
         return [value.encode("utf-8", "surrogatepass")]
     if isinstance(value, list):
@@ -65,7 +65,7 @@ def as_bytes(value: object) -> list[bytes]:
 
 
 def _flat(column: Any, count: int) -> tuple[Any, NDArray[np.int64]]:
-    """Captions of a column of texts or of lists of texts, and whose each is."""
+    """Captions of a column of texts or lists of texts, and the record of each."""
     pa = arrow()
     owners = np.arange(count)
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):

@@ -1,4 +1,4 @@
-"""Corpora whose captions cannot hold names: what they look like."""
+"""Recognizes corpora whose captions cannot contain names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from idia_index.captions.records import Found
 
-_LOOKED_AT = 500  # captions of a batch
+_LOOKED_AT = 500  # captions sampled per batch
 _PERSON = b"<PERSON>"
-# What CC3M wrote in place of names, as words of their own.
+# CC3M's replacements of names, as whole words.
 _HYPERNYM = re.compile(rb"\b(?:person|actor|actress|politician|artist|player|celebrity)\b")
 _CAPITAL = re.compile(rb"[A-Z]")
 _LOWER_SHARE = 0.995
@@ -21,18 +21,18 @@ _MASKED_SHARE = 0.002
 
 
 class Look:
-    """Counts over the first captions of every batch what tells such corpora.
+    """Counts the signs of such corpora in the first captions of every batch.
 
     Attributes:
-        bytes: of all captions.
-        masked, lower, hypernyms: as in `Found`, of the captions looked at, scaled to all.
+        bytes: total of all captions.
+        masked, lower, hypernyms: as in `Found`, scaled from the sample to all captions.
     """
 
     def __init__(self) -> None:
         self.bytes = self.masked = self.lower = self.hypernyms = 0
 
     def add(self, texts: Any) -> None:
-        """Looks at a binary array of captions."""
+        """Adds a binary array of captions."""
         ends = np.frombuffer(texts.buffers()[1], np.int32)
         self.bytes += int(ends[texts.offset + len(texts)]) - int(ends[texts.offset])
         first = [text for text in texts[:_LOOKED_AT].to_pylist() if text]
@@ -45,7 +45,7 @@ class Look:
 
 
 def nameless(found: Sequence[Found]) -> list[str]:
-    """Why zero hits say nothing, one sentence for each reason; none for captions that may name.
+    """Why zero hits mean nothing, one sentence per reason; empty if captions may contain names.
 
     Each layout is judged separately, since corpora may be mixed.
     """
@@ -60,13 +60,13 @@ def nameless(found: Sequence[Found]) -> list[str]:
         hypernyms = sum(part.hypernyms for part in parts) / records
         if masked > _MASKED_SHARE:
             reasons.append(
-                f"{layout}: about {masked:.1%} of the captions hold <PERSON> in place of a name, "
-                "as CC12M's do: a name without a hit may still have been trained on"
+                f"{layout}: about {masked:.1%} of the captions have <PERSON> instead of a name, "
+                "like CC12M: a name without a hit may still have been trained on"
             )
         elif lower > _LOWER_SHARE and hypernyms > _HYPERNYM_SHARE:
             reasons.append(
                 f"{layout}: the captions have no capital letters, and about {hypernyms:.1%} say "
-                "person, actor or the like, as CC3M's do, where such words replaced the names: a "
+                "person, actor or the like, as in CC3M, where such words replace the names: a "
                 "name without a hit may still have been trained on"
             )
     return reasons

@@ -1,4 +1,4 @@
-"""Columns -> which of them are captions and which tell records apart, and what that looks like."""
+"""Recognizes a table's layout: which columns are captions and which identify records."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _LAYOUTS = (
 
 
 def detect(columns: Sequence[str], wanted: Columns, where: str) -> Layout:
-    """The layout of a table with these columns, as far as `wanted` does not say it.
+    """The layout of a table with these columns; `wanted` takes precedence.
 
     Raises:
-        InputError: there is no caption column, or not the one that was asked for.
+        InputError: there is no caption column, or not the requested one.
     """
     by_key = {column_key(column): column for column in reversed(columns)}
     for column in (*wanted.captions, *wanted.ids):
@@ -56,9 +56,9 @@ def detect(columns: Sequence[str], wanted: Columns, where: str) -> Layout:
 
 
 def headerless(cells: Sequence[str], wanted: Columns, where: str) -> Layout:
-    """The layout of a table whose first line `cells` names no columns: they are called by number.
+    """The layout of a table without a header, with first line `cells`: columns have numbers.
 
-    CC3M has the caption first, CC12M the address.
+    CC3M has the caption first, CC12M the URL.
     """
     columns = [str(number) for number in range(len(cells))]
     if wanted.captions:
@@ -67,8 +67,8 @@ def headerless(cells: Sequence[str], wanted: Columns, where: str) -> Layout:
     urls = addresses(cells)
     if len(cells) != 2 or len(urls) != 1:
         raise InputError(
-            f"{where}: neither its first line names a caption column nor has it a caption and an "
-            "address; give --caption-column, by number from 0 where there is no header"
+            f"{where}: its first line neither names a caption column nor holds a caption and a "
+            "URL; pass --caption-column, without a header by number from 0"
         )
     url = urls[0]
     name = "CC3M (caption, url)" if url == 1 else "CC12M (url, caption)"
@@ -76,7 +76,7 @@ def headerless(cells: Sequence[str], wanted: Columns, where: str) -> Layout:
 
 
 def addresses(cells: Sequence[str]) -> list[int]:
-    """Which cells are addresses of pages or images."""
+    """The indices of cells that are URLs."""
     return [number for number, cell in enumerate(cells) if cell.startswith(("http://", "https://"))]
 
 

@@ -1,8 +1,8 @@
-"""Captions -> the loosest form of rule `name`, at the speed of bytes: where candidates are found.
+"""Converts captions to the loosest form of rule `name`, as fast as possible, to find candidates.
 
-What stands in a caption as any variant stands in this form of it, literally: it is `unfiled` and
-`unaccented`, and a possessive's apostrophe is a separator too. Many captions are taken at once,
-one a line; no step crosses a line.
+Any variant of a name in a caption occurs literally in this form, which is `unfiled` and
+`unaccented`, with a possessive's apostrophe as a separator. Many captions are converted at once,
+one per line; no step crosses a line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from idia_index.captions.rules import FILE_SEPARATORS, in_word, plain, reversals
 from idia_index.prompts.names import clean_name
 
 _Codes = NDArray[np.uint32]
-_SLOW, _GONE = 0xFFFFFFFF, 0xFFFFFFFE  # characters that need their neighbours; those left out
+_SLOW, _GONE = 0xFFFFFFFF, 0xFFFFFFFE  # characters that depend on neighbours; removed ones
 LOOSE_ASCII = bytes(
     0x20
     if code != 0x0A and code < 0x80 and FILE_SEPARATORS.fullmatch(chr(code))
@@ -53,7 +53,7 @@ def loosest(text: str) -> bytes:
 
 
 def _looked_up(text: str) -> tuple[_Codes, NDArray[np.int64], _Codes, NDArray[np.bool_]]:
-    """The characters of a text, places of those beyond ASCII, their forms, and which are slow."""
+    """The characters of a text, positions of non-ASCII ones, their forms, and which are slow."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).copy()
     beyond = np.flatnonzero(codes >= 0x80)
     places = np.minimum(codes[beyond], 0x10000)
@@ -65,7 +65,7 @@ def _looked_up(text: str) -> tuple[_Codes, NDArray[np.int64], _Codes, NDArray[np
 
 
 def loosest_ascii(text: bytes) -> bytes:
-    """The form of text in which no separator, capital letter or accent is beyond ASCII."""
+    """The form of text with only ASCII separators, capital letters and accents."""
     text = text.translate(LOOSE_ASCII)
     if b"%20" in text:
         text = text.replace(b"%20", b" ")
@@ -76,14 +76,14 @@ def loosest_ascii(text: bytes) -> bytes:
 
 
 def loosest_exactly(line: str) -> str:
-    """The form of one line but for runs of spaces, by its definition."""
+    """The form of one line by its definition, except for runs of spaces."""
     line = unicodedata.normalize("NFKC", plain(line))
     line = unicodedata.normalize("NFKC", line.casefold())
     return unaccented(_NOT_A_BREAK.sub(" ", line))
 
 
 def search_forms(name: str) -> list[bytes]:
-    """What to look for in loosest captions to find every variant of a name.
+    """The patterns that find every variant of a name in loosest captions.
 
     None for a name without a letter or digit.
     """
@@ -94,13 +94,13 @@ def search_forms(name: str) -> list[bytes]:
 
 
 class _Tables(NamedTuple):
-    """Of every character of the basic plane, what the rules make of it.
+    """How the rules convert every character of the basic plane.
 
     Attributes:
-        forms: its form where that is one character: uint32 [65537]; the last is for those beyond,
-            which are looked at one line at a time.
-        longer: the form where it is several characters, and neighbours do not matter.
-        marks: whether it has a place in the order of marks: bool [65537].
+        forms: single-character forms: uint32 [65537]; the last is for characters beyond the
+            plane, which are converted line by line.
+        longer: forms of several characters that do not depend on neighbours.
+        marks: whether a character takes part in the ordering of marks: bool [65537].
     """
 
     forms: _Codes

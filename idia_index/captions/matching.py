@@ -1,7 +1,7 @@
-"""Captions as a column -> which names appear in which of them: candidates first, then verified.
+"""Finds which names appear in which captions of a column: candidates first, then verified.
 
-The automaton looks for the loosest form of every name in the folded bytes of all captions, and in
-the loosest form of those that folding does not bring there. What it finds is a candidate, and
+The automaton searches for the loosest form of every name in the folded bytes of all captions, and
+in the loosest form of captions where the two differ. Each find is a candidate, on which
 `rules.classify` decides.
 """
 
@@ -38,7 +38,7 @@ _FOLD = LOOSE_ASCII.replace(b"\n", b" ")
 
 
 class Matches(NamedTuple):
-    """Places of captions in the column, name ids, and numbers in `Matcher.variants`: [n] each.
+    """Indices of captions in the column, name ids, and indices in `Matcher.variants`: [n] each.
 
     Ascending by caption, then by name; each pair once.
     """
@@ -52,9 +52,9 @@ class Matcher:
     """Finds names in columns of captions.
 
     Attributes:
-        names: what is looked for.
+        names: the names to find.
         variants: the columns that a match may be counted in.
-        empty: ids of names that leave nothing to look for.
+        empty: ids of names without anything to search for.
     """
 
     def __init__(self, names: Sequence[str], rule: str) -> None:
@@ -70,7 +70,7 @@ class Matcher:
             for form in dict.fromkeys(forms):
                 owners.setdefault(form, []).append(number)
         if not owners:
-            raise InputError(f"{shown(names[0])}: no name has a letter to look for; check --names")
+            raise InputError(f"{shown(names[0])}: no name has a letter or digit; check --names")
         patterns = list(owners)
         self._lengths = np.array([len(pattern) for pattern in patterns], np.int64)
         lists = list(owners.values())
@@ -95,7 +95,7 @@ class Matcher:
         return Matches(*map(np.concatenate, zip((none, none, none), *parts, strict=True)))
 
     def _named(self, column: Any) -> Matches:
-        """By rule `name`, in few captions: their copies fit into the processor's caches."""
+        """By rule `name`, for few captions at a time, so that copies fit into the CPU caches."""
         data, offsets = _bytes_of(column)
         text = bytes(data).translate(_FOLD)
         places, patterns = ([each] for each in self._places(text, offsets))
@@ -108,15 +108,15 @@ class Matcher:
         return self._verified(bytes(data), offsets, *pairs)
 
     def _places(self, data: Any, offsets: _Int64) -> tuple[_Int64, _Int64]:
-        """Captions and patterns, found in the captions' bytes as they lie one after the other."""
+        """Captions and patterns, found in the concatenated bytes of the captions."""
         patterns, ends = self._find(data)
         begins = ends - self._lengths[patterns]
         captions = np.searchsorted(offsets, begins, side="right") - 1
-        within = ends <= offsets[captions + 1]  # not over the end of its caption
+        within = ends <= offsets[captions + 1]  # within one caption
         return captions[within], patterns[within]
 
     def _in_lines(self, text: bytes) -> tuple[_Int64, _Int64]:
-        """Lines and patterns of a text of one caption a line."""
+        """Lines and patterns of a text with one caption per line."""
         patterns, ends = self._find(text)
         if not len(ends):
             return ends, patterns
@@ -151,7 +151,7 @@ class Matcher:
 
 
 def _bytes_of(column: Any) -> tuple[Any, _Int64]:
-    """The bytes of a binary array, and int64 [n + 1], where each entry begins and the last ends."""
+    """The bytes of a binary array, and the offsets of its entries, int64 [n + 1]."""
     _, ends, data = column.buffers()
     first, count = column.offset, len(column)
     offsets = np.frombuffer(ends, np.int32)[first : first + count + 1].astype(np.int64)
@@ -160,7 +160,7 @@ def _bytes_of(column: Any) -> tuple[Any, _Int64]:
 
 
 def _odd_rows(column: Any, text: bytes, offsets: _Int64) -> tuple[_Int64, _Int64]:
-    """Captions whose folded bytes are not their loosest form: ASCII ones, and those beyond."""
+    """Captions whose folded bytes are not their loosest form: ASCII ones, and others."""
     pa = arrow()
     plain = pa.compute.string_is_ascii(column.view(pa.string())).to_numpy(zero_copy_only=False)
     spaces = np.frombuffer(text, np.uint8) == 0x20
@@ -173,7 +173,7 @@ def _odd_rows(column: Any, text: bytes, offsets: _Int64) -> tuple[_Int64, _Int64
 
 
 def _lines(column: Any) -> bytes:
-    """The loosest form of captions, one a line; a line break within one becomes a space."""
+    """The loosest form of captions, one per line; line breaks within become spaces."""
     pa = arrow()
     data, _ = _bytes_of(column)
     if 0x0A in np.frombuffer(data, np.uint8):
@@ -187,7 +187,7 @@ _BLOCK = 1 << 16
 
 
 def ambiguous(names: Sequence[str], matcher: Matcher) -> list[str]:
-    """Why each name is ambiguous, "" where it is not: one word, or part of another name."""
+    """Why each name is ambiguous (one word, or part of another name); "" if it is not."""
     within = np.full(len(names), -1, np.int64)
     given = iter(names)
     for start in range(0, len(names), _BLOCK):
@@ -202,6 +202,6 @@ def ambiguous(names: Sequence[str], matcher: Matcher) -> list[str]:
         if " " not in form and not is_unspaced(form):
             why.append("one word")
         if other >= 0:
-            why.append(f"stands within {names[other]}")
+            why.append(f"part of {names[other]}")
         reasons.append("; ".join(why))
     return reasons

@@ -1,4 +1,4 @@
-"""members.csv as `idia-index members` writes it -> what it says of each name."""
+"""Reads members.csv as written by `idia-index members`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MEMBERSHIPS = ("member", "non_member", "")
 
 @dataclass(frozen=True)
 class Counted:
-    """What the captions say of a name; `membership` None where they do not tell.
+    """The captions' result for a name; `membership` None if undecided.
 
-    `person` says of whom of that name, where somebody told them apart; None: of all.
+    `person` distinguishes people of the same name; None: all of them.
     """
 
     name: str
@@ -33,7 +33,7 @@ def read_members(path: str | os.PathLike[str]) -> dict[tuple[str, str | None], C
     """The lines of members.csv by `name_key` and person.
 
     Raises:
-        InputError: the file is no such table, or has a name twice.
+        InputError: the file is not such a table, or has a name twice.
     """
     table = read_table(path, _COLUMNS)
     where = table.source
@@ -47,9 +47,9 @@ def read_members(path: str | os.PathLike[str]) -> dict[tuple[str, str | None], C
         counted = _counted(row)
         if found.setdefault((name_key(counted.name), counted.person), counted) is not counted:
             who = shown(labelled(counted.name, counted.person))
-            raise InputError(f"{row.place}: {who} is listed twice")
+            raise InputError(f"{row.place}: {who} is listed twice; remove one line")
     if not found:
-        raise InputError(f"{where}: names nobody; run idia-index members again")
+        raise InputError(f"{where}: lists no names; run idia-index members again")
     return found
 
 

@@ -1,4 +1,4 @@
-"""JSON and JSON lines -> batches."""
+"""Reads JSON and JSON lines into batches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idia_index.captions.records import Batch, Columns, Layout, Source
 from idia_index.captions.sources import open_source
 
 _ROWS = 20_000
-_MOST = 512 << 20  # bytes of a JSON document, which is read whole
+_MOST = 512 << 20  # maximum bytes of a JSON document, which is read whole
 
 Record = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ def layout_of(source: Source, wanted: Columns) -> Layout:
 
 
 def read(source: Source, layout: Layout) -> Iterator[Batch]:
-    """The records; a line or entry that is no JSON object is malformed, and counted."""
+    """The records; a line or entry that is not a JSON object counts as malformed."""
     records = iter(_records(source))
     first = 0
     while block := list(islice(records, _ROWS)):
@@ -34,7 +34,7 @@ def read(source: Source, layout: Layout) -> Iterator[Batch]:
 
 
 def object_batch(records: list[Record], layout: Layout, first: int) -> Batch:
-    """A batch of JSON objects of which the first is record `first` of its source."""
+    """A batch of JSON objects, the first being record `first` of its source."""
     kept, malformed, left_out = [], 0, 0
     for row, record in enumerate(records, first):
         if not record:
@@ -67,7 +67,7 @@ def _lines(source: Source) -> Iterator[Record]:
 
 
 def _object(line: bytes) -> Record:
-    """The object of a line; an empty one where it is none."""
+    """The object of a line; an empty one if it is not an object."""
     try:
         value = json.loads(line.decode("utf-8", "replace"))
     except ValueError:

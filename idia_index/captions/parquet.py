@@ -1,4 +1,4 @@
-"""Parquet -> batches, reading no more columns than are asked for."""
+"""Reads Parquet into batches, only the columns needed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from idia_index.captions.records import Batch, Columns, Layout, Source
 from idia_index.support.remote import fsspec
 
 _ROWS = 32_768
-PART_BYTES = 256 << 20  # of the file, whatever part of it are captions
+PART_BYTES = 256 << 20  # of the file, not only its captions
 
 
 def parts(source: Source) -> list[Source]:
-    """A large file in runs of row groups, which cores share; raises as reading does."""
+    """A large file split into runs of row groups for several cores; raises as reading does."""
     if source.size <= PART_BYTES:
         return [source]
     with _opened(source) as file:
@@ -58,5 +58,5 @@ def _opened(source: Source) -> Any:
     if "://" in source.place:
         file = fsspec().open(source.place, "rb").open()
         return parquet.ParquetFile(file, buffer_size=1 << 20)
-    # Not buffered ahead: memory would grow with the row groups.
+    # No read-ahead: its memory would grow with the row groups.
     return parquet.ParquetFile(source.place, pre_buffer=False, memory_map=True)

@@ -1,4 +1,4 @@
-"""Plain records of the search: where captions lie, what is read of them, what is found."""
+"""Plain records of the search: sources of captions, batches read, and names found."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 ID_KINDS = ("url", "key", "hash")
-"""By which of a record's columns it may be known again."""
+"""Kinds of columns that identify a record."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What the user said of the columns; empty or None where it is to be detected."""
+    """The user's choice of columns; empty or None to detect them."""
 
     captions: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
@@ -22,14 +22,14 @@ class Columns:
 
 @dataclass(frozen=True)
 class Source:
-    """A file of captions, or a folder with one file a caption, or a part of a parquet file.
+    """A file of captions, a folder with one file per caption, or a part of a parquet file.
 
     Attributes:
         place: path or URL.
         format: one of `sources.FORMATS`.
-        size: bytes, 0 where nobody can say.
-        changed: when, in nanoseconds; 0 where nobody can say.
-        groups: the row groups of a parquet file that are meant; None for all of it.
+        size: bytes; 0 if unknown.
+        changed: modification time in nanoseconds; 0 if unknown.
+        groups: row groups of a parquet file; None for all.
         part: number of the part within its file.
     """
 
@@ -43,14 +43,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Layout:
-    """Which columns of a source are what.
+    """The roles of a source's columns.
 
     Attributes:
-        name: what it looks like, for people ("LAION-2B").
-        captions: the caption columns; several count once a record.
+        name: a display name ("LAION-2B").
+        captions: the caption columns; several count once per record.
         ids: column by kind (`ID_KINDS`).
-        status: column that says whether an image was downloaded, or None.
-        faces_blurred: whether it has the column of boxes within which faces are blurred.
+        status: the column with each image's download status, or None.
+        faces_blurred: whether it has a column of boxes with blurred faces.
     """
 
     name: str
@@ -62,15 +62,15 @@ class Layout:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some records of a source in order.
+    """Consecutive records of a source.
 
     Attributes:
         texts: pyarrow binary array [m] without nulls: all captions of the records.
-        owners: int64 [m], the place within the batch of the record that each belongs to.
-        rows: int64 [n], which record of the source each is.
-        ids: by kind, a sequence [n] or pyarrow array [n] that tells records apart.
-        left_out: records between that were not trained on.
-        malformed: lines between that are no record.
+        owners: int64 [m], the index within the batch of each caption's record.
+        rows: int64 [n], each record's index in the source.
+        ids: by kind, a sequence [n] or pyarrow array [n] that identifies records.
+        left_out: skipped records that were not trained on.
+        malformed: skipped lines that are not records.
     """
 
     texts: Any
@@ -83,16 +83,16 @@ class Batch:
 
 @dataclass
 class Found:
-    """What was found in a source.
+    """The result of searching a source.
 
     Attributes:
-        layout: of the source.
+        layout: the source's layout.
         records, left_out, malformed, caption_bytes: what was read.
         masked, lower, hypernyms: records with `<PERSON>`, without a capital letter, and with one
-            of the words that CC3M has in place of names.
+            of CC3M's replacements of names.
         names, variants, rows: int32, uint8, int64 [h], the hits, by row and then by name.
-        ids: by kind, uint64 [h], a hash of the record's identity, 0 where it has none.
-        sha256: of the file, "" where it was not asked for.
+        ids: by kind, uint64 [h], a hash of the record's identity; 0 if it has none.
+        sha256: the file's hash; "" if not requested.
     """
 
     layout: Layout

@@ -1,7 +1,7 @@
-"""What a match is: `paper`, the substring of the paper's counts, and `name`, whole words.
+"""Defines a match: rule `paper` (substring, as in the paper's counts) and `name` (whole words).
 
-Rule `name` compares forms of the caption with the same forms of the name, each coarser than the
-one before. A record counts for a name once, as the first variant that fits.
+Rule `name` compares successively coarser forms of the caption and the name. A record counts once
+for a name, as the first variant that matches.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VARIANTS = {
     "exact": "the name as written, compatible characters (NFKC) and white space aside",
     "possessive": "followed by 's, in any case and with any separator of the columns after it",
     "case": "in another case",
-    "separators": "apostrophes, hyphens and spaces in place of each other",
+    "separators": "apostrophes, hyphens and spaces interchanged",
     "file_name": "with _, + or %20 between its parts, as in names of files",
     "accents": "with accents that the name lacks, or without those it has",
     "last_first": "the last part, a comma, the first part",
@@ -27,16 +27,16 @@ VARIANTS = {
 """The columns of rule `name`, from the strictest to the loosest."""
 
 TOTAL = ("exact", "possessive", "case", "separators", "file_name")
-"""Those that make up the training count; the others are counted beside it."""
+"""The columns that make up the training count; the others are counted separately."""
 
 SUBSTRING = "substring"
 """The one column of rule `paper`."""
 
-_MARK = "\ue000"  # stands for the apostrophe of a possessive, which is no separator
+_MARK = "\ue000"  # replaces the apostrophe of a possessive, which is not a separator
 
-# Zero-width and direction characters, which nobody sees: left out of every form.
+# Invisible zero-width and direction characters, removed from every form.
 _IGNORABLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_TRADE_MARK = re.compile("[\u2120\u2122]")  # NFKC would make letters of them
+_TRADE_MARK = re.compile("[\u2120\u2122]")  # NFKC would turn them into letters
 _APOSTROPHES = "'`\u00b4\u2018\u2019\u201b\u02bc\u02b9\u2032\u05f3\ua78c"
 _HYPHENS = "\\-\u058a\u05be\u2010-\u2015\u2212\u30fb\u00b7"
 _POSSESSIVE = re.compile(f"(?<=\\S)[{_APOSTROPHES}](?=[sS](?:\\W|_|$))")
@@ -47,7 +47,7 @@ _ACCENTS = re.compile("[\u0300-\u036f]+")
 _APART = {b""} | {
     bytes([code]) for code in range(128) if not (chr(code).isalnum() or chr(code) in _APOSTROPHES)
 }
-# Scripts written without spaces between words, and Hangul, whose particles follow a name at once.
+# Scripts without spaces between words, and Hangul, whose particles follow a name directly.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff"
     "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -62,7 +62,7 @@ def written(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Without what NFKC would make into letters or accents that nobody meant."""
+    """Removes characters that NFKC would turn into unintended letters or accents."""
     return _TRADE_MARK.sub(" ", _IGNORABLE.sub("", text)).replace("\u00b4", "'")
 
 
@@ -95,7 +95,7 @@ _FORMS: tuple[Callable[[str], str], ...] = (written, folded, separated, unfiled,
 
 
 class Forms:
-    """The forms of a caption or of a name, each made when it is asked for, from the one before."""
+    """The forms of a caption or a name, each computed from the previous one on demand."""
 
     def __init__(self, text: str) -> None:
         self._made = [text]
@@ -108,19 +108,19 @@ class Forms:
 
     @cached_property
     def reversals(self) -> list[str]:
-        """ "Last,First" and "Last, First" for every cut of the name, in its loosest form."""
+        """ "Last,First" and "Last, First" for every split of the name, in its loosest form."""
         return reversals(self.form(4))
 
 
 def reversals(form: str) -> list[str]:
-    """A name's loosest form, its parts exchanged around a comma, for every cut."""
+    """A name's loosest form with its parts swapped around a comma, for every split."""
     words = form.split(" ")
     cuts = [(" ".join(words[k:]), " ".join(words[:k])) for k in range(1, len(words))]
     return [f"{last},{space}{first}" for last, first in cuts for space in ("", " ")]
 
 
 def classify(caption: Forms, name: Forms) -> str | None:
-    """The first of `VARIANTS` as which the name appears in the caption, or None."""
+    """The first of `VARIANTS` in which the name appears in the caption, or None."""
     if _stands(caption.form(0), name.form(0))[0]:
         return "exact"
     if _stands(caption.form(3), name.form(3))[1]:
@@ -136,15 +136,15 @@ def classify(caption: Forms, name: Forms) -> str | None:
 
 
 def as_bytes(name: str) -> bytes:
-    """A name for `stands_as_written`; empty where its form `written` is not simply the name."""
+    """A name for `stands_as_written`; empty if its form `written` differs from the name."""
     simple = name.isascii() and written(name) == name and not set(name) & set(_APOSTROPHES)
     return name.encode("ascii") if simple else b""
 
 
 def stands_as_written(caption: bytes, name: bytes) -> bool:
-    """Whether `classify` says "exact" for sure: the name between ASCII characters of no word.
+    """Whether `classify` certainly returns "exact": the name between ASCII non-word characters.
 
-    An apostrophe after it may be that of a possessive, so it is not one of them.
+    Apostrophes are excluded, because one after the name may be a possessive's.
     """
     place = caption.find(name) if name else -1
     while place >= 0:
@@ -156,7 +156,7 @@ def stands_as_written(caption: bytes, name: bytes) -> bool:
 
 
 def _stands(text: str, name: str) -> tuple[bool, bool]:
-    """Whether a form occurs in another as whole words: without, and with a possessive 's."""
+    """Whether a form occurs in another as whole words: without and with a possessive 's."""
     plain = owned = False
     place = text.find(name) if name else -1
     while place >= 0:
@@ -171,7 +171,7 @@ def _stands(text: str, name: str) -> tuple[bool, bool]:
 
 
 def _joined(text: str, place: int) -> bool:
-    """Whether the characters on both sides of a place belong to one word."""
+    """Whether the characters on both sides of a position belong to one word."""
     if not 0 < place < len(text):
         return False
     left, right = text[place - 1], text[place]
@@ -181,7 +181,7 @@ def _joined(text: str, place: int) -> bool:
 
 
 def is_unspaced(text: str) -> bool:
-    """Whether a text has a letter of a script that is written without spaces between words."""
+    """Whether a text has a letter of a script without spaces between words."""
     return _UNSPACED.search(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""Webdataset tars, and folders of KEY.txt and KEY.json files -> batches."""
+"""Reads webdataset tars, and folders of KEY.txt and KEY.json files, into batches."""
 
 from __future__ import annotations
 
@@ -20,27 +20,25 @@ _MOST = 64 << 20  # bytes of one caption or JSON file
 _TEXT = "txt"
 
 Sample = dict[str, Any]
-"""What a sample holds: its key as `__key__`, its text as `txt`, and the fields of its JSON."""
+"""A sample's content: its key as `__key__`, its text as `txt`, and the fields of its JSON."""
 
 
 def layout_of(source: Source, wanted: Columns) -> Layout:
-    """The layout, from the first sample: its text, or else what its JSON calls so."""
+    """The layout, from the first sample: its text file, or else its JSON's caption field."""
     first = next(_samples(source), None)
     if first is None:
-        raise InputError(
-            f"{source.place}: holds no sample with a .txt or .json file; pass other CAPTIONS"
-        )
+        raise InputError(f"{source.place}: no sample has a .txt or .json file; pass other CAPTIONS")
     layout = detect(list(first), wanted, source.place)
     captions = layout.captions
     if not wanted.captions and _TEXT in first:
-        captions = (_TEXT,)  # what is trained on; the JSON repeats it
+        captions = (_TEXT,)  # used for training; the JSON repeats it
     form = "webdataset" if source.format == "tar" else "folder of samples"
     ids = {**layout.ids, "key": layout.ids.get("key", "__key__")}
     return Layout(form, captions, ids, layout.status, layout.faces_blurred)
 
 
 def read(source: Source, layout: Layout) -> Iterator[Batch]:
-    """The samples; one without a caption stays a record."""
+    """The samples; one without a caption still counts as a record."""
     samples = _samples(source)
     first = 0
     while block := list(islice(samples, _ROWS)):
@@ -84,12 +82,12 @@ def _tar(source: Source) -> Iterator[tuple[str, str, bytes]]:
         yield from _tar_members(file)
         while file.read(1 << 20):
             pass
-        if file.tail.strip(b"\0"):  # which Python's reader takes for the end
-            raise tarfile.ReadError("cut off: the blocks that end a tar are missing")
+        if file.tail.strip(b"\0"):  # Python's reader does not check this
+            raise tarfile.ReadError("truncated: the end-of-archive blocks are missing")
 
 
 class _Tail:
-    """A file that remembers the last block that was read of it."""
+    """A file that keeps the last block read."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -121,7 +119,7 @@ def _folder(source: Source) -> Iterator[tuple[str, str, bytes]]:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Key and suffix as webdataset splits them: at the first full stop of the file's name."""
+    """Key and suffix as webdataset splits them: at the first dot of the file name."""
     folder, slash, file = name.rpartition("/")
     stem, _, suffix = file.partition(".")
     return folder + slash + stem, suffix.lower()

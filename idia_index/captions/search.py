@@ -1,4 +1,4 @@
-"""One source -> what was found in it: the unit of work, and of what a stopped search keeps."""
+"""Searches one source of captions: the unit of work and of resuming."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORMATS: dict[str, _Format] = {
     "json": _OBJECTS, "jsonl": _OBJECTS,
     "text": (lambda *_: Layout("text, one caption per line", (), {}), tables.read_text),
 }  # fmt: skip
-"""Of each format, what tells its columns, and what reads it."""
+"""For each format, the functions that detect the layout and read batches."""
 
 HIT_COLUMNS = ("name", "variant", "file", "row", "url", "key", "hash", "caption")
 
@@ -39,10 +39,10 @@ class Search:
 
     Attributes:
         matcher: finds the names.
-        columns: what the user said of the columns.
-        identify: whether records' addresses, keys and hashes are read.
-        hash_files: whether the SHA-256 of local files is taken.
-        list_hits: whether every hit's record is kept as a table.
+        columns: the user's choice of columns.
+        identify: whether to read records' URLs, keys and hashes.
+        hash_files: whether to compute the SHA-256 of local files.
+        list_hits: whether to store every hit's record in a table.
     """
 
     matcher: Matcher
@@ -53,7 +53,7 @@ class Search:
 
 
 def layout_of(source: Source, wanted: Columns, identify: bool = True) -> Layout:
-    """Which columns of a source are what; raises InputError, or what reading it raises."""
+    """The roles of a source's columns; raises InputError, or what reading it raises."""
     layout = _FORMATS[source.format][0](source, wanted)
     return layout if identify or not layout.ids else replace(layout, ids={})
 
@@ -64,10 +64,10 @@ def read_batches(source: Source, layout: Layout) -> Iterator[Batch]:
 
 
 def search_source(source: Source, search: Search, table: Path | None = None) -> Found:
-    """Searches one source; with `table`, its hits' records are written there.
+    """Searches one source; with `table`, writes its hits' records there.
 
     Raises:
-        InputError: its columns cannot be told.
+        InputError: its columns cannot be determined.
         Exception: whatever the reader of its format raises for a damaged file.
     """
     layout = layout_of(source, search.columns, search.identify or search.list_hits)
@@ -96,17 +96,17 @@ def search_source(source: Source, search: Search, table: Path | None = None) -> 
 
 
 def _sha256(source: Source) -> str:
-    """Of a local file, once where it is read in parts."""
+    """Of a local file, once if it is read in parts."""
     local = "://" not in source.place and source.format != "samples"
     return sha256_file(Path(source.place)) if local and source.part == 0 else ""
 
 
 Part = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
-"""Places of records in a batch, names, variants, and places of the captions: int64 [h] each."""
+"""Indices of records in a batch, names, variants, and indices of captions: int64 [h] each."""
 
 
 def _matches(batch: Batch, matcher: Matcher) -> Part:
-    """Each pair of record and name once, as its strictest variant, by record and name."""
+    """Each pair of record and name once, with its strictest variant, sorted."""
     captions, names, variants = matcher.match(batch.texts)
     records = batch.owners[captions]
     order = np.lexsort((captions, variants, names, records))
@@ -119,7 +119,7 @@ def _matches(batch: Batch, matcher: Matcher) -> Part:
 
 
 def _identities(batch: Batch, records: NDArray[np.int64]) -> dict[str, NDArray[np.uint64]]:
-    """A hash of what tells each record apart, 0 for a record without."""
+    """A hash of each record's identity, 0 for a record without one."""
     return {
         kind: np.array([_hash(_value(column, k)) for k in records.tolist()], np.uint64)
         for kind, column in batch.ids.items()
@@ -142,7 +142,7 @@ def _hash(value: str | None) -> int:
 
 
 class _HitTable:
-    """The records of hits as a parquet file, for its owner only; nothing where no path is given."""
+    """The records of hits as a parquet file, readable only by its owner; nothing without a path."""
 
     def __init__(self, path: Path | None, source: Source, matcher: Matcher) -> None:
         self._path, self._source, self._matcher = path, source, matcher
@@ -176,7 +176,7 @@ class _HitTable:
 
 
 def save(found: Found, path: Path) -> None:
-    """Writes what was found, whole or not at all."""
+    """Writes the results atomically."""
     told = {
         name: value
         for name, value in asdict(found).items()
@@ -190,7 +190,7 @@ def save(found: Found, path: Path) -> None:
 
 
 def load(path: Path) -> Found:
-    """What `save` wrote."""
+    """Reads what `save` wrote."""
     with np.load(path, allow_pickle=False) as arrays:
         told = json.loads(arrays["told"].tobytes())
         layout = Layout(**{**told.pop("layout")})

@@ -1,4 +1,4 @@
-"""CAPTIONS as given -> the files to read, in a fixed order, with the format of each."""
+"""Expands CAPTIONS arguments to files in a fixed order, with their formats."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _IMAGES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 def expand(captions: Iterable[str], form: str | None) -> tuple[list[Source], list[str]]:
-    """The sources of all arguments, each once, and notes on what was not taken.
+    """The sources of all arguments, each once, and notes on skipped files.
 
     Args:
         captions: files, folders, globs or URLs.
         form: one of `FORMATS` for all files; None detects it from the suffix.
 
     Raises:
-        InputError: an argument names nothing, or a file whose format nobody can tell.
+        InputError: an argument matches nothing, or a file of unknown format.
     """
     found: dict[str, Source] = {}
     notes: list[str] = []
@@ -42,7 +42,7 @@ def expand(captions: Iterable[str], form: str | None) -> tuple[list[Source], lis
         sources = list(_remote(argument, form) if "://" in argument else _local(argument, form))
         if not sources:
             raise InputError(
-                f"{shown_path(argument)}: holds no file of captions; "
+                f"{shown_path(argument)}: holds no caption files; "
                 "pass files with a known suffix, or --format"
             )
         for source in sources:
@@ -51,7 +51,7 @@ def expand(captions: Iterable[str], form: str | None) -> tuple[list[Source], lis
 
 
 def suffix_format(place: str) -> str | None:
-    """The format that a file's suffix says; None for none that is known."""
+    """The format of a file by its suffix; None if unknown."""
     name = place.rsplit("/", 1)[-1].lower()
     for packed in _PACKED:
         name = name.removesuffix(packed)
@@ -59,7 +59,7 @@ def suffix_format(place: str) -> str | None:
 
 
 def open_source(place: str) -> BinaryIO:
-    """Opens a file or URL for reading, unpacked; raises OSError and what its packing raises."""
+    """Opens a file or URL for reading, decompressed; raises OSError or decompression errors."""
     if "://" in place:
         file: Any = fsspec().open(place, "rb").open()
     else:
@@ -103,7 +103,7 @@ def _local(argument: str, form: str | None) -> Iterator[Source]:
 
 
 def _folder(folder: Path, form: str | None) -> Iterator[Source]:
-    """Files below a folder, by name; what has no suffix of a table is left aside, as images are."""
+    """Files below a folder, by name, except those without a table's suffix, such as images."""
     for here, folders, names in os.walk(folder):
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         names = sorted(name for name in names if not name.startswith("."))
@@ -128,8 +128,7 @@ def _file(place: str, form: str | None) -> Source:
     known = form or suffix_format(place)
     if known is None:
         raise InputError(
-            f"{shown_path(place)}: its suffix names no known format; pass --format, one of "
-            f"{', '.join(FORMATS)}"
+            f"{shown_path(place)}: unknown suffix; pass --format, one of {', '.join(FORMATS)}"
         )
     found = Path(place).stat()
     return Source(place, known, found.st_size, found.st_mtime_ns)
@@ -153,19 +152,17 @@ def _remote(argument: str, form: str | None) -> Iterator[Source]:
             if known is None and len(paths) > 1:
                 continue
             if known is None:
-                raise InputError(
-                    f"{shown(argument)}: its suffix is not a known format; pass --format"
-                )
+                raise InputError(f"{shown(argument)}: unknown suffix; pass --format")
             yield Source(url, known, int(system.size(each) or 0))
     except (OSError, ValueError, ImportError) as error:
         raise InputError(
-            f"{shown(argument)}: cannot be opened ({type(error).__name__}: {error}); check the "
-            "address and that fsspec's package for it is installed"
+            f"{shown(argument)}: cannot be opened ({type(error).__name__}: {error}); check the URL "
+            "and that fsspec's package for it is installed"
         ) from error
 
 
 def _once_read(sources: list[Source], notes: list[str]) -> list[Source]:
-    """Without img2dataset's tars and folders whose records a parquet file beside them lists."""
+    """Drops img2dataset's tars and folders if a parquet file beside them lists their records."""
     tables = {
         source.place.removesuffix(".parquet") for source in sources if source.format == "parquet"
     }

@@ -1,8 +1,8 @@
-"""TSV, CSV and plain text -> batches.
+"""Reads TSV, CSV and plain text into batches.
 
-How a table is written is found out by `support.tables`, as of every other table: separator, header,
-encoding. Its rows are pyarrow's, since captions come in gigabytes, over several lines and in broken
-encodings, where a line that is no record is counted and ends nothing.
+`support.tables` detects separator, header and encoding, as for every other table. pyarrow reads
+the rows, since captions come in gigabytes, across several lines and in broken encodings, where an
+invalid line is counted and stops nothing.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from idia_index.errors import InputError
 from idia_index.support.encodings import Encoding
 from idia_index.support.tables import SEPARATORS, cells_of, column_key, sniff
 
-_BLOCK = 16 << 20  # longest line of a table, too
-_SEPARATORS = {"tsv": "\t", "csv": ","}  # of a table without a header
+_BLOCK = 16 << 20  # also the longest line of a table
+_SEPARATORS = {"tsv": "\t", "csv": ","}  # for tables without a header
 
 
 @dataclass(frozen=True)
 class _Head:
-    """How a table begins.
+    """The beginning of a table.
 
     Attributes:
-        cells: of its first line, but for one that names the separator.
-        separator: what stands between cells.
-        before: lines before that line.
-        encoding: what it is written in.
+        cells: of its first line, except one that names the separator.
+        separator: the separator of cells.
+        before: number of lines before that line.
+        encoding: the encoding.
     """
 
     cells: list[str]
@@ -57,7 +57,7 @@ def layout_of(source: Source, wanted: Columns) -> Layout:
 
 
 def read(source: Source, layout: Layout) -> Iterator[Batch]:
-    """The records of a table; a line with another number of cells is malformed, and counted."""
+    """The records of a table; a line with another number of cells counts as malformed."""
     pa = arrow()
     from pyarrow import csv as tables
 
@@ -105,7 +105,7 @@ def read(source: Source, layout: Layout) -> Iterator[Batch]:
 
 
 def read_text(source: Source, _: Layout) -> Iterator[Batch]:
-    """One caption a line; an empty line is an empty caption."""
+    """One caption per line; an empty line is an empty caption."""
     pa = arrow()
     first = 0
     codec = _first_lines(source)[1].codec
@@ -128,7 +128,7 @@ def read_text(source: Source, _: Layout) -> Iterator[Batch]:
 def _lines(pa: Any, text: bytes, first: int) -> Batch:
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == 0x0A) + 1
     offsets = np.concatenate(([0], ends)).astype(np.int32)
-    # Each caption keeps its line break, which no rule sees.
+    # Each caption keeps its line break, which all rules ignore.
     texts = pa.BinaryArray.from_buffers(
         pa.binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(text)]
     )
@@ -150,7 +150,7 @@ def _head(source: Source, wanted: Columns) -> _Head:
     before = blank + dialect.before - 1
     text = lines[before] if before < len(lines) else ""
     separator = dialect.separator
-    if not dialect.columns:  # no header: what gives a caption and an address
+    if not dialect.columns:  # no header: whatever gives a caption and a URL
         of = {each: _cells(text, each) for each in SEPARATORS}
         separator = next((e for e in of if len(of[e]) == 2 and len(addresses(of[e])) == 1), usual)
     return _Head(_cells(text, separator), separator, before, encoding)
@@ -159,7 +159,7 @@ def _head(source: Source, wanted: Columns) -> _Head:
 def _cells(text: str, separator: str) -> list[str]:
     try:
         return cells_of(text, separator)
-    except csv.Error:  # a quote of a caption
+    except csv.Error:  # a quotation mark in a caption
         return text.split(separator)
 
 
@@ -173,6 +173,6 @@ def _first_lines(source: Source) -> tuple[list[str], Encoding]:
     whole = data[: data.rfind(b"\n") + 1] or data
     try:
         text = encoding.text(whole, 1)
-    except UnicodeDecodeError:  # broken captions are counted as they are
+    except UnicodeDecodeError:  # broken captions are counted unchanged
         text = whole.decode("utf-8", "replace")
     return [line.rstrip("\r") for line in text.split("\n")[:3]], encoding

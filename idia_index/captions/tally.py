@@ -1,4 +1,4 @@
-"""What was found in every source -> counts of each name."""
+"""Counts the hits of each name over all sources."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Tally:
 
     Attributes:
         variants: int64 [names, variants].
-        hits: int64 [names], all hits, those that were dropped too.
+        hits: int64 [names], all hits, including dropped ones.
         total: int64 [names], training counts: variants that count as the name itself.
-        repeated: int64 [names], of all hits, those that repeat an earlier one of the name.
+        repeated: int64 [names], hits that repeat an earlier one of the name.
         repeats_by: kind of identity -> hits that repeat an earlier one of their name.
-        judged_by: the kind that `repeated` goes by, None where records have no identity.
+        judged_by: the kind of identity used for `repeated`; None if records have none.
     """
 
     variants: _Int64
@@ -43,9 +43,9 @@ def tally(
     """Counts the hits of all sources.
 
     Args:
-        load: gives what was found, source by source in order, as often as it is asked.
+        load: yields the results source by source, in order; may be called repeatedly.
         names: number of names.
-        variants: what the numbers of variants mean.
+        variants: the meaning of variant numbers.
         unique_by: kind of identity; of a name's hits with the same one, the first counts.
     """
     sizes = np.zeros(names, np.int64)
@@ -73,7 +73,7 @@ def tally(
 
 
 def _blocks(sizes: _Int64) -> Iterator[tuple[int, int]]:
-    """Runs of names whose hits are held at once."""
+    """Runs of names whose hits fit in memory together."""
     start = held = 0
     for name, size in enumerate(sizes.tolist()):
         if held and held + size > _AT_ONCE:
@@ -101,7 +101,7 @@ def _gather(
 
 
 def _repeats(names: _Int64, ids: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Whether an earlier hit of the same name has the same identity; 0 is like no other."""
+    """Whether an earlier hit of the same name has the same identity; 0 equals no other."""
     order = np.lexsort((ids, names))  # stable: the first stays first
     same = (names[order][1:] == names[order][:-1]) & (ids[order][1:] == ids[order][:-1])
     again = np.zeros(len(ids), np.bool_)

@@ -95,7 +95,7 @@ class AuditVotes:
 
     Attributes:
         index: the index as it was searched, with the names that were encoded on the fly.
-        backend: what the images were encoded with.
+        backend: the backend that encoded the images.
         tau: correct prompts from which a subject is inferred to be in the training data.
         subjects: the votes, in the order of the subjects.
         skipped: who could not be tested, and why.
@@ -114,7 +114,7 @@ class Prepared:
 
     Attributes:
         index: the index with every subject's name in it, in one spelling.
-        backend: what the images were encoded with.
+        backend: the backend that encoded the images.
         subjects: P people; `images` are those that could be read.
         skipped_people: who could not be prepared, and why.
         name_ids: id of each subject's name, [P].

@@ -1,1 +1,1 @@
-"""Engines, which are plugins: this process, or a cluster."""
+"""Engines (plugins) that run tasks in this process or on a cluster."""

@@ -1,4 +1,4 @@
-"""The engine that is this process: one input after the other, each written while the next runs."""
+"""The local engine: runs inputs one by one in this process, writing each during the next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from idia_index.support.concurrency import one_behind
 
 
 class LocalEngine(Engine):
-    """Runs tasks in this process, with the threads that the task itself takes."""
+    """Runs tasks in this process, with the task's own threads."""
 
     name = "local"
     apart = False
@@ -27,7 +27,7 @@ class LocalEngine(Engine):
             raise InputError(f"--engine local:{address}: local takes no address; omit it")
         if workers is not None or gpus_per_worker is not None:
             raise InputError(
-                "--workers, --gpus-per-worker: the engine local is this one process; pass "
+                "--workers, --gpus-per-worker: the engine local has only this process; pass "
                 "--engine ray, or omit them"
             )
 
@@ -38,7 +38,7 @@ class LocalEngine(Engine):
         collect: Callable[[Given, Result], None],
         tell: Tell,
     ) -> None:
-        """See `Engine.run`; an exception of any sort ends the run where it is raised."""
+        """See `Engine.run`; any exception ends the run."""
 
         def finish(given: Given, made: Made) -> None:
             collect(given, task.finish(given, made))
@@ -49,5 +49,5 @@ class LocalEngine(Engine):
                 later(partial(finish, given, task.compute(given, tell)))
 
     def runs(self, count: int, most: int, step: int = 1) -> list[range]:
-        """All of them: the task has threads of its own."""
+        """All of them: the task has its own threads."""
         return [range(count)]

@@ -1,4 +1,4 @@
-"""The engine that is a Ray cluster: one actor a worker, the model loaded once in each."""
+"""The Ray engine: one actor per worker, each of which loads the model once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idia_index.plugins.engine import Engine, Given, Made, Result, Task, Tell
 
 
 class RayEngine(Engine):
-    """Runs tasks on a Ray cluster, or on one that is started on this machine."""
+    """Runs tasks on a Ray cluster, existing or started on this machine."""
 
     name = "ray"
 
@@ -29,17 +29,17 @@ class RayEngine(Engine):
         self._address = address or os.environ.get(ray_cluster.ADDRESS) or None
         self._workers, self._gpus = workers, gpus_per_worker
         ray_cluster.check(self._address)
-        # Workers of the run before: they have imported what the next one needs.
+        # Workers of the previous run, which have imported what the next one needs.
         self._idle: list[Idle] = []
 
     def close(self) -> None:
-        """Ends the workers that wait for another run; they hold processors until then."""
+        """Ends idle workers, which hold processors until then."""
         for worker in self._idle:
             ray_cluster.ray.kill(worker.handle)
         self._idle = []
 
     def is_filled_by(self, count: int) -> bool:
-        """Where there are no more workers than that."""
+        """Whether there are at most that many workers."""
         return self._size().workers <= count
 
     def runs(self, count: int, most: int, step: int = 1) -> list[range]:
@@ -54,7 +54,7 @@ class RayEngine(Engine):
         collect: Callable[[Given, Result], None],
         tell: Tell,
     ) -> None:
-        """See `Engine.run`. An input whose worker dies, or fails at it, is tried elsewhere."""
+        """See `Engine.run`. If a worker dies or fails on an input, another one retries it."""
         run = Run(task, inputs, collect, tell, self._size(), self._idle)
         try:
             run.all()
@@ -62,6 +62,6 @@ class RayEngine(Engine):
             self._idle = run.release()
 
     def _size(self) -> ray_cluster.Size:
-        """Of the cluster, which is joined where it was not."""
+        """The size of the cluster, joined if necessary."""
         ray_cluster.join(self._address)
         return ray_cluster.size(self._workers, self._gpus)

@@ -1,4 +1,4 @@
-"""A Ray cluster: joined where there is one, else started on this machine, and what it has."""
+"""Joins a Ray cluster or starts one on this machine, and determines its size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from idia_index.errors import IdiaIndexError, InputError, MissingExtraError, Ref
 from idia_index.support.offline import is_offline
 from idia_index.support.threads import workers as processors
 
-# Read by Ray when it is imported: it would report its use, and say so in every terminal.
+# Read by Ray on import; otherwise it reports usage, and says so in every terminal.
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
 try:
@@ -26,7 +26,7 @@ except ImportError as error:
     raise MissingExtraError("the engine 'ray'", error.name or "ray", "cluster") from error
 
 ADDRESS = "RAY_ADDRESS"
-STORE_BYTES = 512 << 20  # of the object store of a cluster started here; shards go by the disk
+STORE_BYTES = 512 << 20  # object store of a cluster started here; shards go through the disk
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Size:
     """How many workers there are, and what each has.
 
     Attributes:
-        workers: how many.
-        cpus: processors of each, which are its threads.
+        workers: number of workers.
+        cpus: processors of each, also its threads.
         gpus: GPUs of each, or a share of one.
     """
 
@@ -45,21 +45,21 @@ class Size:
 
 
 def check(address: str | None) -> None:
-    """Raises an InputError where `--offline` forbids sockets, or for an address of no use."""
+    """Raises InputError if `--offline` forbids sockets, or for an unusable address."""
     if is_offline():
         raise RefusedError(
-            "offline: the engine 'ray' talks to its workers through sockets; leave out --offline "
-            "or --engine"
+            "--offline: the engine 'ray' talks to its workers through sockets; omit --offline or "
+            "--engine"
         )
     if address is not None and address.startswith("ray://"):
         raise InputError(
-            f"--engine ray:{address}: the client's address; run the command on a machine of the "
-            "cluster, and pass HOST:PORT or auto"
+            f"--engine ray:{address}: this is the Ray client's address; run the command on a "
+            "machine of the cluster, and pass HOST:PORT or auto"
         )
 
 
 def join(address: str | None) -> None:
-    """Connects this process to a cluster, once; starts one where no address is given.
+    """Connects this process to a cluster, once; starts one if no address is given.
 
     Raises:
         IdiaIndexError: there is none at the address, or none can be started.
@@ -69,7 +69,7 @@ def join(address: str | None) -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
     told: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
     if address is None:
-        # Else Ray writes one into the user's home that everybody there can read.
+        # Otherwise Ray writes one into the user's home that everyone can read.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         told |= {
             "num_cpus": processors(), "include_dashboard": False,
@@ -78,16 +78,16 @@ def join(address: str | None) -> None:
     handler = signal.getsignal(signal.SIGTERM)
     tell_on_stderr()
     try:
-        # "local" starts one whatever the environment says.
+        # "local" starts one regardless of the environment.
         ray.init(address or "local", **told)
-    # Where its processes do not come up in time, Ray raises a plain Exception.
+    # If its processes do not start in time, Ray raises a plain Exception.
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise IdiaIndexError(
             f"--engine ray: no cluster at {address} ({reason}); start one with: ray start --head"
             if address
-            else f"--engine ray: none can be started on this machine ({reason}); where it is busy, "
-            "try again later, or omit --engine"
+            else f"--engine ray: no cluster can be started on this machine ({reason}); if it is "
+            "busy, try again later, or omit --engine"
         ) from error
     finally:
         if threading.current_thread() is threading.main_thread():
@@ -95,7 +95,7 @@ def join(address: str | None) -> None:
 
 
 def tell_on_stderr() -> None:
-    """Ray prints that a worker died on standard output, into the JSON that is written there."""
+    """Prevents Ray from reporting dead workers on standard output, which may be JSON."""
     module = ray._private.worker
     told = module.print_to_stdstream
     if getattr(told, "func", None) is not _told:
@@ -107,10 +107,10 @@ def _told(tell: Callable[..., None], data: dict[str, Any], **options: Any) -> No
 
 
 def size(workers: int | None, gpus_per_worker: float | None) -> Size:
-    """How many workers to have of a cluster that was joined; by default all that fit.
+    """The number of workers to use of a joined cluster; by default all that fit.
 
     Raises:
-        InputError: it has no GPU, and some are asked for.
+        InputError: it cannot provide the requested GPUs.
     """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus = gpus_per_worker or 0.0
@@ -119,7 +119,7 @@ def size(workers: int | None, gpus_per_worker: float | None) -> Size:
         asked = f" and {gpus:g} GPUs" if gpus else ""
         raise InputError(
             f"--gpus-per-worker {gpus:g}: no machine of the cluster has a processor{asked}; "
-            "request less, or omit it"
+            "request fewer, or omit it"
         )
     if gpus:
         workers = workers or sum(math.floor(node["GPU"] / gpus) for node in nodes)

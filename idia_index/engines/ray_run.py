@@ -1,8 +1,8 @@
-"""One run of a task on a Ray cluster: who does what, what failed and is tried again, and the order.
+"""Runs a task on a Ray cluster: schedules inputs, retries failures, and keeps results in order.
 
-Each worker has two inputs, so that it never waits for the next, where the task does not say
-otherwise; the last ones are left to workers that have none. At most a few results for each worker
-wait for one before them, so that memory stays bounded however many inputs there are.
+Each worker has two inputs, so that it never waits for the next, unless the task says otherwise;
+the last inputs go to idle workers. At most a few results per worker wait for an earlier one, so
+that memory stays bounded however many inputs there are.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from idia_index.plugins.engine import Tell
 from idia_index.support.text import listed
 
 TRIES = 3
-IN_FLIGHT = 2  # inputs of a worker: one is computed, one is finished or waits
-AHEAD = 4  # inputs for each worker that are begun and not collected
-PATIENCE = 300.0  # seconds without any worker until the run is given up
-_TOLD = 3  # inputs that failed which the message names
+IN_FLIGHT = 2  # inputs per worker: one is computed, one is finished or waits
+AHEAD = 4  # inputs per worker that are started but not collected
+PATIENCE = 300.0  # seconds without any worker until the run is aborted
+_TOLD = 3  # maximum failed inputs named in the message
 
 
 @dataclass(eq=False)
@@ -33,10 +33,10 @@ class _Piece:
     """An input.
 
     Attributes:
-        place: which it is.
+        place: its index.
         given: the input itself.
-        reasons: why it failed, each time that it did; not where a worker was lost that had others
-            too, which may be at fault.
+        reasons: the reasons of its failures, except when a lost worker had other inputs, which
+            may be at fault.
         failed_on: the worker that it failed on last; None: none.
     """
 
@@ -48,7 +48,7 @@ class _Piece:
 
 @dataclass(eq=False)
 class _Actor:
-    """A worker, and how many inputs it has; `alone` with one that failed before."""
+    """A worker and its number of inputs; `alone` with one that failed before."""
 
     handle: Any
     ready: bool = False
@@ -58,7 +58,7 @@ class _Actor:
 
 @dataclass(frozen=True)
 class Idle:
-    """A worker without a task, and what it has."""
+    """A worker without a task, and its resources."""
 
     handle: Any
     size: Size
@@ -69,12 +69,12 @@ _What: TypeAlias = _Piece | str
 
 
 class Run:
-    """See the module; `all` does it, and `release` must follow, whatever happened.
+    """One run; call `all`, then always `release`.
 
     Args:
-        task, inputs, collect, tell: as those of `Engine.run`.
-        size: how many workers, and what each has.
-        idle: workers that there are already.
+        task, inputs, collect, tell: as in `Engine.run`.
+        size: number and resources of workers.
+        idle: existing workers.
     """
 
     def __init__(
@@ -85,7 +85,9 @@ class Run:
         self._task, self._collect, self._tell, self._size = task, collect, tell, size
         self._each = IN_FLIGHT if task.queued else 1
         self._new: Iterator[_Piece] = (_Piece(n, given) for n, given in enumerate(inputs))
-        self._first: deque[_Piece] = deque()  # read to know whether there is work for all workers
+        self._first: deque[_Piece] = (
+            deque()
+        )  # read ahead to know whether there is work for all workers
         self._again: deque[_Piece] = deque()
         self._actors: list[_Actor] = []
         self._asked: dict[Any, tuple[_Actor, _What]] = {}
@@ -96,7 +98,7 @@ class Run:
         self._seen = time.monotonic()
 
     def all(self) -> None:
-        """Does the task for all inputs; raises as `Engine.run`."""
+        """Runs the task for all inputs; raises as `Engine.run`."""
         for piece in self._new:
             self._first.append(piece)
             if len(self._first) == self._each * self._size.workers:
@@ -105,7 +107,7 @@ class Run:
             self._read_all = True
         if not self._first:
             return
-        self._sent = ray.put(self._task)  # once, however many workers there are
+        self._sent = ray.put(self._task)  # once for all workers
         for _ in range(min(len(self._first), self._size.workers)):
             self._hire()
         while self._feed():
@@ -117,7 +119,7 @@ class Run:
             raise LostWorkError(self._told())
 
     def release(self) -> list[Idle]:
-        """The workers that have nothing to do, for another run; others are ended."""
+        """Returns idle workers for another run; ends the others."""
         for actor in self._actors:
             if actor.ready and not actor.busy:
                 self._idle.append(Idle(actor.handle, self._size))
@@ -126,7 +128,7 @@ class Run:
         return self._idle
 
     def _hire(self) -> None:
-        """Begins a worker; its version is asked before it gets the task."""
+        """Starts a worker; checks its version before it gets the task."""
         size = self._size
         while self._idle:
             old = self._idle.pop()
@@ -144,7 +146,7 @@ class Run:
         self._asked[actor.handle.version.remote()] = (actor, _VERSION)
 
     def _feed(self) -> bool:
-        """Gives all workers what they can take; whether anything is left to do."""
+        """Gives all workers as many inputs as they can take; returns whether work is left."""
         for actor in self._actors:
             while actor.ready and (piece := self._next(actor)) is not None:
                 actor.busy += 1
@@ -153,8 +155,8 @@ class Run:
         return self._begun > self._collected or bool(self._first) or not self._read_all
 
     def _next(self, actor: _Actor) -> _Piece | None:
-        """What a worker does next. An input that failed is done alone, and elsewhere if it can be:
-        those beside it are not to fail with it."""
+        """A worker's next input. A failed input runs alone, on another worker if possible, so that
+        others do not fail with it."""
         if self._again:
             if actor.busy or (self._again[0].failed_on is actor and len(self._actors) > 1):
                 return None
@@ -163,7 +165,7 @@ class Run:
             return None
         if self._begun - self._collected >= AHEAD * self._size.workers:
             return None
-        # Whoever starts first does not take all of the few that there are.
+        # The first worker must not take all of a few inputs.
         free = sum(not other.busy for other in self._actors)
         if actor.busy and self._read_all and len(self._first) <= free:
             return None
@@ -203,7 +205,7 @@ class Run:
         if version != __version__:
             raise IdiaIndexError(
                 f"a worker has idia-index {version}, but this command {__version__}; install "
-                "the same on all machines"
+                "the same version on all machines"
             )
         self._start(actor)
 
@@ -215,7 +217,7 @@ class Run:
         actor.alone = False
 
     def _ended(self, actor: _Actor, what: _What, error: Exception) -> None:
-        """A worker is lost, and all that it did; another takes its place."""
+        """Handles a lost worker: its inputs are retried, another worker replaces it."""
         if actor in self._actors:
             self._actors.remove(actor)
             ray.kill(actor.handle)
@@ -223,8 +225,8 @@ class Run:
                 self._ended_early += 1
                 if self._ended_early >= TRIES * self._size.workers:
                     raise IdiaIndexError(
-                        f"workers end before they have started ({_short(error)}); is there memory "
-                        "for the model in each? Give fewer --workers"
+                        f"workers exit before they have started ({_short(error)}), perhaps for "
+                        "lack of memory for the model; pass fewer --workers"
                     ) from error
             self._hire()
         if isinstance(what, _Piece):
@@ -242,7 +244,7 @@ class Run:
         self._put(piece, None)
 
     def _put(self, piece: _Piece, done: Done | None) -> None:
-        """Collects a result, and those that waited for it."""
+        """Collects a result and those that waited for it."""
         self._waiting[piece.place] = (piece, done)
         while self._collected in self._waiting:
             piece, done = self._waiting.pop(self._collected)
@@ -256,19 +258,19 @@ class Run:
         elif time.monotonic() - self._seen > PATIENCE:
             size = self._size
             raise IdiaIndexError(
-                f"no worker has started for {PATIENCE:.0f} s: each takes {size.cpus} processors "
-                f"and {size.gpus:g} GPUs, which the cluster does not have free; pass fewer "
+                f"no worker has started for {PATIENCE:.0f} s: each needs {size.cpus} processors "
+                f"and {size.gpus:g} GPUs, which are not free in the cluster; pass fewer "
                 "--workers or --gpus-per-worker"
             )
 
     def _told(self) -> str:
         named = [f"{piece.given} ({piece.reasons[-1]})" for piece in self._lost]
         told = listed(named, _TOLD, between="; ")
-        return f"failed {TRIES} times on workers: {told}; the rest is kept and not repeated"
+        return f"failed {TRIES} times on workers: {told}; run again: the rest is kept"
 
 
 def _short(error: Exception) -> str:
-    """What an error of Ray's is about, in a line."""
+    """The cause of a Ray error, in one line."""
     cause = getattr(error, "cause", None) or error
     lines = str(cause).strip().splitlines()
     return f"{type(cause).__name__}: {lines[0]}"[:300] if lines else type(cause).__name__

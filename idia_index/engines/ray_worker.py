@@ -1,4 +1,4 @@
-"""What runs in a worker of a Ray cluster: a task, set up once, and one input after the other."""
+"""Runs in a worker of a Ray cluster: sets a task up once and processes inputs one by one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from idia_index.support.threads import take_threads
 
 @dataclass(frozen=True)
 class Done:
-    """What came of one call of a worker.
+    """The outcome of one call of a worker.
 
     Attributes:
-        result: what the task gave.
-        told: how much it told to be done.
-        refused: why the task cannot be done here, or not at all; trying again would change nothing.
+        result: the task's result.
+        told: the progress that it reported.
+        refused: why the task cannot run here, or at all; not worth a retry.
     """
 
     result: Any = None
@@ -31,7 +31,7 @@ class Done:
 
 
 class Worker:
-    """An actor. Two inputs may be here at a time: one is computed while the other is finished."""
+    """An actor with up to two inputs at a time: one is computed while the other is finished."""
 
     def __init__(self, threads: int) -> None:
         send_nothing()
@@ -40,11 +40,11 @@ class Worker:
         self._task: Any = None
 
     def version(self) -> str:
-        """Of this package, asked before the task is sent, which another version may misread."""
+        """This package's version, checked before sending the task, which others may misread."""
         return __version__
 
     def start(self, task: Any, folder: Path) -> Done:
-        """Sets a task up in the folder where relative paths begin; forgets the task before."""
+        """Sets a task up in the folder for relative paths; drops the previous task."""
         self._task = None
         if folder.is_dir():
             os.chdir(folder)
@@ -56,7 +56,7 @@ class Worker:
         return Done()
 
     def work(self, given: Any) -> Done:
-        """Does the task for one input."""
+        """Runs the task for one input."""
         told = 0
 
         def tell(count: int) -> None:
@@ -72,7 +72,7 @@ class Worker:
 
 
 def _whole(error: IdiaIndexError) -> IdiaIndexError:
-    """The error, or one of its words where it cannot be sent as it is."""
+    """The error, or one with its text if it cannot be pickled."""
     try:
         return copy.copy(error)
     except TypeError:

@@ -31,7 +31,7 @@ class OpenModel:
     """A model with an index of its own.
 
     Attributes:
-        given: the index or SPEC as it was given.
+        given: the index or SPEC as given.
         index: the index.
         backend: the model.
         unread: names that the model cannot read, missing from a built index, and why.

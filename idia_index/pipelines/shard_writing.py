@@ -104,7 +104,7 @@ class EncodeRows(WriteRows):
         return {**self.__dict__, "store": Store(self.store.path.absolute())}
 
     def setup(self) -> None:
-        """Loads the model where it is not."""
+        """Loads the model if it is not yet loaded."""
         load_index_type(self.index_type)
         self.model.load()
         self._shared = self.store.mark() == self.mark

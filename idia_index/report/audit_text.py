@@ -17,11 +17,11 @@ from idia_index.report.text import ANOTHER
 from idia_index.support.columns import bullets, pairs, table
 from idia_index.support.text import counted, listed
 
-if TYPE_CHECKING:  # documents know their text, which knows no document but by its type
+if TYPE_CHECKING:  # avoids a cycle: documents import this module
     from idia_index.report.documents import AuditResult, QueryResult
 
 SUBJECTS_SHOWN = 40
-NAMED = 3  # people of whom the same is said
+NAMED = 3  # people listed with the same reason
 
 
 def query_text(result: QueryResult) -> str:
@@ -44,7 +44,7 @@ def query_text(result: QueryResult) -> str:
 
 
 def _evidence(subject: SubjectResult) -> list[str]:
-    """The grade and what it rests on."""
+    """The grade and its reason."""
     if subject.strength is None:
         return []
     compared = comparison(subject)
@@ -55,7 +55,7 @@ def _evidence(subject: SubjectResult) -> list[str]:
 
 
 def _names_shown(subject: SubjectResult) -> Callable[[str], str]:
-    """What stands for a name that was predicted: itself, or that it is another than asked for."""
+    """How to show a predicted name: itself, or as another name."""
     own, named = subject.candidate, subject.rivals_named
     return lambda name: name if named or name == own else ANOTHER
 
@@ -101,7 +101,7 @@ def audit_text(result: AuditResult) -> str:
 
 
 def _ratios(result: AuditResult, calibration: StudyCalibration) -> list[str]:
-    """What ratios were calibrated on, and of whom they are withheld."""
+    """The calibration of likelihood ratios, and the people for whom they are withheld."""
     lines = [pairs(dict(calibration_rows(calibration))), ratios_mean()]
     if calibration.withheld is not None:
         return lines

@@ -1,4 +1,4 @@
-"""The document of a canary audit: what one training run proves of what a model leaks."""
+"""The document of a canary audit: what one training run proves about a model's leakage."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from idia_index.support.documents import JsonObject, to_object
 CANARY_FORMAT: Literal["idia-index/canary-audit/1"] = "idia-index/canary-audit/1"
 
 ASSUMPTIONS = (
-    "Each canary was put in or left out by a fair coin of its own, and nobody who trained knew "
-    "which were left out. The seal shows that the assignment was not changed since it was made; "
-    "that the coins were fair, and that the training set was mixed in as it was written, is for "
-    "whoever made them to vouch.",
-    "The bound is of this training run and of a canary with all its images as the unit: what is "
-    "hidden of one person with so many images, not of one image.",
+    "Each canary was put in or left out by its own fair coin, and nobody who trained the model "
+    "knew which were left out. The seal shows that the assignment has not been changed; whoever "
+    "made the canaries must vouch that the coins were fair and that the training set was used as "
+    "written.",
+    "The bound holds for this training run, with a canary and all its images as the unit: it "
+    "concerns the privacy of one person with so many images, not of one image.",
     "Training may use the canaries in any way. If it left them out, or treated them unlike other "
-    "data, the bound says nothing of the other data.",
-    "The score and the plans of guessing were fixed before the assignment was opened. Where "
-    "several plans are tried, each is taken at its share of the error.",
+    "data, the bound says nothing about the other data.",
+    "The score and the guessing plans were fixed before the assignment was opened. If several "
+    "plans are tried, each gets its share of the error probability.",
     "A bound of 0 does not show that the model is private: a better attack, more canaries or "
-    "more images of each may prove more. Only the design of the "
-    "training can show that.",
-    "Canaries are as hard or as easy to remember as they were made: rendered faces with unheard-of "
+    "more images of each may prove more. Only the design of the training can show privacy.",
+    "How well canaries are remembered depends on how they were made: rendered faces with unusual "
     "names may be remembered better, or worse, than people in real photos.",
 )
 
@@ -38,11 +37,11 @@ class CanaryScore:
 
     Attributes:
         name: the made-up name.
-        images: its training images, had or not.
+        images: its number of training images, whether or not it was put in.
         included: whether it was put in.
         correct_prompts: templates whose winner is the name.
         associated: whether the rule associates face and name.
-        score: PMI of its photos and its name.
+        score: PMI of its photos and name.
     """
 
     name: str
@@ -55,30 +54,29 @@ class CanaryScore:
 
 @dataclass(frozen=True)
 class CanaryAudit:
-    """A model held against canaries.
+    """The result of testing a model with canaries.
 
     Attributes:
         format: name and version of the document's format.
         model: the model.
-        seal: the seal of the assignment, which was opened and fits.
+        seal: the seal of the assignment, opened and verified.
         source: "rendered" or "photos".
-        canaries: how many there are.
-        candidates: number of candidate names they competed with, their own among them.
+        canaries: number of canaries.
+        candidates: number of candidate names, including the canaries' own.
         tau: correct prompts from which the rule associates.
-        delta: of the bound.
-        confidence: of the bound.
+        delta: the bound's delta.
+        confidence: the bound's confidence.
         epsilon_lower_bound: the largest epsilon that the guesses refute: training was not
             (epsilon, delta)-differentially private for any smaller one.
         mu_lower_bound: the largest mu of Gaussian differential privacy that the guesses refute, at
-            the same confidence (each of the two bounds holds at it, not both together).
-        gaussian_epsilon: the epsilon at `delta` of a training with so much noise: a bound on it
-            where the privacy of training is that of Gaussian noise; null at delta 0, where it has
-            none.
-        plans: each plan of guessing.
-        overall: how far scores tell the canaries apart.
+            the same confidence (for each of the two bounds, not for both together).
+        gaussian_epsilon: the epsilon at `delta` that follows from mu: a bound on epsilon if
+            training has the privacy of Gaussian noise; null at delta 0, where there is none.
+        plans: each guessing plan.
+        overall: how well scores distinguish the canaries.
         by_images: the same by training images of a canary.
-        people: each canary; whoever reads this knows the assignment.
-        policy: the rules that were given, and what came of them.
+        people: each canary; reveals the assignment.
+        policy: the rules passed, and their outcome.
         assumptions: what must hold for the bound.
     """
 

@@ -8,7 +8,7 @@ from idia_index.evaluation.canaries import GuessPlan, Separation
 from idia_index.report.format import auc, interval, p_value, percent
 from idia_index.support.columns import bullets, table
 
-if TYPE_CHECKING:  # documents know their text, which knows no document but by its type
+if TYPE_CHECKING:  # avoids a cycle: documents import this module
     from idia_index.report.canaries import CanaryAudit
 
 PLAN_HEAD = ["guessed in", "out", "right", "95% CI", "p by chance", "TPR", "FPR", "epsilon >="]
@@ -17,7 +17,7 @@ IMAGES_HEAD = ["images of a canary", "canaries", "in", "TPR", "95% CI", "FPR", "
 
 
 def canary_text(result: CanaryAudit) -> str:
-    """The bound, what it comes from, and what it takes."""
+    """The bound, the results behind it, and its assumptions."""
     rows = [_images_row("all", result.overall)]
     if len(result.by_images) > 1:
         rows = [*(_images_row(str(each.images), each) for each in result.by_images), *rows]
@@ -40,7 +40,7 @@ def _verdict(result: CanaryAudit) -> str:
     level = f"at {percent(result.confidence, 0)} confidence, delta {result.delta:g}"
     of = f"{result.overall.included} of {result.canaries} canaries were put in"
     if result.epsilon_lower_bound == 0:
-        return f"No bound above 0 is proved {level} ({of}). This is no proof of privacy."
+        return f"No bound above 0 is proved {level} ({of}). This does not prove privacy."
     return (
         f"epsilon >= {result.epsilon_lower_bound:.2f} {level} ({of}): training was not "
         "differentially private for any smaller epsilon."
@@ -48,12 +48,12 @@ def _verdict(result: CanaryAudit) -> str:
 
 
 def _gaussian(result: CanaryAudit) -> list[str]:
-    """What it means for training with Gaussian noise, if anything is proved."""
+    """The bound for training with Gaussian noise, if anything is proved."""
     if result.mu_lower_bound == 0:
         return []
     text = f"mu >= {result.mu_lower_bound:.2f} by Gaussian differential privacy"
     if result.gaussian_epsilon is not None:
-        text += f"; with noise of that kind epsilon >= {result.gaussian_epsilon:.2f}"
+        text += f"; with Gaussian noise epsilon >= {result.gaussian_epsilon:.2f}"
     return [f"{text}."]
 
 

@@ -1,4 +1,4 @@
-"""Which figures a page shows of an evaluation, each with its caption and what it says in words."""
+"""Selects the figures of an evaluation's page, each with a caption and a text alternative."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from idia_index.report.format import auc, bin_label, percent
 from idia_index.report.language import _, ngettext
 from idia_index.report.statistics import rate_titles
 
-FEWEST = 20  # people whose p-values make a histogram
+FEWEST = 20  # minimum people for a histogram of p-values
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Charts:
-    """The figures of each section; none where they cannot be drawn."""
+    """The figures of each section; none if they cannot be drawn."""
 
     curves: tuple[Chart, ...] = ()
     roc: tuple[Chart, ...] = ()

@@ -1,4 +1,4 @@
-"""The document of `compare`: two models, or three, and what changed for whom."""
+"""The document of `compare`: what changed for each person between two or three models."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class ComparedModel:
     """One of the models.
 
     Attributes:
-        given: the index or SPEC as it was given.
+        given: the index or SPEC as given.
         model: SPEC of the model.
-        backend: what it was run by.
-        device: what it ran on.
-        fingerprint: what the model is.
+        backend: the backend that ran it.
+        device: the device that it ran on.
+        fingerprint: the model's fingerprint.
     """
 
     given: str
@@ -38,13 +38,13 @@ class ComparedModel:
 
 @dataclass(frozen=True)
 class AgainstReference:
-    """Whether AFTER can be told from a model that never saw the people to forget.
+    """Whether AFTER can be distinguished from a model that never saw the people to forget.
 
     Attributes:
         model: that model.
-        compared_with: "others", known non-members who are as strange to it as those to forget;
-            "retain" with fewer than ten of them.
-        test: the change from it to AFTER, of those to forget against these; null without both.
+        compared_with: "others", known non-members, as unknown to it as those to forget; "retain"
+            if there are fewer than ten of them.
+        test: the change from it to AFTER for those to forget against these; null without both.
         groups: each group from that model ("before") to AFTER.
     """
 
@@ -63,7 +63,7 @@ class Comparison:
         protocol: the rule.
         tau: correct prompts from which a person is associated.
         templates: number of templates.
-        candidates: number of candidate names, the subjects' among them.
+        candidates: number of candidate names, including the subjects'.
         before, after: the models.
         retained: who is to be retained, in words.
         test: the change of the score of those to forget against those to retain; null without
@@ -72,8 +72,8 @@ class Comparison:
         reference: AFTER against a model that never saw the people to forget; null without one.
         people: each person before and after.
         skipped: people who could not be tested on every model, and why.
-        policy: the rules that were given, and what came of them.
-        notes: what everybody who reads the result must know.
+        policy: the rules passed, and their outcome.
+        notes: what every reader of the result must know.
     """
 
     format: Literal["idia-index/comparison/1"]
@@ -102,6 +102,6 @@ class Comparison:
 
 
 def people_csv(result: Comparison) -> str:
-    """A line for each person, with the fields of `PersonChange` as columns."""
+    """One line per person, with the fields of `PersonChange` as columns."""
     columns = [each.name for each in fields(PersonChange)]
     return csv_text(columns, ([getattr(p, c) for c in columns] for p in result.people))

@@ -1,4 +1,4 @@
-"""A comparison as one page: verdict, groups, policy, a row a person, what it does not show."""
+"""Renders a comparison as a page: verdict, groups, policy, a row per person, limits."""
 
 from __future__ import annotations
 

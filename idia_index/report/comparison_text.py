@@ -9,27 +9,27 @@ from idia_index.report.format import interval, p_value, percent
 from idia_index.support.columns import bullets, pairs, table
 from idia_index.support.text import counted
 
-if TYPE_CHECKING:  # documents know their text, which knows no document but by its type
+if TYPE_CHECKING:  # avoids a cycle: documents import this module
     from idia_index.report.comparison import AgainstReference, Comparison
 
 PEOPLE_SHOWN = 40
 STRANGERS = {"others": "known non-members", "retain": "people to retain"}
 SCORES = {"pmi": "PMI", "margin": "margin"}
 NOT_DELETED = (
-    '"No longer associated" says that this test finds no association any more with these photos, '
-    "templates and candidates. It does not show that anything was deleted from the model or its "
-    "training data; other photos or another attack may still find the person."
+    '"No longer associated" means that this test no longer finds an association with these '
+    "photos, templates and candidates. It does not show that anything was deleted from the model "
+    "or its training data; other photos or another attack may still find the person."
 )
 CHANGES = (
-    "Two trainings of the same data differ too: some people are lost and some gained by chance. So "
-    "the main test asks whether the score of those to forget fell more than that of those to "
-    "retain. It assumes that both were equally well known before; whoever was chosen to be "
-    "forgotten because the score before was high will score lower in any second training."
+    "Two training runs on the same data also differ: by chance some people are lost and some "
+    "gained. So the main test asks whether the score dropped more for those to forget than for "
+    "those to retain. It assumes that both were equally well known before; people chosen to be "
+    "forgotten because of a high score will score lower in any second training run."
 )
 
 
 def comparison_notes(result: Comparison) -> list[str]:
-    """What a reader must know to read the figures right, a sentence or two each."""
+    """What a reader must know to interpret the figures, a sentence or two each."""
     notes = [NOT_DELETED]
     if result.test is not None:
         notes += [CHANGES, power_text(result.test, "to retain")]
@@ -40,31 +40,31 @@ def comparison_notes(result: Comparison) -> list[str]:
         if group.people < 20:
             notes.append(
                 f"Group {name!r} has {counted(group.people, 'person', 'people')}: its intervals "
-                "are wide, and a difference that matters may not be found."
+                "are wide, and a relevant difference may be missed."
             )
     if result.skipped:
         notes.append(
-            f"{counted(len(result.skipped), 'person was', 'people were')} not tested on every "
-            "model and left out."
+            f"{counted(len(result.skipped), 'person was', 'people were')} left out because they "
+            "could not be tested on every model."
         )
     return notes
 
 
 def power_text(test: ChangeTest, others: str) -> str:
-    """What difference the test would have found, of those to forget against others."""
+    """The difference that the test would have detected between those to forget and others."""
     sizes = f"With {test.first} to forget and {test.second} {others}"
     if test.detectable is None:
         return f"{sizes}, the test is too small to find any difference in 80% of cases."
     return (
-        f"{sizes}, the test has a power of 80% where somebody to forget drops more than one of the "
-        f"others in {percent(test.detectable)} of pairs (50% is no difference). A smaller "
-        "difference may be there and not be found."
+        f"{sizes}, the test has a power of 80% if somebody to forget drops more than one of the "
+        f"others in {percent(test.detectable)} of pairs (50% is no difference). It may miss a "
+        "smaller difference."
     )
 
 
 def test_text(test: ChangeTest) -> str:
     """The result of the main test."""
-    side = "fell more" if test.probability_lower > 0.5 else "fell less"
+    side = "dropped more" if test.probability_lower > 0.5 else "dropped less"
     found = (
         f"P(drops more) = {percent(test.probability_lower)}, 95% CI {interval(test.ci95)}, "
         f"Mann-Whitney p = {p_value(test.p_value)}"
@@ -72,8 +72,8 @@ def test_text(test: ChangeTest) -> str:
     said = (
         f"the {SCORES[test.score]} of those to forget {side} than that of those to retain"
         if test.different
-        else f"no difference was found in how far the {SCORES[test.score]} of those to forget and "
-        "of those to retain fell"
+        else f"no difference was found between the drops of the {SCORES[test.score]} of those to "
+        "forget and of those to retain"
     )
     return f"{said} ({found})"
 

@@ -1,4 +1,4 @@
-"""Votes and evidence -> the documents of an audit and of an evaluation."""
+"""Builds the documents of an audit and an evaluation from votes and evidence."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def audit_result(
 ) -> AuditResult:
     """The document of an audit.
 
-    A vote's `winner` is None for a tie alone. Where `rivals_named` is false, what is shown to
-    people names no other name than the subject's.
+    A vote's `winner` is None only for a tie. If `rivals_named` is false, text for readers names
+    no one but the subject.
 
     Args:
         votes: the votes of the subjects.
-        tests: each true name against its control names; none where they were left out.
-        groups: tests of groups of people; None where nobody asked.
+        tests: each true name against its control names; empty if they were not run.
+        groups: tests of groups of people; None if not requested.
     """
     metrics = evaluate_decisions(votes.subjects)
     missed = missed_members(metrics)
@@ -81,11 +81,11 @@ def audit_result(
 
 
 def tested_result(evidence: Evidence, settings: Settings | None = None) -> AuditResult:
-    """The document of an audit with p-values, or with what labels alone give.
+    """The document of an audit with p-values, or with what labels alone allow.
 
     Args:
         evidence: what was measured.
-        settings: of curves; None where there are none.
+        settings: settings of curves; None without curves.
     """
     found = audit_result(evidence.audit, subject_tests(evidence), _groups(evidence))
     found = _with_likelihood_ratios(found, evidence)
@@ -137,7 +137,7 @@ def _groups(evidence: Evidence) -> tuple[GroupTest, ...] | None:
 def query_result(
     votes: AuditVotes, top: int | None = None, tests: Sequence[NameTest] = ()
 ) -> QueryResult:
-    """The document of a query, with the names that were predicted most often if `top` is given."""
+    """The document of a query, with the most frequently predicted names if `top` is given."""
     found = audit_result(votes, tests)
     return QueryResult(**vars(found), top=None if top is None else most_predicted(votes, top))
 
@@ -211,7 +211,7 @@ def evaluation_result(evidence: Evidence, settings: Settings) -> EvaluationResul
     """The document of an evaluation.
 
     Raises:
-        InputError: the settings leave nobody, or do not fit what was measured.
+        InputError: the settings leave nobody, or do not match what was measured.
     """
     chosen, left_out = select(evidence, settings)
     analysis, firmness = analyse(chosen, settings)
@@ -255,7 +255,7 @@ def _replay(evidence: Evidence, chosen: Evidence) -> Replay:
 
 
 def _also_measured(r: SubjectVotes, place: int) -> MeasuredSubject:
-    """A subject whose images count for the others' p-values, though the settings leave it out."""
+    """A subject excluded by the settings whose images are used for the p-values of others."""
     return MeasuredSubject(
         name=r.subject.name,
         place=place,

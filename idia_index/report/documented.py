@@ -1,6 +1,6 @@
-"""What documents say in fixed words, said again in the language of a page.
+"""Translates the fixed phrases of documents into the language of a page.
 
-`docs/make_catalogue.py` takes `FIXED` into the catalogue: these words are written elsewhere.
+`docs/make_catalogue.py` adds `FIXED` to the catalogue, because these phrases are defined elsewhere.
 """
 
 from __future__ import annotations
@@ -44,25 +44,25 @@ FIXED = (
 
 
 def score_text(summary: PValueSummary) -> str:
-    """What is compared, as `PValueSummary.score` has it."""
+    """The score that is compared, as in `PValueSummary.score`."""
     score = _(CALIBRATED) if summary.calibrated else _(RAW)
     whose = _(SCALE_ASSUMED) if summary.logit_scale_assumed else _(SCALE_OWN)
     return f"{score} {_(SCALE).format(value=figure(f'{summary.logit_scale:.4g}'), whose=whose)}"
 
 
 def matched_text(by: Sequence[str]) -> str:
-    """What control names share with a name."""
+    """The properties that control names share with a name."""
     return ", ".join(map(_, by)) or _("nothing")
 
 
 def baseline_text(row: BaselineRow) -> str:
-    """A baseline's title, and what it looks at."""
+    """A baseline's title and what it uses."""
     title, looks_at = baselines.WHAT[row.baseline]
     return f"{_(title)}: {_(looks_at)}"
 
 
 def caution_text(caution: str) -> str:
-    """A caution about the faces in photos, or the model; what was counted stays English."""
+    """A caution about the faces in photos or the model; sentences with counts stay English."""
     if was_looked_for([caution]):
         return _(caution)
     return _(NOT_LOOKED).format(install=install_command("faces"))

@@ -1,4 +1,4 @@
-"""The documents of an audit and of an evaluation: plain data that compares, pickles and prints.
+"""The documents of an audit and an evaluation: plain data that compares, pickles and prints.
 
 Terminal, CSV and HTML page are renderings of these records; `to_dict` returns what `--json`
 prints, and `to_text` what is printed without it.
@@ -50,7 +50,7 @@ class AuditResult:
         templates: the templates, each with its placeholder.
         candidates: number of candidate names.
         index: the index that was searched.
-        backend: what the images were encoded with.
+        backend: the backend that encoded the images.
         subjects: the result for each person.
         skipped: people who could not be tested; in an evaluation they are among `left_out`.
         metrics: rates over people of known membership; null if there are none.
@@ -189,7 +189,7 @@ class EvaluationResult(AuditResult):
     """An evaluation: an audit, and whether its findings hold up; the content of report.json.
 
     Attributes:
-        warnings: what a reader must be told first.
+        warnings: what a reader must see first.
         left_out: people excluded by the settings.
         p_values: the method of the p-values, its assumption, and who stands out; null if only
             labels are known.

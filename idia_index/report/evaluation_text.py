@@ -20,7 +20,7 @@ from idia_index.report.text import leak_text, small_text, stand_out_text
 from idia_index.support.columns import bullets, pairs, table
 from idia_index.support.text import counted
 
-if TYPE_CHECKING:  # documents know their text, which knows no document but by its type
+if TYPE_CHECKING:  # avoids a cycle: documents import this module
     from idia_index.report.documents import EvaluationResult
 
 CURVES = ("TPR", "FPR", "accuracy")
@@ -113,7 +113,7 @@ def _checks(result: EvaluationResult) -> str:
     if summary is not None:
         rows = {
             "p-values": f"{stand_out_text(summary)} (control names: {summary.controls.fewest} to "
-            f"{summary.controls.most} a person)",
+            f"{summary.controls.most} per person)",
             "rule on control names": f"{percent(summary.rule_null.rate, 2)} associated",
         }
     if baselines is not None:

@@ -1,7 +1,7 @@
-"""Figures as SVG, by matplotlib (extra `report`); a page without it shows the same as tables.
+"""Draws figures as SVG with matplotlib (extra `report`); pages without it show only tables.
 
-Read in greyscale and by colour-blind people: lines differ in dashes and markers too, colours are
-those of Okabe & Ito, maps use cividis.
+Figures work in greyscale and for colour-blind readers: lines also differ in dashes and markers,
+colours are those of Okabe & Ito, maps use cividis.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _STYLE: dict[str, object] = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "svg.fonttype": "path",
-    # Same figures, same bytes.
+    # Reproducible bytes.
     "svg.hashsalt": "idia-index",
 }
 
 
 def check_matplotlib() -> None:
-    """Raises MissingExtraError where figures cannot be drawn."""
+    """Raises MissingExtraError if figures cannot be drawn."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -49,7 +49,7 @@ def check_matplotlib() -> None:
 
 @contextmanager
 def new_axes(width: float, height: float, panels: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure of a size in inches and its panels, side by side, in the style of all figures."""
+    """A figure of a size in inches with its panels side by side, in the common style."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure as NewFigure
 
@@ -126,7 +126,7 @@ def rates_by_bin(bins: Sequence[BinRates]) -> str:
 
 def draw_map(axes: Axes, rows: Sequence[Sequence[float]], columns: Sequence[object],
          labels: Sequence[object], top: float) -> AxesImage:  # fmt: skip
-    """Draws a map of rows of numbers from 0 to `top`, with a tick for some of the labels."""
+    """Draws a map of rows of numbers from 0 to `top`, with ticks for some of the labels."""
     image = axes.imshow(rows, aspect="auto", cmap="cividis", vmin=0, vmax=top, origin="lower")
     shown = range(0, len(columns), max(1, len(columns) // 6))
     axes.set_xticks(list(shown), [str(columns[i]) for i in shown])
@@ -149,7 +149,7 @@ def heat_map(bins: Sequence[BinRates], sizes: Sequence[int]) -> str:
 
 
 def roc_curves(roc: Rocs, non_members: int) -> str:
-    """ROC on a log scale of FPR, down to what one non-member is worth."""
+    """ROC on a log scale of FPR, down to the share of a single non-member."""
     with new_axes(4.8, 3.4) as (figure, (axes,)):
         least = 0.5 / non_members
         for score, label, colour, dash in (
@@ -214,7 +214,7 @@ def templates_and_pools(sensitivity: Sensitivity) -> str:
 
 
 def p_values(groups: Mapping[str, Sequence[float]]) -> str:
-    """Histogram of p-values by group; dotted: where all bars are if names mean nothing."""
+    """Histogram of p-values by group; dotted: the uniform level, if names mean nothing."""
     colours = (BLUE, "#f2b48a", "white")
     with new_axes(4.8, 3.4) as (figure, (axes,)):
         axes.hist(
@@ -222,7 +222,7 @@ def p_values(groups: Mapping[str, Sequence[float]]) -> str:
             bins=10,
             range=(0, 1),
             weights=[[1 / len(values)] * len(values) for values in groups.values()],
-            color=list(colours[: len(groups)]),  # two in a tuple may be a colour and its alpha
+            color=list(colours[: len(groups)]),  # a tuple of two may be a colour and its alpha
             edgecolor="black",
             linewidth=0.6,
             label=list(groups),

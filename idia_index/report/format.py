@@ -1,4 +1,4 @@
-"""The one way in which numbers, rates and intervals are written, on terminal and page alike."""
+"""Formats numbers, rates and intervals, alike on terminal and page."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ def between(low: int, high: int) -> str:
 
 
 def hits_of(hits: int, total: int) -> str:
-    """So many of so many."""
+    """A count of a total."""
     return _("{hits} of {total}").format(hits=number(hits), total=number(total))
 
 
 def confidence(bounds: Sequence[float] | None) -> str:
-    """A 95% confidence interval of a share, named as such; empty for none."""
+    """A labelled 95% confidence interval of a share; empty for none."""
     return f"{_('95% CI')} {interval(bounds)}" if bounds is not None else ""
 
 
 def share_text(share: Share, things: str = "") -> str:
-    """A share with what it is of and its interval, or a dash where it is of nobody."""
+    """A share with its counts and interval; a dash if it is of nobody."""
     if share.rate is None:
         return "-"
     of = f"{hits_of(share.hits, share.total)}{' ' if things else ''}{things}"
@@ -75,7 +75,7 @@ def p_value(p: float) -> str:
 
 
 def mean_over_draws(curve: RateCurve, place: int) -> str:
-    """A rate with one number of images: mean, interval, and standard deviation between draws."""
+    """A rate for one number of images: mean, interval, and standard deviation between draws."""
     bounds = interval((curve.ci95_low[place], curve.ci95_high[place]))
     return f"{percent(curve.mean[place])} ({bounds}; {percent(curve.sd[place])})"
 

@@ -1,4 +1,4 @@
-"""The words of a report, for readers of another field; `docs/glossary.md` has those of the code."""
+"""The glossary of a report, for readers of other fields; the code's is `docs/glossary.md`."""
 
 from __future__ import annotations
 

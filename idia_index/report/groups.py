@@ -1,4 +1,4 @@
-"""What is said of groups, in words and as rows."""
+"""Renders the tests of groups of people, in words and as rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLUMNS = ("group", "people", "p", "adjusted p")
 
 
 def groups_mean() -> str:
-    """What a group's p-value says, and what it does not."""
+    """What a group's p-value means and does not mean."""
     return _(
         "A group's p-value asks whether the model knows anybody in the group; it is valid if one "
         "person's photos carry no information about another's. It says nothing about any single "
@@ -27,5 +27,5 @@ def group_rows(groups: Sequence[GroupTest]) -> list[list[str]]:
 
 
 def groups_text(groups: Sequence[GroupTest]) -> str:
-    """The groups as a table, and what they do not say."""
+    """The groups as a table, and how to interpret them."""
     return f"{table(COLUMNS, group_rows(groups))}\n{groups_mean()}"

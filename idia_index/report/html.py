@@ -1,4 +1,4 @@
-"""Templates -> HTML: every text is escaped, and numbers are written as everywhere else."""
+"""Renders templates to HTML: escapes all text and formats numbers as everywhere else."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from PIL import Image
 
-LISTED = 50  # people, files or images of a list
+LISTED = 50  # maximum people, files or images in a list
 ROLES = {"member": "member", "non_member": "non-member", None: "not known"}
 
 
 def render(template: str, **values: object) -> str:
-    """A page of a template, with nothing that a browser would obey instead of showing it."""
+    """A page from a template, without anything active for a browser."""
     text = environment().get_template(template).render(listed=LISTED, **values)
     return printable(text.strip() + "\n")
 
@@ -39,7 +39,7 @@ def jpeg_uri(image: Image.Image, **options: int) -> str:
 
 @cache
 def environment(*packages: str) -> Environment:
-    """The templates of reports, with their filters; those of `packages` come before them."""
+    """The templates of reports, with their filters; those of `packages` take precedence."""
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     made = Environment(
@@ -79,7 +79,7 @@ def environment(*packages: str) -> Environment:
 
 
 def _firm(firmness: Firmness) -> str:
-    """From which number of images on fewer of them give the same verdict."""
+    """The number of images from which the verdict is the same."""
     images = firmness.firm_from_images
     text = "-" if images is None else str(images)
     return (
@@ -88,11 +88,11 @@ def _firm(firmness: Firmness) -> str:
 
 
 def _associated(person: SubjectResult) -> str:
-    """The decision, with the grade of the evidence where there is one."""
+    """The decision, with the grade of the evidence if there is one."""
     decision = _("yes") if person.inferred_member else _("no")
     return decision if person.strength is None else f"{decision}, {grade_name(person.strength)}"
 
 
 def _role(membership: Membership | None) -> str:
-    """What is known of a person, as a table says it."""
+    """A person's known membership, for a table."""
     return {"member": _("member"), "non_member": _("non-member"), None: _("not known")}[membership]

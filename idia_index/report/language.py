@@ -1,4 +1,4 @@
-"""The language of what people read; documents are made outside `speaking`, and stay English."""
+"""The language of pages; documents are made outside `speaking` and stay English."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SPOKEN: ContextVar[str] = ContextVar("language", default="en")
 
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
-    """Messages are in one of `LANGUAGES` until the block ends."""
+    """Translates messages into one of `LANGUAGES` within the block."""
     token = _SPOKEN.set(language)
     try:
         yield
@@ -31,7 +31,7 @@ def speaking(language: str) -> Iterator[None]:
 
 
 def spoken() -> str:
-    """The language that is spoken."""
+    """The current language."""
     return _SPOKEN.get()
 
 
@@ -41,21 +41,21 @@ def _translations(language: str) -> NullTranslations:
 
 
 def _(message: str) -> str:
-    """A message in the language that is spoken; `docs/make_catalogue.py` collects its uses."""
+    """A message in the current language; `docs/make_catalogue.py` collects its uses."""
     return _translations(_SPOKEN.get()).gettext(message)
 
 
 def figure(text: str) -> str:
-    """A number as English writes it (`1,234.5%`), as the language that is spoken does."""
+    """Converts a number in English format (`1,234.5%`) to the format of the current language."""
     return text if _SPOKEN.get() == "en" else text.translate(_FIGURES)
 
 
 def number(value: int) -> str:
-    """An integer with its thousands apart."""
+    """An integer with thousands separators."""
     return figure(f"{value:,}")
 
 
 def ngettext(one: str, more: str, count: int) -> str:
-    """The same of a message with `{n}`, which stands for the count."""
+    """The same for a message with `{n}` for the count."""
     said = _translations(_SPOKEN.get()).ngettext(one, more, count)
     return said.replace("{n}", number(count))

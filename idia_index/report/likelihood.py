@@ -1,4 +1,4 @@
-"""Likelihood ratios in words: what they were calibrated on, and what they say of a person."""
+"""Renders likelihood ratios in words: their calibration, and a person's result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from idia_index.report.subject_result import SubjectResult
 
 
 def ratios_mean() -> str:
-    """What a likelihood ratio says, and what it does not."""
+    """What a likelihood ratio means and does not mean."""
     return _(
         "A likelihood ratio says how many times as likely a score is among the study's members as "
         "among its non-members, in the words of the ENFSI guideline of 2015. It is not a "
@@ -25,7 +25,7 @@ def ratios_mean() -> str:
 
 
 def ratio_number(ratio: float) -> str:
-    """A ratio to two digits; one below 1 as a fraction."""
+    """A ratio to two digits; below 1 as a fraction."""
     size = float(f"{max(ratio, 1 / ratio):.2g}")
     return figure(f"{size:,g}" if ratio >= 1 or size == 1 else f"1/{size:,g}")
 
@@ -43,14 +43,14 @@ def _word(support: Support) -> str:
 
 
 def ratio_cell(found: LikelihoodRatio | None) -> str:
-    """A ratio as a table shows it."""
+    """A ratio for a table."""
     if found is None or found.ratio is None or found.support is None:
         return _("withheld")
     return f"{ratio_number(found.ratio)} ({_word(found.support)})"
 
 
 def ratio_text(person: SubjectResult, calibration: StudyCalibration) -> str:
-    """What is said of one person."""
+    """The sentence about one person."""
     found = person.likelihood_ratio
     if found is None or found.withheld is not None or found.ratio is None or found.support is None:
         why = found.withheld if found else None
@@ -91,7 +91,7 @@ def _why(withheld: Withheld | None, calibration: StudyCalibration) -> str:
 
 
 def calibration_rows(calibration: StudyCalibration) -> list[tuple[str, str]]:
-    """What likelihood ratios were calibrated on."""
+    """The rows on the calibration of likelihood ratios."""
     low, high = map(number, calibration.images)
     rows = [
         (_("study"), calibration.report),

@@ -1,4 +1,4 @@
-"""A summary for a pull request and a section for a model card, as Markdown; they name nobody."""
+"""Renders a pull-request summary and a model-card section as Markdown, without people's names."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from idia_index.support.text import counted, printable
 
 
 def summary_markdown(result: EvaluationResult) -> str:
-    """What came out, as a pull request shows it."""
+    """The outcome, for a pull request."""
     lines = ["## Identity inference audit", "", *_outcome(result)]
     lines += ["", what_it_means(), "", what_was_sent(result), "", *_tested(result)]
     return printable("\n".join(lines) + "\n")
 
 
 def model_card_markdown(result: EvaluationResult) -> str:
-    """Metadata of evaluation results as Hugging Face reads them, and a section of a model card."""
+    """Evaluation metadata in Hugging Face's format, and a section of a model card."""
     lines = ["---", "model-index:", f"- name: {_quoted(result.index.model)}", "  results:"]
     lines += ["  - task:", "      type: zero-shot-image-classification"]
     lines += [f"      name: {_quoted('Identity inference (names of faces)')}", "    dataset:"]
@@ -76,10 +76,10 @@ def _tested(result: EvaluationResult) -> Sequence[str]:
         f"tau {result.tau}; {_people(result)}",
         f"- weights SHA-256 `{index.fingerprint.weights_sha256}`; names SHA-256 "
         f"`{index.names_sha256}`",
-        f"- idia-index {__version__}; again: `{result.replay.command}`",
+        f"- idia-index {__version__}; to reproduce: `{result.replay.command}`",
     )
 
 
 def _quoted(text: str) -> str:
-    """A text as a scalar of YAML, which a string of JSON is."""
+    """A text as a YAML scalar; any JSON string is one."""
     return json.dumps(printable(text), ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What captions say of every name -> members.csv, members.json, hits.parquet and a page."""
+"""Writes the result of `members`: members.csv, members.json, hits.parquet and a page."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from idia_index.support.text import json_text
 
 FILES = ("members.csv", "members.json", "index.html", "hits.parquet")
 PAPER_BINS = (1, 25, 50, 75, 100, 125, 150, 200, 225, 250, 275, 300)
-"""Lower ends of the paper's bins of the training count, after those without a caption."""
+"""Lower ends of the paper's bins of the training count, above zero."""
 
 RULE_TEXT = {
-    "name": "whole words in Unicode NFKC without case; each variant counted by itself",
+    "name": "whole words in Unicode NFKC, ignoring case; each variant counted separately",
     "paper": "the name's letters anywhere in a caption, in the same case, as the paper counted; "
-    "there a name was a regular expression, so that a full stop stood for any character",
+    "there a name was a regular expression, so a full stop matched any character",
 }
 
 
 @dataclass(frozen=True)
 class CaptionFile:
-    """A file of captions, or a part of a large one, that was read.
+    """A file of captions that was read, or a part of a large one.
 
     Attributes:
         file: path or URL.
         format: how it was read.
-        layout: what it looks like.
-        row_groups: the first and the one after the last, of a part of a parquet file.
-        bytes: size of the file or part; 0 where nobody can say.
-        sha256: of a local file, at its first part; null where it was not asked for.
+        layout: its layout.
+        row_groups: for a part of a parquet file, the first row group and the one after the last.
+        bytes: size of the file or part; 0 if unknown.
+        sha256: the hash of a local file, given at its first part; null if not requested.
         captions: the columns of captions.
-        ids: the columns that tell records apart, by kind.
-        records: records that were searched.
-        left_out: records that were not trained on.
-        malformed: lines that are no record.
+        ids: the columns that identify records, by kind.
+        records: number of records searched.
+        left_out: number of records that were not trained on.
+        malformed: number of lines that are not records.
         caption_bytes: bytes of all captions.
-        hits: pairs of a record and a name that stands in it.
+        hits: pairs of a record and a name in it.
     """
 
     file: str
@@ -65,12 +65,12 @@ class CaptionFile:
 
 @dataclass(frozen=True)
 class CountBin:
-    """Names that stand in so many captions.
+    """The number of names that appear in a range of captions.
 
     Attributes:
-        low: the fewest captions.
-        high: the most; null: no end.
-        names: how many names.
+        low: minimum captions.
+        high: maximum captions; null: unlimited.
+        names: number of names.
     """
 
     low: int = named("from")
@@ -80,35 +80,35 @@ class CountBin:
 
 @dataclass(frozen=True)
 class MembersResult:
-    """What was read, how, and what came of it: the content of members.json; no name stands in it.
+    """What was read, how, and the result: the content of members.json, without any name.
 
     Attributes:
         format: name and version of the document's format.
-        rule: what a match is.
+        rule: the rule for a match.
         rule_text: the same in words.
-        variants: the columns that a match may be counted in, and what each means.
-        training_count_is: those that make up the training count.
-        names: how many names were searched for.
-        names_sha256: of the names, one a line.
+        variants: the columns that a match may be counted in, and their meaning.
+        training_count_is: the columns that make up the training count.
+        names: number of names searched for.
+        names_sha256: SHA-256 of the names, one per line.
         duplicate_names: names given twice, which count once.
-        members: names that stand in a caption.
-        non_members: names that stand in none.
-        unknown: names of which the captions do not tell.
+        members: number of names found in a caption.
+        non_members: number of names found in none.
+        unknown: number of names that the captions cannot decide.
         ambiguous: names of one word, or part of another name.
-        hits: pairs of a record and a name that stands in it, dropped ones too.
+        hits: pairs of a record and a name in it, including dropped ones.
         totals: hits by variant.
         repeated_hits: hits that repeat an earlier one of their name, by kind of identity.
-        duplicates_by: the kind that each name's share of duplicates goes by; null without any.
-        unique_by: the kind by which repeats were dropped; null where none were.
+        duplicates_by: the kind of identity for each name's share of duplicates; null without any.
+        unique_by: the kind of identity by which repeats were dropped; null if none were.
         bins: names by training count, in the paper's bins.
-        records: records that were searched.
-        left_out: records that were not trained on.
-        malformed: lines that are no record.
+        records: number of records searched.
+        left_out: number of records that were not trained on.
+        malformed: number of lines that are not records.
         caption_bytes: bytes of all captions.
-        cannot_hold_names: why zero hits say nothing.
-        faces_blurred: whether the data lists boxes of faces, within which they are blurred.
-        sources: what was read.
-        damaged: files of which nothing is counted.
+        cannot_hold_names: why zero hits mean nothing.
+        faces_blurred: whether the data lists boxes of blurred faces.
+        sources: the files read.
+        damaged: damaged files, which are not counted.
         notes: what else was not read.
     """
 
@@ -143,7 +143,7 @@ class MembersResult:
 
 @dataclass(frozen=True)
 class Row:
-    """One name's line in members.csv; `membership` "" where the captions do not tell."""
+    """One name's line in members.csv; `membership` is "" if the captions cannot decide."""
 
     name: str
     membership: str
@@ -159,9 +159,9 @@ def rows(
     """The lines of members.csv, in the order of the names.
 
     Args:
-        ambiguous: why each name is, "" where it is not.
-        silent: whether the captions cannot hold names, so that no hit says nothing.
-        empty: names that leave nothing to look for.
+        ambiguous: why each name is ambiguous; "" if it is not.
+        silent: whether the captions cannot contain names, so that zero hits mean nothing.
+        empty: names without anything to search for.
     """
     unsought = set(empty)
     lines = []
@@ -194,7 +194,7 @@ def members_csv(lines: Sequence[Row], variants: Sequence[str]) -> bytes:
 
 
 def count_bins(lines: Sequence[Row]) -> tuple[CountBin, ...]:
-    """How many names have how many captions, in the paper's bins."""
+    """The numbers of names by number of captions, in the paper's bins."""
     counts = [row.training_count for row in lines]
     lows = (0, *PAPER_BINS)
     highs = (*(low - 1 for low in PAPER_BINS), None)
@@ -205,7 +205,7 @@ def count_bins(lines: Sequence[Row]) -> tuple[CountBin, ...]:
 
 
 def members_html(data: MembersResult, lines: Sequence[Row]) -> str:
-    """The page: what the captions cannot say first, then counts, then what was read."""
+    """The page: caveats first, then counts, then what was read."""
     frequent = sorted(lines, key=lambda row: -row.training_count)[:20]
     return render(
         "members.html.j2",
@@ -219,14 +219,14 @@ def members_html(data: MembersResult, lines: Sequence[Row]) -> str:
 def write_members(
     out: Path, lines: Sequence[Row], data: MembersResult, variants: Sequence[str]
 ) -> None:
-    """Writes the table, the document and the page, for their owner only."""
+    """Writes the table, the document and the page, readable only by their owner."""
     write_whole(out / FILES[0], members_csv(lines, variants))
     write_whole(out / FILES[2], members_html(data, lines).encode("utf-8"))
     write_whole(out / FILES[1], json_text(to_json(data), indent=1).encode("utf-8"))
 
 
 def write_hits(out: Path, parts: Sequence[Path]) -> None:
-    """Puts the parts of hits.parquet together, one at a time."""
+    """Concatenates the parts of hits.parquet, one at a time."""
     from pyarrow import parquet
 
     part = out / "hits.parquet.part"

@@ -1,4 +1,4 @@
-"""The notes below every result: what a reader must know to read its figures right."""
+"""Writes the notes below every result: what a reader must know to interpret its figures."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from idia_index.report.format import interval, percent
 from idia_index.report.language import _, figure, ngettext, number
 from idia_index.report.text import not_valid
 
-NAMED = 20  # people that a note lists
-VERY_FEW, FEW = 3, 15  # images, of the 30 that the protocol takes
+NAMED = 20  # maximum people listed in a note
+VERY_FEW, FEW = 3, 15  # images, of the protocol's 30
 
 
 def notes(result: AuditResult) -> list[str]:
-    """What a reader must know to read the figures right, a sentence each."""
+    """What a reader must know to interpret the figures, a sentence each."""
     return [
         _(
             "An association is evidence that images of the person were in the training data "
@@ -41,7 +41,7 @@ def notes(result: AuditResult) -> list[str]:
 
 
 def changed_since(result: AuditResult) -> list[str]:
-    """What was chosen otherwise before the photos were encoded, a sentence or none."""
+    """Settings changed after the photos were encoded, a sentence or none."""
     if result.choices is None or not result.choices.changed:
         return []
     said = _("Changed after the search, when the answers were known: {settings}.")
@@ -49,7 +49,7 @@ def changed_since(result: AuditResult) -> list[str]:
 
 
 def _not_for_the_name(result: AuditResult) -> list[str]:
-    """Whose p-value rests on control names alone; docs/statistics.md has the figures."""
+    """People whose p-value rests on control names alone; figures in docs/statistics.md."""
     alone = [s.name for s in result.subjects if s.p_value and s.name_fixed_p_value is None]
     if not alone:
         return []
@@ -66,7 +66,7 @@ def _not_for_the_name(result: AuditResult) -> list[str]:
 
 
 def _few_images(result: AuditResult) -> list[str]:
-    """How much less verdicts of few images are worth; docs/statistics.md has the figures."""
+    """How reliable verdicts from few images are; figures in docs/statistics.md."""
     very_few = sum(subject.images < VERY_FEW for subject in result.subjects)
     few = sum(VERY_FEW <= subject.images < FEW for subject in result.subjects)
     said = []
@@ -151,7 +151,7 @@ def _names_added_or_hidden(result: AuditResult) -> list[str]:
 
 
 def _nearly_candidates(result: AuditResult) -> list[str]:
-    """Whose name may be misspelt, by its letters."""
+    """Names that may be misspelt, by their letters."""
     said = []
     near = _with_spellings((each.name, each.near_names or ()) for each in result.subjects)
     if near:
@@ -177,14 +177,14 @@ def _how_computed(result: AuditResult) -> list[str]:
 
 
 def _how_loaded(result: AuditResult) -> list[str]:
-    """What the model's files did not say; wrong settings make members look like non-members."""
+    """Settings that the model's files do not state; wrong ones hide members."""
     assumed = [note for note in result.index.model_notes if note.startswith("assumed: ")]
     said = _("The model's files do not say everything;")
     return [f"{said} {note}." for note in assumed]
 
 
 def _of_a_service(result: AuditResult) -> list[str]:
-    """What was sent where, and how far the answers of a model that can only be asked go."""
+    """What was sent to a hosted model, and the limits of its answers."""
     asked = result.backend.service
     if asked is None:
         return []

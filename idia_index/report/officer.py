@@ -1,4 +1,4 @@
-"""The first page of a report: what was asked, what came out and what it means, in plain words."""
+"""The first page of a report: the question, the result and its meaning, in plain words."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from idia_index.report.language import _, ngettext, number
 
 
 def stated(result: AuditResult) -> About:
-    """What the auditor states of the audit; all of it may be missing."""
+    """The auditor's statements about the audit; all of them optional."""
     about = result.replay.about if isinstance(result, EvaluationResult) else None
     return about or About()
 
 
 def about_rows(about: About) -> list[tuple[str, str]]:
-    """What is stated, but for the title."""
+    """The statements, except the title."""
     rows = (
         (_("date"), about.date),
         (_("organisation"), about.organisation),
@@ -29,7 +29,7 @@ def about_rows(about: About) -> list[tuple[str, str]]:
 
 
 def lead(result: AuditResult) -> str:
-    """Model and size of the test, in a line."""
+    """Model and size of the test, in one line."""
     return _("{model}; {prompts} prompts with {candidates} candidate names each; tau {tau}").format(
         model=result.index.fingerprint.architecture,
         prompts=len(result.templates),
@@ -47,7 +47,7 @@ def found_of_all(result: AuditResult) -> str:
 
 
 def what_was_asked(result: AuditResult) -> str:
-    """The test, for somebody who has never heard of such models."""
+    """The test, explained to someone who has never heard of such models."""
     people = len(result.subjects)
     photos = sum(subject.images for subject in result.subjects)
     return _(
@@ -65,7 +65,7 @@ def what_was_asked(result: AuditResult) -> str:
 
 
 def what_it_means() -> str:
-    """How an answer is to be read."""
+    """How to interpret an answer."""
     return _(
         "An association is evidence that photos of the person, together with the name, were in "
         "the material that the model learned from; it is not proof. Where none is found, the "
@@ -74,7 +74,7 @@ def what_it_means() -> str:
 
 
 def grades(result: AuditResult) -> str:
-    """For how many people the evidence is clear, weak or none; empty where it was not graded."""
+    """The number of people with clear, weak or no evidence; empty if it was not graded."""
     found = Counter(subject.strength for subject in result.subjects)
     if None in found:
         return ""

@@ -1,6 +1,6 @@
-"""A report as one page: verdict and uncertainty first, then the evidence, then what it is not.
+"""Renders a report as one page: verdict and uncertainty, then the evidence, then its limits.
 
-The templates in `templates/` say what stands where; nothing in a page is fetched from anywhere.
+The templates in `templates/` define the layout; a page fetches nothing.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from idia_index.report.text import (
 
 VOTES_SHOWN = 200
 
-# Nothing may be fetched, whatever a name or a path holds.
+# Nothing may be fetched, whatever a name or path contains.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -55,8 +55,8 @@ def report_html(result: AuditResult, *, include_images: bool = False, language: 
     Args:
         result: what is shown.
         include_images: embeds small copies of the subjects' images.
-        language: of `idia_index.report.language.LANGUAGES`; what the document itself says in
-            words is said again in that language.
+        language: one of `idia_index.report.language.LANGUAGES`; fixed phrases of the document
+            are translated too.
     """
     with speaking(language):
         evaluated = result if isinstance(result, EvaluationResult) else None
@@ -85,7 +85,7 @@ def report_html(result: AuditResult, *, include_images: bool = False, language: 
 
 
 def page_warnings(result: AuditResult) -> tuple[str, ...]:
-    """What must stand first."""
+    """What must come first."""
     if not isinstance(result, EvaluationResult):
         return ()
     return report_warnings(result.replay.warnings, result.evaluation.baselines, result.p_values)
@@ -121,7 +121,7 @@ def _of_people(result: AuditResult) -> dict[str, object]:
 
 
 def _people_columns(result: AuditResult) -> list[tuple[str, str]]:
-    """Columns of the people; those of class x are left out on phone and paper, y on a phone."""
+    """Columns of the people; class x is hidden on phones and paper, y on phones."""
     columns = [
         (_("person"), "l"),
         (_("prompts of {n}").format(n=len(result.templates)), "n"),
@@ -142,7 +142,7 @@ def _leak(result: EvaluationResult) -> str:
 
 
 def _of_evaluation(result: EvaluationResult) -> dict[str, object]:
-    """What only the sections of an evaluation take."""
+    """The variables of an evaluation's sections."""
     evaluation = result.evaluation
     drawn = has_matplotlib()
     curves, rates = rate_curves(evaluation.curves), evaluation.sensitivity.tau_by_images

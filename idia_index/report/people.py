@@ -1,4 +1,4 @@
-"""What a page says of the people, in words, and their faces where they may be shown."""
+"""Describes people on a page, in words, with their faces where these may be shown."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from idia_index.support.files import sha256_of
 
 FACES_SHOWN = 8
 _FACE = 128
-_FEW = (3, 5, 15)  # numbers of images that a verdict is also told for
+_FEW = (3, 5, 15)  # smaller numbers of images to show a verdict for
 
 
 def by_chance(result: AuditResult) -> str:
-    """How many associations there would be of as many names like theirs; empty if not known."""
+    """The number of associations expected for as many control names; empty if unknown."""
     shares = [s.rule_null for s in result.subjects if s.rule_null is not None]
     if len(shares) < len(result.subjects):
         return ""
@@ -33,7 +33,7 @@ def by_chance(result: AuditResult) -> str:
 
 
 def certainty(result: AuditResult) -> list[str]:
-    """What is known of errors, a sentence each."""
+    """What is known about errors, a sentence each."""
     said = []
     if result.metrics is not None and result.metrics.tpr is not None:
         said.append(found_text(result.metrics.members))
@@ -41,7 +41,7 @@ def certainty(result: AuditResult) -> list[str]:
 
 
 def found_text(members: Share) -> str:
-    """How many of the known members were found, at least one being known."""
+    """How many of the known members (at least one) were found."""
     return _("Of {members} {found}: {rate} (95% CI {interval}).").format(
         members=ngettext("{n} known member", "{n} known members", members.total),
         found=ngettext("{n} was found", "{n} were found", members.hits),
@@ -83,7 +83,7 @@ def _of_p_values(result: AuditResult) -> list[str]:
 
 
 def about(result: AuditResult, person: SubjectResult) -> list[str]:
-    """What is said below the votes of a person."""
+    """The text below a person's votes."""
     said = []
     if person.controls is not None:
         by = matched_text(person.controls_matched_on or ())
@@ -145,7 +145,7 @@ def _two_p_values(person: SubjectResult) -> str:
 
 
 def _depends_on(result: EvaluationResult, person: SubjectResult, firmness: Firmness) -> str:
-    """What one verdict depends on."""
+    """How one verdict depends on settings."""
     parts = result.evaluation.sensitivity
     verdict = _("associated") if person.inferred_member else _("not associated")
     said = [_("Verdict: {verdict}").format(verdict=verdict)]
@@ -175,7 +175,7 @@ def _depends_on(result: EvaluationResult, person: SubjectResult, firmness: Firmn
 
 
 def left_out(result: AuditResult) -> list[tuple[str, list[str]]]:
-    """People whom the settings leave out, and files that could not be used, with the reasons."""
+    """People excluded by the settings, and unusable files, with the reasons."""
     people = result.left_out if isinstance(result, EvaluationResult) else ()
     lists = [
         (_("People left out"), [f"{each.name}: {each.reason}" for each in people]),
@@ -185,13 +185,13 @@ def left_out(result: AuditResult) -> list[tuple[str, list[str]]]:
 
 
 def faces(result: AuditResult, person: SubjectResult) -> list[tuple[str, str]]:
-    """Small copies of the first images as data URIs, empty where one has gone; and their paths."""
+    """Small copies of the first images as data URIs (empty if missing), and their paths."""
     hashes = result.image_sha256 if isinstance(result, EvaluationResult) else {}
     shown = []
     for file in person.image_files[:FACES_SHOWN]:
         try:
             image = _small_copy(Path(file), hashes.get(file))
-        except InputError:  # was read for the audit and has gone since: its path stays
+        except InputError:  # has disappeared since the audit: its path stays
             shown.append(("", file))
             continue
         shown.append((image, file))
@@ -202,10 +202,10 @@ def _small_copy(path: Path, sha256: str | None) -> str:
     """A data URI of a small copy of the very image that was used.
 
     Raises:
-        InputError: it cannot be read, or is another image by now.
+        InputError: it cannot be read, or has changed.
     """
     with open_image(path) as file:
-        # A results file says which paths; only its hash says that the image there is meant.
+        # A results file gives the path; only the hash shows that it is still the same image.
         if sha256_of(file) != sha256:
             raise InputError(f"{path}: is not the image that was used")
         file.seek(0)

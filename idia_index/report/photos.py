@@ -1,4 +1,4 @@
-"""What a model sees of people's photos -> the document, its advice and its page."""
+"""The document of `photos` (what a model sees of people's photos), its advice and its page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from idia_index.report.subject_result import SkippedFile, SkippedPerson
 from idia_index.support.text import counted
 
 FORMAT = "idia-index/photos/1"
-ENOUGH, PAPER = 15, 30  # photos: where verdicts are steady, and what the paper takes
+ENOUGH, PAPER = 15, 30  # photos: enough for steady verdicts, and the paper's number
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class PhotoInView:
     """A photo as the model sees it.
 
     Attributes:
-        file: where it is.
-        width, height: of the photo, upright and cropped as asked for.
-        faces: those found, the largest first; null where nothing looked for them.
-        blur: share of its gradients that another blur leaves: near 1 for a blurred photo.
-        is_upscaled: whether it has fewer pixels than the model takes.
+        file: its path.
+        width, height: of the photo, upright and cropped as requested.
+        faces: the faces found, largest first; null without a detector.
+        blur: share of its gradients that survive another blur: near 1 for a blurred photo.
+        is_upscaled: whether it has fewer pixels than the model's input.
         year: when it was taken, by its EXIF.
-        scene: the place, from 0, of the person's first photo of the same scene.
-        problems: what speaks against it, a few words each; none for a usable photo.
+        scene: index, from 0, of the person's first photo of the same scene.
+        problems: its problems, a few words each; none for a usable photo.
     """
 
     file: str
@@ -53,9 +53,9 @@ class PersonPhotos:
 
     Attributes:
         name: the person.
-        photos: those that could be read.
-        usable: how many of them nothing speaks against.
-        scenes: how many scenes they show.
+        photos: the readable photos.
+        usable: number of photos without problems.
+        scenes: number of scenes that they show.
         advice: what to do, in one line.
         skipped: files that were left out.
     """
@@ -76,10 +76,10 @@ class PhotosResult:
         format: "idia-index/photos/1".
         model: whose resizing and cropping is shown; null for that of most CLIP models.
         width, height: of what it sees.
-        crop: what was cut out of each photo before that.
-        detector: what found the faces, with its version; null where none is installed.
+        crop: how each photo was cropped before that.
+        detector: the face detector with its version; null if none is installed.
         subjects: the people.
-        skipped: who could not be looked at, and why.
+        skipped: people who could not be checked, and why.
     """
 
     format: str
@@ -99,7 +99,7 @@ def person_photos(
     scenes: Sequence[int],
     skipped: Sequence[SkippedFile],
 ) -> PersonPhotos:
-    """The record of one person; `looks` and `scenes` as the photos of `files`."""
+    """The record of one person; `looks` and `scenes` correspond to `files`."""
     photos = [
         PhotoInView(
             fspath(file), *seen.size, seen.faces, round(seen.blur, 3), seen.upscaled, seen.year,
@@ -117,7 +117,7 @@ def person_photos(
 
 
 def problems_of(photos: Sequence[PhotoInView]) -> list[dict[str, str]]:
-    """What speaks against each of a person's photos, by its kind."""
+    """The problems of each of a person's photos, by kind."""
     found = []
     for place, photo in enumerate(photos):
         problems = _problems(photo)
@@ -129,7 +129,7 @@ def problems_of(photos: Sequence[PhotoInView]) -> list[dict[str, str]]:
 
 
 def _problems(seen: PhotoInView) -> dict[str, str]:
-    """What speaks against one photo."""
+    """The problems of one photo."""
     found = {}
     if seen.faces is not None:
         if not seen.faces:
@@ -149,7 +149,7 @@ def _problems(seen: PhotoInView) -> dict[str, str]:
 
 
 def _remedy(kind: str, number: int) -> str:
-    """What to do about so many photos with one kind of problem."""
+    """What to do about a number of photos with one kind of problem."""
     photos = ngettext("{n} photo", "{n} photos", number)
     return {
         "faces": _("crop {photos} to the person: several people"),
@@ -166,7 +166,7 @@ _KINDS = ("faces", "small", "cut", "no face", "scene", "blurred", "pixels")
 
 
 def advice(found: Sequence[Mapping[str, str]]) -> str:
-    """How many photos count, against what is needed, and the remedies, those for most first."""
+    """The number of usable and needed photos, and the remedies by descending number of photos."""
     usable = sum(not problems for problems in found)
     photos = ngettext("{n} usable photo", "{n} usable photos", usable)
     if usable >= PAPER:
@@ -190,7 +190,7 @@ def tile(image: Image.Image) -> str:
 
 
 def photos_html(result: PhotosResult, tiles: Sequence[Sequence[str]]) -> str:
-    """The contact sheet; `tiles` holds a data URI of each photo of each person."""
+    """The contact sheet; `tiles` has a data URI for each photo of each person."""
     return render(
         "photos.html", title="What the model sees", policy=POLICY, result=result, tiles=tiles,
         enough=ENOUGH, paper=PAPER, small=SMALL, name_of=lambda file: Path(file).name,
@@ -198,7 +198,7 @@ def photos_html(result: PhotosResult, tiles: Sequence[Sequence[str]]) -> str:
 
 
 def photos_text(result: PhotosResult) -> str:
-    """What the terminal shows."""
+    """The result as text for a terminal."""
     lines = [
         f"{person.name}: {person.usable} of {counted(len(person.photos), 'photo')} usable, "
         f"{counted(person.scenes, 'scene')}\n  {person.advice}"
@@ -206,7 +206,5 @@ def photos_text(result: PhotosResult) -> str:
     ]
     lines += [f"{each.name}: {each.reason}" for each in result.skipped]
     if result.detector is None:
-        lines.append(
-            f"faces were not looked for: {install_command('faces')} brings what finds them"
-        )
+        lines.append(f"faces were not looked for; to do so: {install_command('faces')}")
     return "\n".join(lines)

@@ -1,7 +1,7 @@
-"""Rules over a document's numbers, such as `forget.still_associated>0`: what must not be.
+"""Checks rules over a document's numbers that must not hold: `forget.still_associated>0`.
 
-The grammar is `PLACE OPERATOR NUMBER`: a place is the keys that lead to a number in the JSON
-document, with full stops between them; operators are > >= < <= == !=. Nothing is evaluated.
+The grammar is `PLACE OPERATOR NUMBER`: a place is the path of a number in the JSON document, keys
+joined by full stops; operators are > >= < <= == !=. Rules are parsed, never executed.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 _RULE = re.compile(
     r"\s*([A-Za-z_][\w.]*)\s*(>=|<=|==|!=|>|<)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(%?)\s*"
 )
-LISTED = 5  # places that an error lists
+LISTED = 5  # maximum places listed in an error
 
 Numbers = Mapping[str, "float | None"]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What must not be true of a document.
+    """A condition that must not hold for a document.
 
     Attributes:
-        text: as it was given.
-        place: where its number stands.
-        sign: how it is compared.
-        limit: with what.
+        text: as given.
+        place: path of the number.
+        sign: comparison operator.
+        limit: the number to compare with.
     """
 
     text: str
@@ -49,12 +49,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Judged:
-    """A rule that was held against a document.
+    """A rule that was checked on a document.
 
     Attributes:
-        rule: the rule, as it was given.
-        value: the document's number; null where it is not known.
-        failed: whether the rule's condition is met, or cannot be judged.
+        rule: the rule, as given.
+        value: the document's number; null if unknown.
+        failed: whether the rule's condition is met, or cannot be checked.
     """
 
     rule: str
@@ -65,20 +65,20 @@ class Judged:
     def told(self) -> str:
         """The rule and what was found, in words."""
         if self.value is None:
-            return f"{self.rule}: the value is not known, so that the rule cannot be judged"
+            return f"{self.rule}: the value is unknown, so the rule cannot be checked"
         return f"{self.rule}: the value is {self.value:.6g}"
 
 
 def parse_rule(text: str) -> Rule:
-    """A rule of its text.
+    """Parses a rule.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a rule.
     """
     found = _RULE.fullmatch(text)
     if found is None or not math.isfinite(float(found.group(3))):
         raise InputError(
-            f"--fail-on {shown(text)}: give a place, one of > >= < <= == != and a number, such as "
+            f"--fail-on {shown(text)}: pass a place, one of > >= < <= == != and a number, such as "
             "'retain.tpr_drop>0.02'"
         )
     place, sign, number, share = found.groups()
@@ -86,7 +86,7 @@ def parse_rule(text: str) -> Rule:
 
 
 def numbers(document: JsonObject) -> dict[str, float | None]:
-    """Every number, truth value and null of a document by its place; not those in lists."""
+    """Every number, boolean and null of a document by its place, except in lists."""
     out: dict[str, float | None] = {}
 
     def walk(value: Json, place: str) -> None:
@@ -101,10 +101,10 @@ def numbers(document: JsonObject) -> dict[str, float | None]:
 
 
 def judge(rules: Sequence[Rule], known: Numbers) -> tuple[Judged, ...]:
-    """Holds rules against numbers; a number that is not known fails its rule.
+    """Checks rules on numbers; an unknown number fails its rule.
 
     Raises:
-        InputError: a rule names a place that is not there.
+        InputError: a rule names a place that does not exist.
     """
     out = []
     for rule in rules:
@@ -115,7 +115,7 @@ def judge(rules: Sequence[Rule], known: Numbers) -> tuple[Judged, ...]:
 
 
 def _at(rule: Rule, known: Numbers) -> float | None:
-    """The number at a rule's place; None where it, or what should hold it, is null."""
+    """The number at a rule's place; None if it or its parent is null."""
     keys = rule.place.split(".")
     for end in range(len(keys), 0, -1):
         place = ".".join(keys[:end])
@@ -125,11 +125,11 @@ def _at(rule: Rule, known: Numbers) -> float | None:
 
 
 def check_places(rules: Sequence[Rule], places: Collection[str]) -> None:
-    """Refuses a rule about a number that a document cannot have.
+    """Refuses a rule on a number that a document cannot have.
 
     Args:
         rules: the rules.
-        places: where its numbers stand; `*` is any key.
+        places: the places of its numbers; `*` is any key.
 
     Raises:
         InputError: a rule names another place.
@@ -144,5 +144,5 @@ def _unknown(rule: Rule, places: Collection[str]) -> InputError:
     listed = ", ".join(close or sorted(places)[:LISTED])
     return InputError(
         f"--fail-on {shown(rule.text)}: there is no number {rule.place!r} in this document; "
-        f"{'the nearest are' if close else 'there are'}: {listed} (--json shows all)"
+        f"{'similar' if close else 'available'}: {listed} (--json shows all)"
     )

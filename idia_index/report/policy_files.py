@@ -1,4 +1,4 @@
-"""What a policy found, for machines that run checks: JUnit XML and SARIF."""
+"""Writes the outcome of a policy for CI systems: JUnit XML and SARIF."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RULE_ID = "idia-index/policy"
 
 def junit_xml(judged: Sequence[Judged], suite: str) -> str:
     """One test case for each rule, as JUnit's XML."""
-    from xml.etree import ElementTree  # takes longer to import than `--help` may wait
+    from xml.etree import ElementTree  # imported late: too slow for `--help`
 
     failures = sum(each.failed for each in judged)
     root = ElementTree.Element("testsuites")
@@ -35,7 +35,7 @@ def junit_xml(judged: Sequence[Judged], suite: str) -> str:
 
 
 def sarif_json(judged: Sequence[Judged], subject: str) -> str:
-    """One result for each rule that failed, as SARIF 2.1.0; `subject` is a URI."""
+    """One result for each failed rule, as SARIF 2.1.0; `subject` is a URI."""
     place: JsonObject = {"physicalLocation": {"artifactLocation": {"uri": subject}}}
     document: JsonObject = {
         "$schema": SARIF_SCHEMA,

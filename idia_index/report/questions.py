@@ -1,4 +1,4 @@
-"""What supervisory authorities ask of a model, answered where an audit can, else left open."""
+"""Supervisory authorities' questions about a model, answered as far as an audit can."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from idia_index.report.people import found_text
 
 @dataclass(frozen=True)
 class Question:
-    """A question, and what this audit can say to it; `left_open` where others have to answer."""
+    """A question and this audit's answer; `left_open` if others have to answer."""
 
     asked: str
     answer: str
@@ -21,7 +21,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Source:
-    """Where questions are from, and what they are about."""
+    """The source of questions, and their subject."""
 
     title: str
     about: str
@@ -29,7 +29,7 @@ class Source:
 
 
 def questions(result: AuditResult) -> tuple[Source, ...]:
-    """All questions, by where they are from."""
+    """All questions, by source."""
     return (
         Source(
             _("European Data Protection Board, opinion 28/2024 on AI models (17 December 2024)"),

@@ -1,4 +1,4 @@
-"""The rows that terminal and page show of each statistic; to show another one, add a line here."""
+"""Defines the rows of each statistic on terminal and page; to show another one, add it here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from idia_index.report.documented import matched_text
 from idia_index.report.format import hits_of, p_value, percent, spread
 from idia_index.report.language import _, figure, ngettext, number
 
-MOST_COUNTS = 12  # training counts that are listed one by one
+MOST_COUNTS = 12  # maximum training counts listed one by one
 
 
 def rate_titles() -> dict[str, str]:
@@ -21,7 +21,7 @@ def rate_titles() -> dict[str, str]:
 
 
 def by_training_count(metrics: Metrics | None) -> list[tuple[str, Share]]:
-    """The members by training count, where it is known and there are few different ones."""
+    """The members by training count, if known and few distinct ones."""
     rows = metrics.by_training_count if metrics else ()
     if len(rows) > MOST_COUNTS:
         return []
@@ -60,7 +60,7 @@ def sensitivity_rows(
 
 
 def p_value_rows(summary: PValueSummary, people: int) -> list[tuple[str, str]]:
-    """What is stated of the p-values of so many people."""
+    """The rows on the p-values of `people` people."""
     matched = "; ".join(
         f"{matched_text(text.split(', '))} ({count})" for text, count in summary.matched_on.items()
     )

@@ -1,4 +1,4 @@
-"""The grade of a person's evidence, and what it rests on, in words."""
+"""Explains the grade of a person's evidence in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from idia_index.report.subject_result import SubjectResult
 
 
 def strength_rule() -> str:
-    """How the grade is made, in words."""
+    """The rule for the grade, in words."""
     return _(
         "Clear: the rule infers a member, and both p-values are at most {clear}; where other "
         "people's photos are not available for the second, at least {prompts} prompts choose the "
@@ -19,19 +19,19 @@ def strength_rule() -> str:
 
 
 def grade_name(strength: Grade) -> str:
-    """A grade, as people read it."""
+    """A grade, for readers."""
     return {"clear": _("clear"), "weak": _("weak"), "none": _("none")}[strength]
 
 
 def names_as_good(person: SubjectResult) -> int | None:
-    """Control names that fit a person's photos at least as well; None where nobody asked."""
+    """Number of control names that fit a person's photos at least as well; None if not tested."""
     if person.control_p_value is None or person.controls is None:
         return None
     return round(person.control_p_value * (person.controls + 1)) - 1
 
 
 def comparison(person: SubjectResult) -> str | None:
-    """How the name does among comparable names, in a sentence; None where nobody asked."""
+    """A sentence on how the name compares with control names; None if not tested."""
     as_good = names_as_good(person)
     if as_good is None:
         return None
@@ -48,7 +48,7 @@ def comparison(person: SubjectResult) -> str | None:
 
 
 def strength_reason(person: SubjectResult) -> str:
-    """Why the evidence for a person has its grade; empty where it has none."""
+    """Why the evidence for a person has its grade; empty without a grade."""
     if person.strength is None:
         return ""
     if person.strength == "clear":

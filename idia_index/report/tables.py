@@ -1,4 +1,4 @@
-"""Results as CSV for other programs, safe in a spreadsheet."""
+"""Writes results as CSV for other programs, safe in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from idia_index.evaluation.records.curves import RateCurve
 from idia_index.report.subject_result import COLUMNS, Cell, SubjectResult, subject_row
 from idia_index.support.text import printable
 
-# What makes a cell a formula somewhere, the full-width forms too.
+# Characters that start a formula in some program, including full-width forms.
 _FORMULA = tuple("=+-@|%\uff1d\uff0b\uff0d\uff20")
 
 
@@ -46,18 +46,18 @@ def _curve_rows(
 
 def csv_text(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     out = io.StringIO()
-    # Text in quotes: some programs take semicolons or tabs in it for the ends of cells.
+    # Text is quoted: otherwise some programs split cells at semicolons or tabs.
     writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
     writer.writerows([_cell(value) for value in row] for row in (head, *rows))
     return out.getvalue()
 
 
 def _cell(value: Cell) -> Cell:
-    """A value as a cell: empty for None, and no text that a spreadsheet takes for a formula."""
+    """A value as a cell: empty for None, and never a formula to a spreadsheet."""
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str):
         return value
     text = printable(value)
-    # Spaces and what escapes begin with are looked through: some programs drop them first.
+    # Leading spaces and escapes are skipped, because some programs drop them.
     return f"'{text}" if text.lstrip()[:1] in _FORMULA or text[:1] == "\\" else text

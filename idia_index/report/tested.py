@@ -1,4 +1,4 @@
-"""What was tested, with everything that a replay needs, as rows of a page."""
+"""Lists what was tested, with everything that a replay needs, as rows of a page."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _replay_rows(result: EvaluationResult) -> list[tuple[str, str]]:
 
 
 def _names(result: AuditResult) -> str:
-    """How many candidate names, and how many of them only for this audit."""
+    """The number of candidate names, and how many were added for this audit."""
     added = sum(not subject.in_index for subject in result.subjects)
     text = number(result.candidates)
     if not added:
@@ -68,5 +68,5 @@ def _names(result: AuditResult) -> str:
 
 
 def versions_text(found: Mapping[str, str]) -> str:
-    """Library versions in a line."""
+    """Library versions in one line."""
     return ", ".join(f"{name} {version}" for name, version in found.items())

@@ -1,4 +1,4 @@
-"""What reports say in words, the same everywhere: verdicts, warnings and where names are from."""
+"""The standard wording of reports: verdicts, warnings and the origin of names."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from idia_index.store.summary import IndexSummary
 from idia_index.support.documents import Json
 from idia_index.support.intervals import Rate
 
-ANOTHER = "another name"  # where a rival is not named: see `disclosure.may_be_named`
+ANOTHER = "another name"  # for a rival that must not be named: see `disclosure.may_be_named`
 
 
 def another() -> str:
-    """The same in the language that is spoken."""
+    """The same in the current language."""
     return _("another name")
 
 
 def not_valid() -> str:
-    """How far p-values over control names alone are off for a single name."""
+    """How wrong p-values from control names alone can be for a single name."""
     return _(
         "among strangers in the controlled study, such a p was at most 0.05 for 5% over all "
         "names, but for 22% under the worst of 500."
@@ -31,11 +31,11 @@ def not_valid() -> str:
 
 
 def verdict(decision: Decision, missed: Rate | None) -> str:
-    """What may be said of one subject, in the only words that reports use for it.
+    """The verdict on one subject, in the standard wording of all reports.
 
     Args:
-        decision: of the rule.
-        missed: known members who were not found; None, or of nobody, where none is known.
+        decision: the rule's decision.
+        missed: known members who were not found; None or empty if none is known.
     """
     if decision.inferred_member:
         return _("the model associates this face with this name")
@@ -52,12 +52,12 @@ def verdict(decision: Decision, missed: Rate | None) -> str:
 
 
 def missed_members(metrics: Metrics | None) -> Rate | None:
-    """Known members who were not found; None where no membership is known."""
+    """Known members who were not found; None if no membership is known."""
     return Rate(metrics.fn, metrics.tp + metrics.fn) if metrics else None
 
 
 def stand_out_text(summary: PValueSummary) -> str:
-    """Who stands out, and how many of them may be wrong."""
+    """How many people stand out, and how many of them may be wrong."""
     said = ngettext(
         "{n} person stands out at a false discovery rate of {rate}",
         "{n} people stand out at a false discovery rate of {rate}",
@@ -73,7 +73,7 @@ def stand_out_text(summary: PValueSummary) -> str:
 
 
 def index_type(summary: IndexSummary) -> str:
-    """An index's type, and how sure its names are."""
+    """An index's type, and how exact its names are."""
     if summary.exact:
         return _("{type}, exact").format(type=summary.kind)
     return _("{type}, quantized; names in doubt are encoded again, exactly").format(
@@ -82,7 +82,7 @@ def index_type(summary: IndexSummary) -> str:
 
 
 def names_origin(pool: Mapping[str, Json] | None) -> str:
-    """Where the names of a build come from, of the recipe in its manifest; None: none was drawn."""
+    """The origin of a build's names, from the recipe in its manifest; None: not sampled."""
     if pool is None:
         return _("a list; none was drawn")
     how = _("by frequency") if pool.get("weighted") else _("every name equally likely")
@@ -95,7 +95,7 @@ def names_origin(pool: Mapping[str, Json] | None) -> str:
 
 
 def leak_warnings(baselines: Baselines | None) -> list[str]:
-    """What must stand first if members can be told from non-members without their faces."""
+    """The warning if members can be distinguished from non-members without their faces."""
     if baselines is None or not baselines.gate:
         return []
     said = "; ".join(f"{_(row.title)}: AUC {auc(row.auc)}" for row in baselines.rows if row.fires)
@@ -112,7 +112,7 @@ def leak_warnings(baselines: Baselines | None) -> list[str]:
 
 
 def leak_text(baselines: Baselines, people: int) -> str:
-    """What of a leak can be excluded; empty where one was found, or nothing was tried."""
+    """The size of leak that can be excluded; empty if one was found or nothing was tested."""
     if baselines.gate or baselines.largest_leak is None:
         return ""
     return _(
@@ -123,11 +123,11 @@ def leak_text(baselines: Baselines, people: int) -> str:
 
 
 EXCESS = 0.05
-"""Probability from which down too many small p-values of non-members are warned of."""
+"""Warn of too many small p-values of non-members at or below this probability."""
 
 
 def small_text(small: SmallPValues) -> str:
-    """What the number of small p-values of non-members says of all p-values."""
+    """What the number of small p-values of non-members says about all p-values."""
     found = _(
         "{few} of {all} are at most 0.05, where {expected} are expected; as many by chance: p = {p}"
     ).format(
@@ -150,7 +150,7 @@ def small_text(small: SmallPValues) -> str:
 
 
 def small_warnings(summary: PValueSummary | None) -> list[str]:
-    """What must stand first if too many p-values of non-members are small."""
+    """The warning if too many p-values of non-members are small."""
     small = summary and summary.non_members_small
     return [small_text(small)] if small and small.excess_p_value < EXCESS else []
 
@@ -158,5 +158,5 @@ def small_warnings(summary: PValueSummary | None) -> list[str]:
 def report_warnings(
     origin: Sequence[str], baselines: Baselines | None, summary: PValueSummary | None
 ) -> tuple[str, ...]:
-    """What must stand first in a report, beside what its origin says."""
+    """The warnings at the top of a report, besides those of its origin."""
     return (*origin, *leak_warnings(baselines), *small_warnings(summary))

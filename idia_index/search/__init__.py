@@ -1,1 +1,1 @@
-"""An open index: per-template nearest names, exact, with their certificates."""
+"""Searches an open index: exact nearest names per template, with certificates."""

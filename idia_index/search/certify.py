@@ -1,4 +1,4 @@
-"""From contenders to answers: certified by one pass, compared exactly, or encoded again."""
+"""Decides contenders: certified by one pass, compared exactly, or encoded again."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from idia_index.search.scan import TIE, Contenders, reaching_kth
 from idia_index.support.threads import workers
 from idia_index.types import Float32, Int64
 
-# Prompts that may be encoded again for each answer, an image in a template, and for a few of them
-# together. Honest indexes have needed 0.2 to 10 (docs/robustness.md); one that says that its rows
-# are far off, or whose rows are all alike, could ask for all of its prompts.
+# Maximum prompts encoded again per answer (an image in a template), and minimum in total. Honest
+# indexes have needed 0.2 to 10 (docs/robustness.md); one that claims large errors, or whose rows
+# are all alike, could demand all of its prompts.
 AGAIN = 64
 AGAIN_FEW = 1 << 17
 
@@ -28,12 +28,12 @@ Rows = Callable[[Int64, Int64], Float32]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a search found, and how it knows.
+    """The answer of a search and how it was decided.
 
     Attributes:
-        similarities: float32 [T, M, k], descending; of certified answers, those of stored rows.
+        similarities: float32 [T, M, k], descending; those of stored rows for certified answers.
         name_ids: int64 [T, M, k].
-        certified: bool [T, M], where the scores alone proved the name.
+        certified: bool [T, M], whether the scores alone proved the name.
         encoded: prompts that were encoded again to decide the others.
     """
 
@@ -50,12 +50,12 @@ class Answer:
 
     @classmethod
     def unproved(cls, similarities: Float32, name_ids: Int64) -> Answer:
-        """An answer of exact similarities, of which scores alone proved none."""
+        """An answer of exact similarities, none proved by scores alone."""
         return cls(similarities, name_ids, np.zeros(name_ids.shape[:2], np.bool_))
 
     @classmethod
     def joined(cls, first: Answer, second: Answer) -> Answer:
-        """The answer for the images of two."""
+        """Combines the answers for two sets of images."""
         return cls(
             np.concatenate([first.similarities, second.similarities], axis=1),
             np.concatenate([first.name_ids, second.name_ids], axis=1),
@@ -65,16 +65,16 @@ class Answer:
 
 
 def first_replaced(answer: Answer, first: Answer) -> Answer:
-    """An answer of k names of which another one, of one name, knows the first."""
+    """An answer of k names with the first replaced by that of another, one-name answer."""
     winner = first.name_ids
     rest = answer.name_ids != winner
-    # The winner moves to the front; where it was not among them, the last falls out.
+    # The winner moves to the front; if it was not among them, the last is dropped.
     place = np.where(rest.all(axis=2), rest.shape[2] - 1, np.argmin(rest, axis=2))
     order = np.argsort(np.arange(rest.shape[2]) != place[:, :, None], axis=2, kind="stable")
     ids = np.take_along_axis(answer.name_ids, order, axis=2)
     similarities = np.take_along_axis(answer.similarities, order, axis=2)
     ids[:, :, :1] = winner
-    # None of the others is more similar than the winner, whatever their stored rows say.
+    # No other is more similar than the winner, whatever their stored rows say.
     similarities = np.minimum(similarities, first.similarities)
     similarities[:, :, :1] = first.similarities
     return Answer(similarities, ids, first.certified, first.encoded)
@@ -86,10 +86,10 @@ class Proposals:
 
     Attributes:
         queries: float32 [M, D].
-        k: names asked for.
+        k: number of names wanted.
         pairs: contenders of each template.
-        similarities: of each template's pairs, float32 [c], those of stored rows.
-        encoded: by template, rows encoded again, of the ids that `doubtful` gives.
+        similarities: similarities of each template's pairs to stored rows, float32 [c].
+        encoded: by template, rows encoded again, for the ids from `doubtful`.
     """
 
     queries: Float32
@@ -100,7 +100,7 @@ class Proposals:
 
 
 def compare(queries: Float32, k: int, pairs: Sequence[Contenders], rows: Rows) -> Proposals:
-    """Contenders with the similarities of their stored rows, which are read shard by shard."""
+    """Contenders with the similarities of their stored rows, read shard by shard."""
     counts = [len(part.ids) for part in pairs]
     images = np.concatenate([part.queries for part in pairs])
     ids = np.concatenate([part.ids for part in pairs])
@@ -118,7 +118,7 @@ def compare(queries: Float32, k: int, pairs: Sequence[Contenders], rows: Rows) -
 
 
 def narrowed(proposals: Proposals, errors: Float64) -> Proposals:
-    """Without the pairs that their stored rows rule out, each off by at most errors [T]."""
+    """Without the pairs ruled out by their stored rows, whose error is at most errors [T]."""
     m, kept_pairs, kept_similarities = len(proposals.queries), [], []
     for pairs, found, error in zip(
         proposals.pairs, proposals.similarities, errors + TIE, strict=True
@@ -133,9 +133,9 @@ def narrowed(proposals: Proposals, errors: Float64) -> Proposals:
 
 
 def _in_doubt(pairs: Contenders, m: int, k: int) -> NDArray[np.bool_]:
-    """Pairs, bool [c], of images whose answer the scores leave open."""
+    """Pairs, bool [c], of images whose answer the scores leave undecided."""
     counts = np.bincount(pairs.queries, minlength=m)
-    # The order among several is as open as who is among them.
+    # Among several names, their order is undecided too.
     return np.asarray(counts[pairs.queries] > 1) if k == 1 else np.ones(len(pairs.ids), np.bool_)
 
 
@@ -150,20 +150,21 @@ def doubtful(proposals: Proposals) -> dict[int, Int64]:
 
 
 def check_doubt(doubt: Mapping[int, Int64], proposals: Proposals, error: float, file: str) -> None:
-    """Raises InputError where more prompts are in doubt than are encoded again for a search.
+    """Raises InputError if more prompts are in doubt than a search may encode again.
 
     Args:
-        doubt: what `doubtful` gave of the proposals.
-        error: the most that a stored row is off.
-        file: where the index says so, for the message.
+        doubt: the result of `doubtful` for the proposals.
+        error: the maximum error of a stored row.
+        file: the file that states it, for the message.
     """
     answers = len(proposals.queries) * proposals.k * len(proposals.pairs)
     wanted, most = sum(map(len, doubt.values())), max(AGAIN_FEW, AGAIN * answers)
     if wanted > most:
         raise InputError(
             f"{file}: {wanted:,} prompts would have to be encoded again to decide {answers:,} "
-            f"answers, more than {most:,}: stored rows are off by up to {error:.2g}, or too much "
-            "alike; look for damage with: idia-index verify, or build with --index bfloat16-exact"
+            f"answers, more than {most:,}: stored rows have errors of up to {error:.2g}, or are "
+            "too similar; check for damage with: idia-index verify, or build with --index "
+            "bfloat16-exact"
         )
 
 

@@ -1,8 +1,8 @@
-"""The k best names from all similarities: the shorter way where k is no small share of the names.
+"""Finds the k best names from all similarities, which is faster if k is a large share of them.
 
-Comparing contenders pair by pair takes some twenty times as long a pair as a product of all of
-them in float64, which rounds a little differently. Where that could show in the similarity,
-rounded to float32, the pair is compared as everywhere else.
+Comparing contenders one by one takes about twenty times as long per pair as one float64 product
+of all, which rounds slightly differently. If that could change the similarity rounded to float32,
+the pair is compared as everywhere else.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from idia_index.search.scan import MOST, Tile, not_unit
 from idia_index.support.threads import workers
 from idia_index.types import Float32, Int64
 
-PER_NAME = 32  # names for each that is asked for, up to which this way is the shorter one
+PER_NAME = 32  # up to this many names per name wanted, this way is faster
 MOST_NAMES = 1 << 16
-_BLOCK = 1 << 17  # similarities ranked at a time: they stay in the processor's cache
-_PRODUCT = 32  # so many blocks are one product
+_BLOCK = 1 << 17  # similarities ranked at a time, to stay in the CPU cache
+_PRODUCT = 32  # blocks per product
 
 
 def is_shorter(names: int, k: int) -> bool:
-    """Whether k of so many names are best found this way."""
+    """Whether the k best of `count` names are found faster this way."""
     return k > 1 and names <= min(PER_NAME * k, MOST_NAMES)
 
 
@@ -59,7 +59,7 @@ def exhaustive_topk(
             columns = rows.T.astype(np.float64)
             step = max(1, _BLOCK // len(stored))
             for start in range(0, len(queries), _PRODUCT * step):
-                # One large product: small ones wait for each other's threads.
+                # One large product: the threads of small ones wait for each other.
                 with np.errstate(all="ignore"):  # rows that are no numbers are found by the result
                     exact = doubled[start : start + _PRODUCT * step] @ columns
                 now = [
@@ -78,7 +78,7 @@ def exhaustive_topk(
 
 
 def _rows(tiles: Sequence[Tile], template: int) -> tuple[Int64, Float32]:
-    """Stored ids int64 [n], ascending, and rows float32 [n, D] of a template, none removed."""
+    """Stored ids int64 [n], ascending, and rows float32 [n, D] of a template, without removed."""
     ids, rows = [], []
     for tile in tiles:
         if _has(tile, template):
@@ -89,7 +89,7 @@ def _rows(tiles: Sequence[Tile], template: int) -> tuple[Int64, Float32]:
 
 
 def _wrong(tiles: Sequence[Tile], template: int) -> IdiaIndexError:
-    """The error of a template that has a similarity too large, naming the file it is in."""
+    """The error for a template with an impossible similarity, naming the file."""
     for tile in tiles:
         _, rows = _rows([tile], template) if _has(tile, template) else (None, np.eye(1))
         longest = _longest(tile, template)
@@ -99,7 +99,7 @@ def _wrong(tiles: Sequence[Tile], template: int) -> IdiaIndexError:
 
 
 def _longest(tile: Tile, template: int) -> float:
-    """The most that a row of a template can be long, rounded as it may be; 0 if there is none."""
+    """The maximum length of a row of a template, including rounding; 0 if there is none."""
     lost = tile.errors[template - tile.first_template] if _has(tile, template) else -MOST
     return MOST + float(lost)
 
@@ -109,8 +109,8 @@ def _has(tile: Tile, template: int) -> bool:
 
 
 def _to_float32(exact: Float64, queries: Float32, rows: Float32) -> Float32:
-    """Products float64 [M, n], which are overwritten, as `search.similarity` rounds them."""
-    # Twice what a sum in float64 can be off, whatever its order: a dot product's bound.
+    """Products float64 [M, n], overwritten, rounded as `search.similarity` does."""
+    # Twice the error bound of a float64 dot product in any summation order.
     longest = np.linalg.norm(queries, axis=1).max() * np.linalg.norm(rows, axis=1).max()
     off = 2.1 * rows.shape[1] * 2.0**-53 * float(longest)
     exact += off
@@ -122,7 +122,7 @@ def _to_float32(exact: Float64, queries: Float32, rows: Float32) -> Float32:
 
 
 def largest(found: Float32, k: int) -> tuple[Float32, Int64]:
-    """The k largest of each row, descending, and their places; equal ones by ascending place."""
+    """The k largest of each row, descending, and their indices; ties by ascending index."""
     bits = found.view(np.int32)
     # Integers in the descending order of the floats: what is above zero, from its bits.
     descending = np.where(bits < 0, bits & 0x7FFFFFFF, -bits).astype(np.int64)

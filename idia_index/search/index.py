@@ -1,4 +1,4 @@
-"""An open index: its names, its shards, and the search in every template."""
+"""An open index: its names, its shards, and the per-template search."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class Index:
         return replace(answer, name_ids=self._stored_names.name_ids(answer.name_ids))
 
     def _strategy(self, k: int, backend: Backend | None) -> Strategy:
-        """The fastest way to k names; those of float32, if `backend` is given."""
+        """The fastest strategy for k names; with the names of float32 if `backend` is given."""
         rows, templates = self._rows, range(len(self.templates))
         if not rows.scored:
             return ShardByShard(rows, templates)
@@ -171,7 +171,7 @@ class Index:
         return Scan(rows, templates, spread=self._spread())
 
     def _spread(self) -> Spread | None:
-        """What searches the shards on the workers of an engine, if it has any."""
+        """The search of the shards on an engine's workers, if it has any."""
         if self._engine is None or not self._engine.apart:
             return None
         return SpreadSearch(self._engine, self._store, self.manifest, self._rows).proposals

@@ -1,6 +1,6 @@
-"""Per-template search: the contenders that a scan leaves, compared once more, exactly.
+"""Compares the contenders that a scan leaves, exactly.
 
-Where there is one contender, its score alone has decided: the answer is certified.
+A single contender needs no comparison: its score alone certifies the answer.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from idia_index.plugins import ScoredShard, SearchedShard, Shard
 from idia_index.search.scan import Contenders, Tile, find_contenders
 from idia_index.types import Float32, Int64
 
-RERANK_BLOCK = 1024  # rows compared exactly at a time: they stay in the cache too
+RERANK_BLOCK = 1024  # rows compared at a time, to stay in the cache
 
 
 def search_shard(shard: Shard, queries: Float32, k: int) -> tuple[Float32, Int64]:
-    """One shard's exact answer, of whichever sort it is; see `SearchedShard.search`."""
+    """One shard's exact answer, for either kind of shard; see `SearchedShard.search`."""
     if isinstance(shard, SearchedShard):
         return shard.search(queries, k)
     assert isinstance(shard, ScoredShard)
@@ -37,8 +37,7 @@ def search_shard(shard: Shard, queries: Float32, k: int) -> tuple[Float32, Int64
 def similarity(queries: Float32, rows: Float32) -> Float32:
     """Cosine similarities float32 [c] of queries [c, D] with rows [c, D], pair by pair.
 
-    Summed in float64, each pair on its own: far more accurate than the float32 that it is
-    rounded to, so equal rows get equal similarities.
+    Each pair is summed in float64, then rounded to float32, so equal rows get equal similarities.
     """
     out = np.empty(len(rows), np.float32)
     for start in range(0, len(rows), RERANK_BLOCK):
@@ -76,7 +75,7 @@ def merge_topk(found: Sequence[tuple[Float32, Int64]], k: int) -> tuple[Float32,
         return found[0]
     similarities = np.concatenate([part for part, _ in found], axis=2)
     ids = np.concatenate([part for _, part in found], axis=2)
-    # A stable sort keeps equal ones in the order of the shards, which is that of the ids.
+    # A stable sort keeps ties in the order of shards, thus of ids.
     best = np.argsort(-similarities, axis=2, kind="stable")[:, :, :k]
     return np.take_along_axis(similarities, best, axis=2), np.take_along_axis(ids, best, axis=2)
 
@@ -84,7 +83,7 @@ def merge_topk(found: Sequence[tuple[Float32, Int64]], k: int) -> tuple[Float32,
 def without_removed(
     shard: Shard, removed: Int64, queries: Float32, k: int
 ) -> tuple[Float32, Int64]:
-    """A shard's own search, asked for more so that k are left when removed rows are taken out."""
+    """A shard's own search for more than k names, so that k remain without removed rows."""
     similarities, rows = search_shard(shard, queries, k + len(removed))
     gone = np.isin(rows, removed)
     similarities[gone], rows[gone] = -np.inf, -1

@@ -1,4 +1,4 @@
-"""The rows of an index: those of its shards, opened when their turn comes, and of added names."""
+"""Gives access to the rows of an index: those of its shards, opened on demand, and added names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from idia_index.types import Float32, Int64
 
 
 class MemoryShard(ScoredShard):
-    """Float32 rows [T, n, D] that are on no disk: names that were added to a view."""
+    """Float32 rows [T, n, D] in memory only: names added to a view."""
 
     def __init__(self, text_embeddings: Float32) -> None:
         self._rows = np.ascontiguousarray(text_embeddings, np.float32)
@@ -35,7 +35,7 @@ class MemoryShard(ScoredShard):
 
 
 class IndexedRows:
-    """Text embeddings of T templates, by stored ids; names that were added have the last ids."""
+    """Text embeddings of T templates by stored ids; added names have the last ids."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class IndexedRows:
         files: ShardFiles,
         added: tuple[tuple[int, int, Shard], ...] = (),
     ) -> None:
-        """`added` are runs of names in memory: their first stored id, their number, their rows."""
+        """`added` are runs of names in memory: first stored id, number, rows."""
         self._folder = folder
         self._manifest = manifest
         self._names = names
@@ -55,18 +55,18 @@ class IndexedRows:
         self._dim = manifest.plan.fingerprint.dim
 
     def among(self, names: StoredNames) -> IndexedRows:
-        """These, of stored names of which others were removed."""
+        """The same rows with other stored names removed."""
         return IndexedRows(self._folder, self._manifest, names, self._files, self._added)
 
     def and_of(self, text_embeddings: Float32) -> IndexedRows:
-        """These and the rows of more names, float32 [T, n, D]."""
+        """The same rows and those of more names, float32 [T, n, D]."""
         first = self._manifest.stored + sum(count for _, count, _ in self._added)
         added = (*self._added, (first, text_embeddings.shape[1], MemoryShard(text_embeddings)))
         return IndexedRows(self._folder, self._manifest, self._names, self._files, added)
 
     @property
     def scored(self) -> bool:
-        """Whether the shards are scored, so that one pass with bounds can search them."""
+        """Whether the shards return bounded scores, so that one pass can search them."""
         return isinstance(self._files.open(0, 0), ScoredShard)
 
     @property
@@ -75,23 +75,23 @@ class IndexedRows:
         return self._files.verify
 
     def tiles(self, certify: bool = False) -> Iterator[Tile]:
-        """The parts of all shards, opened one by one; `certify` counts what storing lost."""
+        """The parts of all shards, opened one by one; `certify` includes storage errors."""
         yield from self.stored_tiles(certify)
         yield from self.added_tiles()
 
     def added_tiles(self) -> Iterator[Tile]:
-        """Those of names that were added."""
+        """The parts of added names."""
         for first, count, shard in self._added:
             yield Tile(shard, count, first, 0, np.zeros(self._templates))
 
     def removed(self, shards: range) -> list[Int64]:
-        """Of each of some shards, the rows that are not to be found."""
+        """The removed rows of each of some shards."""
         return [self._names.removed_rows(number) for number in shards]
 
     def stored_tiles(
         self, certify: bool, shards: range | None = None, removed: Sequence[Int64] | None = None
     ) -> Iterator[Tile]:
-        """Those on disk, or of some shards alone, of which others may be `removed`."""
+        """The parts on disk, or only those of some shards, with other rows `removed`."""
         for number, part in self._files.order(shards):
             entry = self._manifest.shards[number]
             errors = np.array(entry.parts[part].errors)
@@ -110,7 +110,7 @@ class IndexedRows:
             )
 
     def errors(self) -> Float64:
-        """The most that a stored row of each template is off, float64 [T]."""
+        """The maximum error of each template's stored rows, float64 [T]."""
         errors = np.zeros(self._templates)
         for shard in self._manifest.shards:
             for part in shard.parts:
@@ -126,7 +126,7 @@ class IndexedRows:
         return out
 
     def of_pairs(self, templates: Int64, stored_ids: Int64) -> Float32:
-        """Rows float32 [n, D] of templates and stored ids, int64 [n] both, these ascending."""
+        """Rows float32 [n, D] of templates and ascending stored ids, int64 [n] both."""
         firsts = [shard.first for shard in self._manifest.shards]
         stored = len(firsts)
         firsts += [first for first, _, _ in self._added]
@@ -154,9 +154,9 @@ class IndexedRows:
         return out
 
     def check(self) -> None:
-        """Compares all shards with their SHA-256; raises InputError for one that differs."""
+        """Compares all shards with their SHA-256; raises InputError if one differs."""
         self._files.check()
 
     def close(self) -> None:
-        """Lets go of all files."""
+        """Releases all files."""
         self._files.close()

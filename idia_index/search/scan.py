@@ -1,9 +1,8 @@
-"""One pass over the shards, and proof of which rows can be the answer.
+"""Scans the shards once and proves which rows can be the answer.
 
-A matrix product rounds, and stored rows may be quantized, so a score is known only to within a
-bound. One pass keeps for each image every row whose score could still be among the k best, its
-*contenders*. Products that were added up in another order have other scores and bounds, but the
-same answer.
+A matrix product rounds, and stored rows may be quantized, so a score is known only within a
+bound. For each image the pass keeps every row whose score could still be among the k best, its
+*contenders*. Another summation order gives other scores and bounds, but the same answer.
 """
 
 from __future__ import annotations
@@ -22,31 +21,31 @@ from idia_index.support.threads import one_blas_thread, workers
 from idia_index.types import Float32, Int64
 
 ROW_BLOCK = 4096  # rows and
-QUERY_BLOCK = 2048  # images of one product: enough that Python between products costs little
-# Two similarities that differ by less may be equal once they are rounded to float32.
+QUERY_BLOCK = 2048  # images per product: enough to make Python's overhead negligible
+# Two similarities that differ by less may be equal when rounded to float32.
 TIE = 2.0**-23
-# Pairs of an image and a name that are kept, 40 bytes each; there are few, but for names whose
-# embeddings are all but equal, as a broken model or a hostile index has them.
+# Maximum pairs of image and name kept, 40 bytes each; there are few, unless embeddings are nearly
+# equal, as with a broken model or a hostile index.
 MOST_PAIRS = 1 << 23
-MOST = 1 + 1e-3  # unit rows have no larger similarity; not-a-number has none
+MOST = 1 + 1e-3  # above any similarity of unit rows
 
 
 class ContendersError(IdiaIndexError):
-    """More names are all but equally similar to the images than can be compared at a time."""
+    """More names are nearly equally similar to the images than can be compared at a time."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A shard's part as a search sees it.
+    """A part of a shard for searching.
 
     Attributes:
         shard: the part.
-        count: its rows.
+        count: number of rows.
         first: stored id of its first row.
         first_template: id of its first template.
-        errors: float64 [t], the most that a stored row differs from the one that counts.
-        removed: rows that are not to be found, ascending.
-        file: where its rows are kept, for messages.
+        errors: float64 [t], the maximum difference between a stored row and the true one.
+        removed: removed rows, ascending.
+        file: the file of its rows, for messages.
     """
 
     shard: Shard
@@ -59,7 +58,7 @@ class Tile:
 
 
 def not_unit(tile: Tile, template: int) -> InputError:
-    """What to raise where a similarity is larger than those of unit rows, or no number."""
+    """The error for a similarity that is NaN or larger than those of unit rows."""
     return DamagedIndexError(
         f"{tile.file}: a row of template {template} is not of unit length; find the damage with: "
         "idia-index verify"
@@ -68,7 +67,7 @@ def not_unit(tile: Tile, template: int) -> InputError:
 
 @dataclass(frozen=True)
 class Contenders:
-    """Of one template: pairs of an image and a name that may be among the image's k best.
+    """Pairs of image and name, in one template, that may be among the image's k best.
 
     Sorted by image, then by id. An image's k best are all among its pairs.
 
@@ -84,25 +83,25 @@ class Contenders:
 def find_contenders(
     tiles: Iterable[Tile], queries: Float32, k: int, templates: range
 ) -> list[Contenders]:
-    """Of each template, what may be among the k best names of each image.
+    """For each template, what may be among the k best names of each image.
 
     Args:
-        tiles: parts whose shards are `ScoredShard`; each is asked for when its turn comes, and
-            left alone once the one after the next is asked for.
+        tiles: parts whose shards are `ScoredShard`; each is fetched when needed and no longer
+            used once the one after the next is fetched.
         queries: float32 [M, D], unit rows.
         k: 1 to the number of names.
-        templates: ids of the templates, one after the other.
+        templates: consecutive template ids.
 
     Raises:
-        ContendersError: fewer images may have few enough.
+        ContendersError: too many contenders; fewer images may have few enough.
     """
     found = find_pairs(tiles, queries, k, templates)
     return contenders(found, len(queries), k, len(templates))
 
 
 def find_pairs(tiles: Iterable[Tile], queries: Float32, k: int, templates: range) -> Pairs:
-    """As `find_contenders`, with the bounds of each: those of other tiles can still be added."""
-    # The very same arrays for every part, so that what is made of them need be made once.
+    """As `find_contenders`, with bounds, so that pairs of other tiles can be added."""
+    # The same arrays for every part, so that values derived from them are cached.
     blocks = [queries[i : i + QUERY_BLOCK] for i in range(0, len(queries), QUERY_BLOCK)]
     scan = _Scan(blocks, k, templates)
     with one_blas_thread(), ThreadPoolExecutor(workers()) as pool:
@@ -121,7 +120,7 @@ def _wait(jobs: Sequence[Future[None]]) -> None:
 
 
 class Pairs(NamedTuple):
-    """Template, image and stored id of each pair, and the least and most of its similarity."""
+    """Template, image and stored id of each pair, and the bounds of its similarity."""
 
     templates: Int64
     queries: Int64
@@ -138,13 +137,13 @@ class Pairs(NamedTuple):
 
 
 def contenders(found: Pairs, m: int, k: int, templates: int) -> list[Contenders]:
-    """Of each template, the pairs that can be among the k best of their image, of m."""
+    """For each template, the pairs that can be among the k best of their image, of m."""
     chosen = choose(found, m, k, templates)
     return [Contenders(found.queries[which], found.ids[which]) for which in chosen]
 
 
 def choose(found: Pairs, m: int, k: int, templates: int) -> list[Int64]:
-    """The places of `contenders` among the pairs that were found, by image, then by id."""
+    """The indices of `contenders` among the found pairs, by image, then by id."""
     order = np.argsort(found.templates.astype(np.int32), kind="stable")
     bounds = np.searchsorted(found.templates[order], np.arange(1, templates))
     return [_left(found, mine, m, k) for mine in np.split(order, bounds)]
@@ -157,10 +156,10 @@ def _left(found: Pairs, mine: Int64, m: int, k: int) -> Int64:
 
 
 class _Scan:
-    """The pass over all parts: a floor under each image's k-th best, and what reaches it.
+    """The pass over all parts: a lower bound of each image's k-th best, and what reaches it.
 
-    Threads may work on one template at the same time: a floor that one of them lowers again is
-    still a floor, and `contenders` starts from the pairs alone.
+    Threads may share a template: a bound that one of them lowers again is still valid, and
+    `contenders` uses only the pairs.
     """
 
     def __init__(self, blocks: Sequence[Float32], k: int, templates: range) -> None:
@@ -174,9 +173,9 @@ class _Scan:
         self._lock = Lock()
 
     def runs(self, tile: Tile) -> list[slice]:
-        """The templates of a part that are asked for, in runs that are scored at a time."""
+        """The wanted templates of a part, in runs that are scored together."""
         assert isinstance(tile.shard, ScoredShard)
-        count = 1  # only whole templates lie one after the other
+        count = 1  # only whole templates are contiguous
         if tile.count <= ROW_BLOCK:
             count = max(1, tile.shard.score_block // (tile.count * max(map(len, self._blocks))))
         begin = max(0, self._templates.start - tile.first_template)
@@ -184,7 +183,7 @@ class _Scan:
         return [slice(start, min(start + count, stop)) for start in range(begin, stop, count)]
 
     def scan(self, tile: Tile, templates: slice) -> None:
-        """Looks at all rows of a run of a part's templates."""
+        """Scores all rows of a run of a part's templates."""
         shard = tile.shard
         assert isinstance(shard, ScoredShard)
         count = tile.count
@@ -200,7 +199,7 @@ class _Scan:
                 everywhere = np.indices(best.shape)
                 places = (everywhere[0], everywhere[1])
                 highest = scores.highest(best, places)
-                right = (scores.lowest(best, places) <= MOST).all(axis=0)  # no number is not
+                right = (scores.lowest(best, places) <= MOST).all(axis=0)  # False for NaN
                 if not right.all():
                     raise not_unit(tile, first_template + int(right.argmin()))
                 column = first_template - self._templates.start
@@ -243,18 +242,18 @@ class _Scan:
                 self._narrow()
 
     def _narrow(self) -> None:
-        """Lets go of pairs that later ones have overtaken, so that memory is bounded."""
+        """Drops pairs that later ones have ruled out, so that memory is bounded."""
         kept = narrowest(self.joined(), len(self._floor), self._k, self._floor.size)
         if len(kept.ids) > self._most:
             raise ContendersError(
-                f"{len(kept.ids):,} pairs of an image and a name are all but equally similar: "
-                "names have the same embedding; look at the index with: idia-index verify"
+                f"{len(kept.ids):,} pairs of image and name are nearly equally similar: names have "
+                "the same embedding; check the index with: idia-index verify"
             )
         self._found = [kept]
         self._count = len(kept.ids)
 
     def joined(self) -> Pairs:
-        """All that was found."""
+        """All pairs found."""
         return join(self._found)
 
 
@@ -264,17 +263,17 @@ def join(found: Sequence[Pairs]) -> Pairs:
 
 
 def narrowest(found: Pairs, m: int, k: int, places: int) -> Pairs:
-    """Those that can be among the k best of their image and template, `places` in all."""
+    """The pairs that can be among the k best of their image and template, of `places` in all."""
     at = found.templates * m + found.queries
     return found.chosen(reaching_kth(at, found.low, found.high, places, k))
 
 
 def reaching_kth(queries: Int64, low: Float64, high: Float64, m: int, k: int) -> Int64:
-    """Which pairs can be among their image's k best, int64 ascending.
+    """Indices of the pairs that can be among their image's k best, int64 ascending.
 
     Args:
         queries: int64 [c], the image of each pair.
-        low: float64 [c], the least that a pair's similarity can be.
+        low: float64 [c], lower bound of each pair's similarity.
         high: float64 [c], the most.
     """
     order = np.lexsort((-low, queries))
@@ -294,8 +293,8 @@ def _kth_largest(products: Float32, k: int) -> Float32:
 
 
 def _at_least(products: Float32, least: Float32) -> tuple[Int64, Int64]:
-    """Rows and columns of the products [c, n] that reach their row's `least`, or nearly."""
-    with np.errstate(over="ignore"):  # below the least float there is minus infinity
+    """Rows and columns of products [c, n] that reach their row's `least`, or nearly."""
+    with np.errstate(over="ignore"):  # below the smallest float is minus infinity
         below = np.nextafter(least, np.float32(-np.inf))  # it was rounded to float32
     below = np.maximum(below, np.finfo(np.float32).min)  # removed rows are below that
     which, rows = np.divmod(np.flatnonzero(products >= below[:, None]), products.shape[1])

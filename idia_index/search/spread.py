@@ -1,8 +1,8 @@
-"""A search whose pass over the shards is made by the workers of an engine, a run of them each.
+"""Distributes the scan of the shards to an engine's workers, a run of shards each.
 
-A worker sends back the pairs of an image and a name that can be among the answer, with their bounds
-and the similarities of their stored rows. What can be the answer is then decided here, from the
-pairs of all, as from a pass of one process.
+A worker returns the pairs of image and name that can be in the answer, with their bounds and the
+similarities of their stored rows. This process then decides from all pairs, as after a scan of
+its own.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from idia_index.store.shards import ShardFiles
 from idia_index.store.stored_names import StoredNames
 from idia_index.types import Float32, Int64
 
-RUNS = 16  # maximum runs of shards: each sends back pairs for every image
+RUNS = 16  # maximum runs of shards: each returns pairs for every image
 
 
 @dataclass(frozen=True)
 class ShardRun:
-    """A run of shards, and of each the rows that are not to be found."""
+    """A run of shards, and the removed rows of each."""
 
     shards: range
     removed: Sequence[Int64]
@@ -45,7 +45,7 @@ class ShardRun:
 
 @dataclass(frozen=True)
 class RunFound:
-    """What may be among the answer in a run; `similarities` float32 [c], those of stored rows."""
+    """What may be in the answer, from one run; `similarities` float32 [c], to stored rows."""
 
     pairs: Pairs
     similarities: Float32
@@ -59,8 +59,8 @@ class SearchShards(Task[ShardRun, RunFound, RunFound]):
         store: the index directory.
         index_type: how its rows are stored.
         state: SHA-256 of the manifest's text.
-        verify: whether shards are compared with their SHA-256 before they are used.
-        queries, k, templates, certify: as those of `Spread`.
+        verify: whether shards are compared with their SHA-256 before use.
+        queries, k, templates, certify: as in `Spread`.
     """
 
     store: Store
@@ -80,8 +80,8 @@ class SearchShards(Task[ShardRun, RunFound, RunFound]):
         manifest, held = self.store.open_manifest()
         if _state(manifest) != self.state:
             raise InputError(
-                f"{self.store.path}: a worker sees another index there than the command; put it "
-                "where all machines see it under the same path"
+                f"{self.store.path}: a worker sees another index there; put the index where all "
+                "machines see it under the same path"
             )
         index_type: IndexType = load_index_type(self.index_type)
         files = ShardFiles(self.store.path, manifest, index_type, held, self.verify)
@@ -89,25 +89,25 @@ class SearchShards(Task[ShardRun, RunFound, RunFound]):
         self._rows = IndexedRows(self.store.path, manifest, names, files)
 
     def compute(self, given: ShardRun, tell: Tell) -> RunFound:
-        """What may be among the answer."""
+        """What may be in the answer."""
         tiles = self._rows.stored_tiles(self.certify, given.shards, given.removed)
         found = find_pairs(tiles, self.queries, self.k, self.templates)
         return _with_similarities(found, self._rows, self.queries, self.k, self.templates)
 
 
 class SpreadSearch:
-    """The searches of an index that an engine makes.
+    """Searches an index on an engine.
 
     Args:
         engine: the engine.
-        store, manifest, rows: of the index.
+        store, manifest, rows: the index's.
     """
 
     def __init__(self, engine: Engine, store: Store, manifest: Manifest, rows: IndexedRows) -> None:
         self._engine, self._store, self._manifest, self._rows = engine, store, manifest, rows
 
     def proposals(self, queries: Float32, k: int, templates: range, certify: bool) -> Proposals:
-        """What can be among the k names most similar to each image, as one pass here finds it."""
+        """What can be among the k most similar names of each image, as a local scan finds it."""
         task = SearchShards(
             self._store, self._manifest.plan.kind, _state(self._manifest), self._rows.verify,
             queries, k, templates, certify,
@@ -134,7 +134,7 @@ class SpreadSearch:
 def _with_similarities(
     pairs: Pairs, rows: IndexedRows, queries: Float32, k: int, templates: range
 ) -> RunFound:
-    """Pairs that can be among the answer, and the similarities of their stored rows."""
+    """Pairs that can be in the answer, and the similarities of their stored rows."""
     chosen = choose(pairs, len(queries), k, len(templates))
     some = [Contenders(pairs.queries[c], pairs.ids[c]) for c in chosen]
 
@@ -146,7 +146,7 @@ def _with_similarities(
 
 
 def _narrowed(found: Sequence[RunFound], m: int, k: int, templates: int) -> RunFound:
-    """Those of several runs that can be among the answer: the others need not be kept."""
+    """The pairs of several runs that can still be in the answer."""
     pairs = join([each.pairs for each in found])
     kept = np.concatenate(choose(pairs, m, k, templates))
     return RunFound(pairs.chosen(kept), np.concatenate([each.similarities for each in found])[kept])

@@ -1,4 +1,4 @@
-"""How a search is answered: one class for each way, all with the same answer."""
+"""Search strategies: one class each, all with the same answer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from idia_index.types import Float32, Int64
 Encode = Callable[[int, Int64], Float32]
 
 
-# (images [M, D], k, templates, whether what storing lost counts) -> what can be the answer
+# (images [M, D], k, templates, whether storage errors count) -> what can be the answer
 Spread = Callable[[Float32, int, range, bool], Proposals]
 
 
@@ -38,8 +38,8 @@ class Strategy(ABC):
     """A way to find the k most similar names of some templates.
 
     Attributes:
-        rows: the rows that are searched.
-        templates: ids of the templates, one after the other.
+        rows: the rows to search.
+        templates: consecutive template ids.
     """
 
     rows: IndexedRows
@@ -47,11 +47,11 @@ class Strategy(ABC):
 
     @abstractmethod
     def answer(self, queries: Float32, k: int) -> Answer:
-        """The answer for images float32 [M, D], M at least 1; its ids are stored ids."""
+        """The answer for images float32 [M, D], M at least 1, with stored ids."""
 
 
 class ShardByShard(Strategy):
-    """Every shard searches itself, and the best of all shards are kept."""
+    """Each shard searches itself, and the best of all shards are kept."""
 
     def answer(self, queries: Float32, k: int) -> Answer:
         found: dict[int, list[tuple[Float32, Int64]]] = {t: [] for t in self.templates}
@@ -64,7 +64,7 @@ class ShardByShard(Strategy):
                     found[tile.first_template + local].append((similarities[part], ids[part]))
         best = [merge_topk(found[t], k) for t in self.templates]
         ids = np.concatenate([ids for _, ids in best])
-        if ids.min() < 0:  # a vote for nobody would count as one for the last name
+        if ids.min() < 0:  # id -1 would count as a vote for the last name
             raise IdiaIndexError(
                 f"the index type found fewer than {k} names for an image; build with --index flat"
             )
@@ -72,7 +72,7 @@ class ShardByShard(Strategy):
 
 
 class Exhaustive(Strategy):
-    """All similarities by one product: the shorter way where k is no small share of the names."""
+    """Computes all similarities, which is faster if k is a large share of the names."""
 
     def answer(self, queries: Float32, k: int) -> Answer:
         return Answer.unproved(
@@ -82,11 +82,11 @@ class Exhaustive(Strategy):
 
 @dataclass(frozen=True)
 class Scan(Strategy):
-    """One pass over bounded scores leaves contenders, which are compared exactly.
+    """Scans bounded scores once, then compares the contenders exactly.
 
     Attributes:
-        spread: makes the pass on the workers of an engine; None: it is made here.
-        certify: whether what storing the rows lost counts.
+        spread: scans on an engine's workers; None: scans here.
+        certify: whether storage errors count.
     """
 
     spread: Spread | None = field(default=None, kw_only=True)
@@ -121,8 +121,8 @@ class CertifiedScan(Scan):
     """A scan of quantized rows with the names of float32.
 
     Attributes:
-        encode: encodes prompts again, where the stored rows' error leaves several names possible.
-        file: where the index says how large that error is, for messages.
+        encode: encodes prompts again if the stored rows' error leaves several names possible.
+        file: the file that states this error, for messages.
     """
 
     encode: Encode

@@ -1,1 +1,1 @@
-"""The index directory: manifest, shards, names, and what is pending."""
+"""The index directory on disk: manifest, shards, names, and unfinished changes."""

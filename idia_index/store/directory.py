@@ -1,4 +1,4 @@
-"""The index directory: files of their owner only, whole or not there, one writer at a time."""
+"""Reads and writes an index directory: private files, written atomically, one writer at a time."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ _NUMBERED = re.compile(r"\d{6,}\.")
 
 @dataclass(frozen=True)
 class WrittenRows:
-    """Rows on disk that are no part of an index yet.
+    """Rows on disk that are not yet part of an index.
 
     Attributes:
         entry: the part that they become.
-        file: what their file is called until then.
-        data: what it holds, where it is in another directory than the index.
+        file: their temporary file name.
+        data: the file's content, if it is outside the index directory.
     """
 
     entry: PartEntry
@@ -61,36 +61,36 @@ class Store:
 
     Attributes:
         path: the directory.
-        notes: what is finished of a build or change that is not done.
+        notes: the finished parts of an unfinished build or change.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.notes = ShardNotes(path)
 
-    # -- what is there ---------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------
 
     def is_finished(self) -> bool:
         """Whether there is a manifest."""
         return (self.path / MANIFEST).is_file()
 
     def holds_other_files(self) -> bool:
-        """Whether something is there that is no index and no begun build's.
+        """Whether it holds files that belong to neither an index nor an unfinished build.
 
         Raises:
             InputError: a file is where the directory should be.
         """
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path}: is a file; choose another directory")
-        # All that a build leaves that was killed at its beginning.
+        # Everything that a build leaves if it is killed at its start.
         own = (LOCK, PLAN + ".part", ANSWERS)
         return self.path.is_dir() and any(file.name not in own for file in self.path.iterdir())
 
     def open_manifest(self) -> tuple[Manifest, Held]:
-        """The manifest, its files' sizes checked, and what keeps them there while it is held.
+        """The manifest, with file sizes checked, and the lock that keeps the files in place.
 
         Raises:
-            InputError: no index there, an unfinished one, or one that is damaged.
+            InputError: no index, an unfinished one, or a damaged one.
         """
         manifest, held = self.read_held()
         for entry in manifest.files():
@@ -98,7 +98,7 @@ class Store:
         return manifest, held
 
     def read_held(self) -> tuple[Manifest, Held]:
-        """The manifest, its files not looked at; raises as `open_manifest` does."""
+        """The manifest without checking its files; raises as `open_manifest`."""
         if not self.path.is_dir():
             raise InputError(f"{self.path}: no such index; create one with: idia-index build")
         file = self.path / MANIFEST
@@ -118,7 +118,7 @@ class Store:
         return parse_manifest(held.text, file), held
 
     def read_plan(self) -> BuildPlan | None:
-        """The plan of a build, None where none was begun; raises InputError if damaged."""
+        """The plan of a build, None if none was started; raises InputError if damaged."""
         file = self.path / PLAN
         if not file.is_file():
             return None
@@ -132,9 +132,9 @@ class Store:
     # -- writing ---------------------------------------------------------------------------
 
     def create(self) -> list[Path]:
-        """Makes the directory, for its owner only, and missing parents; returns those made.
+        """Creates the directory, private, and missing parents; returns those created.
 
-        Raises InputError if it cannot be made.
+        Raises InputError if it cannot be created.
         """
         try:
             return private_folder(self.path)
@@ -143,11 +143,11 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Holds the directory against other writers; a process that dies lets go of it.
+        """Locks the directory against other writers; the lock of a dead process is released.
 
         Raises:
-            InputError: another process is writing, or what is done while it is held fails for
-                want of space or of rights.
+            InputError: another process is writing, or the work under the lock fails for lack of
+                space or permissions.
         """
         try:
             with writer_lock(self.path / LOCK):
@@ -156,37 +156,36 @@ class Store:
             raise unwritable(Path(os.fsdecode(error.filename or self.path)), error) from error
 
     def write_plan(self, plan: BuildPlan) -> None:
-        """Writes down what the build was asked for; what an earlier try did not keep goes."""
+        """Records what a build was asked for; removes leftovers of an earlier attempt."""
         for file in self.path.glob("*.part"):
             if _NUMBERED.match(file.name):
                 file.unlink(missing_ok=True)
         write_whole(self.path / PLAN, json.dumps(to_object(plan), indent=1).encode())
 
     def mark(self) -> str | None:
-        """What tells a build or change under way from any other; None where there is none."""
+        """Identifies the build or change in progress; None if there is none."""
         for note in (PENDING, PLAN):
             if (self.path / note).is_file():
                 return hashlib.sha256(read_note(self.path / note).encode()).hexdigest()
         return None
 
     def abandon(self, made: Sequence[Path]) -> None:
-        """Removes what a build wrote that finished no shard, and the folders `made` for it.
+        """Removes the files of a build without a finished shard, and the folders `made` for it.
 
-        Call it while the directory is held: the lock goes with it.
+        Call it with the directory locked: the lock is removed too.
         """
         for file in list(self.path.iterdir()):
             if file.name in (PLAN, PLAN + ".part") or _NUMBERED.match(file.name):
                 file.unlink(missing_ok=True)
         (self.path / LOCK).unlink(missing_ok=True)
-        with suppress(OSError):  # somebody else's file keeps the folders there
+        with suppress(OSError):  # other files keep the folders in place
             for folder in made:
                 folder.rmdir()
 
     def begin(self, operation: Mapping[str, Any]) -> None:
-        """Writes down what an index is being changed to.
+        """Records what an index is being changed to.
 
-        What an earlier try of the very same change has finished is kept, that of others is
-        removed.
+        Finished parts of an earlier attempt at the same change are kept, those of others removed.
         """
         file = self.path / PENDING
         asked = json.dumps(operation, indent=1, sort_keys=True)
@@ -197,24 +196,24 @@ class Store:
         self.collect()
 
     def write_file(self, name: str, data: bytes | memoryview) -> FileEntry:
-        """Writes a file of the index whole; raises IdiaIndexError if it cannot."""
+        """Writes a file of the index atomically; raises IdiaIndexError if that fails."""
         write_whole(self.path / name, data)
         return FileEntry(name, len(data), hashlib.sha256(data).hexdigest())
 
     def write_shard(
         self, number: int, first: int, names: Sequence[str], rows: Float32, index_type: IndexType
     ) -> ShardEntry:
-        """Writes one shard, float32 [T, n, D], and then the note that it is whole.
+        """Writes one shard, float32 [T, n, D], then the note that it is complete.
 
         Raises:
-            IdiaIndexError: the disk is full, or the folder cannot be written to.
+            IdiaIndexError: the disk is full, or the folder is not writable.
         """
         return self.keep_shard(number, first, names, self.write_rows(number, 0, rows, index_type))
 
     def keep_shard(
         self, number: int, first: int, names: Sequence[str], written: WrittenRows
     ) -> ShardEntry:
-        """Makes rows that were written the shard of `names`, and notes that it is whole.
+        """Makes written rows the shard of `names`, and notes that it is complete.
 
         Raises:
             IdiaIndexError: as `keep_part`.
@@ -226,10 +225,10 @@ class Store:
         return entry
 
     def keep_part(self, number: int, written: WrittenRows) -> PartEntry:
-        """Makes rows that were written more templates of a shard, and notes that they are whole.
+        """Makes written rows further templates of a shard, and notes that they are complete.
 
         Raises:
-            IdiaIndexError: the file is not what was written, or the folder cannot be written to.
+            IdiaIndexError: the file was altered, or the folder is not writable.
         """
         part = self._keep(written)
         self.notes.add_part(number, part)
@@ -238,18 +237,18 @@ class Store:
     def write_rows(
         self, number: int, first_template: int, rows: Float32, index_type: IndexType
     ) -> WrittenRows:
-        """Writes float32 [t, n, D] to a file of its own name, which is nothing's until it is kept.
+        """Writes float32 [t, n, D] to a new file that belongs to nothing until it is kept.
 
         Any number of processes may do so, on any machine that has the directory.
 
         Raises:
-            IdiaIndexError: the disk is full, or the folder cannot be written to.
+            IdiaIndexError: the disk is full, or the folder is not writable.
         """
         path = self.path / f"{number:06d}{index_type.suffix}"
         part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
         try:
             with open(part, "wb", opener=private):
-                pass  # made here, so that it is its owner's only from the start
+                pass  # created here, so that it is private from the start
             index_type.write_shard(part, rows)
             with part.open("rb") as file:
                 os.fsync(file.fileno())
@@ -263,7 +262,7 @@ class Store:
         return WrittenRows(PartEntry(first_template, entry, errors), part.name)
 
     def _keep(self, written: WrittenRows) -> PartEntry:
-        """Gives a file its name in the index, if it holds what its writer says."""
+        """Gives a file its name in the index, if its content is as its writer stated."""
         entry = written.entry.file
         part, path = self.path / written.file, self.path / entry.file
         if written.data is not None:
@@ -271,7 +270,7 @@ class Store:
         try:
             if sha256_file(part) != entry.sha256:
                 raise DamagedIndexError(
-                    f"{part}: is not what was written; check the disk or the network file system"
+                    f"{part}: differs from what was written; check the disk or network file system"
                 )
             publish(part, path)
         except OSError as error:
@@ -279,19 +278,19 @@ class Store:
         return written.entry
 
     def finish(self, manifest: Manifest) -> None:
-        """Writes the manifest, which makes it what the index is, and removes what it was not.
+        """Writes the manifest, which puts the new state into effect, and removes obsolete files.
 
-        Files that only the state before needs stay while somebody reads that state.
+        Files of the previous state stay while someone reads it.
         """
         file = self.path / MANIFEST
         text = manifest_text(manifest)
         data = text.encode()
         if len(data) > MAX_BYTES:
             raise InputError(
-                f"{file}: would have {len(data):,} bytes, more than the {MAX_BYTES:,} that are "
-                "read; make several indexes"
+                f"{file}: would have {len(data):,} bytes, more than the maximum of {MAX_BYTES:,}; "
+                "build several indexes"
             )
-        parse_manifest(text, file)  # what cannot be read would leave no index
+        parse_manifest(text, file)  # an unreadable manifest would destroy the index
         if file.is_file():
             digest = sha256_file(file)[:16]
             old = self.path / f"old-{digest}.json"
@@ -302,19 +301,19 @@ class Store:
         self.collect()
 
     def end(self) -> None:
-        """Removes what was noted of a change that is done."""
+        """Removes the notes of a finished change."""
         for note in (PLAN, PENDING):
             (self.path / note).unlink(missing_ok=True)
         self.notes.clear()
 
     def left_notes(self) -> bool:
-        """Whether notes of a change are there, which may be going on."""
+        """Whether there are notes of a change, which may be in progress."""
         return bool(self.notes) or any((self.path / note).exists() for note in (PLAN, PENDING))
 
     def tidy(self) -> bool:
-        """Removes what a process left that was killed when its work was done; as `collect`.
+        """Removes what a process left that was killed after its work was done; as `collect`.
 
-        What is finished of a change that is not done yet stays.
+        Finished parts of an unfinished change stay.
         """
         named = {file.file for file in self.read_held()[0].files()}
         (self.path / PLAN).unlink(missing_ok=True)
@@ -324,7 +323,7 @@ class Store:
         return self.collect()
 
     def collect(self) -> bool:
-        """Removes files that no state in use needs; whether none had to stay for a reader."""
+        """Removes files that no state in use needs; returns whether none had to stay."""
         keep = {file.file for file in self.read_held()[0].files()}
         keep |= self.notes.named_files()
         free = True

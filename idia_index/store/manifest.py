@@ -1,4 +1,4 @@
-"""The manifest's records: what an index is, its shards, their files."""
+"""Records of the manifest: an index, its shards, their files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from idia_index.support.text_lines import MAX_LINE_BYTES
 from idia_index.types import Fingerprint
 
 FORMAT = "idia-index/index/2"
-# A number and what the file is; a name with a separator, or "..", would lead out of the directory.
+# A number and the kind of file; a separator or ".." would lead out of the directory.
 _FILE = re.compile(r"[0-9]{6,12}(\.[A-Za-z0-9-]{1,40}){1,3}")
 
 
@@ -26,7 +26,9 @@ class FileEntry:
 
     def __post_init__(self) -> None:
         if not _FILE.fullmatch(self.file) or not 0 <= self.bytes <= 1 << 50:
-            raise ValueError(f"{shown(self.file)} is no plain file name, or {self.bytes} no size")
+            raise ValueError(
+                f"{shown(self.file)} is not a plain file name, or {self.bytes} not a size"
+            )
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ class PartEntry:
     Attributes:
         first_template: id of its first template.
         file: the file, in the format of the index type.
-        errors: for each of its templates, the longest difference between a float32 row as it
-            was encoded and as it is stored, measured when the shard was written; 0.0 for index
-            types that store float32.
+        errors: for each of its templates, the largest difference between a float32 row as encoded
+            and as stored, measured when the shard was written; 0.0 for index types that store
+            float32.
     """
 
     first_template: int
@@ -61,9 +63,9 @@ class PartEntry:
 
 @dataclass(frozen=True)
 class ShardEntry:
-    """A run of names: the stored id of its first, how many, their file, their embeddings' files.
+    """A run of names: first stored id, number, file of names, files of embeddings.
 
-    A shard has one part from its build and one more for each time that templates were added.
+    A shard has one part from its build and one more for each addition of templates.
     """
 
     first: int
@@ -83,12 +85,12 @@ class ShardEntry:
 
 @dataclass(frozen=True)
 class LookupEntry:
-    """The sorted name keys of a run of names (see `lookup`), and the sums that check them.
+    """The sorted name keys of a run of names (see `name_lookup`), and their checksums.
 
     Attributes:
         first, count: the stored ids of the names it covers.
         keys: the file of keys.
-        sums: the file of the keys' checksums, block by block.
+        sums: the file of the keys' checksums, one per block.
     """
 
     first: int
@@ -103,25 +105,25 @@ class LookupEntry:
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """What a build was asked for; a build that resumes must be asked for the same.
+    """What a build was asked for; a resumed build must be asked for the same.
 
-    In the manifest of an index that has grown it says what a build at once of the same names
-    and templates would have been asked for.
+    In the manifest of an index that has grown, it is the plan of a single build of the same names
+    and templates.
 
     Attributes:
         kind: the index type; the field has this name on disk.
         exact: whether its answers are those of float32 cosine similarity.
         backend: name of the backend.
         model: SPEC of the model, local paths absolute.
-        load_options: keywords beside the SPEC that load the model as it was loaded.
-        fingerprint: what the model is.
+        load_options: keywords besides the SPEC that load the model the same way.
+        fingerprint: the model's fingerprint.
         templates: the templates as given, in order.
-        shard_names: names of a full shard.
-        names_sha256: SHA-256 of all names, a line each.
-        candidates: how many names.
-        pool: what replays a sampled pool (origin, seed, weighting, SHA-256), None for a file.
-        model_notes: what was taken from where to load the model, and what is assumed, a line
-            each; none in an index that was written before they were kept.
+        shard_names: number of names of a full shard.
+        names_sha256: SHA-256 of all names, one per line.
+        candidates: number of names.
+        pool: how to repeat a sampled pool (origin, seed, weighting, SHA-256), None for a file.
+        model_notes: where the model's settings come from and what is assumed, one line each; none
+            in older indexes.
     """
 
     kind: str
@@ -147,15 +149,15 @@ class Manifest:
     """A finished index.
 
     Attributes:
-        plan: what it holds, and what model made it.
+        plan: its content, and the model that made it.
         shards: its shards, in the order of their names' stored ids.
-        versions: versions of the libraries that wrote it last, and the device that encoded its
+        versions: versions of the libraries that last wrote it, and the device that encoded its
             first texts.
         lookups: finds names by their keys; empty in an index of format 1.
-        removed: the stored ids of the names that were removed and wait for `compact`, int64,
-            ascending, in one file; None if there are none.
-        removed_count: how many they are.
-        history: what was done to it since it was built, oldest first.
+        removed: the stored ids of removed names that wait for `compact`, int64, ascending, in one
+            file; None if there are none.
+        removed_count: their number.
+        history: the changes since it was built, oldest first.
         format: the format it was read from.
     """
 
@@ -170,7 +172,7 @@ class Manifest:
 
     @property
     def stored(self) -> int:
-        """Number of names on disk, removed ones too."""
+        """Number of names on disk, including removed ones."""
         return self.shards[-1].first + self.shards[-1].count
 
     @property
@@ -180,12 +182,12 @@ class Manifest:
 
     @property
     def next_number(self) -> int:
-        """The number that new files of a run of names are called by; none of it is in use."""
+        """The next unused number for the files of a run of names."""
         files = [file.file for file in self.files()]
         return 1 + max(int(name.split(".")[0]) for name in files)
 
     def files(self) -> list[FileEntry]:
-        """All files of the index but the manifest."""
+        """All files of the index except the manifest."""
         found = [file for shard in self.shards for file in shard.files()]
         found += [file for lookup in self.lookups for file in (lookup.keys, lookup.sums)]
         return found + ([self.removed] if self.removed else [])
@@ -194,15 +196,15 @@ class Manifest:
 REPAIR = "fix it with: idia-index repair"
 BACKUP = "no model can restore it: copy the file from a backup, or rebuild the index"
 
-# Names are on no model, and neither is which of them were removed.
+# No model knows the names, nor which of them were removed.
 _ONLY_HERE = (".names.txt", ".removed")
 
 
 def can_be_repaired(file: str) -> bool:
-    """Whether `repair` makes a file of this name again; it does so for shards and lookups."""
+    """Whether `repair` can recreate a file of this name: shards and lookups."""
     return not file.endswith(_ONLY_HERE)
 
 
 def remedy(file: str) -> str:
-    """What to do about a file of this name."""
+    """The fix for a file of this name."""
     return REPAIR if can_be_repaired(file) else BACKUP

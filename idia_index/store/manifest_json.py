@@ -1,4 +1,4 @@
-"""The manifest, written last: sealed with its own checksum, read in every format there was."""
+"""Writes the manifest, sealed with its own checksum, and reads every earlier format."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from idia_index.support.documents import from_json, to_object
 from idia_index.support.text import shown
 
 MAX_BYTES = 64 << 20
-"""Longest manifest that is read: about 90,000 shards, 6 TB."""
+"""Maximum size of a manifest: about 90,000 shards, 6 TB."""
 
 DAMAGED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
-"""What reading data that is not of the form expected ends in."""
+"""Errors raised by reading data of an unexpected form."""
 
 FORMAT_1 = "idia-index/index/1"
 _SEAL = ',\n "sha256": "'
@@ -28,13 +28,13 @@ _KEYS = (
 
 
 def seal(data: Mapping[str, Any]) -> str:
-    """JSON text of `data` and, as its last field, the SHA-256 of all text before that field."""
+    """JSON text of `data` with the SHA-256 of all preceding text as the last field."""
     body = json.dumps(data, indent=1, ensure_ascii=False).removesuffix("\n}")
     return f"{body}{_SEAL}{hashlib.sha256(body.encode()).hexdigest()}{_END}"
 
 
 def check_seal(text: str) -> None:
-    """Raises ValueError if a single bit of `seal`'s text was changed."""
+    """Raises ValueError if any bit of `seal`'s text was changed."""
     body, found, _ = text.rpartition(_SEAL)
     if not found or text != f"{body}{_SEAL}{hashlib.sha256(body.encode()).hexdigest()}{_END}":
         raise ValueError("it does not match its own checksum")
@@ -50,7 +50,7 @@ def parse_manifest(text: str, path: object) -> Manifest:
     """Reads a manifest file's text, of this format or an older one.
 
     Raises:
-        InputError: it is damaged, or of a format that this version does not know.
+        InputError: it is damaged, or of an unknown format.
     """
     try:
         if text.count("{") + text.count("[") > len(text) // 16 + 10_000:
@@ -90,12 +90,12 @@ def _check(manifest: Manifest) -> None:
         raise ValueError("no templates")
     for shard in manifest.shards:
         if shard.first != expected:
-            raise ValueError(f"shards do not join at name {expected}")
+            raise ValueError(f"shards are not contiguous at name {expected}")
         expected += shard.count
         reached = 0
         for part in shard.parts:
             if part.first_template != reached:
-                raise ValueError(f"parts do not join at template {reached}")
+                raise ValueError(f"parts are not contiguous at template {reached}")
             reached += part.templates
         if reached != templates:
             raise ValueError(f"a shard has {reached} templates, the plan {templates}")
@@ -103,17 +103,17 @@ def _check(manifest: Manifest) -> None:
         raise ValueError("no shards")
     files = [file.file for file in manifest.files()]
     if len(set(files)) != len(files):
-        raise ValueError("a file stands there twice")
+        raise ValueError("a file is listed twice")
     if not 0 <= manifest.removed_count < expected:
         raise ValueError(f"{manifest.removed_count} of {expected} names are removed")
     if (manifest.removed is None) != (manifest.removed_count == 0):
-        raise ValueError("the removed names' file does not fit their number")
+        raise ValueError("the removed names' file does not match their number")
     if manifest.candidates != manifest.plan.candidates:
         raise ValueError(f"{manifest.candidates} names, the plan {manifest.plan.candidates}")
     covered = 0
     for lookup in manifest.lookups:
         if lookup.first != covered:
-            raise ValueError(f"lookups do not join at name {covered}")
+            raise ValueError(f"lookups are not contiguous at name {covered}")
         covered += lookup.count
     if manifest.lookups and covered != expected:
         raise ValueError(f"lookups cover {covered} names of {expected}")

@@ -1,9 +1,8 @@
-"""Finding a name's id without reading the names: sorted hashes of name keys, on disk.
+"""Finds a name's id without reading all names, by sorted hashes of name keys on disk.
 
-A keys file is the hashes, uint64 [n], ascending, then the ids that they belong to, int64 [n],
-counted from the first of the run. It is read in blocks of `BLOCK` entries; the sums file has for
-each block its first hash and the SHA-256 of its hashes and ids, 40 bytes, so that what is read
-is checked and nothing else need be.
+A keys file is the hashes, uint64 [n], ascending, then their ids, int64 [n], relative to the first
+of the run. It is read in blocks of `BLOCK` entries; the sums file has for each block its first
+hash and the SHA-256 of its hashes and ids, 40 bytes, so that exactly the blocks read are checked.
 """
 
 from __future__ import annotations
@@ -22,26 +21,26 @@ from idia_index.support.files import read_regular, regular
 from idia_index.types import Int64
 
 BLOCK = 4096
-KEY_BYTES = 16  # of each name in a keys file
+KEY_BYTES = 16  # per name in a keys file
 
 _SUM = np.dtype([("hash", "<u8"), ("digest", "V32")])
 
 
 def key_hash(key: str) -> int:
-    """A hash of a `name_key` that is the same everywhere; equal ones are only a hint."""
+    """A platform-independent hash of a `name_key`; equality is only a hint."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little")
 
 
 def lookup_files(keys: Iterable[str]) -> tuple[memoryview, bytes]:
-    """The keys file and the sums file of the names with these keys, in the order of their ids.
+    """The keys file and the sums file of the names with these keys, in id order.
 
-    The keys are taken one by one: a name needs some 36 bytes, however long it is.
+    Keys are consumed one by one: a name needs about 36 bytes, whatever its length.
     """
     hashes = np.fromiter((key_hash(key) for key in keys), "<u8")
     order, count = np.argsort(hashes, kind="stable").astype("<i8", copy=False), len(hashes)
     file = np.empty(2 * count, "<u8")
     ranked, ids = file[:count], file[count:]
-    np.take(hashes, order, out=ranked, mode="clip")  # that mode needs no copy
+    np.take(hashes, order, out=ranked, mode="clip")  # this mode avoids a copy
     ids[:] = order.view("<u8")
     starts = range(0, count, BLOCK)
     sums = np.empty(len(starts), _SUM)
@@ -53,10 +52,10 @@ def lookup_files(keys: Iterable[str]) -> tuple[memoryview, bytes]:
 
 
 class Lookup:
-    """The lookup of one run of names, its files opened when they are first needed."""
+    """The lookup of one run of names; opens its files on first use."""
 
     def __init__(self, folder: Path, entry: LookupEntry) -> None:
-        """Raises InputError if its files cannot be as long as the manifest says."""
+        """Raises InputError if the file sizes in the manifest are impossible."""
         self._entry = entry
         self._keys = folder / entry.keys.file
         self._sums_path = folder / entry.sums.file
@@ -86,17 +85,17 @@ class Lookup:
         """Stored ids of names that may have these hashes, block by block; compare the keys.
 
         Args:
-            wanted: uint64 [w], ascending `key_hash`es. Each block is read once, and only if a hash
-                may be in it.
+            wanted: uint64 [w], ascending `key_hash`es. Each block is read once, and only if it
+                may hold one of them.
 
         Yields:
-            int64 [c], places in `wanted`, and int64 [c], the stored id of each.
+            int64 [c], indices in `wanted`, and int64 [c], the stored id of each.
 
         Raises:
             InputError: a file of the lookup was changed.
         """
         firsts = self._sums["hash"]
-        # The last block that begins below a hash may still reach it.
+        # The last block that starts below a hash may still contain it.
         first = np.maximum(np.searchsorted(firsts, wanted, side="left") - 1, 0)
         stop = np.searchsorted(firsts, wanted, side="right")
         blocks = np.arange(len(firsts))
@@ -129,12 +128,12 @@ class Lookup:
         ids, ranked = np.frombuffer(data, "<i8"), np.frombuffer(hashes, "<u8")
         if ids.min() < 0 or ids.max() >= self._entry.count:
             raise DamagedIndexError(
-                f"{self._keys}: leads past its {self._entry.count} names; "
+                f"{self._keys}: has ids beyond its {self._entry.count} names; "
                 "fix it with: idia-index repair"
             )
-        if not (ranked[1:] >= ranked[:-1]).all():  # every hash might seem to be every name's
+        if not (ranked[1:] >= ranked[:-1]).all():  # else any hash could match any name
             raise DamagedIndexError(
-                f"{self._keys}: holds hashes that do not ascend; fix it with: idia-index repair"
+                f"{self._keys}: its hashes are not ascending; fix it with: idia-index repair"
             )
         return ranked, ids
 

@@ -1,6 +1,6 @@
-"""Notes of the shards and parts that are whole on disk and that no manifest names yet.
+"""Notes of complete shards and parts on disk that are not yet in a manifest.
 
-They are what an interrupted build or change resumes from.
+An interrupted build or change resumes from them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SHARD, _PART = ".shard.json", ".part.json"
 
 
 class ShardNotes:
-    """The notes in one index directory, each a file."""
+    """The notes in one index directory, one file each."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -34,33 +34,33 @@ class ShardNotes:
         return bool(self._files())
 
     def shards(self) -> dict[int, ShardEntry]:
-        """Noted shards whose files are there, by number; others are to be written again."""
+        """Noted shards whose files exist, by number; others must be written again."""
         return self._whole(_SHARD, ShardEntry)
 
     def parts(self) -> dict[int, PartEntry]:
-        """Noted parts whose files are there, by number; others are to be written again."""
+        """Noted parts whose files exist, by number; others must be written again."""
         return self._whole(_PART, PartEntry)
 
     def named_files(self) -> set[str]:
-        """The files that the noted shards and parts are made of, by name."""
+        """The files of the noted shards and parts, by name."""
         return {file for files in self._named().values() for file in files}
 
     def add_shard(self, number: int, entry: ShardEntry) -> None:
-        """Notes that a shard is whole; raises IdiaIndexError if that cannot be written."""
+        """Notes that a shard is complete; raises IdiaIndexError if that cannot be written."""
         self._write(number, _SHARD, entry)
 
     def add_part(self, number: int, entry: PartEntry) -> None:
-        """Notes that a part is whole; raises IdiaIndexError if that cannot be written."""
+        """Notes that a part is complete; raises IdiaIndexError if that cannot be written."""
         self._write(number, _PART, entry)
 
     def drop_named(self, named: Collection[str]) -> None:
-        """Removes the notes all of whose files are among `named`, those of a manifest."""
+        """Removes the notes whose files are all among `named`, those of a manifest."""
         for note, files in self._named().items():
             if files <= set(named):
                 (self._folder / note).unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Removes all notes; the files that they name stay."""
+        """Removes all notes, but not the files that they name."""
         for note in self._files():
             note.unlink(missing_ok=True)
 
@@ -101,7 +101,7 @@ def is_shard_note(name: str) -> bool:
 
 
 def check_size(folder: Path, entry: FileEntry) -> None:
-    """Raises InputError if a file is not there, not to be read, or not as long as was written."""
+    """Raises InputError if a file is missing, unreadable, or of another size than written."""
     path = folder / entry.file
     if path.is_symlink() or not path.is_file():
         raise DamagedIndexError(f"{path}: missing from the index; {remedy(entry.file)}")

@@ -1,4 +1,4 @@
-"""The shard files of an index: opened when they are needed, read ahead, let go of in time."""
+"""Opens the shard files of an index on demand, reads ahead, and releases them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from idia_index.support.files import sha256_file
 from idia_index.support.locks import Held
 from idia_index.types import Float32
 
-STREAMED_BYTES = 512 << 20  # kept open of an index that is too large to stay mapped
+STREAMED_BYTES = 512 << 20  # kept open if an index is too large to stay mapped
 
 
 class ShardFiles:
     """The parts of an index's shards, numbered by shard and by part.
 
     Attributes:
-        verify: whether each file is compared with its SHA-256 before it is used.
+        verify: whether each file is compared with its SHA-256 before use.
     """
 
     def __init__(
@@ -52,12 +52,11 @@ class ShardFiles:
             for part in range(len(shard.parts))
         ]
         total = sum(map(self._read_bytes, self._order))
-        # What stays mapped counts as this process's memory, though the system can take it back.
+        # Mapped files count as this process's memory, although the system can reclaim it.
         self._keep = total if total <= _memory() // 4 else STREAMED_BYTES
 
     def order(self, shards: range | None = None) -> Iterator[tuple[int, int]]:
-        """Shard and part numbers, each followed by its successor's being read ahead; of some
-        shards alone, if these are given."""
+        """Shard and part numbers, reading ahead the next one; only of `shards`, if given."""
         order = [each for each in self._order if shards is None or each[0] in shards]
         for place, following in zip(order, [*order[1:], None], strict=True):
             if following is not None and following not in self._open:
@@ -68,7 +67,7 @@ class ShardFiles:
         """A part, mapped.
 
         Raises:
-            InputError: its file is gone, damaged, or was changed.
+            InputError: its file is missing, damaged, or changed.
         """
         place = (number, part)
         with self._lock:
@@ -94,14 +93,14 @@ class ShardFiles:
             return self._open[place]
 
     def close(self) -> None:
-        """Lets go of all files."""
+        """Releases all files."""
         self._open.clear()
         self._open_bytes = 0
         if self._held is not None:
             self._held.close()
 
     def check(self) -> None:
-        """Compares all parts with their SHA-256; raises InputError for one that differs."""
+        """Compares all parts with their SHA-256; raises InputError if one differs."""
         for place in self._order:
             entry = self._entry(*place)
             self._checked.discard(entry.file.file)
@@ -111,7 +110,7 @@ class ShardFiles:
         return self._manifest.shards[number].parts[part]
 
     def _read_bytes(self, place: tuple[int, int]) -> int:
-        """What a search reads through of a part's file."""
+        """The bytes of a part's file that a search reads."""
         return int(self._entry(*place).file.bytes * self._index_type.read_share)
 
     def _check(self, path: Path, entry: PartEntry) -> None:
@@ -124,13 +123,13 @@ class ShardFiles:
         self._checked.add(entry.file.file)
 
     def _advise(self, place: tuple[int, int]) -> None:
-        """Asks the system to read what a search reads of a file; costs nothing if it is there."""
+        """Asks the system to read ahead what a search reads; free if already in memory."""
         if not hasattr(os, "posix_fadvise"):
             return
         try:
             handle = os.open(self._folder / self._entry(*place).file.file, os.O_RDONLY)
         except OSError:
-            return  # whoever opens it says so
+            return  # opening it reports the error
         try:
             os.posix_fadvise(handle, 0, self._read_bytes(place), os.POSIX_FADV_WILLNEED)
         finally:
@@ -145,13 +144,13 @@ def _memory() -> int:
 
 
 def stored_errors(index_type: IndexType, path: Path, rows: Float32) -> tuple[float, ...]:
-    """For each template of float32 [T, n, D], the longest row of what storing it lost.
+    """For each template of float32 [T, n, D], the largest difference between given and stored row.
 
     Rounded up to four digits, so that it stays a bound.
 
     Raises:
-        IdiaIndexError: an exact index type returns other rows than it was given, or one that is
-            not exact bounds no scores, so that its answers could not be proved.
+        IdiaIndexError: an exact index type returns other rows than given, or an inexact one has
+            no score bounds, so that its answers could not be proved.
     """
     shard = index_type.open_shard(path, rows.shape)
     errors = []
@@ -164,7 +163,7 @@ def stored_errors(index_type: IndexType, path: Path, rows: Float32) -> tuple[flo
         raise IdiaIndexError(f"{path}: index type {index_type.name!r} does not return its rows")
     if not index_type.exact and not isinstance(shard, ScoredShard):
         raise IdiaIndexError(
-            f"{path}: index type {index_type.name!r} is not exact and bounds no scores; "
+            f"{path}: index type {index_type.name!r} is not exact and has no score bounds; "
             "build with --index flat"
         )
     return tuple(errors)

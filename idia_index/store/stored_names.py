@@ -1,7 +1,7 @@
-"""The names of an index, read shard by shard when they are asked for; removed ones left out.
+"""Reads the names of an index shard by shard on demand, without removed ones.
 
-A *stored id* counts every name on disk. A name id counts those that were not removed, so that
-ids are those of an index built at once from the names that are left.
+A *stored id* counts every name on disk. A name id counts only names that were not removed, as if
+the index had been built from them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class StoredNames(Sequence[str]):
         self._shifts = stored_ids - np.arange(len(stored_ids))
 
     def without(self, name_ids: Int64) -> StoredNames:
-        """The same with these removed too, here and not on disk."""
+        """The same with these removed too, but not on disk."""
         left = copy(self)
         left._remove(np.union1d(self.removed, self.stored_ids(name_ids)))
         return left
@@ -65,11 +65,11 @@ class StoredNames(Sequence[str]):
             yield from self.live(number)
 
     def stored_ids(self, name_ids: Int64) -> Int64:
-        """Stored ids of name ids, int64 of any shape."""
+        """Stored ids for name ids, int64 of any shape."""
         return name_ids + np.searchsorted(self._shifts, name_ids, side="right")
 
     def name_ids(self, stored_ids: Int64) -> Int64:
-        """Name ids of stored ids that are not removed, int64 of any shape."""
+        """Name ids for stored ids that are not removed, int64 of any shape."""
         return stored_ids - np.searchsorted(self.removed, stored_ids)
 
     def removed_rows(self, number: int) -> Int64:
@@ -85,15 +85,15 @@ class StoredNames(Sequence[str]):
 
     def shard(self, number: int) -> list[str]:
         """All names of one shard; raises InputError if their file was changed."""
-        # Taken out and put back, in one step each: several threads may ask.
+        # Popped and reinserted atomically: several threads may ask.
         names = self._read.pop(number, None) or read_shard_names(self._folder, self._shards[number])
-        self._read[number] = names  # the last to be forgotten
+        self._read[number] = names  # the last to be evicted
         if len(self._read) > SHARDS_KEPT:
             self._read.popitem(last=False)
         return names
 
     def find(self, keys: Iterable[str]) -> dict[str, int]:
-        """Name ids of the names with these `name_key`s; a key that no name has is left out.
+        """Name ids of the names with these `name_key`s; keys without a name are omitted.
 
         Raises:
             InputError: a file of names was changed.
@@ -172,8 +172,7 @@ def _read_removed(folder: Path, manifest: Manifest) -> Int64:
     ascending = bool((np.diff(removed) > 0).all())
     if not (ascending and removed[0] >= 0 and removed[-1] < manifest.stored):
         raise DamagedIndexError(
-            f"{path}: holds ids that do not ascend from 0 to {manifest.stored - 1}; "
-            "rebuild the index"
+            f"{path}: its ids are not ascending from 0 to {manifest.stored - 1}; rebuild the index"
         )
     return removed
 

@@ -1,4 +1,4 @@
-"""What documents state of an index: its manifest without the table of shards."""
+"""Summarizes an index for documents: its manifest without the table of shards."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from idia_index.types import Fingerprint
 
 @dataclass(frozen=True)
 class IndexSummary:
-    """What an index is and what it was built from.
+    """An index and what it was built from.
 
     Attributes:
         path: its directory.
         format: the format of its manifest.
         candidates: number of candidate names.
         shards: number of shards.
-        bytes: size of all its files but the manifest.
+        bytes: size of all its files except the manifest.
         kind: index type.
         exact: whether its answers are those of float32 cosine similarity.
         backend: name of the backend that encoded its texts.
         model: SPEC of the model.
-        load_options: keywords beside the SPEC that load the model as it was loaded.
-        fingerprint: what the model is.
-        shard_names: names of a full shard.
-        names_sha256: SHA-256 of all names, a line each.
-        pool: what draws its sampled names again; null where none was drawn.
-        model_notes: what was taken from where to load the model, and what is assumed.
+        load_options: keywords besides the SPEC that load the model the same way.
+        fingerprint: the model's fingerprint.
+        shard_names: number of names of a full shard.
+        names_sha256: SHA-256 of all names, one per line.
+        pool: how to repeat the sampling of its names; null if they were not sampled.
+        model_notes: where the model's settings come from, and what is assumed.
         templates: number of templates.
-        stored_error: the longest difference between a float32 row and the row as stored.
-        waiting_for_compact: names that were removed and still lie on disk.
-        history: what was done to it since it was built, oldest first.
-        versions: versions of the libraries that wrote it last.
+        stored_error: the largest difference between a float32 row and the row as stored.
+        waiting_for_compact: removed names that are still on disk.
+        history: the changes since it was built, oldest first.
+        versions: versions of the libraries that last wrote it.
     """
 
     path: str

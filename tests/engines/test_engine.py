@@ -166,7 +166,7 @@ def test_a_shard_that_is_not_what_its_writer_says_is_refused(
         return told
 
     monkeypatch.setattr(Store, "write_rows", broken)
-    with pytest.raises(InputError, match=r"000000\.faiss.*is not what was written"):
+    with pytest.raises(InputError, match=r"000000\.faiss.*differs from what was written"):
         build_index(tmp_path / "i", away, names)
 
 

@@ -53,7 +53,7 @@ def test_a_place_that_is_not_there_is_an_error_that_lists_places() -> None:
 
 
 def test_what_is_not_known_fails_and_says_so() -> None:
-    with pytest.raises(PolicyError, match=r"1 rule of 1 failed: metrics.tpr>0: .* not known"):
+    with pytest.raises(PolicyError, match=r"1 rule of 1 failed: metrics.tpr>0: .* unknown"):
         policy = Policy((parse_rule("metrics.tpr>0"),))
         policy.enforce(policy.judged(DOCUMENT), "suite", Path("x"))
 

@@ -141,7 +141,7 @@ def test_hashes_that_do_not_ascend_are_refused(tmp_path: Path) -> None:
     for name, part in (("000000.keys", data), ("000000.sums", sums)):
         (tmp_path / name).write_bytes(part)
         files.append(FileEntry(name, len(part), hashlib.sha256(part).hexdigest()))
-    with pytest.raises(InputError, match=r"0\.keys: holds hashes that do not ascend"):
+    with pytest.raises(InputError, match=r"0\.keys: its hashes are not ascending"):
         list(Lookup(tmp_path, LookupEntry(0, 9, *files)).candidates(
             np.array([2**63], np.uint64)
         ))  # fmt: skip
