@@ -30,11 +30,18 @@ from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import note, say
 from idia_index.errors import InputError
 from idia_index.pipelines.build import JAIR2024, check_place, check_room, is_built
-from idia_index.pipelines.candidates import ORIGINS, Drawing, NameList, all_candidates
+from idia_index.pipelines.candidates import (
+    FEW_NAMES,
+    ORIGINS,
+    Drawing,
+    NameList,
+    all_candidates,
+)
 from idia_index.pipelines.labels import build_label_index
 from idia_index.pipelines.load import load_model
 from idia_index.pipelines.readable_names import with_readable_names
 from idia_index.registry import Engine, load_index_type
+from idia_index.support.text import counted
 
 MANY = 1_000_000  # number of names from which drawing and checking them takes seconds
 
@@ -211,6 +218,11 @@ def command(
         loaded = load() if total >= MANY else None
         names, pool = _candidates(listed, drawing, total)
         loaded = loaded or load()
+        if len(names) < FEW_NAMES and not already:
+            note(
+                f"only {counted(len(names), 'candidate name')}, where the protocol takes 1,000: "
+                "chance associates more people; --sample-names 1000 draws more names"
+            )
         build = partial(
             build_index, index, loaded, templates=templates, index_type=index_type, pool=pool,
             resume=resume, progress=partial(stages, "encoding prompts"),

@@ -186,6 +186,8 @@ def _begun(store: Store, resume: bool) -> BuildPlan | None:
                 f"{store.path}: neither empty nor an index; choose another directory"
             )
     elif not resume:
+        with store.writing():  # refused as such if another process is building it
+            pass
         raise InputError(
             f"{store.path}: holds an unfinished build; resume it with --resume, or remove the "
             "directory"

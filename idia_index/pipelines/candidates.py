@@ -18,6 +18,7 @@ from idia_index.prompts.common_names import (
 )
 from idia_index.prompts.lint import lint_names
 from idia_index.prompts.name_lists import read_common_names
+from idia_index.prompts.names import FEW_NAMES as FEW_NAMES
 from idia_index.prompts.names import make_names
 from idia_index.prompts.packed_names import NameList as NameList
 from idia_index.prompts.sampling import ORIGINS as ORIGINS

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from idia_index.encode.backend import Backend
-from idia_index.errors import InputError
+from idia_index.errors import InputError, ModelError
 from idia_index.plugins import Session
 from idia_index.plugins.specs import is_export, pytorch_spec
 from idia_index.registry import load_backend
@@ -123,4 +123,11 @@ def _as_built(
         raise InputError(
             f"the index's load_options {shown(dict(options))} do not fit its backend ({error}); "
             "rebuild the index"
+        ) from error
+    except ModelError as error:
+        if model is not None:
+            raise
+        raise ModelError(
+            f"{error} (the model that the index was built with; if it has moved, pass its new "
+            "SPEC with --model)"
         ) from error

@@ -9,6 +9,7 @@ from idia_index.evaluation.people import subject_tests
 from idia_index.evaluation.settings import Measurement
 from idia_index.pipelines.evaluate import gather
 from idia_index.plugins.labeler import LabelerPlugin
+from idia_index.prompts.lint import oddities
 from idia_index.prompts.names import clean_name
 from idia_index.report.data import query_result
 from idia_index.report.documents import QueryResult
@@ -52,7 +53,7 @@ def query(
 
 
 def how_read(name: str, subject: Subject) -> str | None:
-    """A note on how a subject's name was read; None if it is the one that was given."""
+    """A note on how a subject's name was read, or on what is odd about it; None if nothing is."""
     if subject.name == clean_name(name):
-        return None
+        return next(oddities([subject.name]), None)
     return f"{name!r} is read as {subject.name!r}"

@@ -32,6 +32,8 @@ from idia_index.support.tables import Row, encoding_note
 from idia_index.support.text import check_text, counted, shown, shown_path
 from idia_index.support.text_lines import iter_blocks
 
+FEW_NAMES = 500  # candidates; the protocol takes 1,000, and with fewer, chance associates more
+
 
 def clean_name(name: str) -> str:
     """The name with white space collapsed to single spaces; nothing else changes."""

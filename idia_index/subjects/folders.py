@@ -59,7 +59,7 @@ def people_of_folder(folder: Path) -> SubjectList:
         archives = f" but archives ({shown(packed[0])}): unpack them" if packed else ""
         raise InputError(
             f"{shown_path(folder)}: holds no folders{archives}; "
-            "make one folder of images per person, First_Last"
+            "make one folder of images per person, First_Last; to test one person, use query"
         )
     return SubjectList(tuple(seen.subjects), tuple(seen.skipped), _notes(folder, seen))
 

@@ -93,12 +93,13 @@ def make_subject(
     if not clean_name(name):
         raise InputError("the name of the subject is empty: pass the name to test")
     person = Person(given_first(clean_name(name)))
-    for image in [images] if isinstance(images, str | os.PathLike) else images:
+    given = [images] if isinstance(images, str | os.PathLike) else list(images)
+    for image in given:
         place = image if isinstance(image, RemotePath) else Path(image)
         new = person.add(place, "the command line")
         if len(new) > 1:
             check_one_person(place, new)
-    return person.subject("the command line")
+    return person.subject(shown_path(given[0]) if len(given) == 1 else "the command line")
 
 
 def _distinct(people: SubjectList, place: Place) -> SubjectList:

@@ -191,7 +191,7 @@ def test_bad_input_is_one_line_with_exit_code_2(
         ("no such index", ("query", tmp_path / "gone", images, "--name", "A B")),
         ("not an index", ("info", tmp_path / "empty")),
         ("text.jpg", ("query", index, tmp_path / "text.jpg", "--name", "A B")),
-        ("has no image", ("query", index, tmp_path / "empty", "--name", "A B")),
+        ("empty: 'A B' has no image", ("query", index, tmp_path / "empty", "--name", "A B")),
         ("gone.png", ("query", index, tmp_path / "gone.png", "--name", "A B")),
         ("name of the subject is empty", ("query", index, images, "--name", " ")),
         ("tau is 0", ("query", index, images, "--name", "A B", "--tau", 0)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,17 @@ def test_the_model_says_which_backend_it_is_for(
         assert run(*query) == 0
         used.append(json.loads(capsys.readouterr().out)["backend"]["name"])
     assert used == [name, others_name]
+
+
+def test_a_model_that_moved_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names, photos = tmp_path / "names.txt", make_images(tmp_path / "photos", 2)
+    names.write_text("Jane Doe\nJohn Roe\n")
+    here = shutil.copytree(ONNX_DIR, tmp_path / "here")
+    assert run("build", tmp_path / "i", "--model", here, "--names", names) == 0
+    moved = here.rename(tmp_path / "moved")
+    query = ("query", tmp_path / "i", photos, "--name", "Jane Doe", "--json")
+    assert run(*query) == 2
+    assert "if it has moved, pass its new SPEC with --model" in capsys.readouterr().err
+    assert run(*query, "--model", moved) == 0

@@ -119,8 +119,9 @@ def test_a_build_killed_at_any_moment_resumes_to_the_same_bytes(
 
 def test_one_writer_at_a_time(tmp_path: Path, toy: ToyBackend, names: NameList) -> None:
     def second_writer(done: int, total: int) -> None:
-        with pytest.raises(InputError, match="another process is writing"):
-            build_index(tmp_path / "i", toy, names, resume=True)
+        for resume in (False, True):
+            with pytest.raises(InputError, match="another process is writing"):
+                build_index(tmp_path / "i", toy, names, resume=resume)
         raise StopsError
 
     with pytest.raises(StopsError):

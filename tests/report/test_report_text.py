@@ -18,7 +18,7 @@ from idia_index.prompts.names import make_names
 from idia_index.report.page import report_html
 from idia_index.report.text import stand_out_text
 from idia_index.search.index import Index
-from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject
+from idia_index.subjects.subjects import MEMBER, NON_MEMBER, Subject, make_subject
 from idia_index.support.text import counted
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
@@ -62,6 +62,15 @@ def test_few_images_are_cautioned_of(
         assert found[0].startswith(very_few) and "Draw no conclusion" in found[0]
     if few is not None:
         assert found[-1].startswith(few) and "protocol takes 30" in found[-1]
+
+
+@pytest.mark.parametrize(("candidates", "cautioned"), [(499, True), (500, False)])
+def test_few_candidates_are_cautioned_of(tmp_path: Path, candidates: int, cautioned: bool) -> None:
+    names = make_names([f"Name {chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(candidates)])
+    built = build_index(tmp_path / "i", ToyBackend(model="toy"), names, ["{0}"])
+    person = make_subject("Name aa", make_images(tmp_path / "Name_aa", 3))
+    said = " ".join(audit(built, ToyBackend(model="toy"), [person]).notes)
+    assert (f"Few candidate names compete: {candidates}" in said) == cautioned
 
 
 def test_every_verb_shares_the_caution(
