@@ -187,6 +187,7 @@ def test_results_pickle_compare_and_are_short_to_read(built: Path, tmp_path: Pat
     assert pickle.loads(pickle.dumps(result)) == result  # noqa: S301
     assert result == audit(open_index(built), toy, people)
     assert len(repr(result).splitlines()) <= 12 and len(repr(result)) < 2000
+    assert repr(open_index(built)).startswith(f"<Index {str(built)!r}: {len(NAMES)} candidates, 3 ")
     alone = query(open_index(built), toy, people[0])
     assert alone.subjects[0].votes == result.subjects[0].votes
     measured = evaluate(open_index(built), toy, people, Settings(min_images=2, sizes=(1, 2)))
@@ -201,12 +202,20 @@ def test_a_backend_is_loaded_by_name() -> None:
     assert repr(backend) == "<Backend toy: toy on nowhere>"
 
 
-def test_one_text_is_no_list(tmp_path: Path) -> None:
+def test_one_text_is_no_list(built: Path, tmp_path: Path) -> None:
+    index = open_index(built)
     toy = Backend(ToyBackend(model="toy"))
     with pytest.raises(InputError, match="is a single string; pass a list of names"):
         build_index(tmp_path / "i", toy, "Jane Doe")
     with pytest.raises(InputError, match="is a single string; pass a list of them"):
         build_index(tmp_path / "i", toy, NAMES, "a photo of {0}")
+    with pytest.raises(InputError, match="find takes a list of names"):
+        index.find("Jane Doe")
+    for asked in (audit, evaluate):
+        with pytest.raises(InputError, match=r"pass those of read_subjects\(PATH\)"):
+            asked(index, toy, str(tmp_path))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="or make_subject"):
+        query(index, toy, "Jane Doe")  # type: ignore[arg-type]
     folder = make_images(tmp_path / "photos", 2)
     assert make_subject("Jane Doe", str(folder)) == make_subject("Jane Doe", [folder])
     assert len(make_subject("Jane Doe", folder).images) == 2

@@ -134,6 +134,10 @@ def _kept(
     subjects: Sequence[Subject], settings: Measurement
 ) -> tuple[SubjectList, tuple[LeftOut, ...]]:
     """Whom the settings include and exclude; raises InputError if they exclude everybody."""
+    if not all(isinstance(each, Subject) for each in subjects):
+        raise InputError(
+            "these are no subjects: pass those of read_subjects(PATH) or make_subject(NAME, IMAGES)"
+        )
     left_out = tuple(out for s in subjects if (out := settings.excludes(s)) is not None)
     kept = tuple(subject for subject in subjects if settings.excludes(subject) is None)
     if not subjects:

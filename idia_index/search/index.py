@@ -20,6 +20,7 @@ from idia_index.prompts.templates import Template, make_templates
 from idia_index.search.certify import Answer, first_replaced
 from idia_index.search.exhaustive import is_shorter
 from idia_index.search.rows import IndexedRows
+from idia_index.search.scan import MOST
 from idia_index.search.spread import SpreadSearch
 from idia_index.search.strategies import (
     CertifiedScan,
@@ -33,6 +34,7 @@ from idia_index.store.directory import MANIFEST, Store
 from idia_index.store.manifest import Manifest
 from idia_index.store.shards import ShardFiles
 from idia_index.store.stored_names import StoredNames
+from idia_index.support.text import shown
 from idia_index.types import Float32, Int64
 
 
@@ -87,6 +89,12 @@ class Index:
         if name_id < stored:
             return self._stored_names[name_id]
         return self.extra_names[name_id - stored]
+
+    def __repr__(self) -> str:
+        return (
+            f"<Index {str(self.path)!r}: {len(self):,} candidates, {len(self.templates)} "
+            f"templates, model {self.manifest.plan.model!r}>"
+        )
 
     def __len__(self) -> int:
         """Number of candidate names, N."""
@@ -147,6 +155,12 @@ class Index:
             raise InputError(f"image embeddings are {queries.shape}, the index needs [M, {dim}]")
         if not np.isfinite(queries).all():
             raise InputError("image embeddings hold values that are not finite")
+        lengths = np.linalg.norm(queries, axis=1)
+        if (wrong := np.flatnonzero(abs(lengths - 1) > MOST - 1)).size:
+            raise InputError(
+                f"image embedding {wrong[0]} has length {lengths[wrong[0]]:.4g}, not 1: divide "
+                "each row by its norm"
+            )
         if not 1 <= k <= len(self):
             raise InputError(f"k is {k}, but must be from 1 to {len(self)}, the number of names")
         return queries
@@ -250,7 +264,12 @@ class Index:
         """Ids of the candidates that are the same names (see `names.name_key`).
 
         Returns a dict from each given name that was found to its id.
+
+        Raises:
+            InputError: `names` is a single string.
         """
+        if isinstance(names, str):
+            raise InputError(f"find takes a list of names: pass [{shown(names)}]")
         keys = {name: name_key(name) for name in names}
         found = self._stored_names.find(keys.values())
         for place, name in enumerate(self.extra_names, len(self._stored_names)):

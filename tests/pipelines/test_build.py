@@ -183,10 +183,11 @@ def test_a_manifest_cannot_lead_out_of_the_index(
 
 def test_search_refuses_what_is_no_query(tmp_path: Path, toy: ToyBackend, names: NameList) -> None:
     index = build_index(tmp_path / "i", toy, names, make_templates(["{0}"]))
-    rows = np.zeros((2, DIM), np.float32)
+    rows = np.eye(2, DIM, dtype=np.float32)
     for queries, k, told in (
         (rows[:, :-1], 1, "the index needs"),
         (rows[0], 1, "the index needs"),
+        (2 * rows, 1, "image embedding 0 has length 2, not 1"),
         (rows * np.nan, 1, "not finite"),
         (rows, 0, "k is 0, but must be from 1 to"),
         (rows, 41, "k is 41"),
