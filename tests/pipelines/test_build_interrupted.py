@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import begun
 from small_index import SHARD, files
 from toy_backend import ToyBackend
 
@@ -78,22 +79,15 @@ def test_resume_where_nothing_is_starts(tmp_path: Path, toy: ToyBackend, names: 
     assert len(build_index(tmp_path / "i", toy, names, resume=True)) == 40
 
 
-KILLED = """
-import sys
-sys.path.insert(0, {tests!r})
-import idia_index.pipelines.build
-from toy_backend import ToyBackend
-from idia_index.prompts.names import make_names
-import time
-idia_index.pipelines.build.SHARD_BYTES = {shard}
 class Slow(ToyBackend):
-    def embed_texts(self, texts):
+    def embed_texts(self, texts: Sequence[str]) -> Float32:
         time.sleep(0.004)
         return super().embed_texts(texts)
-print("ready", flush=True)
-idia_index.build_index({path!r}, Slow(model="toy"), make_names([f"First{{i % 7}} Last{{i}}"
-    for i in range(40)]), resume=True)
-"""
+
+
+def resume_slowly(path: Path, names: NameList) -> None:
+    idia_index.pipelines.build.SHARD_BYTES = SHARD
+    build_index(path, Slow(model="toy"), names, resume=True)
 
 
 def test_a_build_killed_at_any_moment_resumes_to_the_same_bytes(
@@ -101,17 +95,14 @@ def test_a_build_killed_at_any_moment_resumes_to_the_same_bytes(
 ) -> None:
     build_index(tmp_path / "whole", toy, names)
     path = tmp_path / "i"
-    script = KILLED.format(tests=str(Path(__file__).parents[1]), shard=SHARD, path=str(path))
     random = np.random.default_rng(0)
     killed = 0
     for _ in range(6):
-        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
+        process = begun(resume_slowly, path, names)
         time.sleep(float(random.uniform(0.005, 0.06)))
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
-        process.stdout.close()
+        process.kill()
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
     assert killed >= 2
     build_index(path, toy, names, resume=True)
     assert files(path) == files(tmp_path / "whole")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import in_a_fork
 from toy_backend import DIM, ToyBackend
 
 import idia_index.pipelines.build
@@ -108,21 +111,14 @@ def test_a_folder_removed_underneath_is_one_line(
     assert not (tmp_path / "i").exists()
 
 
-FULL = """
-import resource, signal, sys
-sys.path.insert(0, {tests!r})
-from toy_backend import ToyBackend
-import idia_index.pipelines.build
-from idia_index.errors import IdiaIndexError
-from idia_index.pipelines.change import add_names
-from idia_index.prompts.names import make_names
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
-try:
-    add_names({path!r}, ToyBackend(model="toy"), make_names([f"More {{i}}" for i in range(300)]))
-except IdiaIndexError as error:
-    print(error)
-"""
+def add_without_room(path: Path, limit: int) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    sys.dont_write_bytecode = True  # it, too, would be cut off there, and stay
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    more = make_names([f"More {i}" for i in range(300)])
+    with pytest.raises(IdiaIndexError, match="cannot be written") as caught:
+        add_names(path, ToyBackend(model="toy"), more)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("index_type", ["flat", "numpy", "float16"])
@@ -133,13 +129,7 @@ def test_a_full_disk_leaves_the_index_as_it_was(
     build_index(tmp_path / "i", toy, make_names(names[:10]), TEMPLATES, index_type=index_type)
     queries = np.eye(DIM, dtype=np.float32)
     before = open_index(tmp_path / "i").search(queries, 2)
-    script = FULL.format(
-        tests=str(Path(__file__).parents[1]), limit=limit, path=str(tmp_path / "i")
-    )
-    # -B: bytecode, too, would be cut off there, and stay.
-    done = subprocess.run([sys.executable, "-B", "-c", script], capture_output=True, text=True)
-    assert "cannot be written" in done.stdout, done.stderr
-    assert len(done.stdout.splitlines()) == 1
+    in_a_fork(add_without_room, tmp_path / "i", limit)
     index = open_index(tmp_path / "i")
     assert list(index.names) == names[:10] and verify(tmp_path / "i", toy) == []
     assert (index.search(queries, 2)[1] == before[1]).all()

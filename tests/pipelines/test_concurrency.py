@@ -8,10 +8,12 @@ import os
 import shutil
 import subprocess
 import sys
+from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 
 import pytest
-from growing_index import answer, base, steps
+from forked import FORK, begun
+from growing_index import answer, base, grow, steps
 
 import idia_index.pipelines.build
 from idia_index.pipelines.verify import verify
@@ -19,26 +21,15 @@ from idia_index.pipelines.verify import verify
 ROOT = Path(__file__).parents[2]
 READERS = 8
 
-READER = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from growing_index import answer
-stop = Path(sys.argv[2])
-seen, last = [answer(Path(sys.argv[1]))], False
-print("ready", flush=True)
-while not last:
-    last = stop.exists()
-    seen.append(answer(Path(sys.argv[1])))
-print("\\n".join(seen))
-"""
 
-ADDER = """
-import sys
-sys.path.insert(0, {tests!r})
-from growing_index import grow
-grow(sys.argv[1])
-"""
+def read(path: Path, stop: Path, ready: Semaphore, out: Path) -> None:
+    """Asks an index again and again, and once more when it is told to stop."""
+    seen, last = [answer(path)], False
+    ready.release()
+    while not last:
+        last = stop.exists()
+        seen.append(answer(path))
+    out.write_text("\n".join(seen))
 
 
 @pytest.fixture(autouse=True)
@@ -55,22 +46,18 @@ def test_readers_see_one_state_or_another_while_it_grows(tmp_path: Path) -> None
     for step in steps():
         step(copy)
         states.append(answer(copy))
-    reader = [sys.executable, "-c", READER.format(tests=str(ROOT / "tests"))]
-    readers = [
-        subprocess.Popen([*reader, str(path), str(tmp_path / "stop")], stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, text=True)
-        for _ in range(READERS)
-    ]  # fmt: skip
-    for process in readers:
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    adder = [sys.executable, "-c", ADDER.format(tests=str(ROOT / "tests")), str(path)]
-    subprocess.run(adder, check=True)
-    (tmp_path / "stop").touch()
+    ready, stop = FORK.Semaphore(0), tmp_path / "stop"
+    outs = [tmp_path / f"seen by {number}" for number in range(READERS)]
+    readers = [begun(read, path, stop, ready, out) for out in outs]
+    for _ in readers:
+        assert ready.acquire(timeout=60)
+    grow(str(path))
+    stop.touch()
     seen = []
-    for process in readers:
-        out, errors = process.communicate()
-        assert process.returncode == 0, errors
-        lines = [states.index(line) for line in out.splitlines()]
+    for process, out in zip(readers, outs, strict=True):
+        process.join()
+        assert process.exitcode == 0
+        lines = [states.index(line) for line in out.read_text().splitlines()]
         assert lines == sorted(lines)  # no reader ever sees an older state again
         seen += lines
     assert {0, len(states) - 1} <= set(seen)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "fuzz"))
+from forked import told
 from interrupts import CLI, Work
 
 from idia_index.cli.main import run
@@ -20,9 +19,16 @@ from idia_index.pipelines.verify import verify
 from idia_index.study import MODEL_DIR
 
 
+class Forking(Work):
+    """Runs its commands in forks of this process."""
+
+    def run(self, command: list[str]) -> None:
+        assert told(command[len(CLI) :])[0] == 0
+
+
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
-    return Work(tmp_path_factory.mktemp("work"))
+    return Forking(tmp_path_factory.mktemp("work"))
 
 
 # `add` is in test_grow_interrupted.py, for every kind and limit.
@@ -96,13 +102,12 @@ def refused_for_room(command: list[str], room: int) -> str:
     """The line that a command says where no file can have more than `room` bytes."""
 
     def limit() -> None:
+        sys.dont_write_bytecode = True  # it, too, would be cut off there, and stay
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 
-    # Bytecode, too, would be cut off there, and stay.
-    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, env=env)
-    (line,) = errors_of(done.stderr)
-    assert done.returncode == 2
+    code, said = told(command[len(CLI) :], limit)
+    (line,) = errors_of(said)
+    assert code == 2
     return line
 
 

@@ -7,12 +7,10 @@ import io
 import json
 import os
 import random
-import signal
 import stat
-import subprocess
-import sys
 import tarfile
 import time
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import pytest
@@ -26,6 +24,7 @@ pytest.importorskip("ahocorasick_rs")
 from study_training import SHIPPED_SEED, training_items  # noqa: E402, I001 (finds those below)
 import caption_files as files  # noqa: E402
 import training_captions  # noqa: E402
+from forked import command  # noqa: E402
 
 from idia_index.cli.main import cli  # noqa: E402
 from idia_index.errors import IdiaIndexError  # noqa: E402
@@ -249,12 +248,11 @@ def test_a_search_killed_at_any_moment_resumes_to_the_same_bytes(tmp_path: Path)
         texts = [" ".join(rng.choices(["a", "cat", *people], k=4)) for _ in range(4000)]
         files.write_parquet(folder / f"{k:02}.parquet", {"url": files.urls(4000), "text": texts})
 
-    def start(out: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-c", "from idia_index.cli.main import main; main()",
-             "members", str(folder), "--names",
-             str(tmp_path / "names.txt"), "--out", str(out), "--hits", "--workers", "2"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    def start(out: Path) -> ForkProcess:
+        names = str(tmp_path / "names.txt")
+        return command(
+            ["members", str(folder), "--names", names, "--out", str(out), "--hits",
+             "--workers", "2"]
         )  # fmt: skip
 
     def content(out: Path) -> dict[str, bytes]:
@@ -262,21 +260,22 @@ def test_a_search_killed_at_any_moment_resumes_to_the_same_bytes(tmp_path: Path)
 
     whole = start(tmp_path / "whole")
     begun = time.monotonic()
-    assert whole.wait(120) == 0
+    whole.join(120)
+    assert whole.exitcode == 0
     took = time.monotonic() - begun
     killed = 0
     for round_ in range(100):
         out = tmp_path / f"out{round_}"
         for _ in range(30):
             process = start(out)
-            try:
-                assert process.wait(rng.uniform(0.3, 1.1) * took) == 0, process.communicate()
+            process.join(rng.uniform(0.1, 1.1) * took)
+            if process.exitcode is not None:
+                assert process.exitcode == 0
                 break
-            except subprocess.TimeoutExpired:
-                os.kill(process.pid, signal.SIGKILL)
-                process.wait()
-                killed += 1
-                time.sleep(0.8)  # its workers end by themselves, and let go of the folder
+            process.kill()
+            process.join()
+            killed += 1
+            time.sleep(0.8)  # its workers end by themselves, and let go of the folder
         assert content(out) == content(tmp_path / "whole")
         if killed >= KILLS:
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 from conftest import make_images
+from forked import command
 from own_study import write_study
 from pickled_engine import PickledEngine
 from small_index import below
@@ -166,17 +166,18 @@ def test_finished_models_are_not_run_again(
 def test_a_killed_study_runs_the_rest_alone(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     file = write_study(tmp_path)
-    arguments = [sys.executable, "-m", "idia_index", "study", str(file), "--dry-run",
-                 "--dry-images", "2", "--backend", "onnx", "--model", f"a={ONNX_DIR}",
-                 "--model", f"b={ONNX_DIR}", "--out", str(tmp_path / "o"), "--json"]  # fmt: skip
+    arguments = ["study", str(file), "--dry-run", "--dry-images", "2", "--backend", "onnx",
+                 "--model", f"a={ONNX_DIR}", "--model", f"b={ONNX_DIR}",
+                 "--out", str(tmp_path / "o"), "--json"]  # fmt: skip
     done = tmp_path / "o" / "models" / "a" / "done.json"
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as first:
-        while not done.exists() and first.poll() is None:
-            time.sleep(0.01)
-        first.kill()
-    assert first.returncode == -9 and not (done.parents[1] / "b" / "done.json").exists()
+    first = command(arguments)
+    while not done.exists() and first.is_alive():
+        time.sleep(0.01)
+    first.kill()
+    first.join()
+    assert first.exitcode == -9 and not (done.parents[1] / "b" / "done.json").exists()
     before = (done.parent / "report" / "report.json").stat().st_mtime_ns
-    again = subprocess.run(arguments, stdout=subprocess.PIPE, text=True, timeout=120, check=True)
+    again = CliRunner().invoke(cli, arguments)
     models = json.loads(again.stdout)["models"]
     assert [(m["label"], m["again"]) for m in models] == [("a", True), ("b", False)]
     assert (done.parent / "report" / "report.json").stat().st_mtime_ns == before
