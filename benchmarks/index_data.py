@@ -118,7 +118,8 @@ def write_index(
         written = []
         for number, (first, rows) in enumerate(shards(seed, shape, size)):
             run = names[first : first + rows.shape[1]]
-            written.append(store.write_shard(number, first, run, rows, loaded))
+            made = store.write_rows(number, 0, rows, loaded)
+            written.append(store.keep_shard(number, first, run, made))
             seen(first, rows)
         lookup = write_lookup(store, len(written), 0, names)
         store.finish(Manifest(plan, tuple(written), library_versions(), (lookup,)))

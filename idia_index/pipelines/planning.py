@@ -172,14 +172,18 @@ def known_needed(subjects: int, fdr: float) -> int | None:
     return known if known <= subjects else None
 
 
-def images_needed(hit_rate: float, rival_rate: float, confidence: float = 0.95) -> int | None:
-    """Fewest images with which the true name beats its strongest rival in a prompt.
+def images_needed(
+    hit_rate: float, rival_rate: float, confidence: float = 0.95, rivals: int = 1
+) -> int | None:
+    """Fewest images with which the true name beats its strongest rivals in a prompt.
 
-    Exact for one rival; for several as frequent, give it the confidence that `images_with_rivals`
-    takes. Images vote for the true name, the rival, or somebody else whose votes
-    are spread, independently; a tie is no win. Every larger number of images up to that where
-    the chance is surely enough does too. None where `MOST_IMAGES` are too few.
+    Exact for one rival; for several as frequent by Bonferroni's inequality: the chance of losing to
+    any is at most the sum of those of losing to each. Images vote for the true name, a rival, or
+    somebody else whose votes are spread, independently; a tie is no win. Every larger number of
+    images up to that where the chance is surely enough does too. None where `MOST_IMAGES` are too
+    few.
     """
+    confidence = 1 - (1 - confidence) / rivals
     if hit_rate <= rival_rate:
         return None
     lead = {0: 1.0}
@@ -199,17 +203,6 @@ def images_needed(hit_rate: float, rival_rate: float, confidence: float = 0.95) 
         else:
             needed = None
     return needed
-
-
-def images_with_rivals(
-    hit_rate: float, rival_rate: float, rivals: int, confidence: float
-) -> int | None:
-    """The same with several rivals of one frequency.
-
-    By Bonferroni's inequality: the chance of losing to any is at most the sum of those of losing
-    to each.
-    """
-    return images_needed(hit_rate, rival_rate, 1 - (1 - confidence) / rivals)
 
 
 def non_members_for_power(
@@ -274,9 +267,7 @@ def plan(wanted: Wanted) -> Plan:
         ),
         members=members_needed(wanted.tpr, wanted.margin, wanted.confidence),
         control_names=controls_needed(wanted.subjects, wanted.known, wanted.fdr),
-        images=images_with_rivals(
-            wanted.hit_rate, wanted.rival_rate, wanted.rivals, wanted.confidence
-        ),
+        images=images_needed(wanted.hit_rate, wanted.rival_rate, wanted.confidence, wanted.rivals),
         groups=group_powers(wanted.group, wanted.power),
         personas=persona_powers(wanted.personas, wanted.persona_names),
         leak=leak_power(wanted.leak, wanted.power),

@@ -285,7 +285,3 @@ class Index:
                 f"{self.path}: built with another model than {backend.model!r} "
                 f"({'; '.join(differences)}); use the model it was built with, or rebuild the index"
             )
-
-    def check_shards(self) -> None:
-        """Checks all shards against their SHA-256; raises InputError for one that differs."""
-        self._rows.check()

@@ -153,10 +153,6 @@ class IndexedRows:
                 out[mine] = self._files.open(number, part).rows(local[mine], rows[mine])
         return out
 
-    def check(self) -> None:
-        """Compares all shards with their SHA-256; raises InputError if one differs."""
-        self._files.check()
-
     def close(self) -> None:
         """Releases all files."""
         self._files.close()

@@ -200,16 +200,6 @@ class Store:
         write_whole(self.path / name, data)
         return FileEntry(name, len(data), hashlib.sha256(data).hexdigest())
 
-    def write_shard(
-        self, number: int, first: int, names: Sequence[str], rows: Float32, index_type: IndexType
-    ) -> ShardEntry:
-        """Writes one shard, float32 [T, n, D], then the note that it is complete.
-
-        Raises:
-            IdiaIndexError: the disk is full, or the folder is not writable.
-        """
-        return self.keep_shard(number, first, names, self.write_rows(number, 0, rows, index_type))
-
     def keep_shard(
         self, number: int, first: int, names: Sequence[str], written: WrittenRows
     ) -> ShardEntry:
@@ -221,7 +211,7 @@ class Store:
         text = ("\n".join(names) + "\n").encode()
         file = self.write_file(f"{number:06d}.names.txt", text)
         entry = ShardEntry(first, len(names), file, (self._keep(written),))
-        self.notes.add_shard(number, entry)
+        self.notes.add(number, entry)
         return entry
 
     def keep_part(self, number: int, written: WrittenRows) -> PartEntry:
@@ -231,7 +221,7 @@ class Store:
             IdiaIndexError: the file was altered, or the folder is not writable.
         """
         part = self._keep(written)
-        self.notes.add_part(number, part)
+        self.notes.add(number, part)
         return part
 
     def write_rows(

@@ -45,13 +45,10 @@ class ShardNotes:
         """The files of the noted shards and parts, by name."""
         return {file for files in self._named().values() for file in files}
 
-    def add_shard(self, number: int, entry: ShardEntry) -> None:
-        """Notes that a shard is complete; raises IdiaIndexError if that cannot be written."""
-        self._write(number, _SHARD, entry)
-
-    def add_part(self, number: int, entry: PartEntry) -> None:
-        """Notes that a part is complete; raises IdiaIndexError if that cannot be written."""
-        self._write(number, _PART, entry)
+    def add(self, number: int, entry: ShardEntry | PartEntry) -> None:
+        """Notes a complete shard or part; raises IdiaIndexError if that cannot be written."""
+        note = _name(number, _SHARD if isinstance(entry, ShardEntry) else _PART)
+        write_whole(self._folder / note, json.dumps(asdict(entry)).encode())
 
     def drop_named(self, named: Collection[str]) -> None:
         """Removes the notes whose files are all among `named`, those of a manifest."""
@@ -83,9 +80,6 @@ class ShardNotes:
             except (InputError, *DAMAGED):
                 continue
         return done
-
-    def _write(self, number: int, suffix: str, entry: ShardEntry | PartEntry) -> None:
-        write_whole(self._folder / _name(number, suffix), json.dumps(asdict(entry)).encode())
 
     def _files(self) -> list[Path]:
         return [file for file in self._folder.glob("*.json") if is_shard_note(file.name)]

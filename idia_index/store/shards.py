@@ -99,13 +99,6 @@ class ShardFiles:
         if self._held is not None:
             self._held.close()
 
-    def check(self) -> None:
-        """Compares all parts with their SHA-256; raises InputError if one differs."""
-        for place in self._order:
-            entry = self._entry(*place)
-            self._checked.discard(entry.file.file)
-            self._check(self._folder / entry.file.file, entry)
-
     def _entry(self, number: int, part: int) -> PartEntry:
         return self._manifest.shards[number].parts[part]
 
