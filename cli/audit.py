@@ -18,12 +18,11 @@ from idia_index.cli.options import (
     override_options,
     progress_option,
     reference_option,
+    show,
     strict_option,
     tau_option,
     verify_option,
-    write_json,
 )
-from idia_index.cli.outputs import show
 from idia_index.cli.people import people_to_test, tell_people, tell_skipped
 from idia_index.cli.policies import Policy, enforce, policy_options
 from idia_index.cli.progress import Stages
@@ -43,12 +42,6 @@ from idia_index.registry import Engine
 )
 @click.argument("index", type=DIRECTORY)
 @click.argument("subjects", type=DIRECTORY)
-@click.option(
-    "--out",
-    type=DIRECTORY,
-    metavar="DIR",
-    help="Write the report here: report.json, index.html, tables, Markdown and results.npz.",
-)
 @report_options
 @click.option(
     "--group",
@@ -129,10 +122,7 @@ def command(
         )  # fmt: skip
     tell_skipped(result.left_out_files)
     tell_people([(each.name, each.reason) for each in result.skipped])
-    if as_json:
-        write_json(result)
-    else:
-        for warning in report.warnings if report else ():
-            say(f"WARNING: {warning}\n")
-        show(result, out)
+    for warning in report.warnings if report and not as_json else ():
+        say(f"WARNING: {warning}\n")
+    show(result, as_json, out)
     enforce(policy, result, "idia-index audit", subjects)

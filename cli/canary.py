@@ -12,8 +12,8 @@ from idia_index.cli.options import (
     DIRECTORY,
     json_option,
     progress_option,
+    show,
     tau_option,
-    write_json,
 )
 from idia_index.cli.policies import Policy, enforce, policy_options
 from idia_index.cli.progress import Stages
@@ -196,10 +196,7 @@ def audit(
     result = replace(result, policy=policy.judged(result.to_dict()))
     if out is not None:
         write_canary_audit(result, out)
-    if as_json:
-        write_json(result)
-    else:
-        say(result.to_text())
+    show(result, as_json)
     enforce(policy, result, "idia-index canary audit", canaries)
 
 

@@ -13,11 +13,10 @@ from idia_index.cli.options import (
     json_option,
     members_option,
     progress_option,
+    show,
     strict_option,
     tau_option,
-    write_json,
 )
-from idia_index.cli.outputs import show
 from idia_index.cli.people import tell_notes, tell_people
 from idia_index.cli.policies import Policy, enforce, policy_options
 from idia_index.cli.progress import Stages
@@ -120,8 +119,5 @@ def command(
     tell_people([(each.name, each.reason) for each in result.skipped])
     if out is not None:
         write_comparison(result, out)
-    if as_json:
-        write_json(result)
-    else:
-        show(result, out)
+    show(result, as_json, out)
     enforce(policy, result, "idia-index compare", subjects)

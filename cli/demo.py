@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from idia_index.cli.options import DIRECTORY, json_option, progress_option, write_json
-from idia_index.cli.outputs import claim
+from idia_index.cli.people import claim
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.pipelines.demo import run_demo, study_backend

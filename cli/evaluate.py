@@ -18,12 +18,11 @@ from idia_index.cli.options import (
     override_options,
     progress_option,
     reference_option,
+    show,
     strict_option,
     tau_option,
-    write_json,
 )
-from idia_index.cli.outputs import claim, show
-from idia_index.cli.people import people_to_test, tell_people, tell_skipped
+from idia_index.cli.people import claim, people_to_test, tell_people, tell_skipped
 from idia_index.cli.policies import Policy, enforce, policy_options
 from idia_index.cli.progress import Stages
 from idia_index.cli.report_options import report_options
@@ -74,12 +73,6 @@ DEFAULTS = Settings()
 )
 @click.option(
     "--bins", metavar="0,25,..,75", help="Lower bounds of training-count bins; the last is open."
-)
-@click.option(
-    "--out",
-    type=DIRECTORY,
-    metavar="DIR",
-    help="Write the report here: report.json, index.html, tables, Markdown and results.npz.",
 )
 @report_options
 @strict_option
@@ -162,8 +155,5 @@ def command(
     )
     if results is None:
         tell_skipped(result.left_out_files)
-    if as_json:
-        write_json(result)
-    else:
-        show(result, out)
+    show(result, as_json, out)
     enforce(policy, result, "idia-index evaluate", results or subjects)

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from idia_index import open_index
-from idia_index.cli.options import DIRECTORY, json_option, write_json
-from idia_index.cli.terminal import say
+from idia_index.cli.options import DIRECTORY, json_option, show
 from idia_index.pipelines.info import index_info
 
 
@@ -18,7 +17,4 @@ from idia_index.pipelines.info import index_info
 def command(index: Path, as_json: bool) -> None:
     """Show what INDEX holds and what it was built from."""
     info = index_info(open_index(index))
-    if as_json:
-        write_json(info)
-    else:
-        say(info.to_text())
+    show(info, as_json)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, cast
+from typing import Any, Protocol, TypedDict, TypeVar, cast
 
 import click
 
@@ -330,3 +330,20 @@ def write_json(document: object) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.flush()
+
+
+class Told(Protocol):
+    """A document that can be shown on a terminal."""
+
+    def to_text(self) -> str:
+        """The document as text for a terminal."""
+
+
+def show(result: Told, as_json: bool, out: Path | None = None) -> None:
+    """Writes a result to standard output, as text with the path of its report, if any."""
+    if as_json:
+        write_json(result)
+        return
+    say(result.to_text())
+    if out is not None:
+        say(f"\nreport: {out / 'index.html'}")

@@ -7,11 +7,11 @@ from itertools import islice
 from pathlib import Path
 
 from idia_index import Index, Subject
-from idia_index.cli.outputs import claim
 from idia_index.cli.terminal import say
 from idia_index.pipelines.checks import check_people, check_threshold
 from idia_index.pipelines.people import read_people, spelling_warnings
-from idia_index.support.text import counted
+from idia_index.pipelines.report_folder import check_folder
+from idia_index.support.text import counted, shown_path
 
 SKIPPED_SHOWN = 20
 
@@ -75,3 +75,13 @@ def tell_people(skipped: Sequence[tuple[str, str]]) -> None:
         say(f"warning: {name!r} was not tested: {' '.join(reason.split())}", err=True)
     if more := len(skipped[SKIPPED_SHOWN:]):
         say(f"warning: {counted(more, 'more person', 'more people')} not tested", err=True)
+
+
+def claim(out: Path | None, subjects: Sequence[Subject] = (), source: Path | None = None) -> None:
+    """Notes that an earlier report in `out` will be replaced; does nothing if `out` is None.
+
+    Raises:
+        InputError: `out` holds something else; see `check_folder`.
+    """
+    if out is not None and check_folder(out, subjects, source):
+        say(f"note: {shown_path(out)}: the earlier report there will be replaced", err=True)

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from idia_index.cli.options import DEVICE, DIRECTORY, json_option, progress_option, write_json
+from idia_index.cli.options import DEVICE, DIRECTORY, json_option, progress_option, show
 from idia_index.cli.progress import Stages
-from idia_index.cli.terminal import say
 from idia_index.pipelines.load import load_model
 from idia_index.pipelines.personas import audit_personas, make_personas
 
@@ -42,10 +41,7 @@ def command() -> None:
 def make(out: Path, people: int, names: int, as_json: bool) -> None:
     """Draw names for --people personas and seal the draw, in OUT, a new folder."""
     manifest = make_personas(out, people, names)
-    if as_json:
-        write_json(manifest)
-    else:
-        say(manifest.to_text())
+    show(manifest, as_json)
 
 
 @command.command()
@@ -68,7 +64,4 @@ def audit(
         progress("loading the model")
         loaded = load_model(model, backend, device=device)
         result = audit_personas(loaded, out, progress)
-    if as_json:
-        write_json(result)
-    else:
-        say(result.to_text())
+    show(result, as_json)

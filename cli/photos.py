@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from idia_index.cli.options import DIRECTORY, crop_option, json_option, progress_option, write_json
-from idia_index.cli.outputs import claim
-from idia_index.cli.people import tell_notes, tell_skipped
+from idia_index.cli.people import claim, tell_notes, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.pipelines.people import read_people

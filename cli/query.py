@@ -18,14 +18,14 @@ from idia_index.cli.options import (
     override_options,
     progress_option,
     reference_option,
+    show,
     strict_option,
     tau_option,
     verify_option,
-    write_json,
 )
 from idia_index.cli.people import tell_skipped, tell_spelling
 from idia_index.cli.progress import Stages
-from idia_index.cli.terminal import note, say
+from idia_index.cli.terminal import note
 from idia_index.pipelines.checks import check_threshold
 from idia_index.pipelines.people import make_person
 from idia_index.pipelines.query import how_read, query
@@ -93,7 +93,4 @@ def command(
                        reference_faces=reference_faces,
                        progress=partial(stages, "encoding images"))  # fmt: skip
     tell_skipped(result.left_out_files)
-    if as_json:
-        write_json(result)
-    else:
-        say(result.to_text())
+    show(result, as_json)

@@ -1,4 +1,4 @@
-"""Options for how a report is written: `--about`, `--language`, `--include-images`."""
+"""Options for a report: where it is written, in which language, what is stated and shown."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ def report_options(function: F) -> F:
     """Adds the options; `about` is passed as the parsed content of the file."""
     return added(
         function,
+        click.option(
+            "--out",
+            type=DIRECTORY,
+            metavar="DIR",
+            help="Write the report here: report.json, index.html, tables, Markdown and "
+            "results.npz.",
+        ),
         click.option(
             "--about",
             type=DIRECTORY,

@@ -23,8 +23,7 @@ from idia_index.cli.options import (
     source_options,
     write_json,
 )
-from idia_index.cli.outputs import claim
-from idia_index.cli.people import tell_skipped
+from idia_index.cli.people import claim, tell_skipped
 from idia_index.cli.progress import Stages
 from idia_index.cli.study_text import study_text
 from idia_index.cli.terminal import say
