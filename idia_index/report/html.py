@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from functools import cache
+from html import escape
 from typing import TYPE_CHECKING
 
 from idia_index.evaluation.records.rates import Membership
@@ -55,6 +57,7 @@ def environment(*packages: str) -> Environment:
         "confidence": form.confidence,
         "p_value": form.p_value,
         "counted": counted,
+        "marked": lambda text: re.sub("`([^`]+)`", r"<code>\1</code>", escape(text)),
         "columns": lambda places: [(number(place), "n") for place in places],
     }
     made.globals |= {

@@ -189,6 +189,15 @@ def test_the_command_writes_document_table_and_page(
     page = (tmp_path / "out" / "index.html").read_text()
     assert page.count("<circle") == 2 * len(document["people"])
     assert "It does not show that anything was deleted" in page
+    asked = [person for person in document["people"] if person["group"] == "forget"]
+    by = [
+        sum(person[f"correct_prompts_{when}"] >= 1 for person in asked)
+        for when in ("before", "after")
+    ]
+    assert (
+        f"Of {len(asked)} people to forget, the model before associates {by[0]} with their names, "
+        f"the model after {by[1]}."
+    ) in page
     lines = (tmp_path / "out" / "people.csv").read_text().splitlines()
     assert len(lines) == 1 + len(document["people"])
 
