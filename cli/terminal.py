@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 import threading
 from collections.abc import Sequence
 from typing import TypeVar
@@ -41,11 +42,25 @@ def say(text: str = "", *, err: bool = False) -> None:
     Control characters, invisible characters and those missing from the terminal's encoding are
     shown as escapes.
     """
-    encoding = (sys.stderr if err else sys.stdout).encoding or "utf-8"
-    shown = printable(text).encode(encoding, "backslashreplace").decode(encoding)
+    stream = sys.stderr if err else sys.stdout
+    encoding = stream.encoding or "utf-8"
+    text = printable(text)
+    if stream.isatty():
+        text = "\n".join(map(_fitted, text.split("\n")))
+    shown = text.encode(encoding, "backslashreplace").decode(encoding)
     with _lock:
         clear()
         click.echo(shown, err=err)
+
+
+def _fitted(line: str) -> str:
+    """An item of a list, wrapped at the terminal's width; any other line as it is."""
+    if not line.startswith("- "):
+        return line
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(
+        line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def draw(line: str) -> None:

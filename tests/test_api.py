@@ -188,6 +188,8 @@ def test_results_pickle_compare_and_are_short_to_read(built: Path, tmp_path: Pat
     assert result == audit(open_index(built), toy, people)
     assert len(repr(result).splitlines()) <= 12 and len(repr(result)) < 2000
     assert repr(open_index(built)).startswith(f"<Index {str(built)!r}: {len(NAMES)} candidates, 3 ")
+    assert repr(people) == "<SubjectList: 12 subjects, 0 skipped>"
+    assert repr(people[0]) == "<Subject 'Person 0': 2 images>"
     alone = query(open_index(built), toy, people[0])
     assert alone.subjects[0].votes == result.subjects[0].votes
     measured = evaluate(open_index(built), toy, people, Settings(min_images=2, sizes=(1, 2)))

@@ -76,7 +76,8 @@ class SearchedShard(Shard):
         Returns:
             similarities float32 [T, M, k], descending, and rows int64 [T, M, k] of this shard;
             equal similarities are in ascending order of row. If k exceeds n, the rest has
-            similarity -inf and row -1.
+            similarity -inf and row -1. A similarity is the same to the last bit whatever other
+            queries and rows there are, which a float32 matrix product does not guarantee.
         """
 
 

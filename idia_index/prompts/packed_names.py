@@ -107,6 +107,9 @@ class NameList(Sequence[str]):
         packed = self._packed.without(np.array(sorted(places), np.int64))
         return NameList(self.source, packed, self._counts, self.notes)
 
+    def __repr__(self) -> str:
+        return f"<NameList {self.source}: {len(self):,} names>"
+
     def __len__(self) -> int:
         return len(self._packed.ends)
 

@@ -9,6 +9,7 @@ from typing import SupportsIndex, overload
 from idia_index.encode.image_bytes import ImageFile
 from idia_index.photos.crops import Crop
 from idia_index.prompts.names import name_key
+from idia_index.support.text import counted
 
 MEMBER, NON_MEMBER = "member", "non_member"
 
@@ -53,6 +54,9 @@ class Subject:
         """What identifies the subject: the name as the model reads it, and `person`."""
         return name_key(self.name), self.person
 
+    def __repr__(self) -> str:
+        return f"<Subject {self.name!r}: {counted(len(self.images), 'image')}>"
+
 
 @dataclass(frozen=True)
 class SkippedSubject:
@@ -80,6 +84,9 @@ class SubjectList(Sequence[Subject]):
     subjects: tuple[Subject, ...]
     skipped: tuple[SkippedSubject, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<SubjectList: {len(self.subjects):,} subjects, {len(self.skipped):,} skipped>"
 
     def __len__(self) -> int:
         return len(self.subjects)

@@ -77,3 +77,15 @@ def test_on_a_terminal_there_is_a_line_within_the_first_second() -> None:
     assert time.monotonic() - seen > 1.5  # long before the end
     assert b"loading the model" in first
     os.close(main)
+
+
+def test_on_a_terminal_an_item_of_a_list_is_wrapped() -> None:
+    code = "from idia_index.cli.terminal import say; say('- ' + 12 * 'word ' + '\\n' + 50 * 'x')"
+    main, side = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "30"}
+    subprocess.run([sys.executable, "-c", code], stdout=side, env=environment, check=True)
+    os.close(side)
+    lines = os.read(main, 1000).decode().splitlines()
+    os.close(main)
+    assert lines[0] == "- " + "word " * 4 + "word" and lines[1].startswith("  word")
+    assert lines[-1] == "x" * 50
