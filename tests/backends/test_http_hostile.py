@@ -109,7 +109,7 @@ def _dribbling(handler: Handler) -> None:
     handler.send_header("Content-Length", "5000")
     handler.end_headers()
     try:
-        for _ in range(30):
+        for _ in range(20):
             handler.wfile.write(b" ")
             handler.wfile.flush()
             time.sleep(0.1)
@@ -119,7 +119,7 @@ def _dribbling(handler: Handler) -> None:
 
 
 def _slow(handler: Handler) -> None:
-    time.sleep(3)
+    time.sleep(2)
     handler.close_connection = True
 
 
@@ -153,8 +153,8 @@ FAULTS: dict[str, tuple[Callable[[Service], Fault], str]] = {
         "redirects to .*elsewhere.example",
     ),
     "broken": (lambda s: _once_images(_broken), "the connection broke"),
-    "slow": (lambda s: _once_images(_slow), "no complete answer in 2 seconds"),
-    "dribbling": (lambda s: _once_images(_dribbling), "no complete answer in 2 seconds"),
+    "slow": (lambda s: _once_images(_slow), "no complete answer in 1 seconds"),
+    "dribbling": (lambda s: _once_images(_dribbling), "no complete answer in 1 seconds"),
     "1 GB": (lambda s: _once_images(_huge), "an answer of more than 1,0"),
 }
 
@@ -169,8 +169,8 @@ def test_a_fault_is_one_line_and_no_answer_is_asked_for_again(
     folder = make_images(tmp_path / "p", 37)  # a whole batch of 32 is answered, and then 5 fail
     make, said = FAULTS[fault]
     service.fault = make(service)
-    if "2 seconds" in said:
-        backend = load(service, replace(session, timeout=2.0))
+    if "1 seconds" in said:
+        backend = load(service, replace(session, timeout=1.0))
     with pytest.raises(ServiceError, match=said) as caught:
         query(index, backend, make_subject("First3 Last3", [folder]))
     assert "\n" not in str(caught.value) and KEY not in str(caught.value)

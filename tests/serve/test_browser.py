@@ -134,6 +134,7 @@ def test_every_page_is_open_to_everybody_and_fits_the_screen(
     context.close()
 
 
+@pytest.mark.parametrize("context", ["desk"], indirect=True)  # clicked on the phone above
 def test_two_tabs_work_on_two_people(context: BrowserContext, client: Client) -> None:
     first, second = enter(context, client), context.new_page()
     second.goto(f"http://{client.host}/")
@@ -173,6 +174,7 @@ def test_a_folder_of_people_is_sent_and_tested(
     assert page.evaluate(color) != "32px"  # its own style is obeyed under the policy
 
 
+@pytest.mark.parametrize("context", ["desk"], indirect=True)
 def test_a_restarted_server_knows_nobody(
     context: BrowserContext, cache: Path, client: Client
 ) -> None:
