@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from threading import Lock, Semaphore
+from threading import Condition, Lock, Semaphore
 from typing import TypeAlias
 
 import numpy as np
@@ -18,12 +18,39 @@ from PIL import Image
 
 from idia_index.encode.embeddings import unit_rows
 from idia_index.encode.images import ImageSource, load_image, size_of
-from idia_index.encode.memory_budget import Room
 from idia_index.errors import InputError
 from idia_index.plugins import BackendPlugin
 from idia_index.support.concurrency import in_threads
 from idia_index.support.threads import workers
 from idia_index.types import Float32
+
+ROOM = 512 << 20  # bytes; a photo of 12 million pixels takes 48 of these MiB
+
+
+class Room:
+    """The bytes that decoded images may take together.
+
+    A thread that holds room never waits for more. An image larger than the total is admitted
+    alone.
+    """
+
+    def __init__(self, size: int = ROOM) -> None:
+        self.size = size
+        self._used = 0
+        self._changed = Condition()
+
+    def take(self, size: int) -> None:
+        """Waits until there is room for an image."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._used or self._used + size <= self.size)
+            self._used += size
+
+    def give(self, size: int) -> None:
+        """Releases room."""
+        with self._changed:
+            self._used -= size
+            self._changed.notify_all()
+
 
 # Images embedded at a time. With ViT-B-32 on one core, 8 take 4 % longer per image, and 32 no less.
 IMAGE_BATCH = 16

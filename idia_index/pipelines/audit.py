@@ -17,7 +17,7 @@ from idia_index.plugins.labeler import LabelerPlugin
 from idia_index.report.data import tested_result
 from idia_index.report.documents import AuditResult, EvaluationResult
 from idia_index.search.index import Index
-from idia_index.subjects.groups import read_groups as read_groups
+from idia_index.subjects.subject_table import read_groups as read_groups
 from idia_index.subjects.subjects import Subject
 from idia_index.types import StageProgress, quiet
 

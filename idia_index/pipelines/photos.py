@@ -16,8 +16,7 @@ from idia_index.encode.images import load_image
 from idia_index.encode.preprocessing import USUAL
 from idia_index.errors import InputError
 from idia_index.photos.crops import Crop, read_crop
-from idia_index.photos.look import Look, View, hash_of, look
-from idia_index.photos.scenes import scenes
+from idia_index.photos.look import Look, View, hash_of, look, scenes
 from idia_index.pipelines.load import is_index, load_backend_at, load_model
 from idia_index.pipelines.report_files import write_files
 from idia_index.report.photos import (

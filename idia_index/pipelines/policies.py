@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from idia_index.errors import InputError, PolicyError
-from idia_index.report.policy import Judged, Rule, check_places, judge, numbers, parse_rule
-from idia_index.report.policy_files import junit_xml, sarif_json
+from idia_index.report.policy import (
+    Judged,
+    Rule,
+    check_places,
+    judge,
+    junit_xml,
+    numbers,
+    parse_rule,
+    sarif_json,
+)
 from idia_index.support.documents import number_places
 from idia_index.support.files import check_writable, write_whole
 from idia_index.support.text import counted, shown_path

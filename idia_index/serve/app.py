@@ -10,10 +10,9 @@ from starlette.routing import Route
 
 from idia_index.errors import IdiaIndexError
 from idia_index.serve import group_views, other_views, person_views, replay_views
-from idia_index.serve.guard import Guard
+from idia_index.serve.guard import Guard, Spoken
 from idia_index.serve.reply import failed, missing
 from idia_index.serve.server import Server
-from idia_index.serve.spoken import Spoken
 
 _GET, _POST = ["GET"], ["POST"]
 

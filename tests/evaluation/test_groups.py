@@ -18,7 +18,7 @@ from idia_index.evaluation.groups import combined_p, group_power, group_tests, n
 from idia_index.pipelines.planning import Wanted, non_members_for_power, plan
 from idia_index.pipelines.powers import group_powers
 from idia_index.prompts.names import make_names
-from idia_index.subjects.groups import read_groups
+from idia_index.subjects.subject_table import read_groups
 
 
 def test_a_group_is_combined_as_scipy_does() -> None:

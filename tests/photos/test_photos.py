@@ -19,8 +19,7 @@ from idia_index.errors import InputError
 from idia_index.photos.cautions import face_cautions
 from idia_index.photos.crops import Crop, read_crop
 from idia_index.photos.faces import Box, Detector
-from idia_index.photos.look import BLURRED, View, blur_of, look
-from idia_index.photos.scenes import scenes
+from idia_index.photos.look import BLURRED, View, blur_of, look, scenes
 from idia_index.pipelines.photos import look_at_photos, photos_text
 from idia_index.prompts.names import NameList
 from idia_index.prompts.templates import JAIR2024

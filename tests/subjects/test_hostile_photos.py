@@ -23,8 +23,8 @@ from idia_index.cli.main import run as run_command
 from idia_index.encode.backend import Backend
 from idia_index.encode.formats import FORMATS
 from idia_index.encode.image_cache import ImageCache
+from idia_index.encode.image_embeddings import Room
 from idia_index.encode.images import load_image
-from idia_index.encode.memory_budget import Room
 from idia_index.errors import InputError
 from idia_index.pipelines.build import build_index
 from idia_index.pipelines.parity import compare
@@ -190,7 +190,7 @@ import sys
 sys.path.insert(0, {tests!r})
 import idia_index.encode.image_embeddings
 import idia_index.subjects.subject_images
-from idia_index.encode.memory_budget import Room
+from idia_index.encode.image_embeddings import Room
 from idia_index.subjects.subjects import Subject
 from pathlib import Path
 from toy_backend import ToyBackend
