@@ -14,6 +14,9 @@ from idia_index.types import Float32, Int64
 
 Bool = NDArray[np.bool_]
 
+# Up to so many images, those of one draw are counted faster by comparing each with each.
+FEW = 48
+
 
 def correct_templates(predictions: Int64, name_id: int, drawn: Bool) -> Bool:
     """Whether each template's winner is the true name, for many draws of one person's images.
@@ -26,6 +29,8 @@ def correct_templates(predictions: Int64, name_id: int, drawn: Bool) -> Bool:
     Returns:
         bool [d, T]. A tie at the top is no winner, so not correct.
     """
+    if len(drawn) == 1 and predictions.shape[1] <= FEW:
+        return _in_one_draw(predictions[:, drawn[0]], name_id)
     correct = np.zeros((len(drawn), len(predictions)), np.bool_)
     is_true = predictions == name_id
     # Where nobody predicts the true name it cannot win, whatever is drawn.
@@ -40,6 +45,14 @@ def correct_templates(predictions: Int64, name_id: int, drawn: Bool) -> Bool:
     others = np.maximum.reduceat(counts[:, len(alive) :], starts, axis=1)
     correct[:, alive] = true > others
     return correct
+
+
+def _in_one_draw(predictions: Int64, name_id: int) -> Bool:
+    """The same [1, T] of one draw, whose images are those of predictions int [T, n]."""
+    is_true = predictions == name_id
+    counts = (predictions[:, :, None] == predictions[:, None, :]).sum(axis=2)
+    correct: Bool = is_true.sum(axis=1) > np.where(is_true, 0, counts).max(axis=1)
+    return correct[None]
 
 
 def _columns(predictions: Int64, name_id: int, is_true: Bool) -> tuple[Float32, Int64, Int64]:

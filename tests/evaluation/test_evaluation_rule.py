@@ -59,6 +59,8 @@ def test_ten_thousand_random_draws_agree_with_the_plain_rule() -> None:
         drawn[:, random.integers(images)] = True
         correct = correct_templates(table, true_name, drawn)
         assert correct.shape == (8, templates)
+        alone = correct_templates(table, true_name, drawn[:1])  # counted in another way
+        assert (alone == correct[:1]).all() and alone.shape == (1, templates)
         for d, mask in enumerate(drawn):
             expected = [plain_correct(row[mask].tolist(), true_name) for row in table]
             assert correct[d].tolist() == expected

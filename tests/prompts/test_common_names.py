@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,20 +67,35 @@ def make_lists(folder: Path) -> tuple[Path, Path]:
     return first_file, last_file
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [42, 0, 7])
-@pytest.mark.parametrize("people", [548, 530])
-def test_candidates_are_those_that_pandas_draws(tmp_path: Path, people: int, seed: int) -> None:
+DRAWINGS = [(people, seed) for people in (548, 530) for seed in (42, 0, 7)]
+
+
+@pytest.fixture(scope="module")
+def drawn(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[CommonNames, list[Any]]:
+    """Lists of names and, for each drawing, its people, those of them called what is drawn (which
+    could be in the paper, too), and what pandas draws: all in one process."""
     pytest.importorskip("pandas")
-    first_file, last_file = make_lists(tmp_path)
+    first_file, last_file = make_lists(tmp_path_factory.mktemp("lists"))
     lists = read_common_names(first_file, last_file, 1000)
-    # Some people are called what is drawn, as could be in the paper.
-    taken = [draw_common(lists, 226, seed).drawn[i] for i in (3, 77, 300)]
-    told = [f"Person_{n} Number {n}" for n in range(people - len(taken))] + taken
-    (tmp_path / "people.txt").write_text("".join(f"{t.replace(' ', '_')}\n" for t in told))
+    jobs = []
+    for people, seed in DRAWINGS:
+        taken = [draw_common(lists, 226, seed).drawn[i] for i in (3, 77, 300)]
+        told = [f"Person_{n} Number {n}" for n in range(people - len(taken))] + taken
+        jobs.append((told, taken, seed))
     program = str(Path(__file__).parents[1] / "pandas_names.py")
-    arguments = [program, str(first_file), str(last_file), str(tmp_path / "people.txt")]
-    wanted = json.loads(run_plain([*arguments, "1000", str(seed)]))
+    folders = [([t.replace(" ", "_") for t in told], seed) for told, _, seed in jobs]
+    asked = json.dumps(folders)
+    wanted = json.loads(run_plain([program, str(first_file), str(last_file), "1000"], asked))
+    return lists, [(*job[:2], names) for job, names in zip(jobs, wanted, strict=True)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("people", "seed"), DRAWINGS)
+def test_candidates_are_those_that_pandas_draws(drawn: Any, people: int, seed: int) -> None:
+    lists, drawings = drawn
+    told, taken, wanted = drawings[DRAWINGS.index((people, seed))]
     clean = [t.replace("_", " ") for t in told]
     sample = draw_common(lists, fill_count(1000, people), seed, people=clean)
     assert [*clean, *sample.drawn] == wanted
