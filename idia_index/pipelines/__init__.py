@@ -1,1 +1,1 @@
-"""Whole jobs, from their inputs to their results."""
+"""Pipelines: complete jobs, from inputs to results."""

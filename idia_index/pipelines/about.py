@@ -1,4 +1,4 @@
-"""Reads what an auditor states of an audit, from a TOML file."""
+"""Reads what an auditor states about an audit, from a TOML file."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ else:
 
 KEYS = tuple(each.name for each in fields(About))
 LONGEST = 400
-"""Characters of an entry: the first page of the report has to hold all of them."""
+"""Maximum characters of an entry, so that all fit on the report's first page."""
 MAX_BYTES = 1 << 20
 
 
 def read_about(path: Path) -> About:
-    """What a TOML file states, each key of `About` a text.
+    """The statements in a TOML file, with the keys of `About`.
 
     Raises:
-        InputError: it cannot be read, or holds another key, or a value that is no short text.
+        InputError: it cannot be read, or has an unknown key or a value that is not a short text.
     """
     where = shown_path(path)
     try:
@@ -40,14 +40,13 @@ def read_about(path: Path) -> About:
     unknown = [key for key in found if key not in KEYS]
     if unknown:
         raise InputError(
-            f"{where}: {', '.join(map(shown, unknown))} is not a known key; the keys "
-            f"are {', '.join(KEYS)}"
+            f"{where}: unknown key {', '.join(map(shown, unknown))}; available: {', '.join(KEYS)}"
         )
     return About(**{key: _entry(value, f"{where}: {key}") for key, value in found.items()})
 
 
 def _entry(value: object, where: str) -> str:
-    if hasattr(value, "isoformat"):  # TOML has dates of its own
+    if hasattr(value, "isoformat"):  # a TOML date
         return str(value.isoformat())
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{where}: {shown(value)} is not text; put it in quotes, or omit it")

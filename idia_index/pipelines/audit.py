@@ -1,4 +1,4 @@
-"""The audit pipeline: subjects' images -> votes, decisions and p-values -> one result."""
+"""The audit pipeline: from subjects' images to votes, decisions, p-values and one result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The build pipeline: names and templates -> text embeddings -> an index on disk."""
+"""The build pipeline: encodes names and templates into an index on disk."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def build_index(
 
 
 def _recognise(store: Store, backend: Backend, resume: bool) -> None:
-    """Tells a backend what an index that is there, or begun, was built with."""
+    """Tells a backend which model an existing or unfinished index was built with."""
     if resume and store.is_finished():
         backend.recognise(store.open_manifest()[0].plan.load_options)
     elif resume and (begun := store.read_plan()) is not None:
@@ -174,7 +174,7 @@ def _check_free(store: Store, plan: BuildPlan, resume: bool) -> None:
 
 
 def _begun(store: Store, resume: bool) -> BuildPlan | None:
-    """The plan of an unfinished build to resume; raises InputError for all else there."""
+    """The plan of an unfinished build to resume; raises InputError for anything else there."""
     if store.is_finished():
         raise RefusedError(
             f"{store.path}: an index already exists here; choose another directory or remove it"
@@ -197,12 +197,12 @@ def _begun(store: Store, resume: bool) -> BuildPlan | None:
 
 def _check_same(store: Store, begun: BuildPlan, plan: BuildPlan) -> None:
     old, new = to_object(begun), to_object(plan)
-    # Where the model's files lie may change; what it is may not.
+    # The path of the model's files may change, the model may not.
     places = ("model", "model_notes")
     differing = [field for field in old if field not in places and old[field] != new[field]]
     if differing:
         raise InputError(
-            f"{store.path}: was begun with other arguments ({', '.join(differing)}); "
+            f"{store.path}: was started with other arguments ({', '.join(differing)}); "
             "use the same, or choose another directory"
         )
 

@@ -1,4 +1,4 @@
-"""Candidates of an index: the listed names, and names drawn beside them."""
+"""Assembles the candidates of an index: listed names and sampled names."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from idia_index.support.text import shown
 
 @dataclass(frozen=True)
 class Drawing:
-    """How further candidates are drawn.
+    """How to sample further candidates.
 
     Attributes:
-        count: how many names.
+        count: number of names.
         seed: None: 42 with `top`, as in the paper, else 0.
-        weighted: common names more often; not with `top`.
-        origin: name statistics of the package.
-        top: pair so many most common first names of each sex and surnames, as protocol
+        weighted: whether to draw common names more often; not with `top`.
+        origin: which of the package's name statistics to use.
+        top: pair this many of the most common first names of each sex and surnames, as protocol
             `jair2024` does, every pair equally likely; None: all names of the statistics.
-        first_names, surnames: lists of one's own in place of the package's.
+        first_names, surnames: custom lists instead of the package's.
     """
 
     count: int
@@ -57,18 +57,18 @@ class Drawing:
 
     @property
     def by_rank(self) -> bool:
-        """Whether the paper's rule draws: from the most common names alone."""
+        """Whether to draw by the paper's rule, only from the most common names."""
         return self.top is not None or self.first_names is not None
 
     def lists(self) -> CommonNames:
-        """The most common names that are paired."""
+        """The most common names, to be paired."""
         top = PAPER_TOP if self.top is None else self.top
         if self.first_names is None or self.surnames is None:
             return packaged_names(self.origin, top)
         return read_common_names(self.first_names, self.surnames, top)
 
     def sample(self, people: NameList | None) -> CommonSample:
-        """The paper's draw, as many female as male, beside listed people."""
+        """The paper's draw, as many female as male names, in addition to listed people."""
         seed = PAPER_SEED if self.seed is None else self.seed
         return draw_common(self.lists(), self.count // 2, seed, people=people or ())
 
@@ -76,12 +76,10 @@ class Drawing:
 def all_candidates(
     listed: NameList | None, drawing: Drawing | None
 ) -> tuple[NameList, Mapping[str, Any] | None]:
-    """The listed and the drawn candidates, and what replays the drawn ones.
-
-    One of them is given.
+    """The listed and sampled candidates (at least one of them), and how to repeat the sampling.
 
     Raises:
-        InputError: not so many can be drawn.
+        InputError: not enough names can be drawn.
     """
     if drawing is None:
         assert listed is not None
@@ -93,7 +91,7 @@ def all_candidates(
 
 
 def findings(names: NameList) -> list[str]:
-    """What is odd about names, a line each, with where it stands."""
+    """Oddities of names, one line each, with their location."""
     return [
         f"{found.place}: {shown(found.value)} {found.message}" if found.place else found.message
         for found in lint_names(names)
@@ -104,8 +102,8 @@ def _drawn(listed: NameList | None, drawing: Drawing) -> tuple[list[str], Mappin
     if drawing.by_rank:
         if drawing.count % 2:
             raise InputError(
-                f"--sample-names {drawing.count} with --top or lists of common names: as many "
-                "female names as male ones are drawn; pass an even number"
+                f"--sample-names {drawing.count} with --top or lists of common names: half are "
+                "female and half male; pass an even number"
             )
         common = drawing.sample(listed)
         return list(common.names), common.recipe

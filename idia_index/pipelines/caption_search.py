@@ -1,4 +1,4 @@
-"""Captions and names -> what was found in each file: one process a core, resumable."""
+"""Searches captions for names: one process per core, resumable."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ WORK = "members.work"
 class Options:
     """How captions are searched: see `idia-index members`.
 
-    `format` None detects it; `workers` None is one for each core; `engine` None is processes here.
+    `format` None: detect it; `workers` None: one per core; `engine` None: local processes.
     """
 
     rule: Rule = "name"
@@ -62,13 +62,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Searched:
-    """What the search left on the disk.
+    """The search's results on disk.
 
     Attributes:
         sources: parts of files, in order.
-        paths: of each that was read, what was found, as `captions.search.load` reads it.
+        paths: result file of each source that was read, for `captions.search.load`.
         damaged: files that could not be read, with the reason.
-        notes: what was not taken, for people.
+        notes: skipped files, for display.
         matcher: the names and variants.
     """
 
@@ -79,20 +79,20 @@ class Searched:
     matcher: Matcher
 
     def found(self) -> Iterator[Found]:
-        """What was found in each source, in order."""
+        """The results of each source, in order."""
         return (load(path) for path in self.paths.values())
 
 
 def search_captions(
     captions: Sequence[str], names: NameList, out: Path, options: Options, progress: StageProgress
 ) -> Searched:
-    """Searches all captions; what an earlier call with the same arguments did is not done again.
+    """Searches all captions; resumes an earlier call with the same arguments.
 
-    The folder `members.work` in `out` is the caller's to remove.
+    The caller must remove the folder `members.work` in `out`.
 
     Raises:
-        InputError: nothing to read, another search's work lies in `out`, every file is damaged,
-            or one is with `options.strict`.
+        InputError: nothing to read, `out` holds another search's work, every file is damaged, or
+            one is with `options.strict`.
     """
     arrow()
     sources, notes = expand(captions, options.format)
@@ -125,7 +125,7 @@ def search_captions(
 
 
 def remove_work(out: Path) -> None:
-    """Removes what a search left for its continuation."""
+    """Removes what a search stored for resuming."""
     shutil.rmtree(out / WORK, ignore_errors=True)
 
 
@@ -134,7 +134,7 @@ def _told(place: str, reason: str) -> str:
 
 
 def _units(sources: list[Source], damaged: dict[str, str]) -> list[Source]:
-    """The sources, large files in parts."""
+    """The sources, with large files split into parts."""
     units = []
     for source in sources:
         try:
@@ -145,7 +145,7 @@ def _units(sources: list[Source], damaged: dict[str, str]) -> list[Source]:
 
 
 def _claim(work: Path, units: list[Source], names: NameList, options: Options) -> None:
-    """Notes what the search is, or asks whether the one begun here is the same."""
+    """Records the search, or checks that the one started here is the same."""
     digest = hashlib.sha256("\n".join(names).encode("utf-8")).hexdigest()
     asked = {
         name: value
@@ -175,7 +175,7 @@ _searching: Search | None = None  # what a worker inherits
 def _run(
     jobs: list[Unit], search: Search, work: Path, options: Options, progress: StageProgress
 ) -> Iterator[tuple[int, str]]:
-    """Does the jobs; yields those that failed, with the reason."""
+    """Runs the jobs; yields those that failed, with the reason."""
     total = sum(unit.source.size for unit in jobs) >> 20
     done = 0
     outcomes = _on_cores if options.engine is None else _on_engine
@@ -222,8 +222,8 @@ def _on_cores(
             yield from (each.result() for each in as_completed(begun))
         except BrokenProcessPool as error:
             raise IdiaIndexError(
-                "a process of the search was killed, possibly for lack of memory; the same command "
-                "resumes it, with fewer --workers"
+                "a process of the search was killed, possibly for lack of memory; run the same "
+                "command with fewer --workers to resume"
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -235,7 +235,7 @@ def _work(unit: Unit, work: Path) -> tuple[Unit, str | None]:
 
 
 def _watch(parent: int) -> None:
-    """Ends a worker whose parent was killed: nobody would ever take its results."""
+    """Ends a worker whose parent was killed: nobody would collect its results."""
 
     def look() -> None:
         pause = threading.Event()

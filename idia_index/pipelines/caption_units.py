@@ -1,4 +1,4 @@
-"""One file of captions, or a part of one -> what was found in it, here or in a worker."""
+"""Searches one file of captions, or a part of one, here or in a worker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from idia_index.support.text import shown_path
 
 @dataclass(frozen=True)
 class Unit:
-    """A file of captions, or a part of one, and what its results are called by."""
+    """A file of captions, or a part of one, and the name of its results."""
 
     number: int
     source: Source
@@ -34,11 +34,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class UnitFiles:
-    """What came of a unit: files by name, the last of which says that it is done.
+    """The result of a unit: files by name, the last of which marks it as done.
 
     Attributes:
         files: their content.
-        damaged: why it could not be read; None where it could.
+        damaged: why it could not be read; None if it could.
     """
 
     files: dict[str, bytes]
@@ -47,10 +47,10 @@ class UnitFiles:
 
 @dataclass
 class SearchUnits(Task[Unit, UnitFiles, UnitFiles]):
-    """Searches units where they can be read, and sends back what was found.
+    """Searches units on workers and returns the results.
 
     Attributes:
-        names: what is looked for.
+        names: the names to find.
         rule: see `Matcher`.
         columns, identify, hash_files, list_hits: see `Search`.
     """
@@ -63,7 +63,7 @@ class SearchUnits(Task[Unit, UnitFiles, UnitFiles]):
     list_hits: bool
 
     def setup(self) -> None:
-        """Makes the automaton, once a worker."""
+        """Builds the automaton, once per worker."""
         matcher = Matcher(self.names, self.rule)
         self._search = Search(matcher, self.columns, self.identify, self.hash_files, self.list_hits)
 
@@ -72,7 +72,7 @@ class SearchUnits(Task[Unit, UnitFiles, UnitFiles]):
         source = given.source
         if "://" not in source.place and not Path(source.place).exists():
             raise InputError(
-                f"{shown_path(source.place)}: a worker does not see it; put captions where all "
+                f"{shown_path(source.place)}: not found by a worker; put captions where all "
                 "machines see them under the same path"
             )
         with TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ class SearchUnits(Task[Unit, UnitFiles, UnitFiles]):
 
 
 def search_unit(unit: Unit, search: Search, work: Path) -> str | None:
-    """Searches one unit and writes what was found; the reason where it is damaged."""
+    """Searches one unit and writes the results; returns the reason if it is damaged."""
     path = unit_file(work, unit.number)
     try:
         table = path.with_suffix(".parquet") if search.list_hits else None
@@ -95,12 +95,12 @@ def search_unit(unit: Unit, search: Search, work: Path) -> str | None:
 
 
 def unit_file(work: Path, number: int) -> Path:
-    """Where what was found in a unit is; it is written last."""
+    """The path of a unit's results, written last."""
     return work / f"{number:06d}.npz"
 
 
 def damage() -> tuple[type[Exception], ...]:
-    """What reading a damaged file raises."""
+    """The errors that reading a damaged file raises."""
     kinds: list[type[Exception]] = [
         InputError, OSError, ValueError, EOFError, KeyError, zlib.error, tarfile.TarError,
         csv.Error, json.JSONDecodeError, arrow().ArrowException,
@@ -115,6 +115,6 @@ def damage() -> tuple[type[Exception], ...]:
 
 
 def reason(error: Exception) -> str:
-    """The error in one line, short: readers quote what they choke on."""
+    """The error in one short line; readers may quote the file's content."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else text[:300] + "..."

@@ -1,4 +1,4 @@
-"""Changing an index in place: more names, more templates, fewer names."""
+"""Changes an index in place: adds names or templates, removes names."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from idia_index.types import CountProgress, quiet
 
 @dataclass(frozen=True)
 class Grown:
-    """What an index has become.
+    """The result of changing an index.
 
     Attributes:
-        index: the index, opened again.
+        index: the index, reopened.
         done: names or templates that were added or removed.
-        left_out: names or templates that were there already, or names that were not there to
-            remove, as given.
+        left_out: names or templates that already existed, or names to remove that did not, as
+            given.
     """
 
     index: Index
@@ -51,11 +51,11 @@ def add_names(
     names: NameList,
     progress: CountProgress = quiet,
 ) -> Grown:
-    """Encodes names that the index does not have, and appends them; ids of others stay.
+    """Encodes names that the index does not have, and appends them; other ids stay.
 
     Raises:
-        InputError: the index is of another model, a prompt is past the model's context length,
-            or the disk cannot be written.
+        InputError: the index is of another model, a prompt exceeds the model's context length, or
+            the disk is not writable.
     """
     with changing(path) as change:
         there = change.index.find(names)
@@ -96,10 +96,10 @@ def _append(change: Change, backend: Backend, grid: PromptGrid, progress: CountP
 
 
 def remove_names(path: str | os.PathLike[str], names: NameList) -> Grown:
-    """Makes names unfindable at once; `compact` takes them off the disk.
+    """Makes names unfindable immediately; `compact` removes them from the disk.
 
     Raises:
-        InputError: no name would be left, or the disk cannot be written.
+        InputError: no name would be left, or the disk is not writable.
     """
     with changing(path) as change:
         found = change.index.find(names)
@@ -133,11 +133,11 @@ def add_templates(
     templates: Sequence[Template],
     progress: CountProgress = quiet,
 ) -> Grown:
-    """Encodes templates that the index does not have, for all names, after those that are there.
+    """Encodes templates that the index does not have, for all names, and appends them.
 
     Raises:
-        InputError: a template is given twice, the index is of another model, a prompt is past
-            the model's context length, or the disk cannot be written.
+        InputError: a template is given twice, the index is of another model, a prompt exceeds the
+            model's context length, or the disk is not writable.
     """
     make_templates([template.text for template in templates])
     with changing(path) as change:

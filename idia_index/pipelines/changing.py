@@ -1,7 +1,7 @@
-"""Changing an index: the directory is held, new files are written, a new manifest replaces the old.
+"""Changes an index safely: locks the directory, writes new files, then replaces the manifest.
 
-Whatever interrupts that, the index is as it was before, and the same call resumes with the shards
-that were finished. Files that no manifest names any more are removed last.
+Whatever interrupts a change, the index stays as it was, and the same call resumes from the
+finished shards. Files that are no longer in a manifest are removed last.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from idia_index.store.manifest_json import manifest_text
 from idia_index.support.text import shown
 from idia_index.support.versions import installed_versions
 
-DEVICE = "device"  # beside the versions: what the texts were encoded on
+DEVICE = "device"  # stored with the versions: the device that encoded the texts
 
 
 def library_versions(device: str | None = None) -> dict[str, str]:
-    """Versions of what computes, of those that are installed, and the device if it is known."""
+    """Versions of the installed numerical libraries, and the device if known."""
     found = installed_versions()
     return found if device is None else {**found, DEVICE: device}
 
 
 def names_sha256(*runs: Iterable[str]) -> str:
-    """SHA-256 of names, a line each, as a plan has it."""
+    """SHA-256 of names, one per line, as in a plan."""
     found = hashlib.sha256()
     for run in runs:
         for name in run:
@@ -46,7 +46,7 @@ def names_sha256(*runs: Iterable[str]) -> str:
 
 
 class Change:
-    """A change of an index that is held against other writers.
+    """A change of an index locked against other writers.
 
     Attributes:
         store: its directory.
@@ -57,12 +57,12 @@ class Change:
 
     @cached_property
     def index(self) -> Index:
-        """The index as it was."""
+        """The index before the change."""
         return open_as_is(self.store)
 
     @property
     def manifest(self) -> Manifest:
-        """The manifest as it was."""
+        """The manifest before the change."""
         return self.index.manifest
 
     @property
@@ -71,27 +71,27 @@ class Change:
         return load_index_type(self.manifest.plan.kind)
 
     def close(self) -> None:
-        """Lets go of the files of the index as it was."""
+        """Releases the files of the index before the change."""
         if "index" in self.__dict__:
             self.index.close()
 
     def check_model(self, backend: Backend) -> None:
-        """Raises ModelError unless a backend's rows are those that the index was built from."""
+        """Raises ModelError unless a backend computes the same rows as the index's."""
         self.index.check_backend(backend)
         mine, given = self.manifest.plan.fingerprint.precision, backend.fingerprint.precision
         if mine != given:
             raise ModelError(
                 f"{self.index.path}: was encoded in {shown(mine)}, but the model is loaded in "
-                f"{shown(given)}; load it as it was"
+                f"{shown(given)}; load it in {shown(mine)}"
             )
 
     def begin(self, action: str, **asked: Any) -> None:
-        """Notes what is being done; what an earlier try of the very same has finished stays."""
+        """Records the change; finished parts of an earlier attempt at the same change stay."""
         of = hashlib.sha256(manifest_text(self.manifest).encode()).hexdigest()
         self.store.begin({"operation": action, "of": of, **asked})
 
     def finish(self, manifest: Manifest, event: Mapping[str, Any] | None = None) -> None:
-        """Makes a manifest what the index is; `event` is added to its history."""
+        """Puts a manifest into effect, with `event` added to its history."""
         events = () if event is None else ({**event, "candidates": manifest.plan.candidates},)
         self.close()
         self.store.finish(
@@ -108,18 +108,18 @@ class Change:
 def changing(
     path: str | os.PathLike[str], *, verify: bool = False, damaged: bool = False
 ) -> Iterator[Change]:
-    """An index, held against other writers.
+    """An index, locked against other writers.
 
     Args:
-        verify: as of `open_index`.
-        damaged: whether files of it may be missing or changed.
+        verify: as in `open_index`.
+        damaged: whether its files may be missing or changed.
 
     Raises:
-        InputError: there is no index, it is damaged, or another process is writing it, or what
-            is done while it is held fails for want of space or of rights.
+        InputError: there is no index, it is damaged, another process is writing it, or the work
+            under the lock fails for lack of space or permissions.
     """
     store = Store(Path(path))
-    store.read_held()  # no lock file where there is no index
+    store.read_held()  # makes no lock file if there is no index
     with store.writing():
         change = Change(store)
         if not damaged:
@@ -132,12 +132,12 @@ def changing(
 
 @contextmanager
 def creating(store: Store, check: Callable[[], None]) -> Iterator[None]:
-    """A directory for a new index, held against other writers.
+    """A directory for a new index, locked against other writers.
 
-    A model or a disk that fails before the first shard is finished leaves nothing behind.
+    A failure before the first shard is finished leaves nothing behind.
 
     Args:
-        check: raises where it may not be written to; asked again once it is held.
+        check: raises if it may not be written to; called again under the lock.
     """
     made = store.create()
     with store.writing():

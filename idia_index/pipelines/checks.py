@@ -1,4 +1,4 @@
-"""What can be refused before a model is loaded."""
+"""Checks that need no model, to fail before one is loaded."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from idia_index.subjects.usable import check_skipped
 
 
 def check_threshold(index: Index, tau: int) -> None:
-    """Raises InputError unless tau is one of an index's numbers of prompts."""
+    """Raises InputError unless tau is from 1 to the number of templates."""
     check_tau(tau, len(index.templates))
 
 
 def check_people(people: SubjectList, *, strict: bool, drawn: bool) -> None:
-    """Asks whether people can be tested.
+    """Checks whether people can be tested.
 
     Args:
-        people: as they were read.
-        strict: whether somebody who cannot be used is an error.
+        people: as read.
+        strict: whether an unusable person is an error.
         drawn: whether an evaluation will draw from their images.
 
     Raises:
-        InputError: `strict` and somebody cannot be used; `drawn` likewise, see `drawable`.
+        InputError: someone cannot be used, if `strict`; with `drawn`, as `drawable`.
     """
     check_skipped(people, strict)
     if drawn:
@@ -32,10 +32,10 @@ def check_people(people: SubjectList, *, strict: bool, drawn: bool) -> None:
 
 
 def drawable(people: SubjectList, strict: bool) -> SubjectList:
-    """The people whose images an evaluation can draw from; who has too many is listed with it.
+    """The people whose images an evaluation can draw from; lists those with too many.
 
     Raises:
-        InputError: `strict` and somebody has, or everybody.
+        InputError: someone has too many, if `strict`, or everyone has.
     """
     kept: list[Subject] = []
     crowded: list[SkippedSubject] = []

@@ -1,4 +1,4 @@
-"""Rewriting an index without what was removed, in whole shards and in the newest format."""
+"""Rewrites an index without removed names, in full shards and in the newest format."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from idia_index.types import Float32, quiet
 
 @dataclass(frozen=True)
 class CompactResult:
-    """What was taken off the disk.
+    """What was removed from the disk.
 
     Attributes:
         path: directory of the index.
         removed: number of names.
-        rewritten: number of shards that were written again.
-        freed_bytes: how much smaller the index is.
-        in_use: whether somebody reads the state before, whose files go with the next `compact`.
+        rewritten: number of shards that were rewritten.
+        freed_bytes: by how much the index shrank.
+        in_use: whether someone reads the previous state, whose files the next `compact` removes.
     """
 
     path: str
@@ -42,18 +42,18 @@ class CompactResult:
 
 
 def compact(path: str | os.PathLike[str]) -> CompactResult:
-    """Takes removed names off the disk and joins small shards; ids and answers stay.
+    """Deletes removed names from the disk and merges small shards; ids and answers stay.
 
-    The image embeddings that were remembered are forgotten.
+    Cached image embeddings are deleted.
 
-    Shards that need neither are left as they are. Quantized rows are quantized once more
-    where they are rewritten, and their errors add up.
+    Shards that need neither are unchanged. Quantized rows are quantized again when rewritten, and
+    their errors add up.
 
     Raises:
         InputError: there is no index, it is damaged, or the disk cannot be written.
     """
     where = os.fsdecode(Path(path).resolve())
-    # Rewritten rows get a new checksum: damage would never be found again.
+    # Rewritten rows get a new checksum, which would hide damage forever.
     with changing(path, verify=True) as change:
         manifest, store = change.manifest, change.store
         for cache in (FILE, ANSWERS, LABELS):
@@ -79,7 +79,7 @@ def _bytes(manifest: Manifest) -> int:
 
 
 def _runs(index: Index) -> Iterator[tuple[list[int], bool]]:
-    """Neighbouring shards, and whether they stay as they are."""
+    """Runs of neighbouring shards, and whether they stay unchanged."""
     shards = index.manifest.shards
 
     def stays(number: int) -> bool:
@@ -95,7 +95,7 @@ def _runs(index: Index) -> Iterator[tuple[list[int], bool]]:
 
 
 def _write(change: Change, runs: list[tuple[list[int], bool]]) -> tuple[list[ShardEntry], int]:
-    """The shards of the new state, and the next number that is free."""
+    """The shards of the new state, and the next free number."""
     manifest = change.manifest
     task = _CopyRows(change.store, manifest.plan.kind, change.index)
     number, shards, first = manifest.next_number, list[ShardEntry](), 0
@@ -120,7 +120,7 @@ def _write(change: Change, runs: list[tuple[list[int], bool]]) -> tuple[list[Sha
 
 @dataclass
 class _CopyRows(WriteRows):
-    """Writes names' rows again, by their ids."""
+    """Rewrites the rows of names, by their ids."""
 
     index: Index
 
@@ -136,7 +136,7 @@ class _CopyRows(WriteRows):
 
 
 def _pieces(change: Change, ids: range, number: int) -> Iterator[Piece]:
-    """Whole shards of the names of some ids, whose files are called by `number` and more."""
+    """Full shards of the names of some ids, with files numbered from `number`."""
     size = change.manifest.plan.shard_names
     for place, start in enumerate(range(ids.start, ids.stop, size), number):
         names = change.index.stored_names[start : min(start + size, ids.stop)]
@@ -144,7 +144,7 @@ def _pieces(change: Change, ids: range, number: int) -> Iterator[Piece]:
 
 
 def _errors(shards: list[ShardEntry]) -> list[float]:
-    """Of each template, the largest stored error of several shards."""
+    """The largest stored error of several shards, for each template."""
     found = np.array([[e for part in shard.parts for e in part.errors] for shard in shards])
     largest: list[float] = found.max(axis=0).tolist()
     return largest

@@ -1,4 +1,4 @@
-"""What `compare` and canary audits are given as a model: an index, or a SPEC that is built."""
+"""Opens the models of `compare` and canary audits: an index, or a SPEC to build one from."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CANDIDATES = 1000
 
 @dataclass(frozen=True)
 class OpenModel:
-    """A model with an index of its own.
+    """A model with its own index.
 
     Attributes:
         given: the index or SPEC as given.
@@ -45,21 +45,21 @@ class OpenModel:
 
 @dataclass(frozen=True)
 class Grid:
-    """The candidates and templates that every model is asked with."""
+    """The candidates and templates for every model."""
 
     names: NameList
     templates: tuple[Template, ...]
 
 
 def candidates_of(subjects: Sequence[Subject], seed: int, who: str) -> NameList:
-    """The subjects' names and others that they compete with: at least as many, 1,000 in all."""
+    """The subjects' names and at least as many others to compete with, 1,000 in all."""
     own = [subject.name for subject in subjects]
     drawn = sample_names(max(CANDIDATES - len(own), len(own)), seed, exclude=own).names()
     return make_names([*own, *drawn], f"{who} and sampled names")
 
 
 def grid_of(given: Sequence[str], names: Callable[[], NameList]) -> Grid:
-    """The names and templates of the first index that is given; else `names` and the paper's 21.
+    """The names and templates of the first index given; else `names` and the paper's 21.
 
     Raises:
         InputError: two indexes differ in their names or templates.
@@ -90,8 +90,8 @@ def open_model(
 
     Args:
         given: an index, or a SPEC.
-        grid: the names and templates of an index that is built.
-        folder: where it is built.
+        grid: the names and templates to build an index of.
+        folder: where to build it.
     """
     progress(f"loading {given}", 0, 0)
     if is_index(given):
@@ -110,10 +110,10 @@ def open_model(
 
 
 def with_same_names(models: Sequence[OpenModel]) -> tuple[list[OpenModel], dict[str, str]]:
-    """The models with those candidates that all can read, and why the others are left out.
+    """The models with the candidates that all can read, and why the others are left out.
 
     Raises:
-        InputError: a model cannot read a name of an index that was given.
+        InputError: a model cannot read a name of a given index.
     """
     unread = {name: told for model in models for name, told in model.unread.items()}
     found = []
@@ -129,7 +129,7 @@ def with_same_names(models: Sequence[OpenModel]) -> tuple[list[OpenModel], dict[
 
 
 def check_different(models: Sequence[OpenModel]) -> None:
-    """Raises InputError where two of the models are one and the same."""
+    """Raises InputError if two of the models are the same."""
     for number, one in enumerate(models):
         for other in models[number + 1 :]:
             if not one.backend.fingerprint.differences(other.backend.fingerprint):
@@ -141,7 +141,7 @@ def check_different(models: Sequence[OpenModel]) -> None:
 
 
 def compared(model: OpenModel) -> ComparedModel:
-    """What documents state of a model."""
+    """The record of a model for documents."""
     backend = model.backend
     return ComparedModel(
         model.given, backend.model, backend.name, backend.device, backend.fingerprint

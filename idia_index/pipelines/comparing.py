@@ -1,4 +1,4 @@
-"""The comparison pipeline: two models, or three, and the same people -> what changed for whom."""
+"""The comparison pipeline: tests the same people on two or three models and compares."""
 
 from __future__ import annotations
 
@@ -58,25 +58,25 @@ from idia_index.subjects.records import (
 from idia_index.support.text import json_text, shown, shown_path
 from idia_index.types import Int64, StageProgress
 
-FEWEST_OTHERS = 10  # known non-members that those to forget are compared with on a reference
+FEWEST_OTHERS = 10  # minimum known non-members to compare those to forget with on a reference
 NOT_MEASURED = "could not be tested on every model"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a comparison is asked for.
+    """The request for a comparison.
 
     Attributes:
         before, after: an index or a SPEC each.
-        reference: one of a model that never saw the people to forget.
+        reference: the same for a model that never saw the people to forget.
         forget: file of the names to forget.
-        retain: file of the names to retain; None: everybody else who is not a known non-member.
-        names: file of the candidate names, where no index is given.
-        equivalence: the difference of rates that is called none.
+        retain: file of the names to retain; None: everyone else who is not a known non-member.
+        names: file of the candidate names, if no index is given.
+        equivalence: differences of rates below this count as equivalent.
         tau: correct prompts from which a person is associated.
-        seed: of all that is drawn.
-        device: what models run on.
-        strict: whether an image or a person that cannot be used is an error.
+        seed: seed of all random draws.
+        device: device of the models.
+        strict: whether an unusable image or person is an error.
     """
 
     before: str
@@ -97,13 +97,13 @@ class Asked:
                 f"--equivalence {self.equivalence:g}: pass a difference of rates between 0 and 1"
             )
         if self.reference is not None and self.forget is None:
-            raise InputError("--reference: say with --forget whom that model never saw")
+            raise InputError("--reference: pass the people whom that model never saw as --forget")
         if self.retain is not None and self.forget is None:
-            raise InputError("--retain: say with --forget who is to be forgotten")
+            raise InputError("--retain: pass the people to be forgotten as --forget")
 
     @property
     def given(self) -> list[str]:
-        """The models as they were given."""
+        """The models as given."""
         return [self.before, self.after, *([self.reference] if self.reference else [])]
 
 
@@ -133,7 +133,7 @@ def groups_of(asked: Asked, subjects: Sequence[Subject]) -> list[Group]:
 def check_groups(
     rules: Sequence[Rule], asked: Asked, people: Sequence[Subject], subjects: Path
 ) -> None:
-    """Refuses a rule about a group in which there is nobody.
+    """Refuses a rule about an empty group.
 
     Raises:
         InputError: there is such a rule, or as `groups_of`.
@@ -144,8 +144,8 @@ def check_groups(
         if group in get_args(Group) and group not in groups:
             raise InputError(
                 f"--fail-on {shown(rule.text)}: nobody of {shown_path(subjects)} is in the group "
-                f"{group!r}; groups with people: {', '.join(sorted(groups))} (--forget and "
-                "--retain say who is in which)"
+                f"{group!r}; groups with people: {', '.join(sorted(groups))} (set by --forget and "
+                "--retain)"
             )
 
 
@@ -156,11 +156,11 @@ def compare(
 
     Args:
         asked: models, groups and settings.
-        out: where a report will be written, which is looked at first.
+        out: where a report will be written, checked first.
 
     Raises:
-        InputError: models are the same, indexes have other names or templates, a report cannot
-            go to `out`, or as `gather`.
+        InputError: models are the same, indexes have different names or templates, `out` cannot
+            be used, or as `gather`.
     """
     if out is not None:
         check_folder(out, subjects)
@@ -191,14 +191,14 @@ def compare(
 
 
 def _without(subjects: Sequence[Subject], unread: Mapping[str, str]) -> SubjectList:
-    """The subjects without those whose name a model cannot read, who are listed."""
+    """The subjects without those whose name a model cannot read; lists these."""
     gone = [SkippedSubject(s.name, unread[s.name]) for s in subjects if s.name in unread]
     kept = tuple(s for s in subjects if s.name not in unread)
     return SubjectList(kept, (*skipped_people(subjects), *gone))
 
 
 def write_comparison(result: Comparison, folder: Path) -> None:
-    """Writes report.json, people.csv and index.html, for their owner only."""
+    """Writes report.json, people.csv and index.html, readable only by their owner."""
     files = {
         "report.json": json_text(result.to_dict(), indent=1),
         "people.csv": people_csv(result),
@@ -266,7 +266,7 @@ def _group_changes(
 
 def _retained(asked: Asked) -> str:
     if asked.forget is None:
-        return "nobody is to be forgotten, so that there is one group"
+        return "nobody is to be forgotten, so there is one group"
     if asked.retain is not None:
         return f"those named in {shown_path(asked.retain)}"
     return "all other subjects who are not known non-members"
@@ -275,7 +275,7 @@ def _retained(asked: Asked) -> str:
 def _against(
     asked: Asked, model: OpenModel, sides: tuple[Side, Side], rows: Mapping[Group, Int64]
 ) -> AgainstReference:
-    # Like those to forget, those to whom no model was trained are strangers to the reference.
+    # Like those to forget, non-members of every model are unknown to the reference.
     strangers: Group = "others" if len(rows.get("others", ())) >= FEWEST_OTHERS else "retain"
     test = change_test(*sides, rows, strangers)
     return AgainstReference(compared(model), strangers, test, _group_changes(asked, *sides, rows))

@@ -1,4 +1,4 @@
-"""The controlled study as a pipeline: render, build, audit, and hold the answers to the truth."""
+"""The controlled study as a pipeline: render, build, audit, and compare with the truth."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DRAW_SEED = 0
 
 @dataclass(frozen=True)
 class ControlledStudy:
-    """What only a study with known truth can tell.
+    """Results that need known truth.
 
     Attributes:
         face_only: people whose face was trained without their name.
@@ -59,13 +59,13 @@ class DemoResult(AuditResult):
     """The audit of the controlled study.
 
     Attributes:
-        study: what only a study with known truth can tell.
+        study: results that need known truth.
     """
 
     study: ControlledStudy
 
     def to_text(self) -> str:
-        """The rates in words, and what only this study can tell."""
+        """The rates in words, and the results that need known truth."""
         assert self.metrics is not None  # the study knows its truth
         told = {
             "face seen, name not": share_text(self.study.face_only),
@@ -80,9 +80,9 @@ class DemoResult(AuditResult):
 
 
 def shown_people() -> list[StudySubject]:
-    """Everybody whose face or name the model saw, and a seeded draw of those it never saw.
+    """Everyone whose face or name the model saw, and a seeded draw of those it never saw.
 
-    All 308 non-members would bound the false positive rate closer and take half as long again;
+    All 308 non-members would give a tighter false positive rate but take half as long again;
     `benchmarks/study/evaluate.py` measures them.
     """
     seen = [subject for subject in subjects() if subject.role != NON_MEMBER]
@@ -92,7 +92,7 @@ def shown_people() -> list[StudySubject]:
 
 
 def study_backend() -> Backend:
-    """The study's model: by ONNX Runtime where it is installed, else by PyTorch."""
+    """The study's model, run by ONNX Runtime if installed, else by PyTorch."""
     try:
         return load_backend("onnx", model=str(ONNX_DIR))
     except MissingExtraError:
@@ -102,12 +102,12 @@ def study_backend() -> Backend:
 def run_demo(
     out: Path, backend: Backend, progress: StageProgress
 ) -> tuple[DemoResult, EvaluationResult]:
-    """Renders the attack images into `out`, builds an index there, audits everybody and reports.
+    """Renders the attack images into `out`, builds an index there, audits everyone and reports.
 
-    What an earlier run left in `out` is used again.
+    Reuses what an earlier run left in `out`.
 
     Returns:
-        the audit with what only this study can tell, and the content of report.json.
+        the audit with the results that need known truth, and the content of report.json.
 
     Raises:
         InputError: `out` holds something else, or cannot be written.

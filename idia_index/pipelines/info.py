@@ -1,4 +1,4 @@
-"""What an index is, as data and in words."""
+"""Describes an index, as data and in words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from idia_index.support.text import counted
 
 @dataclass(frozen=True)
 class IndexInfo(IndexSummary):
-    """What an index is, with its templates.
+    """The description of an index, with its templates.
 
     Attributes:
         template_texts: the templates, each with its placeholder.
@@ -23,7 +23,7 @@ class IndexInfo(IndexSummary):
     template_texts: tuple[str, ...]
 
     def to_text(self) -> str:
-        """A line for each property."""
+        """One line per property."""
         model = self.fingerprint
         versions = dict(self.versions)
         device = versions.pop(DEVICE, "not recorded")
@@ -48,6 +48,6 @@ class IndexInfo(IndexSummary):
 
 
 def index_info(index: Index) -> IndexInfo:
-    """What an open index is and what it was built from."""
+    """Describes an open index and what it was built from."""
     summary = summarize(index.path, index.manifest)
     return IndexInfo(**vars(summary), template_texts=index.manifest.plan.templates)

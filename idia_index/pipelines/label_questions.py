@@ -1,4 +1,4 @@
-"""What a labeler is asked about one image: each question once, whatever is interrupted."""
+"""Asks a labeler about one image, each question only once even across interruptions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from idia_index.types import Int64
 
 @dataclass(frozen=True)
 class _Prompts:
-    """The labels of one template, and what they are remembered by."""
+    """The labels of one template, and their cache key."""
 
     labels: list[str]
     sha256: str
@@ -34,11 +34,11 @@ class Asker:
     """Asks a labeler about images.
 
     Args:
-        index: the candidates; its directory keeps the answers.
+        index: the candidates; its directory caches the answers.
         labeler: the model.
 
     Attributes:
-        kept: answers that earlier runs left.
+        kept: answers of earlier runs.
     """
 
     def __init__(self, index: Index, labeler: LabelerPlugin) -> None:
@@ -53,14 +53,14 @@ class Asker:
         return _Prompts(labels, hashlib.sha256(of.encode()).hexdigest())
 
     def about(self, path: ImageFile, crop: Crop | None, without: int | None) -> Question:
-        """What is asked about an image; raises InputError where it cannot be read.
+        """The questions about an image; raises InputError if it cannot be read.
 
         Args:
             path: the image.
-            crop: what is cut out of it first.
-            without: a name id; where it is chosen, it is asked what is chosen without it.
+            crop: how to crop it first.
+            without: a name id; if it is chosen, the question is repeated without it.
         """
-        with open_image(path) as file:  # opened once: what is remembered is what was decoded
+        with open_image(path) as file:  # opened once: the cached hash is of the decoded bytes
             digest = hash_image(file, path)
             question = Question(self, digest, "" if crop is None else crop.key, without)
             if not question.is_answered:
@@ -75,7 +75,7 @@ class Question:
 
     Attributes:
         sha256: of the image's file.
-        image: the image, where an answer is missing.
+        image: the image, if an answer is missing.
     """
 
     def __init__(self, asker: Asker, sha256: str, cut: str, without: int | None) -> None:
@@ -85,7 +85,7 @@ class Question:
 
     @property
     def is_answered(self) -> bool:
-        """Whether all was asked before."""
+        """Whether all answers are cached."""
         known = self._asker.answers.get
         return all(
             (chosen := known(key)) is not None
@@ -94,11 +94,11 @@ class Question:
         )
 
     def predictions(self) -> Int64:
-        """The name id that is chosen in each template, int64 [T]."""
+        """The name id chosen in each template, int64 [T]."""
         return self._each(self._chosen)
 
     def rivals(self) -> Int64:
-        """The same where the one name is left out; -1 where there is no other."""
+        """The same without the given name; -1 if there is no other."""
         return self._each(self._rival)
 
     def _each(self, answer: Callable[[int], int]) -> Int64:
@@ -124,7 +124,7 @@ class Question:
         return f"{key}:without:{self._without}"
 
     def _winner(self, template: int, key: str, places: list[int]) -> int:
-        """The label that is chosen, by runs and their winners where one question takes fewer."""
+        """The chosen label, by runs and their winners if one question takes fewer labels."""
         answers = self._asker.answers
         if (known := answers.get(key)) is not None:
             return known
@@ -137,7 +137,7 @@ class Question:
         return places[0]
 
     def _best(self, template: int, key: str | None, run: list[int]) -> int:
-        """The choice of one question, remembered by itself where it is one of several."""
+        """The answer of one question, cached separately if it is one of several."""
         if len(run) == 1:
             return run[0]
         answers, labels = self._asker.answers, self._asker.prompts[template].labels
@@ -147,7 +147,7 @@ class Question:
             known = answers.get(part)
             if known is not None and known in run:
                 return known
-        assert self.image is not None  # decoded, since an answer is missing
+        assert self.image is not None  # decoded because an answer is missing
         chosen = run[self._asker.labeler.choose(self.image, [labels[place] for place in run])]
         if part is not None:
             answers.put(part, chosen)

@@ -1,8 +1,8 @@
-"""The attack on labels alone: an image and the filled prompts in, the chosen label out.
+"""The attack with labels alone: an image and the prompts in, the chosen label out.
 
-Every image is asked about once in each template; the names that are chosen are the predictions, and
-from there on votes and decisions are those of every audit. Similarities are not known, so that
-nothing is that needs them.
+Each image is one question per template; the chosen names are the predictions, from which votes
+and decisions follow as in every audit. Similarities are unknown, and so is everything that needs
+them.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class Answered:
     """The votes of some people.
 
     Attributes:
-        index: the index, with the names that were none of its candidates.
+        index: the index, with the names that were not among its candidates.
         votes: the votes.
-        rivals: of each person, name ids int64 [T, M]: what is chosen where the true name is left
-            out; -1 where that was not asked.
+        rivals: for each person, name ids int64 [T, M]: the choice without the true name; -1 if
+            not asked.
         image_sha256: SHA-256 of each image file, by its path.
     """
 
@@ -70,12 +70,12 @@ def ask_labels(
 
     Args:
         index: a label index of this labeler.
-        subjects: the people under test; names that are no candidates compete with them too.
-        rivals: whether it is asked, where the true name was chosen, what is chosen without it.
+        subjects: the people under test; names that are not candidates compete with them too.
+        rivals: whether to repeat the question without the true name if it was chosen.
 
     Raises:
         InputError: tau is out of range, or nobody can be tested.
-        ServiceError: the service does not answer as it must; what it answered is kept.
+        ServiceError: no valid answer from the service; earlier answers are kept.
     """
     check_tau(tau, len(index.templates))
     names = [subject.name for subject in subjects]
@@ -136,8 +136,8 @@ def _cautions(labeler: LabelerPlugin, candidates: int) -> tuple[str, ...]:
     if labeler.most_labels is None or candidates <= labeler.most_labels:
         return (NOT_AVAILABLE,)
     runs = (
-        f"The service takes {labeler.most_labels} labels in one question: the names were asked "
-        "about in runs, and then the runs' winners. This can differ from one question."
+        f"The service takes at most {labeler.most_labels} labels per question, so names were "
+        "asked in runs, then the runs' winners. The result can differ from a single question."
     )
     return (NOT_AVAILABLE, runs)
 
@@ -163,16 +163,16 @@ def _votes(index: Index, seen: _Seen, name_id: int, tau: int, stored: bool) -> S
 
 @dataclass
 class _Seen:
-    """What came of one person's images.
+    """The answers about one person's images.
 
     Attributes:
         subject: the person.
-        strict: whether an image that cannot be used is an error.
-        without: the id of the true name, where it is asked what is chosen without it.
-        answers: by image the predictions, int64 [T].
-        rivals: by image what is chosen without the true name, int64 [T]; -1 where not asked.
-        sha256: by path, of the images that were used.
-        skipped: what was left out.
+        strict: whether an unusable image is an error.
+        without: the id of the true name, to also ask without it.
+        answers: the predictions by image, int64 [T].
+        rivals: the choices without the true name by image, int64 [T]; -1 if not asked.
+        sha256: hashes of the used images, by path.
+        skipped: the images left out.
     """
 
     subject: Subject
@@ -185,10 +185,10 @@ class _Seen:
     _first: dict[str, ImageFile] = field(default_factory=dict)
 
     def look(self, asker: Asker, path: ImageFile) -> None:
-        """Asks about an image; raises InputError where `strict` and it cannot be used."""
+        """Asks about an image; raises InputError if it cannot be used and `strict`."""
         try:
             question = asker.about(path, self.subject.crop, self.without)
-            # One person's photo in two copies is one vote.
+            # Two copies of one person's photo are one vote.
             if (first := self._first.setdefault(question.sha256, path)) is not path:
                 raise RepeatedImageError(path, first)
         except InputError as error:

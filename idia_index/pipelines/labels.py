@@ -1,4 +1,4 @@
-"""Indexes of labels: built for a labeler, and what an evaluation takes of its answers."""
+"""Builds label indexes for labelers, and evaluates their answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KIND = "labels"
 
 
 class _Nominal(BackendPlugin):
-    """Stands for a labeler where an index is built: every text is the number 1."""
+    """Represents a labeler when an index is built: every text is the number 1."""
 
     def __init__(self, labeler: LabelerPlugin) -> None:
         self._identity = labeler.identity
@@ -61,9 +61,9 @@ def build_label_index(
     pool: Mapping[str, Any] | None = None,
     resume: bool = False,
 ) -> Index:
-    """Writes an index of names and templates for a labeler; asks it nothing.
+    """Writes an index of names and templates for a labeler, without querying it.
 
-    Arguments as those of `idia_index.pipelines.build.build_index`.
+    Arguments as for `idia_index.pipelines.build.build_index`.
 
     Raises:
         InputError: as `idia_index.pipelines.build.build_index`.
@@ -73,7 +73,7 @@ def build_label_index(
 
 
 def is_of_labels(index: Index) -> bool:
-    """Whether an index is of a labeler, and holds no vectors."""
+    """Whether an index belongs to a labeler and holds no vectors."""
     return index.manifest.plan.kind == KIND
 
 
@@ -84,8 +84,8 @@ def load_labeler_for(
 
     Args:
         index: a label index.
-        model: another place of the same model; None: where it was.
-        session: what a hosted labeler may send where.
+        model: another location of the same model; None: unchanged.
+        session: what a hosted labeler may send, and where.
     """
     plan = index.manifest.plan
     options = {key: value for key, value in plan.load_options.items() if value is not None}
@@ -112,11 +112,11 @@ def gather_labels(
     control_names: bool,
     progress: Callable[[str, int, int], None],
 ) -> Evidence:
-    """What an evaluation is computed from, as far as labels alone tell it.
+    """The evidence for an evaluation, as far as labels alone allow.
 
     Args:
         index: an index that `build_label_index` wrote for this labeler.
-        control_names: whether the labeler is asked, where it chose the true name, without it too.
+        control_names: whether to repeat questions without the true name if it was chosen.
 
     Raises:
         ModelError: the index is of another model.
@@ -149,7 +149,7 @@ def gather_labels(
 
 
 def _measured(found: Answered) -> Measured:
-    """Predictions alone: similarities are NaN, and smaller pools of candidates are none."""
+    """Only predictions: similarities are NaN, and there are no smaller pools of candidates."""
     subjects = found.votes.subjects
     predictions = np.concatenate([r.predictions for r in subjects], axis=1)
     images = np.array([r.predictions.shape[1] for r in subjects], np.int64)

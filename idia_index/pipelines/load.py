@@ -23,7 +23,7 @@ _HOSTED = re.compile(r"[\w-]+\+https?://")
 
 
 def backend_for(model: str) -> str:
-    """The built-in backend that fits a SPEC: onnx for the directory of an export, for example."""
+    """The built-in backend for a SPEC, such as onnx for the directory of an export."""
     if _HOSTED.match(model):
         return "http"
     if (found := url_of_spec(model)) is not None:
@@ -32,26 +32,26 @@ def backend_for(model: str) -> str:
 
 
 def check_spec(model: str, backend: str) -> None:
-    """Raises ModelError for what cannot be a SPEC of a backend; nothing is loaded."""
+    """Raises ModelError if a text cannot be a SPEC of a backend; loads nothing."""
     if backend == "open_clip" and url_of_spec(model) is None:
         pytorch_spec(model)
 
 
 def is_index(text: str) -> bool:
-    """Whether a text is the directory of an index, not a SPEC; exports have a manifest, too."""
+    """Whether a text is the directory of an index, not a SPEC; exports have a manifest too."""
     manifest = Path(text) / MANIFEST
     return manifest.is_file() and FORMAT.rpartition("/")[0] in manifest.read_text("utf-8")
 
 
 def check_pytorch(model: str, instead: str) -> None:
-    """Raises ModelError for what is no SPEC of PyTorch's; `instead`: what to do of an export."""
+    """Raises ModelError unless a SPEC is for PyTorch; `instead`: the fix for an export."""
     pytorch_spec(model, instead)
 
 
 def load_model(model: str, backend: str | None = None, **options: Any) -> Backend:
-    """Loads the model of a SPEC; with `backend` None, by the built-in one that fits it.
+    """Loads the model of a SPEC; with `backend` None, by the built-in one for it.
 
-    What cannot be a SPEC is refused before PyTorch is imported.
+    An impossible SPEC is refused before PyTorch is imported.
 
     Args:
         model: SPEC, as on the command line.
@@ -121,8 +121,8 @@ def _as_built(
         return load_model(model or plan.model, backend, device=device, session=session, **options)
     except TypeError as error:  # an index may come from anywhere and contain anything
         raise InputError(
-            f"the index's load_options {shown(dict(options))} do not fit its backend ({error}); "
-            "rebuild the index"
+            f"the index's load_options {shown(dict(options))} are invalid for its backend "
+            f"({error}); rebuild the index"
         ) from error
     except ModelError as error:
         if model is not None:

@@ -1,4 +1,4 @@
-"""Captions and names -> members.csv, members.json, a page and, on demand, every hit."""
+"""Counts names in captions and writes members.csv, members.json, a page and, on demand, hits."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _OURS = re.compile(rb'\s*\{\s*"format": "idia-index/members/')
 
 @dataclass(frozen=True)
 class Members:
-    """What the captions say: members.json and the lines of members.csv."""
+    """The result: members.json and the lines of members.csv."""
 
     data: MembersResult
     lines: list[Row]
@@ -58,10 +58,10 @@ class Members:
 def find_members(
     captions: Sequence[str], names: NameList, out: Path, options: Options, progress: StageProgress
 ) -> Members:
-    """Counts for each name the captions in which it stands, and writes the results into `out`.
+    """Counts the captions that contain each name, and writes the results into `out`.
 
     Raises:
-        InputError: nothing can be read, or `out` holds files that are not of this program.
+        InputError: nothing can be read, or `out` holds other programs' files.
     """
     if options.unique_by is not None and options.unique_by not in ID_KINDS:
         raise InputError(
@@ -91,16 +91,16 @@ def find_members(
 
 
 def _check_folder(out: Path) -> None:
-    """Makes the folder; refuses one whose files this program did not write."""
+    """Makes the folder; refuses one with files that this program did not write."""
     try:
         private_folder(out)
         there = [file for file in FILES if (out / file).exists()]
         ours = out / FILES[1]
-        # A search that was stopped while it wrote its results has left its work beside them.
+        # A search stopped while writing its results has left its work beside them.
         begun = (out / WORK / "plan.json").is_file()
         if there and not begun and not (ours.is_file() and _OURS.match(ours.read_bytes()[:100])):
             raise InputError(
-                f"{shown_path(out)}: holds {shown(there[0])}, which is of no search of this "
+                f"{shown_path(out)}: holds {shown(there[0])}, which is not from a search of this "
                 "program; pass a new folder with --out, or move it away"
             )
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Photos that lie elsewhere since a report was made, under any name: found by their hashes."""
+"""Finds photos that were moved or renamed since a report was made, by their hashes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from idia_index.types import StageProgress
 
 @dataclass(frozen=True)
 class Moved:
-    """Where a report's photos lie now.
+    """The present locations of a report's photos.
 
     Attributes:
-        files: where each photo lies, by the path that the report has of it.
-        people: who is there, with the report's paths; None where the place does not tell.
-        told: what of the people the place tells, for readers.
+        files: present path of each photo, by its path in the report.
+        people: the people there, with the report's paths; None if the location does not tell.
+        told: what the location tells about the people, for readers.
     """
 
     files: Mapping[Path, Path]
@@ -37,18 +37,18 @@ class Moved:
 
     @property
     def elsewhere(self) -> int:
-        """How many photos lie elsewhere than the report says."""
+        """The number of photos whose path differs from the report's."""
         return sum(old.absolute() != new.absolute() for old, new in self.files.items())
 
     def there(self, subjects: Iterable[Subject]) -> list[Subject]:
-        """The people with their photos where these lie now."""
+        """The people with the present paths of their photos."""
         return [
             replace(each, images=tuple(self.files.get(path, path) for path in on_disk(each.images)))
             for each in subjects
         ]
 
     def back(self, evidence: Evidence, subjects: Iterable[Subject]) -> Evidence:
-        """What was measured of `subjects` as if their photos were where the report has them."""
+        """What was measured, with the report's paths of the photos."""
         old = {
             each.identity: {self.files.get(path, path): path for path in on_disk(each.images)}
             for each in subjects
@@ -69,10 +69,10 @@ class Moved:
 
 
 def find_moved(recorded: Recorded, place: Path, progress: StageProgress) -> Moved:
-    """Looks for a report's photos in a folder, whatever it is sorted by, or in a table's rows.
+    """Finds a report's photos in a folder of any structure, or in a table's rows.
 
     Raises:
-        InputError: a photo is not there, or a table cannot be read.
+        InputError: a photo is missing, or a table cannot be read.
     """
     report = recorded.report
     people = _people(report, place)
@@ -87,8 +87,8 @@ def find_moved(recorded: Recorded, place: Path, progress: StageProgress) -> Move
     if gone:
         raise InputError(
             f"{shown_path(place)}: no file there has the bytes of {shown_path(gone[0])} "
-            f"({counted(len(gone), 'photo')} of {len(wanted):,} not found by SHA-256); put back "
-            f"what {shown_path(recorded.path)} was made from"
+            f"({counted(len(gone), 'photo')} of {len(wanted):,} not found by SHA-256); restore the "
+            f"photos of {shown_path(recorded.path)}"
         )
     files = {path: there[sha256] for path, sha256 in wanted.items()}
     if people is None:
@@ -97,7 +97,7 @@ def find_moved(recorded: Recorded, place: Path, progress: StageProgress) -> Move
     told = []
     for person in people:
         mine, others = _photos_of(person, known.get((person.name, person.person)), hashes, wanted)
-        # Another photo may have the name that one of the report had.
+        # Another photo may have the name of one in the report.
         named = {path if path not in wanted else Path(f"{path} (another)"): path for path in others}
         files |= named
         told.append(replace(person, images=(*mine, *named)))
@@ -107,7 +107,7 @@ def find_moved(recorded: Recorded, place: Path, progress: StageProgress) -> Move
 
 
 def _people(report: RecordedReport, place: Path) -> SubjectList | None:
-    """The people of a table, or of a folder that is sorted by all people of the report."""
+    """The people of a table, or of a folder with a subfolder for each person of the report."""
     if report.replay.recipe is not None:
         return None
     known = {(entry.name, entry.person_id): entry for entry in entries(report)}
@@ -117,7 +117,7 @@ def _people(report: RecordedReport, place: Path) -> SubjectList | None:
         if not place.is_dir():
             raise
         return None
-    # A folder tells names alone.
+    # A folder tells only names.
     if place.is_dir() and known.keys() - {(each.name, None) for each in found}:
         return None
     return replace(found, subjects=tuple(_as_known(each, known, place) for each in found))
@@ -126,7 +126,7 @@ def _people(report: RecordedReport, place: Path) -> SubjectList | None:
 def _as_known(
     person: Subject, known: Mapping[tuple[str, str | None], RecordedSubject], place: Path
 ) -> Subject:
-    """A person with what the report has of them and the place cannot tell."""
+    """A person completed by what the report knows and the location cannot tell."""
     entry = known.get((person.name, person.person))
     if entry is None:
         return person
@@ -145,7 +145,7 @@ def _told(report: RecordedReport, place: Path) -> str:
 
 
 def _files(place: Path, people: SubjectList | None) -> list[Path]:
-    """Every file of a folder; of a table, those that it names."""
+    """Every file of a folder, or the files named in a table."""
     if people is not None and not place.is_dir():
         return [path for person in people for path in on_disk(person.images)]
     return sorted(
@@ -170,7 +170,7 @@ def _photos_of(
     hashes: Mapping[Path, str],
     wanted: Mapping[Path, str],
 ) -> tuple[list[Path], list[Path]]:
-    """The report's paths of a person's photos that are theirs here too, and photos beside them."""
+    """The report's paths of a person's photos that are also theirs here, and further photos."""
     before = [] if entry is None else [Path(file) for file in entry.image_files]
     known = {wanted[path] for path in before}
     here = on_disk(person.images)
@@ -180,7 +180,7 @@ def _photos_of(
 
 
 def _is_photo(path: Path) -> bool:
-    """Whether a file can be read; one that cannot was no photo of the report either."""
+    """Whether a file can be read; an unreadable one was not a photo of the report either."""
     try:
         with open_image(path) as file:
             decode_image(file, path)

@@ -1,4 +1,4 @@
-"""members.csv -> names that appear in no caption and resemble the members'."""
+"""Draws names that appear in no caption and resemble the members', from a members.csv."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from idia_index.prompts.sampling import ORIGINS, load_pool, sample_names
 __all__ = ["ORIGINS", "PROPOSED", "NonMembers", "draw_non_members", "propose_names"]
 
 PROPOSED = 20
-"""Names to search for one that is wanted."""
+"""Names to search for per name wanted."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,14 @@ class NonMembers:
 
     Attributes:
         format: name and version of the document's format.
-        seed: of the draw.
-        origin: whose statistics say which sex a first name has, and how frequent the parts are.
-        like: whose names they are like.
-        names: drawn, in the order of the draw.
+        seed: seed of the draw.
+        origin: the statistics used for sex and frequency of name parts.
+        like: the names that they resemble.
+        names: the drawn names, in drawing order.
         features: each feature of names.
         female_share: of members and drawn names.
-        well_matched: whether no feature's area is past 0.6 either way, nor sex apart by 10 %.
+        well_matched: whether every feature's area is within 0.4 to 0.6, and the shares of women
+            differ by less than 10 %.
     """
 
     format: Literal["idia-index/non-members/1"]
@@ -43,7 +44,7 @@ class NonMembers:
 
 
 def draw_non_members(table: Path, n: int, seed: int, origin: str) -> NonMembers:
-    """Draws n of the non-members of a members.csv, as like its members as there are.
+    """Draws n non-members of a members.csv that resemble its members most.
 
     Raises:
         InputError: the table cannot be read, or has no member or fewer than n non-members.
@@ -61,7 +62,7 @@ def draw_non_members(table: Path, n: int, seed: int, origin: str) -> NonMembers:
 
 
 def propose_names(table: Path, n: int, seed: int, origin: str) -> list[str]:
-    """Names to search the captions for: `PROPOSED` for each of n, none of which the table has."""
+    """Names to search the captions for: `PROPOSED` for each of n, none of them in the table."""
     known = [each.name for each in read_members(table).values()]
     drawn = sample_names(PROPOSED * n, seed, weighted=True, origin=origin, exclude=known)
     return drawn.names()

@@ -1,4 +1,4 @@
-"""Reads a study of people whose membership is known from its report, to calibrate an audit on."""
+"""Reads a study of people of known membership from its report, to calibrate an audit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_own_study(path: str | os.PathLike[str], names: Iterable[str]) -> OwnStu
     """The study of a report.json, or of a report's folder.
 
     Args:
-        path: what `evaluate --out` wrote, of people whose membership is known.
+        path: a report by `evaluate --out` on people of known membership.
         names: the subjects of the audit.
 
     Raises:
@@ -34,8 +34,8 @@ def read_own_study(path: str | os.PathLike[str], names: Iterable[str]) -> OwnStu
         raise damaged(recorded.path, error) from error
     if report.p_values is None:
         raise InputError(
-            f"{where}: its study was made of labels alone, which have no score to calibrate; give "
-            "--study a report of the model's embeddings"
+            f"{where}: a study with labels alone has no score to calibrate; pass as --study a "
+            "report with the model's embeddings"
         )
     known = [each for each in report.subjects if each.membership is not None]
     people = tuple(

@@ -1,7 +1,7 @@
-"""The parity pipeline: two backends of one model over the same names, templates and images.
+"""The parity pipeline: compares two backends of one model on the same names and images.
 
-Compared stage by stage, in the order of the flow: tokens, embeddings, predictions, winners,
-decisions. A difference at one stage is explained, or excused, by what the next makes of it.
+It compares stage by stage: tokens, embeddings, predictions, winners, decisions, to show whether a
+difference in one stage matters in the next.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def compare(
     Args:
         first: the backend to trust, open_clip's.
         second: the backend to check.
-        names: N candidate names; subjects' names that are not among them are added.
+        names: N candidate names; missing names of subjects are added.
         templates: T templates.
         subjects: the people under test, with M images in all.
         strict: an image or a subject that cannot be read is an error, not skipped.
@@ -83,7 +83,7 @@ def compare(
 def _candidates(
     first: Backend, names: Sequence[str], templates: Sequence[Template], subjects: Sequence[Subject]
 ) -> tuple[list[str], list[int]]:
-    """All candidate names, none twice to the model, and the ids of the subjects' names."""
+    """All candidate names, distinct to the model, and the ids of the subjects' names."""
     keys = {subject.name: name_key(subject.name) for subject in subjects}
     people = list(keys)
     rows = embeddings.encode_texts(first, [templates[0].fill(name) for name in people])
@@ -124,7 +124,7 @@ def _encode_images(
     strict: bool,
     progress: StageProgress,
 ) -> _Images:
-    """Both backends' embeddings of the images that both can take."""
+    """Both backends' embeddings of the images that both can read."""
     caches = [ImageCache(None, backend.fingerprint, "") for backend in pair]
     total = sum(len(subject.images) for subject in subjects)
     owners: list[int] = []
@@ -177,10 +177,10 @@ class _Best:
         return cls(np.full(shape, -np.inf, np.float32), np.full(shape, -1, np.int64))
 
     def add(self, texts: Float32, images: Float32, first: int) -> None:
-        """Takes in texts float32 [T, n, D], whose names have ids from `first`."""
+        """Adds texts float32 [T, n, D], with name ids from `first`."""
         for t, rows in enumerate(texts):
             scores = images @ rows.T
-            # The first of equal ones, here and between runs: the lowest id.
+            # Ties go to the lowest id, here and between runs.
             place = scores.argmax(axis=1)
             score = scores[np.arange(len(images)), place]
             better = score > self.similarities[t]
@@ -190,7 +190,7 @@ class _Best:
 
 @dataclass
 class _Texts:
-    """What a run over the names gathers; no run's embeddings are kept."""
+    """Statistics over runs of names, whose embeddings are not kept."""
 
     grid: PromptGrid
     images: tuple[Float32, Float32]
@@ -202,7 +202,7 @@ class _Texts:
         self.best = (_Best.none(*shape), _Best.none(*shape))
 
     def add(self, pair: tuple[Backend, Backend], start: int, stop: int) -> None:
-        """Takes in the names `start` to `stop`."""
+        """Adds the names `start` to `stop`."""
         self._add_tokens(pair, slice(start, stop))
         rows = tuple(embeddings.encode_grid(b, self.grid, start, stop) for b in pair)
         self.closeness.add(rows[0], rows[1])

@@ -1,4 +1,4 @@
-"""What two backends of one model make of the same inputs."""
+"""The document of a parity check: two backends of one model on the same inputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idia_index.types import Float32
 
 @dataclass(frozen=True)
 class Compared:
-    """A backend: its name, what it ran on, and what it computed in."""
+    """A backend: its name, device and precision."""
 
     name: str
     device: str
@@ -22,14 +22,14 @@ class Compared:
 
 @dataclass
 class Closeness:
-    """How close two backends' unit rows are: numbers at the same place, and rows, compared."""
+    """How close two backends' unit rows are, by component and by row."""
 
     compared: int = 0
     largest_difference: float = 0.0
     smallest_cosine: float = 1.0
 
     def add(self, a: Float32, b: Float32) -> None:
-        """Takes in rows float32 [..., D] of both."""
+        """Adds rows float32 [..., D] of both."""
         if not a.size:
             return
         cosines = np.einsum("...d,...d->...", a, b, dtype=np.float64)
@@ -40,7 +40,7 @@ class Closeness:
 
 @dataclass(frozen=True)
 class Flip:
-    """A subject for whom the decisions differ; the correct prompts of the first and second."""
+    """A subject with different decisions, and the correct prompts of both backends."""
 
     name: str
     correct_prompts: tuple[int, int]
@@ -48,7 +48,7 @@ class Flip:
 
 @dataclass(frozen=True)
 class Count:
-    """How many of some things differ."""
+    """A number of differences and the total."""
 
     compared: int
     differ: int
@@ -56,18 +56,18 @@ class Count:
 
 @dataclass(frozen=True)
 class ParityReport:
-    """What two backends make of the same inputs, in the order of the flow.
+    """The comparison of two backends on the same inputs, by stage.
 
     Attributes:
         format: name and version of the document's format.
         backends: the first and the second.
         tau: correct prompts needed.
-        tokens: prompts whose tokens differ; None where a backend shows no tokens.
+        tokens: prompts whose tokens differ; None if a backend does not expose tokens.
         text_embeddings: how close the text embeddings are.
         image_embeddings: how close the image embeddings are.
-        predictions: of T x M in all.
-        winners: of T for each subject.
-        decisions: of the subjects.
+        predictions: differences in T x M predictions.
+        winners: differences in T winners per subject.
+        decisions: differences in decisions.
         flips: the subjects whose decision differs.
         skipped: files that were left out, and why.
         skipped_people: subjects without an image that both backends read, and why.

@@ -1,4 +1,4 @@
-"""The people under test, with what captions say of them."""
+"""Reads the people under test, with membership from captions."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from idia_index.support.remote import as_place
 def read_people(
     subjects: Path, members: Path | None = None, crop: str | None = None
 ) -> SubjectList:
-    """The people of a folder or a table, with what a members.csv says of them, if it is given.
+    """The people of a folder or table, with membership from a members.csv if given.
 
-    `crop` is what is cut out of their photos first, as the command line takes it.
+    `crop` is how their photos are cropped first, as on the command line.
 
     Raises:
         InputError: as `read_subjects` and `with_members`.
@@ -32,10 +32,10 @@ def read_people(
 
 
 def make_person(name: str, images: Sequence[Path], crop: str) -> Subject:
-    """One person, whose photos are cropped as the command line says.
+    """One person, with photos cropped as on the command line.
 
     Raises:
-        InputError: as `make_subject`, or there is no such crop.
+        InputError: as `make_subject`, or an unknown crop.
     """
     return replace(make_subject(name, map(as_place, images)), crop=read_crop(crop))
 

@@ -1,4 +1,4 @@
-"""Planted personas: names drawn before publication, and looked for in a model afterwards."""
+"""Planted personas: names drawn before publication, and tested on a model afterwards."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Persona:
 
     Attributes:
         person: the name of its folder of photos.
-        names: K + 1 names; the sealed draw says which of them is published.
+        names: K + 1 names; the sealed draw decides which one is published.
     """
 
     person: str
@@ -48,11 +48,11 @@ class Persona:
 
 @dataclass(frozen=True)
 class PersonaManifest:
-    """Planted personas: what anybody may read.
+    """The public manifest of planted personas.
 
     Attributes:
         format: name and version of the document's format.
-        seal: of these personas and the draw.
+        seal: the seal of these personas and the draw.
         personas: each with its names.
     """
 
@@ -67,20 +67,20 @@ class PersonaManifest:
             f"{len(self.personas)} personas, each with a name drawn from {names}.\n"
             f"Publish the photos of each with its name in {DRAWN}, and with no other of its names; "
             f"give a copy of {MANIFEST} to somebody who can vouch for its date; keep {KEY} and "
-            f"{DRAWN} to yourself. Choose the photos for the audit before you look at any answer."
+            f"{DRAWN} secret. Choose the photos for the audit before you see any result."
         )
 
 
 @dataclass(frozen=True)
 class PersonaRank:
-    """What was found for one persona.
+    """The result for one persona.
 
     Attributes:
         person: the persona.
-        name: the name that was drawn.
-        images: photos that it was tried on.
-        rank: of the name among the persona's names; 1 is the highest.
-        p_value: rank / (K + 1), exact if the model knows nothing of the persona.
+        name: the drawn name.
+        images: number of photos tested.
+        rank: rank of the name among the persona's names; 1 is the highest.
+        p_value: rank / (K + 1), exact if the model knows nothing about the persona.
     """
 
     person: str
@@ -92,16 +92,16 @@ class PersonaRank:
 
 @dataclass(frozen=True)
 class PersonaAudit:
-    """Whether a model knows the names that were drawn for personas.
+    """Whether a model knows the names drawn for personas.
 
     Attributes:
         format: name and version of the document's format.
         model: SPEC of the model.
         weights_sha256: SHA-256 of its weights.
-        seal: of the manifest; it fits the draw.
+        seal: the manifest's seal, verified against the draw.
         names: K + 1, names of each persona.
-        personas: what was found for each.
-        p_value: of all of them together, by the sum of ranks; exact.
+        personas: the result for each.
+        p_value: of all personas together, by the sum of ranks; exact.
         not_tested: personas without photos.
         notes: what the p-values rest on.
     """
@@ -125,7 +125,7 @@ class PersonaAudit:
         ]  # fmt: skip
         lines = [
             table(["persona", "name drawn", "images", "rank", "p"], rows),
-            f"all together: p = {self.p_value:.2g}; the seal fits",
+            f"all together: p = {self.p_value:.2g}; the seal is valid",
         ]
         if self.not_tested:
             lines.append(f"without photos: {', '.join(self.not_tested)}")
@@ -134,8 +134,8 @@ class PersonaAudit:
 
 NOTES = (
     "The p-values rest on the draw alone: whatever the model prefers, each of a persona's names "
-    "was equally likely to be drawn. They hold if photos and model were chosen without knowing how "
-    "the audit turns out.",
+    "was equally likely to be drawn. They hold if photos and model were chosen without knowing the "
+    "result of the audit.",
     "A small p-value shows that photos of the persona with the drawn name, or something made from "
     "them, reached the training data; a large one does not show that they did not.",
     "The seal shows which names were drawn, not when: that rests on a dated copy of the manifest.",
@@ -147,8 +147,8 @@ def make_personas(out: Path, people: int, names: int) -> PersonaManifest:
 
     Args:
         out: the folder, new or empty.
-        people: how many personas.
-        names: K, names beside the drawn one of each.
+        people: number of personas.
+        names: K, the names of each besides the drawn one.
 
     Raises:
         InputError: the folder holds something, or a number is out of range.
@@ -183,24 +183,24 @@ def make_personas(out: Path, people: int, names: int) -> PersonaManifest:
 
 
 def read_personas(folder: Path) -> tuple[PersonaManifest, list[int]]:
-    """The manifest of a folder, and which name was drawn for each persona.
+    """The manifest of a folder, and the name drawn for each persona.
 
     Raises:
-        InputError: they are not there, or the seal does not fit.
+        InputError: they are missing, or the seal is invalid.
     """
     path = folder / MANIFEST
     manifest = read_record(
         PersonaManifest, path, _MOST_BYTES, "a manifest of personas",
-        "give the folder as `idia-index persona make` wrote it",
+        "pass the folder as `idia-index persona make` wrote it",
     )  # fmt: skip
     key = read_key(folder / KEY)
     if not fits(manifest.seal, to_json(manifest.personas), key):
         raise InputError(
-            f"{shown_path(path)}: its seal does not fit {KEY}: names, draw or seal were changed "
-            "after the draw; use the manifest and the key that were written together"
+            f"{shown_path(path)}: its seal does not match {KEY}: names, draw or seal were changed "
+            "after the draw; use the manifest and key that were written together"
         )
     drawn = key.secret
-    assert isinstance(drawn, list)  # as it was sealed
+    assert isinstance(drawn, list)  # as sealed
     return manifest, [int(str(place)) for place in drawn]
 
 
@@ -211,7 +211,7 @@ def audit_personas(backend: Backend, folder: Path, progress: StageProgress) -> P
         folder: as `make_personas` wrote it, with photos in `photos/PERSON/`.
 
     Raises:
-        InputError: the seal does not fit, or nobody has photos.
+        InputError: the seal is invalid, or nobody has photos.
     """
     manifest, drawn = read_personas(folder)
     people = [_photos(folder / "photos" / each.person) for each in manifest.personas]
@@ -257,7 +257,7 @@ def _photos(folder: Path) -> Subject | None:
 
 
 def _scores(backend: Backend, names: Sequence[str], encoded: Encoded, person: int) -> Float64:
-    """PMI of each of a persona's names, float64 [K + 1]; the other personas are the references."""
+    """PMI of each of a persona's names, float64 [K + 1], with the other personas as references."""
     texts: Float32 = np.stack(
         [backend.encode_texts([each.fill(name) for name in names]) for each in JAIR2024]
     )
@@ -271,7 +271,7 @@ def _scores(backend: Backend, names: Sequence[str], encoded: Encoded, person: in
 
 
 def _others(encoded: Encoded, person: int) -> Photos | None:
-    """The other personas' photos; None of fewer than two, who say little of a name."""
+    """The other personas' photos; None if fewer than two, too few to judge a name."""
     elsewhere = encoded.owners != person
     known, owners = np.unique(encoded.owners[elsewhere], return_inverse=True)
     if len(known) < 2:

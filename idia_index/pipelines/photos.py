@@ -1,4 +1,4 @@
-"""People's photos -> what a model sees of them, as a document and a contact sheet."""
+"""Shows what a model sees of people's photos, as a document and a contact sheet."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ __all__ = ["PhotosResult", "look_at_photos", "photos_text", "read_crop", "write_
 
 @dataclass(frozen=True)
 class Sheet:
-    """A contact sheet: the document, and a data URI of each photo of each person."""
+    """A contact sheet: the document, and a data URI for each photo of each person."""
 
     result: PhotosResult
     tiles: tuple[tuple[str, ...], ...]
 
 
 def model_of(text: str, device: str | None = None) -> Backend:
-    """The model of a SPEC, or the one that an index was built with."""
+    """The model of a SPEC, or an index's model."""
     if is_index(text):
         return load_backend_at(Path(text), device=device)
     return load_model(text, device=device)
@@ -57,11 +57,11 @@ def model_of(text: str, device: str | None = None) -> Backend:
 def look_at_photos(
     subjects: Sequence[Subject], crop: Crop, backend: Backend | None, progress: CountProgress
 ) -> Sheet:
-    """Looks at the photos of each person.
+    """Checks the photos of each person.
 
     Args:
-        crop: what is cut out of each photo first, and what finds faces.
-        backend: the model, None for the preprocessing of most CLIP models.
+        crop: how each photo is cropped first, and the face detector.
+        backend: the model; None for the preprocessing of most CLIP models.
 
     Raises:
         InputError: there is nobody.
@@ -103,11 +103,11 @@ def look_at_photos(
 
 
 def _looked(file: PathLike[str], view: View, crop: Crop) -> Look | str:
-    """What can be said of a file's photo, or why nothing can."""
+    """The description of a file's photo, or why there is none."""
     try:
         photo = load_image(file)
         part, faces = crop.with_faces(photo, file)
-        # A copy of a shot may be cropped a little otherwise.
+        # A copy of a shot may be cropped slightly differently.
         return replace(look(part, view, faces), hash=hash_of(photo))
     except InputError as error:
         told = str(error)
@@ -122,7 +122,7 @@ def _embedded(backend: Backend | None, looks: Sequence[Look]) -> Float32 | None:
 
 
 def write_sheet(sheet: Sheet, out: Path) -> None:
-    """Writes report.json and index.html, for their owner only."""
+    """Writes report.json and index.html, readable only by their owner."""
     result = sheet.result
     write_files(out, {
         "report.json": json_text(to_json(result), indent=1),

@@ -1,4 +1,4 @@
-"""How many non-members, members, control names and images a wanted claim needs."""
+"""Plans an audit: the non-members, members, control names and images that a claim needs."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from idia_index.pipelines.powers import LeakPower as LeakPower
 from idia_index.support.intervals import fewest, incomplete_beta, people_needed
 
 MOST_IMAGES = 1000
-MOST_ERRORS = 1_000_000  # the search for a bound takes as long as there are errors
-LEAST_MARGIN = 0.0001  # fifty million members and more; below it, rounding decides
+MOST_ERRORS = 1_000_000  # the search for a bound takes time proportional to the errors
+LEAST_MARGIN = 0.0001  # fifty million members or more; below it, rounding dominates
 
 
 @dataclass(frozen=True)
@@ -32,26 +32,26 @@ class Wanted:
 
     Attributes:
         fpr: "the false positive rate is below this", one-sided at `confidence`.
-        errors: false positives to be prepared for among the non-members.
-        tpr: the true positive rate expected.
-        margin: how far its two-sided interval may reach to either side.
+        errors: false positives to allow for among the non-members.
+        tpr: the expected true positive rate.
+        margin: maximum half-width of its two-sided interval.
         subjects: people tested without known truth.
-        known: how many of them are expected to stand out.
-        fdr: false discovery rate among those that are reported.
+        known: number of them expected to stand out.
+        fdr: false discovery rate among those reported.
         hit_rate: share of a member's images whose prediction is the true name, in one prompt.
         rival_rate: share for the most frequent other name.
-        rivals: names that are as frequent as it.
-        true_fpr: the rate that the model in fact has, for the power of the claim.
+        rivals: number of names as frequent as it.
+        true_fpr: the model's actual rate, for the power of the claim.
         power: chance of seeing few enough false positives to make the claim.
         group: people from one source who are tested together.
-        personas: personas that are planted.
-        persona_names: names of each beside the drawn one.
-        leak: AUC of a leak that shall raise the alarm.
-        confidence: of all of it.
-        epsilon: lower bound on epsilon that canaries shall prove; null: no canaries are planned.
-        delta: of that bound.
-        guess_accuracy: how often a guess about a canary is expected to be right.
-        guess_share: of the canaries that are guessed.
+        personas: number of planted personas.
+        persona_names: names of each besides the drawn one.
+        leak: AUC of a leak that must raise the alarm.
+        confidence: confidence of all claims.
+        epsilon: lower bound on epsilon that canaries must prove; null: no canaries are planned.
+        delta: the bound's delta.
+        guess_accuracy: expected share of correct guesses about canaries.
+        guess_share: share of the canaries that are guessed.
     """
 
     fpr: float = 0.01
@@ -116,14 +116,14 @@ def _option(name: str) -> str:
 
 
 def members_needed(tpr: float, margin: float, confidence: float = 0.95) -> int:
-    """Members from which on the exact interval around `tpr` reaches no further than `margin`.
+    """Members from which on the exact interval around `tpr` stays within `margin`.
 
-    With this number, and with every larger one, it lies within `tpr` - `margin` and `tpr` +
-    `margin` where as many are found as `tpr` makes expected, to the nearest integer.
-    Smaller numbers may do too, where little is rounded, and then the next one may not.
+    With this and every larger number, it is within `tpr` - `margin` and `tpr` + `margin` if the
+    number found is the expected one, rounded to an integer. Some smaller numbers may do too,
+    depending on rounding.
     """
     claim = tpr, margin, confidence
-    # Rounding moves the hits by one half at most. Where even that is enough, what follows is.
+    # Rounding moves the hits by at most one half. If it holds even so, it holds from there on.
     high = fewest(lambda people: _within(people, 0.5, claim), 0, 1)
     while high > 1 and _within(high - 1, 0.0, claim):
         high -= 1
@@ -134,15 +134,15 @@ def _within(people: int, slack: float, claim: tuple[float, float, float]) -> boo
     """Whether the interval of a rate stays within a margin, at a confidence.
 
     Args:
-        people: how many there are.
-        slack: hits more, and fewer, that must do too; with any, hits are not rounded.
+        people: number of people.
+        slack: additional or missing hits to tolerate; if not zero, hits are not rounded.
         claim: the rate, the margin and the confidence.
     """
     rate, margin, confidence = claim
     hits = rate * people if slack else round(rate * people)
     most, fewest = min(hits + slack, people), max(hits - slack, 0)
     level = (1 - confidence) / 2
-    # The bounds themselves need not be known: seeing so few, or so many, must be rare there.
+    # The bounds themselves are not needed: so few, or so many, must be rare at the margins.
     return _few(most, people, rate + margin) <= level and (
         _few(people - fewest, people, 1 - rate + margin) <= level
     )
@@ -156,11 +156,11 @@ def _few(hits: float, people: int, rate: float) -> float:
 
 
 def controls_needed(subjects: int, known: int, fdr: float) -> int | None:
-    """Fewest control names of a person with which `known` of `subjects` can pass together.
+    """Fewest control names per person with which `known` of `subjects` can pass together.
 
     The smallest p-value that K controls allow is 1 / (K + 1), and `known` people with it pass
-    Benjamini-Hochberg at rate `fdr` if it is at most fdr * known / subjects. None where that takes
-    more than `MOST_CONTROLS`, which an audit never uses.
+    Benjamini-Hochberg at rate `fdr` if it is at most fdr * known / subjects. None if that takes
+    more than `MOST_CONTROLS`, the maximum of an audit.
     """
     needed = math.ceil(subjects / (fdr * known) - 1e-9) - 1
     return needed if needed <= MOST_CONTROLS else None
@@ -177,11 +177,10 @@ def images_needed(
 ) -> int | None:
     """Fewest images with which the true name beats its strongest rivals in a prompt.
 
-    Exact for one rival; for several as frequent by Bonferroni's inequality: the chance of losing to
-    any is at most the sum of those of losing to each. Images vote for the true name, a rival, or
-    somebody else whose votes are spread, independently; a tie is no win. Every larger number of
-    images up to that where the chance is surely enough does too. None where `MOST_IMAGES` are too
-    few.
+    Exact for one rival; for several equally frequent ones by Bonferroni's inequality: the chance of
+    losing to any is at most the sum of the chances of losing to each. Images vote independently for
+    the true name, a rival, or others with scattered votes; a tie is not a win. The result also holds
+    for larger numbers of images. None if `MOST_IMAGES` are too few.
     """
     confidence = 1 - (1 - confidence) / rivals
     if hit_rate <= rival_rate:
@@ -193,7 +192,7 @@ def images_needed(
         for value, p in lead.items():
             for step, share in ((1, hit_rate), (-1, rival_rate), (0, 1 - hit_rate - rival_rate)):
                 after[value + step] = after.get(value + step, 0.0) + p * share
-        # What is too rare to matter would make this quadratic in the number of images.
+        # Negligible terms would make this quadratic in the number of images.
         lead = {value: p for value, p in after.items() if p > 1e-12}
         wins = sum(p for value, p in lead.items() if value > 0)
         if wins >= confidence:
@@ -210,8 +209,8 @@ def non_members_for_power(
 ) -> int | None:
     """Fewest non-members with which the claim "the FPR is below `rate`" is likely to succeed.
 
-    It succeeds if the one-sided exact bound of what is seen lies below. None where the true rate
-    is not below, or more than a million are needed.
+    It succeeds if the one-sided exact bound of the observed rate is below `rate`. None if the true
+    rate is not below, or more than a million are needed.
     """
     if true_rate >= rate:
         return None
@@ -230,17 +229,17 @@ class Plan:
     Attributes:
         format: name and version of the document's format.
         wanted: the claim.
-        non_members: non-members that bound the false positive rate.
+        non_members: non-members needed to bound the false positive rate.
         non_members_for_power: non-members with which that is likely to succeed at `true_fpr`; null
-            where no number up to a million is.
-        members: members that bound the true positive rate.
-        control_names: control names of a person; null where more than an audit uses are needed.
-        images: images of a person; null where they are too many to count.
+            if a million are too few.
+        members: members needed to bound the true positive rate.
+        control_names: control names per person; null if an audit's maximum is too few.
+        images: images per person; null if too many are needed.
         groups: how likely a group of people from one source is found.
         personas: how likely planted personas are found, by photos of each.
-        leak: how many people it takes to see a leak.
-        canaries: canaries that give the bound in 80% of audits; null where none is wanted, or no
-            number does.
+        leak: the people needed to detect a leak.
+        canaries: canaries that give the bound in 80% of audits; null if no bound is wanted, or no
+            number suffices.
     """
 
     format: Literal["idia-index/plan/1"]

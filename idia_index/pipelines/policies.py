@@ -1,4 +1,4 @@
-"""A policy: rules that a document is held against, and the files that say what came of it."""
+"""Applies a policy: checks rules on a document and writes the outcome to files."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ PEOPLE = ("people.all", "people.associated", "people.not_tested")
 
 @dataclass(frozen=True)
 class Policy:
-    """Rules of a run.
+    """The rules of a run.
 
     Attributes:
-        rules: what must not be true.
-        junit: where a JUnit file is written.
-        sarif: where a SARIF file is written.
+        rules: conditions that must not hold.
+        junit: path of a JUnit file.
+        sarif: path of a SARIF file.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -45,7 +45,7 @@ class Policy:
     sarif: Path | None = None
 
     def check_files(self) -> None:
-        """Makes the folders of its files; raises InputError where one cannot be written."""
+        """Creates the folders of its files; raises InputError if one is not writable."""
         for file in filter(None, (self.junit, self.sarif)):
             if file.is_dir():
                 raise InputError(f"{shown_path(file)}: is a folder; name a file in it")
@@ -53,16 +53,16 @@ class Policy:
             file.parent.mkdir(parents=True, exist_ok=True)
 
     def judged(self, document: JsonObject) -> tuple[Judged, ...]:
-        """What the rules say of a document; raises InputError for a place that it has not."""
+        """Checks the rules on a document; raises InputError for a place that it does not have."""
         return judge(self.rules, numbers_of(document))
 
     def enforce(self, judged: Sequence[Judged], suite: str, subject: Path) -> None:
-        """Writes the files, and raises PolicyError where a rule does not hold.
+        """Writes the files, and raises PolicyError if a rule fails.
 
         Args:
-            judged: what `judged` gave.
-            suite: what the rules are called together in the JUnit file.
-            subject: the file or folder that was judged, which the SARIF file names.
+            judged: the result of `judged`.
+            suite: name of the rules in the JUnit file.
+            subject: the file or folder that was judged, for the SARIF file.
         """
         if self.junit is not None:
             write_whole(self.junit, junit_xml(judged, suite).encode("utf-8"))
@@ -78,10 +78,10 @@ class Policy:
 
 
 def rules_of(texts: Sequence[str], kind: type) -> tuple[Rule, ...]:
-    """Rules about a document of a type, before there is one.
+    """Rules for a type of document, checked before there is one.
 
     Raises:
-        InputError: a text is no rule, or of a number that no such document has.
+        InputError: a text is not a rule, or refers to a number that no such document has.
     """
     rules = tuple(parse_rule(text) for text in texts)
     check_places(rules, places_of(kind))
@@ -89,7 +89,7 @@ def rules_of(texts: Sequence[str], kind: type) -> tuple[Rule, ...]:
 
 
 def places_of(kind: type) -> list[str]:
-    """Where the numbers of `numbers_of` stand, by a document's type."""
+    """The places of `numbers_of`, by a document's type."""
     places = list(number_places(kind))
     places += [each.removeprefix(GROUPS) for each in places if each.startswith(GROUPS)]
     if {"subjects", "skipped"} <= {each.name for each in fields(kind)}:
@@ -98,9 +98,9 @@ def places_of(kind: type) -> list[str]:
 
 
 def numbers_of(document: JsonObject) -> dict[str, float | None]:
-    """The numbers that rules may name: all of a document, and some under shorter names.
+    """The numbers that rules may use: all of a document, and some under shorter names.
 
-    A comparison's groups go by their own names (`forget.still_associated`). An audit and an
+    A comparison's groups have their own names (`forget.still_associated`). An audit and an
     evaluation count their people: `people.all`, `people.associated`, `people.not_tested`.
     """
     found = numbers(document)

@@ -1,4 +1,4 @@
-"""How likely something that is there is found: groups, planted personas, and leaks."""
+"""Computes the power to detect groups, planted personas and leaks."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from idia_index.support.intervals import fewest
 MOST_PEOPLE = 1_000_000
 
 # Mean and standard deviation of a person's normal score in the controlled study, by training
-# images of the person; docs/statistics.md says how they were measured.
+# images of the person (measured in docs/statistics.md).
 STUDY_SCORES = {1: (0.76, 0.96), 2: (1.47, 0.82), 5: (2.42, 0.27)}
 
 
 @dataclass(frozen=True)
 class GroupPower:
-    """How likely a group of members is found at 1 %, at the study's strength of memory.
+    """How likely a group of members is found at 1 %, with the study's memorization.
 
     Attributes:
-        training_images: of each person, in the study's model.
+        training_images: training images of each person in the study's model.
         power: the chance.
-        people_needed: fewest people with a chance of `power` as wanted.
+        people_needed: fewest people for the power wanted.
     """
 
     training_images: int
@@ -33,7 +33,7 @@ class GroupPower:
 
 
 def group_powers(people: int, power: float) -> tuple[GroupPower, ...]:
-    """The power of a group of so many by training images."""
+    """The power of a group of this size, by training images."""
     return tuple(
         GroupPower(
             images,
@@ -46,7 +46,7 @@ def group_powers(people: int, power: float) -> tuple[GroupPower, ...]:
 
 @dataclass(frozen=True)
 class PersonaPower:
-    """How likely planted personas give a p of at most 1 %, at the study's strength of memory.
+    """How likely planted personas give a p of at most 1 %, with the study's memorization.
 
     Attributes:
         training_images: photos of each persona in the training data, in the study's model.
@@ -58,7 +58,7 @@ class PersonaPower:
 
 
 def persona_powers(people: int, names: int) -> tuple[PersonaPower, ...]:
-    """The power of so many personas, with so many names beside the drawn one, by photos."""
+    """The power of a number of personas with a number of further names, by photos."""
     return tuple(
         PersonaPower(images, persona_power(people, names + 1, score, LEVEL))
         for images, score in STUDY_SCORES.items()
@@ -67,12 +67,12 @@ def persona_powers(people: int, names: int) -> tuple[PersonaPower, ...]:
 
 @dataclass(frozen=True)
 class LeakPower:
-    """What people it takes to see a leak.
+    """The people needed to detect a leak.
 
     Attributes:
-        people: members, and as many non-members, with which the leak raises the alarm with a
-            chance of `power` as wanted; null where a million do not.
-        excluded: with so many, the largest AUC of a leak that is not excluded where none is
+        people: number of members, and of non-members, with which the leak raises the alarm with
+            the power wanted; null if a million are too few.
+        excluded: with this number, the largest AUC of a leak that is not excluded if none is
             seen, by one score; null likewise.
     """
 
@@ -81,7 +81,7 @@ class LeakPower:
 
 
 def leak_power(leak: float, power: float) -> LeakPower:
-    """The people that a leak of an AUC takes."""
+    """The people needed to detect a leak of this AUC."""
     people = fewest(
         lambda people: above_half_power(leak, people, people, LEARNED_ALARM) >= power,
         FEWEST - 1, FEWEST, MOST_PEOPLE,

@@ -1,4 +1,4 @@
-"""Subjects' images and names -> what a search takes, and what a search found -> votes."""
+"""Prepares subjects' images and names for a search, and turns its result into votes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from idia_index.types import CountProgress, Float32, Int64, quiet
 def announce(
     index: Index, backend: Backend, subjects: Sequence[Subject], faces: Sequence[Subject] = ()
 ) -> None:
-    """Tells a hosted model the most that some people and reference faces need.
+    """Announces to a hosted model the maximum requests for people and reference faces.
 
     Raises:
         RefusedError: it costs more than allowed, or may not be sent.
@@ -65,11 +65,11 @@ def prepare(
     cached: bool = True,
     progress: CountProgress = quiet,
 ) -> Prepared:
-    """Encodes what an audit searches with.
+    """Encodes an audit's images and missing names.
 
     Args:
         backend: the model, to encode the images and names missing from the index.
-        cached: whether the index's own memory of images is asked and told.
+        cached: whether to use the index's image cache.
 
     Raises:
         InputError: the index is of another model, or nobody can be tested.
@@ -79,7 +79,7 @@ def prepare(
     index = index.deciding_with(backend)
     usable = usable_subjects(index, backend, subjects)
     check_skipped(usable, strict)
-    # A hosted backend keeps its answers itself, and forgets them where the model changed.
+    # A hosted backend caches its answers itself, and drops them if the model changed.
     folder = index.path if cached and not backend.hosted else None
     cache = ImageCache(folder, backend.fingerprint, f"{backend.name} on {backend.device}")
     encoded = encode_subjects(backend, usable, cache, strict, progress)
@@ -87,7 +87,7 @@ def prepare(
     check_skipped(seen, strict)
     names = [subject.name for subject in seen]
     candidates = with_candidates(index, backend, names)
-    # A name that is there in another spelling is not misspelt.
+    # A name that exists in another spelling is not misspelt.
     lacking = [name for name, there in zip(names, candidates.stored, strict=True) if not there]
     near = near_names(index, lacking)
     kept = np.unique(encoded.owners)
@@ -114,7 +114,7 @@ def prepare(
 def cast_votes(
     prepared: Prepared, similarities: Float32, predictions: Int64, tau: int
 ) -> AuditVotes:
-    """Votes and decisions of what was found, float32 and int64 [T, M]."""
+    """Votes and decisions from a search's result, float32 and int64 [T, M]."""
     results = []
     runs = _runs(prepared.owners, len(prepared.subjects))
     for number, (subject, mine) in enumerate(zip(prepared.subjects, runs, strict=True)):
@@ -142,7 +142,7 @@ def cast_votes(
 
 
 def _of_faces(backend: Backend, subjects: Sequence[Subject]) -> BackendSummary:
-    """The backend, how the images were cropped, and what must be said of the faces in them."""
+    """The backend, the images' crop, and cautions about the faces in them."""
     crop = subjects[0].crop or read_crop("none")
     people = {labelled(subject.name, subject.person): subject.images for subject in subjects}
     view = View(backend.fit_image, backend.seen)
@@ -151,7 +151,7 @@ def _of_faces(backend: Backend, subjects: Sequence[Subject]) -> BackendSummary:
 
 
 def describe(backend: Backend) -> BackendSummary:
-    """What documents state of a backend."""
+    """The record of a backend for documents."""
     return BackendSummary(
         backend.name,
         backend.model,
@@ -162,13 +162,13 @@ def describe(backend: Backend) -> BackendSummary:
 
 
 def confirmed(votes: AuditVotes, backend: Backend, lead: Float32 | None = None) -> AuditVotes:
-    """Votes that a hosted model gave while it stayed the same, with all that was asked of it.
+    """Votes of a hosted model that is confirmed unchanged, with a record of its requests.
 
     Args:
-        lead: by how much each prediction leads the next best name, [T, M], where that is known.
+        lead: each prediction's lead over the next best name, [T, M], if known.
 
     Raises:
-        ServiceError: the model did not stay the same.
+        ServiceError: the model changed.
     """
     backend.confirm()
     summary = replace(votes.backend, service=backend.service)
@@ -179,6 +179,6 @@ def confirmed(votes: AuditVotes, backend: Backend, lead: Float32 | None = None) 
 
 
 def _runs(owners: Int64, subjects: int) -> list[slice]:
-    """The images of each subject, of their owners int64 [M], ascending."""
+    """Each subject's run of images, from ascending owners int64 [M]."""
     bounds = np.searchsorted(owners, np.arange(subjects + 1)).tolist()
     return [slice(start, stop) for start, stop in pairwise(bounds)]

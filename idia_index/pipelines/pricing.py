@@ -1,4 +1,4 @@
-"""What an audit of a hosted model costs: requests, texts, images, bytes, time at a stated rate."""
+"""Estimates the cost of auditing a hosted model: requests, texts, images, bytes, time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from idia_index.errors import InputError
 from idia_index.pipelines.load import backend_for
 from idia_index.registry import LABELERS, available, backend_class
 
-_LABEL_BYTES = 32  # of a prompt; those of the paper with common names have 31 on the mean
+_LABEL_BYTES = 32  # of a prompt; the paper's with common names have 31 on average
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,14 @@ class Asked:
     """An audit of a hosted model.
 
     Attributes:
-        model: SPEC of the model; its dialect says how much one request takes.
+        model: SPEC of the model; its dialect determines the size of a request.
         candidates: number of candidate names.
         templates: number of templates.
         subjects: number of people.
-        images: images of a person.
-        image_bytes: bytes of an image as it is sent.
-        rate: requests a second.
-        most_labels: labels of one request, where a service gives labels alone; null: no bound.
+        images: images per person.
+        image_bytes: bytes of an image as sent.
+        rate: requests per second.
+        most_labels: maximum labels per request of a labeler; null: unlimited.
     """
 
     model: str
@@ -42,19 +42,19 @@ class Asked:
         least = 2 if self.most_labels is None else self.most_labels
         if min(counts) < 1 or not 0 < self.rate < math.inf or least < 2:
             raise InputError(
-                "--candidates, --templates, --subjects, --images, --image-bytes and --rate are "
-                "above 0, --most-labels is 2 or more"
+                "--candidates, --templates, --subjects, --images, --image-bytes and --rate must be "
+                "above 0, --most-labels at least 2"
             )
 
 
 @dataclass(frozen=True)
 class Price:
-    """The most that is requested.
+    """The maximum cost.
 
     Attributes:
-        calls: requests, with the fixed probes.
-        texts: texts that are sent, repeated ones counted each time.
-        images: images that are sent, likewise.
+        calls: requests, including the fixed probes.
+        texts: texts sent, counting repeats.
+        images: images sent, counting repeats.
         bytes: their bytes; images in base64.
         seconds: time at the stated rate.
     """
@@ -73,10 +73,10 @@ class CallPlan:
     Attributes:
         format: name and version of the document's format.
         asked: the audit.
-        embeddings: of a service that gives embeddings: each prompt and each image once; null where
-            the model is a labeler's.
-        labels: of a service that gives labels alone: each image once a template.
-        control_names: what the rule under control names takes beside that: each image again whose
+        embeddings: for a service with embeddings: each prompt and each image once; null for a
+            labeler.
+        labels: for a service with labels alone: each image once per template.
+        control_names: the additional cost of the rule under control names: again each image whose
             label was the true name, without that name.
     """
 
@@ -88,9 +88,9 @@ class CallPlan:
 
 
 def label_requests(labels: int, most: int | None) -> tuple[int, int]:
-    """Requests, and labels in all of them, that find the best of so many labels.
+    """Requests, and labels in all of them, needed to find the best of a number of labels.
 
-    Where one request does not take all, each run of `most` has a winner, and the winners meet in
+    If one request does not take all, each run of `most` has a winner, and the winners compete in
     further requests until one is left.
     """
     requests, sent = 1, labels
@@ -105,7 +105,7 @@ def price(asked: Asked) -> CallPlan:
     """The maximum cost of an audit.
 
     Raises:
-        InputError: the model is none that is asked.
+        InputError: the model is not hosted.
     """
     texts, images = asked.candidates * asked.templates, asked.subjects * asked.images
     labels_alone = asked.model.partition("+")[0] in available(LABELERS)
@@ -129,7 +129,7 @@ def price(asked: Asked) -> CallPlan:
 
 
 def _labels(asked: Asked, candidates: int) -> Price:
-    """Every image in every template, among so many labels."""
+    """Every image in every template, among a number of labels."""
     requests, sent = label_requests(candidates, asked.most_labels)
     each = asked.subjects * asked.images * asked.templates
     return _price(asked, each * requests, each * sent, each * requests)

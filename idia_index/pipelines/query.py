@@ -1,4 +1,4 @@
-"""A query: one person's images -> predictions -> votes -> decision, and nothing else."""
+"""The query pipeline: from one person's images to predictions, votes and a decision."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def query(
 
 
 def how_read(name: str, subject: Subject) -> str | None:
-    """A note on how a subject's name was read, or on what is odd about it; None if nothing is."""
+    """A note on how a subject's name was read, or on its oddities; None if there are none."""
     if subject.name == clean_name(name):
         return next(oddities([subject.name]), None)
     return f"{name!r} is read as {subject.name!r}"

@@ -1,4 +1,4 @@
-"""Candidate names without those that the model cannot read, for whoever works on a list of them."""
+"""Runs work on a list of candidate names without those that the model cannot read."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def with_readable_names(
     refused: Sequence[str] = (),
     strict: bool = False,
 ) -> tuple[T, dict[int, str]]:
-    """What `work` makes of the names that the model can read, and why it cannot read the others.
+    """The result of `work` on the readable names, and why the others cannot be read.
 
-    Work that refuses a prompt is done again without the names at fault. They are looked for only
-    then, since tokenising millions of names takes as long as many a build.
+    If `work` refuses a prompt, it is repeated without the names at fault. Only then are they
+    searched for, since tokenizing millions of names takes as long as many builds.
 
     Args:
         work: takes the names.
         names: the candidates.
-        templates: the templates that they are put into.
-        refused: lines that were no names.
-        strict: whether a line or a name that cannot be used is an error.
+        templates: the templates to fill.
+        refused: lines that are not names.
+        strict: whether an unusable line or name is an error.
 
     Raises:
-        InputError: `strict` and something was left out, or as `work`.
+        InputError: something was left out, if `strict`, or as `work`.
     """
     if strict and refused:
         raise InputError(refused[0])

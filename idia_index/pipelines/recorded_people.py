@@ -1,4 +1,4 @@
-"""The people of a report that is replayed: as it says they are, and as their source has them."""
+"""Reads the people of a replayed report, as recorded and as in their source."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from idia_index.support.text import shown_path
 
 @dataclass(frozen=True)
 class People:
-    """Who is to be measured.
+    """The people to measure.
 
     Attributes:
-        subjects: in the order in which they were measured.
-        left_out: people who were not, and why.
+        subjects: in measuring order.
+        left_out: people who are not measured, and why.
     """
 
     subjects: list[Subject]
@@ -31,7 +31,7 @@ class People:
 
 
 def check_images(report: RecordedReport, path: Path) -> None:
-    """Raises InputError if an image that a report names is gone or is another one."""
+    """Raises InputError if an image of a report is missing or has changed."""
     for entry in entries(report):
         for file in entry.image_files:
             image = Path(file)
@@ -40,14 +40,16 @@ def check_images(report: RecordedReport, path: Path) -> None:
                     f"{shown_path(image)}: no longer exists; restore the image to replay {path}"
                 )
             if sha256_file(image) != report.image_sha256.get(file):
-                raise InputError(f"{shown_path(image)}: is not the image that {path} was made from")
+                raise InputError(
+                    f"{shown_path(image)}: has changed since {path} was made; restore the image"
+                )
 
 
 def as_recorded(report: RecordedReport) -> People:
-    """The people as the report itself tells of them."""
+    """The people as recorded in the report."""
     also = report.replay.also_measured
     subjects = [_subject(entry) for entry in report.subjects]
-    for entry in also:  # ascending places, so that each finds its own
+    for entry in also:  # by ascending place, so that each insertion is correct
         subjects.insert(entry.place, _subject(entry))
     elsewhere = {(entry.name, entry.person_id) for entry in also}
     left_out = (o for o in report.left_out if (o.name, o.person_id) not in elsewhere)
@@ -55,10 +57,10 @@ def as_recorded(report: RecordedReport) -> People:
 
 
 def as_at_source(report: RecordedReport, source: Sequence[Subject]) -> People:
-    """The people of the source from which the report's were read.
+    """The people in the source of the report.
 
-    Whoever the report does not name is measured, unless the settings leave them out; so nobody
-    can be kept quiet. Paths are spelled as in the report, which may have been run elsewhere.
+    People missing from the report are measured too, unless the settings exclude them, so no one
+    can be omitted silently. Paths are as in the report, which may have been run elsewhere.
     """
     known = {(entry.name, entry.person_id): entry for entry in entries(report)}
     told = {(out.name, out.person_id): out for out in report.left_out}
@@ -76,10 +78,9 @@ def as_at_source(report: RecordedReport, source: Sequence[Subject]) -> People:
 
 
 def _left_out(report: RecordedReport, told: LeftOut | None, person: Subject) -> LeftOut | None:
-    """Why a person is left out: by the setting that the report states of them, or by its own.
+    """Why a person is left out: the reason stated in the report, or its settings.
 
-    The images were measured with settings of their own, which a report of other settings does
-    not state.
+    The images were measured with other settings, which this report does not state.
     """
     if told is not None:
         measured = Measurement()
@@ -91,7 +92,7 @@ def _left_out(report: RecordedReport, told: LeftOut | None, person: Subject) -> 
 
 
 def entries(report: RecordedReport) -> tuple[RecordedSubject, ...]:
-    """Everybody whose photos were measured."""
+    """Everyone whose photos were measured."""
     return (*report.subjects, *report.replay.also_measured)
 
 
@@ -107,7 +108,7 @@ def _subject(entry: RecordedSubject) -> Subject:
 
 
 def _spelled(person: Subject, entry: RecordedSubject) -> Subject:
-    """A person of the source, with every path as the report spells it."""
+    """A person of the source, with every path as in the report."""
     spellings: dict[str, list[str]] = defaultdict(list)
     for file in (*entry.image_files, *(each.file for each in entry.skipped)):
         spellings[_place(file)].append(file)
@@ -129,6 +130,6 @@ def _spelled(person: Subject, entry: RecordedSubject) -> Subject:
 
 
 def _place(path: str | ImageFile) -> str:
-    """Where a file lies, whatever the folder is called from here; links in its place stay."""
+    """A file's absolute path with its folder resolved, but not the file itself if a link."""
     path = Path(path)
     return os.fsdecode(Path(os.path.realpath(path.parent), path.name))

@@ -1,4 +1,4 @@
-"""A report that is to be replayed: what is needed to make it again, and all of it to compare."""
+"""Reads a report to be replayed: what is needed to reproduce it, and all values to compare."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from idia_index.support.text import shown
 from idia_index.types import Fingerprint
 
 MAX_BYTES = 256 << 20
-"""Longest report that is read: of about a hundred thousand subjects."""
+"""Maximum size of a report, about a hundred thousand subjects."""
 
 
 @dataclass(frozen=True)
 class RecordedSubject:
-    """A person of a report, without what was found."""
+    """A person of a report, without the result."""
 
     name: str
     membership: Membership | None
@@ -40,14 +40,14 @@ class RecordedSubject:
 
 @dataclass(frozen=True)
 class AlsoMeasured(RecordedSubject):
-    """A person whom the report leaves out; `place` is where among all measured people."""
+    """A person excluded from the report; `place` is the position among all measured people."""
 
     place: int
 
 
 @dataclass(frozen=True)
 class RecordedIndex:
-    """What the index of a replay must have in common with the report's."""
+    """The properties of the index that a replay must match."""
 
     path: str
     names_sha256: str
@@ -59,7 +59,7 @@ class RecordedIndex:
 
 @dataclass(frozen=True)
 class RecordedBackend:
-    """How the images were cropped, and what was said of the faces in them."""
+    """How the images were cropped, and the cautions about their faces."""
 
     crop: str = "none"
     cautions: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class RecordedEvaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedReplay(Origin):
-    """What the report states for its replay."""
+    """The report's information for a replay."""
 
     measured_with_seed: int
     versions: Mapping[str, str]
@@ -83,14 +83,14 @@ class RecordedReplay(Origin):
 
 @dataclass(frozen=True)
 class RecordedPValues:
-    """What p-values rest on beside the subjects."""
+    """What p-values rest on besides the subjects."""
 
     reference_faces: FacesSummary | None = None
 
 
 @dataclass(frozen=True)
 class RecordedReport:
-    """What a report is made from; what it claims is not read, but compared."""
+    """The inputs of a report; its results are not parsed, only compared."""
 
     index: RecordedIndex
     backend: RecordedBackend
@@ -110,7 +110,7 @@ class Recorded:
     Attributes:
         path: the file.
         data: its content as JSON data, whose every value is compared.
-        report: what of it a replay starts from.
+        report: the inputs of a replay.
     """
 
     path: Path
@@ -132,15 +132,15 @@ def read_report(path: Path) -> Recorded:
     file = path / "report.json" if path.is_dir() else path
     try:
         if path.exists() and not file.is_file():
-            raise ValueError("no regular file")
+            raise ValueError("not a regular file")
         if file.stat().st_size > MAX_BYTES:
             raise ValueError(f"more than {MAX_BYTES:,} bytes")
         text = file.read_text(encoding="utf-8")
         data = json.loads(text, parse_float=_finite, parse_constant=_finite)
         if data["format"] != EVALUATION_FORMAT:
             raise InputError(
-                f"{file}: format {shown(data['format'])}; what is read here is "
-                f"{EVALUATION_FORMAT!r}, as evaluate --out and audit --out write it"
+                f"{file}: format {shown(data['format'])}, expected {EVALUATION_FORMAT!r}; pass a "
+                "report by evaluate --out or audit --out"
             )
         return Recorded(file, data, from_json(RecordedReport, data))
     except OSError as error:
@@ -154,12 +154,12 @@ def read_report(path: Path) -> Recorded:
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text} is no finite number")
+        raise ValueError(f"{text} is not a finite number")
     return value
 
 
 def damaged(file: Path, error: Exception) -> InputError:
-    """What is said of a report that cannot be understood."""
+    """The error for a report that cannot be understood."""
     return InputError(
         f"{file}: damaged report ({type(error).__name__}: {shown(error)}); evaluate again"
     )
@@ -167,7 +167,7 @@ def damaged(file: Path, error: Exception) -> InputError:
 
 @contextmanager
 def reading(recorded: Recorded) -> Iterator[None]:
-    """Turns what a path that no system takes ends in into a line about the report."""
+    """Turns the errors of an invalid path into one about the report."""
     try:
         yield
     except (OSError, ValueError) as error:

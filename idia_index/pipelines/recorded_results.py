@@ -1,4 +1,4 @@
-"""The results file: what was measured, to be evaluated again without a model or an index.
+"""Writes and reads the results file: the evidence, to evaluate again without model or index.
 
 One `.npz` (no pickle) of the arrays of `Evidence`, with a member `meta` of JSON as UTF-8 bytes.
 """
@@ -41,18 +41,18 @@ from idia_index.support.text import shown
 FORMAT = "idia-index/results/3"
 FILE = "results.npz"
 MAX_BYTES = 2 << 30  # unpacked: three million images in 21 prompts, without pairs of people
-_HEADER = 256  # bytes of a member beside its array, and more
+_HEADER = 256  # upper bound for bytes of a member besides its array
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True)
 class RecordedIndex:
-    """What a results file keeps of the index: its manifest and the names that won or were asked.
+    """The index in a results file: its manifest and the names that won or were tested.
 
     Attributes:
-        path: where the index was.
-        manifest: what it was built from.
+        path: the path of the index.
+        manifest: its manifest.
         names: name by name id.
         size: number of candidates.
     """
@@ -68,7 +68,7 @@ class RecordedIndex:
         return make_templates(self.manifest.plan.templates)
 
     def name(self, name_id: int) -> str:
-        """The candidate name of an id; raises KeyError for one that was not kept."""
+        """The candidate name of an id; raises KeyError if it was not stored."""
         return self.names[name_id]
 
     def __len__(self) -> int:
@@ -76,10 +76,10 @@ class RecordedIndex:
 
 
 def write_results(evidence: Evidence, folder: Path) -> None:
-    """Writes `results.npz` into an existing folder, whole or not at all.
+    """Writes `results.npz` into an existing folder, atomically.
 
     Raises:
-        InputError: it would be larger than `read_results` reads; none is there then.
+        InputError: it would be larger than `read_results` accepts; nothing is written.
     """
     meta = json.dumps(to_json(_meta(evidence))).encode("utf-8")
     arrays: dict[str, NDArray[np.generic]] = {"meta": np.frombuffer(meta, np.uint8)}
@@ -96,8 +96,8 @@ def write_results(evidence: Evidence, folder: Path) -> None:
     if size > MAX_BYTES:
         (folder / FILE).unlink(missing_ok=True)  # of another report than the files beside it
         raise InputError(
-            f"{folder / FILE}: {size:,} bytes, more than the {MAX_BYTES:,} that can be read again; "
-            "the rest of the report is written: evaluate fewer people or images at a time"
+            f"{folder / FILE}: {size:,} bytes, more than the maximum of {MAX_BYTES:,}; the rest of "
+            "the report is written: evaluate fewer people or images at a time"
         )
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
@@ -105,14 +105,14 @@ def write_results(evidence: Evidence, folder: Path) -> None:
 
 
 def _small(values: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Name ids take half the room as int32; they are integers either way."""
+    """Name ids as int32, in half the space."""
     fits = values.dtype == np.int64 and (not values.size or abs(values).max() < 2**31)
     return values.astype(np.int32) if fits else values
 
 
 @dataclass(frozen=True)
 class _SubjectMeta:
-    """A subject, but for its votes."""
+    """A subject without its votes."""
 
     name: str
     membership: Membership | None
@@ -128,9 +128,9 @@ class _SubjectMeta:
 
 @dataclass(frozen=True)
 class _Meta:
-    """What a results file holds beside the arrays.
+    """The content of a results file besides the arrays.
 
-    What is stated of control names is null where labels alone are known.
+    Fields about control names are null if only labels are known.
     """
 
     format: str
@@ -221,7 +221,7 @@ def read_results(path: Path) -> Evidence:
         ) from error
     except InputError:
         raise
-    # A damaged zip, array or record fails in many ways; each of them is the file's.
+    # A damaged zip, array or record may raise anything; every error is the file's fault.
     except Exception as error:
         raise InputError(
             f"{file}: not a results file, or damaged ({type(error).__name__}: {error}); "
@@ -230,7 +230,7 @@ def read_results(path: Path) -> Evidence:
 
 
 def _arrays(file: Path) -> Arrays:
-    """The arrays of an npz file, if it holds no more than it may."""
+    """The arrays of an npz file of acceptable size."""
     if not file.is_file():
         raise FileNotFoundError(file)
     with zipfile.ZipFile(file) as archive:
@@ -242,7 +242,7 @@ def _arrays(file: Path) -> Arrays:
 
 
 def _part(arrays: Arrays, part: str) -> dict[str, NDArray[np.generic]]:
-    """Arrays of one record; integers as they were before they were made small."""
+    """Arrays of one record, with integers restored to their original type."""
     found = {}
     for name, value in arrays.items():
         if name.startswith(f"{part}."):

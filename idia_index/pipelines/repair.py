@@ -1,4 +1,4 @@
-"""Making again what `verify` finds damaged: shards from the model, lookups from the names."""
+"""Repairs what `verify` finds damaged: shards from the model, lookups from the names."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ LOOKUP_FILES = (".keys", ".sums")
 
 @dataclass(frozen=True)
 class RepairResult:
-    """What was wrong with an index, and was made again.
+    """What was wrong with an index and was repaired.
 
     Attributes:
         path: directory of the index.
-        findings: what was found.
+        findings: the damage found.
         encoded: files of shards that were encoded again.
-        lookups: whether the files that find names were written again.
+        lookups: whether the name lookups were rewritten.
     """
 
     path: str
@@ -48,13 +48,13 @@ class RepairResult:
 def repair(
     path: str | os.PathLike[str], backend: Backend, progress: CountProgress = quiet
 ) -> RepairResult:
-    """Encodes the damaged shards again, and no other.
+    """Encodes only the damaged shards again.
 
     An interrupted repair is resumed; an unfinished `add` starts over after it.
 
     Raises:
-        InputError: there is no index, the model is another one, or what is damaged is on no
-            model: the manifest, a file of names, the list of removed names.
+        InputError: there is no index, the model is another one, or the damage cannot be repaired
+            from the model: the manifest, a file of names, the list of removed names.
     """
     where = os.fsdecode(Path(path).resolve())
     with changing(path, damaged=True) as change:
@@ -74,7 +74,7 @@ def repair(
         )
         announce(backend, (PromptGrid(piece.templates, piece.names) for piece in _bad(change, bad)))
         change.check_model(backend)
-        # What an add has noted is called by the numbers that follow the manifest's, too.
+        # An add's notes use the numbers after the manifest's, too.
         change.begin("repair", parts=bad)
         shards = _encode(change, backend, bad, progress)
         fixed = replace(change.manifest, shards=tuple(shards))
@@ -89,7 +89,7 @@ def repair(
 
 
 def _bad(change: Change, bad: list[tuple[int, int]]) -> Iterator[Piece]:
-    """What the bad parts hold."""
+    """The contents of the bad parts."""
     texts, shards = change.manifest.plan.templates, change.manifest.shards
     for number, (shard, place) in enumerate(bad, change.manifest.next_number):
         part = shards[shard].parts[place]

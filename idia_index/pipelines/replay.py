@@ -1,4 +1,4 @@
-"""Replay: a report made again from its index, model and images, and compared value by value."""
+"""Replays a report from its index, model and images, and compares it value by value."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from idia_index.support.json_diff import Difference, differences
 from idia_index.types import StageProgress
 
 ROUNDED = 2e-6
-"""Figures are written with six digits, of which the last may be rounded either way."""
+"""Figures are written with six digits, the last of which may be rounded either way."""
 
 NOT_COMPARED = (
     # Where and with what it was computed.
     "index.path", "index.versions", "backend.name", "backend.model", "backend.device",
     "backend.service",
     "replay.versions",
-    # How the index lies on disk: `compact` changes it, and no answer.
+    # The layout of the index on disk: `compact` changes it, but no answer.
     "index.format", "index.shards", "index.bytes", "index.shard_names",
     "index.waiting_for_compact", "index.history",
 )  # fmt: skip
@@ -50,22 +50,22 @@ NOT_COMPARED = (
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """What of a report holds when it is made again.
+    """How much of a report a replay confirms.
 
     Attributes:
         format: name and version of the document's format.
         report: the report's file.
         holds: whether nothing differs.
-        exact: whether nothing differs in a single bit.
-        subjects: how many people were measured again.
+        exact: whether every bit is the same.
+        subjects: number of people measured again.
         differences: what differs.
-        rounded_otherwise: numbers taken from the earlier measurement, where float32 rounds
-            otherwise here.
-        similarity_tolerance: by what a cosine similarity may differ for that.
+        rounded_otherwise: numbers taken from the earlier measurement, because float32 rounds
+            differently here.
+        similarity_tolerance: the difference of a cosine similarity that is allowed for that.
         versions_then: versions of the libraries that made the report.
         versions_now: those of the replay.
-        source: where the subjects were read from again; null where that is gone.
-        moved: photos that lie elsewhere and were found by their SHA-256; null where nobody looked.
+        source: where the subjects were read from again; null if it is missing.
+        moved: number of moved photos found by their SHA-256; null if not searched for.
     """
 
     format: Literal["idia-index/replay/2"]
@@ -88,8 +88,8 @@ def check_index(recorded: Recorded, index: Index) -> None:
     for key in ("names_sha256", "fingerprint", "kind", "candidates", "templates"):
         if getattr(now, key) != getattr(before, key):
             raise InputError(
-                f"{os.fsdecode(index.path)}: its {key} is not that of {recorded.path}; "
-                "rebuild the index as it was"
+                f"{os.fsdecode(index.path)}: its {key} differs from {recorded.path}'s; pass or "
+                "rebuild the original index"
             )
 
 
@@ -103,12 +103,11 @@ def replay(
     """Measures and decides again, and compares; see `compare` for the result.
 
     Args:
-        subjects: a folder or table where the photos lie now, under any name; None: where the
-            report has them.
+        subjects: a folder or table with the photos now, under any name; None: unchanged.
 
     Raises:
-        InputError: index or images are not those of the report, or its subjects' source or the
-            results file beside it is damaged.
+        InputError: index or images are not the report's, or its subjects' source or the results
+            file beside it is damaged.
     """
     report = recorded.report
     check_index(recorded, index)
@@ -124,7 +123,7 @@ def replay(
     # The seed of the measurement; the evaluation may have been repeated with another.
     wanted = Measurement(tau=recorded.settings.tau, seed=report.replay.measured_with_seed)
     people = as_recorded(report) if source is None else as_at_source(report, source.subjects)
-    # Whoever could change the report could change what the index remembers of images.
+    # Whoever could change the report could also change the index's image cache.
     faces = report.p_values.reference_faces if report.p_values else None
     there = people.subjects if moved is None else moved.there(people.subjects)
     evidence = gather(
@@ -135,7 +134,7 @@ def replay(
         evidence = moved.back(evidence, people.subjects)
     evidence = _as_looked_at(recorded, evidence)
     origin = report.replay if source is None else source.origin
-    known = dict.fromkeys(people.left_out)  # beside whom this run could not test
+    known = dict.fromkeys(people.left_out)  # besides people whom this run could not test
     left_out = tuple(known | dict.fromkeys(evidence.left_out))
     chosen = report.choices.choices if report.choices else None
     evidence = replace(evidence, left_out=left_out, origin=origin, choices=chosen)
@@ -146,9 +145,9 @@ def replay(
 
 
 def _as_looked_at(recorded: Recorded, evidence: Evidence) -> Evidence:
-    """With the report's word on faces, where they were looked for there or here alone.
+    """Evidence with the report's cautions, if only one of the two runs checked for faces.
 
-    And on whole photos that were cropped, since nothing that is remembered is asked here.
+    Also with its cautions on cropped whole photos, since a replay uses no image cache.
     """
     told, audit = recorded.report.backend.cautions, evidence.audit
     here = audit.backend.cautions
@@ -159,10 +158,10 @@ def _as_looked_at(recorded: Recorded, evidence: Evidence) -> Evidence:
 
 
 def read_source(recorded: Recorded) -> Source | None:
-    """The subjects' source as it is now; None where it is gone, or the report names none.
+    """The subjects' present source; None if it is missing, or the report names none.
 
     Raises:
-        InputError: it is there and cannot be read.
+        InputError: it exists but cannot be read.
     """
     told = recorded.report.replay
     if told.recipe is not None:
@@ -179,15 +178,15 @@ def compare(
     before: Evidence | None = None,
     source: str | None = None,
 ) -> ReplayResult:
-    """What of a report holds when it is made again.
+    """How much of a report the evidence confirms.
 
-    The report is made from `evidence`, and every value of it must be the recorded one, but for
+    The report is made from `evidence`, and every value must equal the recorded one, except
     `NOT_COMPARED`.
 
     Args:
         evidence: what was measured again.
-        before: what was measured then, of the results file beside the report. It is asked only for
-            how float32 rounded there: see `idia_index.pipelines.rounding`.
+        before: the original evidence, from the results file beside the report, used only for its
+            float32 rounding: see `idia_index.pipelines.rounding`.
         source: where the subjects were read from again, in words.
     """
     now = evaluation_result(evidence, recorded.settings)
@@ -214,7 +213,7 @@ def compare(
 
 
 def value_made_again(one: Difference) -> Json:
-    """The value, but no rival's name: here, too, no wrong name is answered with the right one."""
+    """The value, but not a rival's name, which must not be revealed here either."""
     value = one.recomputed
     is_own = one.where.startswith((f"subjects[{value}]", f"subjects[{value} ("))
     if one.what == "subjects.votes.winner" and isinstance(value, str) and not is_own:
@@ -223,7 +222,7 @@ def value_made_again(one: Difference) -> Json:
 
 
 def _differences(recorded: Recorded, now: EvaluationResult, tolerance: float) -> list[Difference]:
-    made_again: Json = json.loads(json.dumps(now.to_dict()))  # as it reads from a file
+    made_again: Json = json.loads(json.dumps(now.to_dict()))  # as read from a file
     return differences(
         recorded.data, made_again, tolerance=tolerance, ignored=NOT_COMPARED,
         tables=("image_sha256",),

@@ -1,4 +1,4 @@
-"""The files of a report: report.json, index.html, tables, Markdown, choices.json, results.npz."""
+"""Writes a report's files: report.json, index.html, tables, Markdown, results.npz and more."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def write_evaluation(
 
     Args:
         evidence: what was measured; all of it goes into results.npz.
-        settings: what is reported of it.
-        folder: made if it is not there.
-        include_images: shows the faces in index.html; by default only paths and hashes.
-        language: of index.html, one of `idia_index.report.language.LANGUAGES`.
+        settings: what to report.
+        folder: created if missing.
+        include_images: whether index.html shows faces; by default only paths and hashes.
+        language: language of index.html, one of `idia_index.report.language.LANGUAGES`.
 
     Returns:
         The content of report.json.
 
     Raises:
-        InputError: the settings do not fit, or the files cannot be written.
+        InputError: the settings do not match the evidence, or the files cannot be written.
     """
     result = evaluation_result(evidence, settings)
     files = {
@@ -60,7 +60,7 @@ def write_evaluation(
 
 
 def _lies(file: Path, text: str) -> bool:
-    """Whether a file holds a text: it then keeps the date at which it was written."""
+    """Whether a file already holds a text, to keep its modification time."""
     return file.is_file() and file.read_bytes() == text.encode("utf-8")
 
 
@@ -72,7 +72,7 @@ def evaluate_evidence(
     include_images: bool = False,
     language: str = "en",
 ) -> EvaluationResult:
-    """The evaluation of what was measured; with `out`, its report is written there.
+    """Evaluates the evidence; with `out`, writes a report there.
 
     Raises:
         InputError: as `write_evaluation`.
@@ -85,12 +85,12 @@ def evaluate_evidence(
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
-    """Writes a report's files, for their owner only; raises InputError if it cannot."""
+    """Writes a report's files, readable only by their owner; raises InputError if that fails."""
     try:
         private_folder(folder)
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be made ({error.strerror}); choose another folder"
+            f"{folder}: cannot be created ({error.strerror}); choose another folder"
         ) from error
     for name, text in files.items():
         write_whole(folder / name, text.encode("utf-8"))

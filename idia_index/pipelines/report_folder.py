@@ -1,4 +1,4 @@
-"""Whether a report may be written into a folder: nothing of anybody else's is written over."""
+"""Checks that a report may be written into a folder without overwriting other files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from idia_index.support.files import check_writable
 from idia_index.support.text import shown, shown_path
 
 CHOICES = "choices.json"
-"""Written before the search, so that it may lie there alone."""
+"""Written before the search, so it may be the only file there."""
 
 FILES = (
     "report.json", "subjects.csv", "curves.csv", "people.csv", "index.html", "results.npz",
@@ -26,38 +26,38 @@ _OURS = re.compile(
     rb"(choices|evaluation|audit|study-results|photos|comparison|canary-audit)/"
 )
 _INDEX = re.compile(rb'\s*\{\s*"format": "idia-index/')
-_HEAD = 100  # bytes that tell whose a file is
+_HEAD = 100  # bytes that identify this program's files
 
 
 def check_folder(
     folder: Path, subjects: Iterable[Subject] = (), source: Path | None = None
 ) -> bool:
-    """Asks, before anything is computed, whether a report may be written into a folder.
+    """Checks, before anything is computed, whether a report may be written into a folder.
 
     Args:
-        folder: where it is to go.
-        subjects: the people under test, in whose folders of photos it may not go.
-        source: the folder that they are read from, if it is one; in it every folder is a person.
+        folder: the report's folder.
+        subjects: the people under test, whose photo folders must not be used.
+        source: the folder that they are read from, if any; every folder in it is a person.
 
     Returns:
-        whether an earlier report lies there, and would be replaced.
+        whether an earlier report is there, which would be replaced.
 
     Raises:
-        InputError: the folder is or lies in an index, holds the subjects' photos, or holds files
-            that a report's would replace and that this program did not write.
+        InputError: the folder is in an index, holds the subjects' photos, or holds files of other
+            programs that a report would replace.
     """
     where = shown_path(folder)
     try:
-        place = Path(os.path.realpath(folder))  # which is no error in a circle of links
+        place = Path(os.path.realpath(folder))  # does not fail on cyclic links
         for above in (place, *place.parents):
             if _begins(above / "manifest.json", _INDEX):
                 raise RefusedError(
-                    f"{where}: lies in the index or export {shown_path(above)}; "
+                    f"{where}: is in the index or export {shown_path(above)}; "
                     "pass a separate folder with --out"
                 )
         if source is not None and source.is_dir() and place.is_relative_to(source.resolve()):
             raise RefusedError(
-                f"{where}: lies in {shown_path(source)}, where every folder is a person with "
+                f"{where}: is in {shown_path(source)}, where every folder is a person with "
                 "photos; pass a folder elsewhere with --out"
             )
         _check_photos(place, where, subjects)
@@ -69,7 +69,7 @@ def check_folder(
         return _check_content(folder, where)
     except OSError as error:
         raise InputError(
-            f"{where}: cannot be looked into ({error.strerror}); pass another folder with --out"
+            f"{where}: cannot be read ({error.strerror}); pass another folder with --out"
         ) from error
 
 
@@ -85,13 +85,13 @@ def _check_photos(place: Path, where: str, subjects: Iterable[Subject]) -> None:
 
 
 def _check_content(folder: Path, where: str) -> bool:
-    """Whether there is an earlier report; raises InputError where its files are another's."""
+    """Whether there is an earlier report; raises InputError if files are another program's."""
     if _begins(folder / FILES[0], _OURS):
         return True
     for file in FILES:
         if (folder / file).exists() and not _begins(folder / file, _OURS):
             raise RefusedError(
-                f"{where}: holds {shown(file)}, which is of no report of this program; "
+                f"{where}: holds {shown(file)}, which is not from a report of this program; "
                 "pass a new folder with --out, or move it away"
             )
     return False

@@ -1,8 +1,8 @@
-"""Two measurements of the same people: what may differ because float32 rounds otherwise elsewhere.
+"""Decides which differences of two measurements float32 rounding can explain.
 
-Another processor, batch or library moves a cosine similarity in its last digits. That may turn a
-prediction between two names that are as good as equally close, and a p-value by one control name.
-Nothing else may differ.
+Another processor, batch or library changes the last digits of a cosine similarity. That may flip
+a prediction between two nearly equally close names, or move a p-value by one control name. Nothing
+else may differ.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from idia_index.search.index import Index
 from idia_index.types import Int64
 
 SIMILARITY = 1e-5
-"""What float32 may move a cosine similarity by; measured are some 1e-7 between the backends."""
+"""How much float32 may change a cosine similarity; about 1e-7 was measured between backends."""
 
 RIDGE = 1e-4
 """The same for the scores of a classifier fitted to image embeddings."""
 
 TURNED = 2e-4
-"""Share of predictions within smaller pools, or of votes of control names, that may be turned:
-how close the second name came is not kept of them."""
+"""Share of predictions in smaller pools, or of votes of control names, that may flip: the lead
+over the second name is not stored for them."""
 
 Array = NDArray[Any]
 
@@ -41,8 +41,8 @@ class Settled:
     """A measurement with another one's rounding.
 
     Attributes:
-        evidence: the measurement, with the other's numbers where only rounding parts them.
-        taken: how many numbers were taken from the other.
+        evidence: the measurement, with the other's numbers where they differ only by rounding.
+        taken: number of values taken from the other.
     """
 
     evidence: Evidence
@@ -50,10 +50,10 @@ class Settled:
 
 
 def settle(now: Evidence, before: Evidence) -> Settled:
-    """`now` with the numbers of `before` where the two differ by rounding alone.
+    """`now` with the numbers of `before` where they differ only by rounding.
 
-    Numbers that differ by more stay as `now` has them, so that nothing in `before` has to be
-    believed. If `before` is of other people or images, nothing is taken.
+    Larger differences keep the numbers of `now`, so `before` need not be trusted. If `before` is
+    of other people or images, nothing is taken.
     """
     if not _same_people(now, before):
         return Settled(now, 0)
@@ -91,7 +91,7 @@ def _same_people(now: Evidence, before: Evidence) -> bool:
 
 
 class _Taking:
-    """Takes numbers of another measurement, and counts them."""
+    """Takes numbers from another measurement and counts them."""
 
     def __init__(self) -> None:
         self.taken = 0
@@ -105,7 +105,7 @@ class _Taking:
         return self.where(np.abs(before - now) <= tolerance, now, before)
 
     def few(self, now: Array, before: Array, step: int | None = None) -> Array:
-        """Integers of which hardly any differ, and by `step` at most."""
+        """Integers of which few differ, by at most `step`."""
         differ = now != before
         if differ.sum() > max(1, TURNED * now.size):
             return now
@@ -138,7 +138,7 @@ def _decided(now: Evidence, measured: Measured) -> Evidence:
         predictions = measured.predictions[:, here]
         winners, counts, _ = count_votes(predictions)
         rivals, index = result.rival_spellings, now.audit.index
-        # Recorded evidence, compared with another record, keeps no names but the winners'.
+        # Recorded evidence stores only the winners' names.
         if isinstance(index, Index) and not np.array_equal(predictions, result.predictions):
             rivals = rival_spellings(index, predictions, result.name_id, result.subject.name)
         subjects.append(
@@ -157,9 +157,9 @@ def _decided(now: Evidence, measured: Measured) -> Evidence:
 
 def _controls(evidence: Evidence, before: ControlTests, taking: _Taking) -> ControlTests:
     now = evidence.tests
-    # Twice a rank where photos were taken in groups.
+    # Twice a rank if photos were taken in groups.
     twice = 1 + (evidence.measured.images >= 2 * now.reference_photos)
-    # A logit is a similarity times the scale; a log of a mean of probabilities moves no more.
+    # A logit is a similarity times the scale; the log of a mean probability changes no more.
     moved = 4 * SIMILARITY * now.scale.value
     return replace(
         now,
@@ -178,7 +178,7 @@ def _controls(evidence: Evidence, before: ControlTests, taking: _Taking) -> Cont
 
 
 def _ranks(now: Float64, before: Float64, sizes: Int64 | Float64, taking: _Taking) -> Float64:
-    """P-values float64 [P] that are ranks among so many, [P], and moved by one at most."""
+    """P-values float64 [P] that are ranks among [P] candidates, moved by at most one."""
     ranks = before * sizes
     is_rank = (np.abs(ranks - np.rint(ranks)) < 1e-6) & (ranks > 0.5)
     return taking.where(is_rank & (np.abs(ranks - now * sizes) < 1.5), now, before)

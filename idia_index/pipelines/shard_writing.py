@@ -1,4 +1,4 @@
-"""The one way that shards are written: by build, add, repair and compact alike."""
+"""Writes shards, for build, add, repair and compact alike."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Entry = TypeVar("Entry", ShardEntry, PartEntry)
 
 
 class Counter:
-    """Adds up what is done, and passes it on."""
+    """Adds up progress and reports the total."""
 
     def __init__(self, total: int, progress: CountProgress) -> None:
         self._done = 0
@@ -42,12 +42,12 @@ class Counter:
 
 @dataclass(frozen=True)
 class Piece:
-    """A shard, or more templates of one, to be written.
+    """A shard to write, or further templates of one.
 
     Attributes:
-        number: what its files are called by.
-        names: of the shard.
-        templates: those to encode.
+        number: the number in its file names.
+        names: the shard's names.
+        templates: the templates to encode.
         first: stored id of the first name.
         first_template: id of the first template.
     """
@@ -64,7 +64,7 @@ class Piece:
 
     @property
     def prompts(self) -> int:
-        """How many there are."""
+        """Number of prompts."""
         return len(self.names) * len(self.templates)
 
 
@@ -81,7 +81,7 @@ class WriteRows(Task[Piece, Float32, WrittenRows]):
     index_type: str
 
     def finish(self, given: Piece, made: Float32) -> WrittenRows:
-        """Writes them under a name of their own."""
+        """Writes them to a temporary file."""
         index_type = load_index_type(self.index_type)
         return self.store.write_rows(given.number, given.first_template, made, index_type)
 
@@ -91,9 +91,9 @@ class EncodeRows(WriteRows):
     """Encodes the prompts of pieces.
 
     Attributes:
-        model: what encodes them.
-        mark: of the build or change that this is for; a worker that does not find it in the
-            index directory has no part in that, and sends back what it writes.
+        model: the model.
+        mark: identifies the build or change; a worker that does not find it in the index
+            directory does not share that directory, and sends back what it writes.
     """
 
     model: WorkerModel
@@ -115,7 +115,7 @@ class EncodeRows(WriteRows):
         return embeddings.encode_grid(self.model.backend, grid, 0, len(grid.names), tell)
 
     def finish(self, given: Piece, made: Float32) -> WrittenRows:
-        """Writes them into the index directory, or elsewhere to send them there."""
+        """Writes them into the index directory, or elsewhere to be sent there."""
         if self._shared:
             return super().finish(given, made)
         with TemporaryDirectory() as folder:
@@ -128,10 +128,10 @@ class EncodeRows(WriteRows):
 def write_shards(
     task: WriteRows, pieces: Iterable[Piece], counter: Counter, engine: Engine
 ) -> list[ShardEntry]:
-    """Writes all pieces as shards but those that are noted.
+    """Writes all pieces as shards, except those already noted.
 
     Raises:
-        InputError: the disk is full, or cannot be written.
+        InputError: the disk is full or not writable.
     """
 
     def keep(piece: Piece, written: WrittenRows) -> ShardEntry:
@@ -143,7 +143,7 @@ def write_shards(
 def write_parts(
     task: WriteRows, pieces: Iterable[Piece], counter: Counter, engine: Engine
 ) -> list[PartEntry]:
-    """As `write_shards`, of pieces that are more templates of shards."""
+    """As `write_shards`, for pieces that are further templates of shards."""
 
     def keep(piece: Piece, written: WrittenRows) -> PartEntry:
         return task.store.keep_part(piece.number, written)
@@ -187,8 +187,8 @@ def new_shards(
         index_type: how they are stored.
         grid: the prompts.
         size: names of a full shard.
-        counter: told how many prompts are done.
-        number: what the files of the first shard are called by.
+        counter: counts the prompts done.
+        number: file number of the first shard.
         first: stored id of its first name.
     """
     pieces = (
@@ -202,23 +202,23 @@ def new_shards(
 def new_parts(
     backend: Backend, store: Store, index_type: str, pieces: Iterable[Piece], counter: Counter
 ) -> list[PartEntry]:
-    """Encodes and writes more templates of shards."""
+    """Encodes and writes further templates of shards."""
     task = EncodeRows(store, index_type, WorkerModel(backend), store.mark())
     return write_parts(task, pieces, counter, engine_of(backend))
 
 
 def announce(backend: Backend, grids: Iterable[PromptGrid]) -> None:
-    """Tells a hosted backend of all texts that it will be asked for; raises what it refuses."""
+    """Announces all texts to a hosted backend; raises its refusal."""
     if backend.hosted:
         each = [(len(grid), grid.text_bytes()) for grid in grids]
         backend.announce(sum(count for count, _ in each), 0, sum(size for _, size in each))
 
 
 def confirm(store: Store, backend: Backend) -> None:
-    """Asks whether the model was one and the same until now; forgets what was written if not.
+    """Confirms that the model has not changed so far; otherwise discards what was written.
 
     Raises:
-        ServiceError: it was not.
+        ServiceError: it has changed.
     """
     try:
         backend.confirm()
@@ -228,7 +228,7 @@ def confirm(store: Store, backend: Backend) -> None:
 
 
 def write_lookup(store: Store, number: int, first: int, names: Iterable[str]) -> LookupEntry:
-    """Writes what finds the names of a run that begins with stored id `first`."""
+    """Writes the lookup of a run of names that starts at stored id `first`."""
     keys, sums = lookup_files(name_key(name) for name in names)
     return LookupEntry(
         first,

@@ -1,4 +1,4 @@
-"""Checking an index whole: every byte, every row, every name, and a sample against the model."""
+"""Checks an index completely: every byte, row and name, and a sample against the model."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ from idia_index.store.stored_names import StoredNames
 from idia_index.support.files import sha256_file
 from idia_index.types import CountProgress, quiet
 
-SAMPLE = 64  # prompts that are encoded again
+SAMPLE = 64  # prompts to encode again
 ROWS = 4096
-# A float32 row is unit length to rounding; the same prompt in other company, the same row to
-# the rounding of the model's products, which is larger where it computes in half precision.
+# A float32 row has unit length within rounding; the same prompt in another batch gives the same
+# row within the rounding of the model's products, which is larger in half precision.
 UNIT = 1e-5
 AGREES = 1e-4
 AGREES_HALF = 0.05
-# Rounding to a byte a dimension has been seen to lose 0.01, and `compact` adds up.
+# Quantizing to one byte per dimension has been seen to lose 0.01, and `compact` adds errors up.
 ROUNDED = 0.125
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong with an index.
+    """A defect of an index.
 
     Attributes:
         file: the file's name.
         problem: what is wrong with it.
-        shard: number of the shard that it belongs to; None for a file of the whole index.
+        shard: number of its shard; None for a file of the whole index.
         part: number of the shard's part; None for its names.
     """
 
@@ -66,15 +66,14 @@ def verify(
     seed: int = 0,
     progress: CountProgress = quiet,
 ) -> list[Finding]:
-    """Checks all files of an index against the manifest, and all rows against what rows are.
+    """Checks all files of an index against the manifest, and all rows for plausibility.
 
     Args:
-        backend: the model of the index, to encode a sample of prompts again; None leaves that
-            out.
-        seed: which prompts are sampled.
+        backend: the model of the index, to encode a sample of prompts again; None omits that.
+        seed: seed of the sample.
 
     Returns:
-        what is wrong; nothing if all is well.
+        the defects; empty if all is well.
 
     Raises:
         InputError: there is no index, its manifest is damaged, or the model is another one.
@@ -103,14 +102,14 @@ def verify(
 
 
 def file_count(path: Path) -> int:
-    """Files of an index that `verify` reads; raises InputError where there is no index."""
+    """Number of files that `verify` reads; raises InputError if there is no index."""
     manifest, held = Store(path).read_held()
     held.close()
     return len(manifest.files()) + 1
 
 
 def advice(path: Path, findings: Sequence[Finding]) -> str:
-    """What to do; while a file is lost that is on no model, `repair` does nothing."""
+    """What to do; `repair` does nothing while a file is lost that a model cannot restore."""
     said = f"{path}: {len(findings)} damaged"
     lost = [finding.file for finding in findings if not can_be_repaired(finding.file)]
     if not lost:
@@ -119,7 +118,7 @@ def advice(path: Path, findings: Sequence[Finding]) -> str:
 
 
 def entries(manifest: Manifest) -> Iterator[tuple[FileEntry, int | None, int | None]]:
-    """Every file with the shard and the part that it belongs to."""
+    """Every file with its shard and part."""
     for number, shard in enumerate(manifest.shards):
         yield shard.names, number, None
         for part, entry in enumerate(shard.parts):
@@ -167,9 +166,9 @@ def _rows(store: Store, manifest: Manifest) -> Iterator[Finding]:
 
 
 def _bad_row(opened: Shard, part: PartEntry, shard: ShardEntry) -> str | None:
-    # The larger the error that a manifest claims, the less there is that could be found wrong.
+    # A larger claimed error would hide more damage.
     if isinstance(opened, ScoredShard) and (most := max(part.errors)) > ROUNDED:
-        return f"its rows may be off by {most:.3g}, which is more than rounding loses"
+        return f"its claimed error of {most:.3g} is more than quantizing can cause"
     for template, error in enumerate(part.errors):
         for start in range(0, shard.count, ROWS):
             ids = np.arange(start, min(start + ROWS, shard.count))
@@ -194,7 +193,7 @@ def _names(store: Store, manifest: Manifest) -> Iterator[Finding]:
         written = [(store.path / f.file).read_bytes() for f in (lookup.keys, lookup.sums)]
         right = len(written[0]) == KEY_BYTES * lookup.count
         if not right or list(lookup_files(keys)) != written:
-            yield Finding(lookup.keys.file, "does not lead to the names")
+            yield Finding(lookup.keys.file, "does not match the names")
 
 
 def _sample(
@@ -234,7 +233,7 @@ def _sample(
             if not off <= part.errors[t] + (AGREES_HALF if half else AGREES):
                 yield Finding(
                     part.file.file,
-                    f"the row of {text!r} is {off:.2g} away from what the model gives",
+                    f"the row of {text!r} is {off:.2g} away from the model's",
                     number,
                     place,
                 )

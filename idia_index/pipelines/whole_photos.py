@@ -1,4 +1,4 @@
-"""Verdicts of whole photos beside those of cropped ones, where an earlier run encoded them."""
+"""Compares verdicts from cropped and whole photos, if an earlier run encoded the whole ones."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from idia_index.subjects.subject_images import Encoded
 from idia_index.support.text import counted, listed, shown
 from idia_index.types import Float32
 
-BOTH = "Cropped and whole: "  # what the sentence begins with
+BOTH = "Cropped and whole: "  # the beginning of the sentence
 _NAMED = 3
 
 
 def remembered_whole(cache: ImageCache, encoded: Encoded) -> list[Float32 | None]:
-    """Of each subject with images, float32 [M, D] of the whole ones; None unless all are known."""
+    """Whole-photo rows float32 [M, D] of each subject with images; None unless all are cached."""
     found: list[Float32 | None] = []
     for owner in np.unique(encoded.owners).tolist():
         places = np.flatnonzero(encoded.owners == owner)
@@ -30,7 +30,7 @@ def remembered_whole(cache: ImageCache, encoded: Encoded) -> list[Float32 | None
 
 
 def whole_verdicts(prepared: Prepared, votes: Sequence[SubjectVotes], tau: int) -> tuple[str, ...]:
-    """Cropped and whole verdicts in a sentence; nothing where nobody has both."""
+    """Cropped and whole verdicts in a sentence; nothing if nobody has both."""
     both: list[tuple[str, Decision, Decision]] = []
     for rows, cropped in zip(prepared.whole, votes, strict=False):
         if rows is not None:
@@ -47,7 +47,7 @@ def whole_verdicts(prepared: Prepared, votes: Sequence[SubjectVotes], tau: int) 
         for name, cropped, whole in both
     ]
     return (
-        f"{BOTH}the same photos of {counted(len(both), 'person', 'people')} were encoded whole, as "
-        f"the paper takes them, before. Associated: {as_cropped:,} cropped, {as_whole:,} "
-        f"whole. Correct prompts: {listed(named, _NAMED)}.",
+        f"{BOTH}an earlier run encoded the same photos of {counted(len(both), 'person', 'people')} "
+        f"whole, as in the paper. Associated: {as_cropped:,} cropped, {as_whole:,} whole. Correct "
+        f"prompts: {listed(named, _NAMED)}.",
     )

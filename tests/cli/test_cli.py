@@ -166,7 +166,7 @@ def test_resuming_what_is_done_says_so(
     assert run(*build, tmp_path / "names.txt") == 0
     assert "already finished, 21 templates x 40 names" in capsys.readouterr().out
     (tmp_path / "other.txt").write_text("Jane Doe\n")
-    assert "begun with other arguments" in refused(capsys, *build, tmp_path / "other.txt")
+    assert "started with other arguments" in refused(capsys, *build, tmp_path / "other.txt")
 
 
 def test_files_and_samples_go_together(index: Path, tmp_path: Path) -> None:

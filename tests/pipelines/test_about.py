@@ -78,7 +78,7 @@ def test_about_goes_into_a_report_only(world: Path, capsys: pytest.CaptureFixtur
     [
         (
             "titel = 'x'\nLawful = 'y'",
-            "'titel', 'Lawful' is not a known key; the keys are title",
+            "unknown key 'titel', 'Lawful'; available: title",
         ),
         ("title = 3", "title: '3' is not text"),
         ("title = ''", "title: '' is not text"),

@@ -155,7 +155,7 @@ def test_without_anybody_to_forget_there_is_one_group(world: World) -> None:
         ("before", "fewer", {}, "have different candidate names"),
         ("before", "again", {"forget": "stranger.txt"}, "'Nobody Known' is not among SUBJECTS"),
         ("before", "again", {"retain": "forget.txt"}, "both name 'Mary Person0'"),
-        ("before", "again", {"forget": None, "reference": "x"}, "--forget whom"),
+        ("before", "again", {"forget": None, "reference": "x"}, "as --forget"),
         ("before", "again", {"equivalence": 0.0}, "--equivalence 0:"),
     ],
 )

@@ -61,7 +61,7 @@ def test_votes_are_those_of_the_embeddings(
         assert mine.votes == theirs.votes and mine.verdict == theirs.verdict
         assert mine.p_value is None and mine.margin is None
     assert NOT_AVAILABLE in found.notes
-    runs = [note for note in found.notes if "This can differ from one question" in note]
+    runs = [note for note in found.notes if "can differ from a single question" in note]
     assert bool(runs) == (most is not None and most < 31)
     if most is not None:
         assert max(len(labels) for _, labels in labeler.asked) <= most

@@ -73,7 +73,7 @@ def test_whatever_is_changed_after_the_draw_is_refused_in_one_line(
         key["salt"] = "0" * 64
     (tmp_path / "a" / MANIFEST).write_text(json.dumps(manifest))
     (tmp_path / "a" / KEY).write_text(json.dumps(key))
-    with pytest.raises(InputError, match="its seal does not fit") as error:
+    with pytest.raises(InputError, match="its seal does not match") as error:
         read_personas(tmp_path / "a")
     assert "\n" not in str(error.value)
 
@@ -171,4 +171,4 @@ def test_both_verbs_speak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     document = json.loads(capsys.readouterr().out)
     assert document["format"] == "idia-index/persona-audit/1" and document["not_tested"] == ["002"]
     assert run_command(audit, debug=True) == 0
-    assert "the seal fits" in capsys.readouterr().out
+    assert "the seal is valid" in capsys.readouterr().out

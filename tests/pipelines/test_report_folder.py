@@ -44,10 +44,10 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 @pytest.mark.parametrize(
     ("out", "told"),
     [
-        ("page", "holds 'index.html', which is of no report"),
-        ("other", "holds 'report.json', which is of no report"),
-        ("i", "lies in the index or export"),
-        ("i/report", "lies in the index or export"),
+        ("page", "holds 'index.html', which is not from a report"),
+        ("other", "holds 'report.json', which is not from a report"),
+        ("i", "is in the index or export"),
+        ("i/report", "is in the index or export"),
         ("people", "every folder is a person"),
         ("people/A_B", "every folder is a person"),
         ("people/report", "every folder is a person"),
@@ -127,7 +127,7 @@ def test_new_and_empty_folders_are_free(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"name": "of a web page"}')
     for out in ("empty", "new", "new/deeper"):
         assert not check_folder(tmp_path / out, people, tmp_path / "people")
-    with pytest.raises(InputError, match="cannot be looked into"):
+    with pytest.raises(InputError, match="cannot be read"):
         check_folder(tmp_path / ("x" * 300))
 
 

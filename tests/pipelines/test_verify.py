@@ -134,7 +134,7 @@ def test_names_cannot_be_made_again(folder: Path, toy: ToyBackend) -> None:
 def test_rows_that_are_no_rows_of_the_model_are_found(folder: Path, toy: ToyBackend) -> None:
     """Damage from before the checksums were made: they fit, the rows do not."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    for change, told in ((2.0, "has length 2"), (-1.0, "away from what the model gives")):
+    for change, told in ((2.0, "has length 2"), (-1.0, "away from the model's")):
         copy = folder.with_name(f"copy{change}")
         shutil.copytree(folder, copy)
         shard = manifest["shards"][0]

@@ -166,7 +166,7 @@ def test_verify_finds_errors_that_rounding_cannot_make_and_repair_measures_them(
     claim(tmp_path / "float16", 0.2)
     found = verify(tmp_path / "float16", backend)
     assert [f.file for f in found] == sorted(before)
-    assert all("may be off by 0.2, which is more than rounding loses" in f.problem for f in found)
+    assert all("error of 0.2 is more than quantizing can cause" in f.problem for f in found)
     repair(tmp_path / "float16", backend)
     assert verify(tmp_path / "float16", backend) == []
     assert sorted(before.values()) == sorted(

@@ -103,7 +103,7 @@ def audit_canaries(
         model: an index or a SPEC.
         folder: what `make_canaries` wrote.
         options: how.
-        out: where a report will be written, which is looked at first.
+        out: where a report will be written, checked first.
 
     Raises:
         InputError: the seal does not fit, photos were changed or swapped, names stand elsewhere,
