@@ -195,14 +195,14 @@ def test_a_seal_that_was_tampered_with_is_refused(canaries: Path, made: Path) ->
     person = opened["secret"]["people"][3]
     person["included"] = not person["included"]
     key.write_text(json.dumps(opened))
-    assert "the seal does not fit" in line(canaries, made)
+    assert "the seal does not match" in line(canaries, made)
 
 
 def test_a_manifest_that_was_changed_is_refused(canaries: Path, made: Path) -> None:
     manifest = json.loads((canaries / "manifest.json").read_text())
     manifest["canaries"]["people"] = 41
     (canaries / "manifest.json").write_text(json.dumps(manifest))
-    assert "the seal does not fit" in line(canaries, made)
+    assert "the seal does not match" in line(canaries, made)
 
 
 def test_swapped_canaries_are_refused(canaries: Path, made: Path) -> None:
@@ -258,7 +258,7 @@ def test_photos_need_consent_and_go_in_without_their_names(tmp_path: Path) -> No
     text = "".join(p.read_text() for p in tmp_path.glob("c/**/*.[tj][sx]*") if p.is_file())
     assert "Real" not in text
     too_many = MakeOptions(10, (4,), 1, consent="written", **photos)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="has 4 photos, and 4 are trained on"):
+    with pytest.raises(InputError, match="has 4 photos, but 4 are for training"):
         make_canaries(tmp_path / "d", too_many, quiet)
 
 

@@ -1,1 +1,1 @@
-"""Canary people: made up, put in or left out by a coin each, sealed, and audited."""
+"""Canaries: made-up people, put into or left out of training data by a coin, sealed, audited."""

@@ -1,4 +1,4 @@
-"""Opens the seal, scores every canary, guesses the surest, and bounds what the model leaks."""
+"""Audits canaries: opens the seal, scores and guesses canaries, and bounds the model's leakage."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ LEAST_SHA = 8
 
 @dataclass(frozen=True)
 class AuditOptions:
-    """How canaries are held against a model.
+    """Options of a canary audit.
 
     Attributes:
         key: the key of the seal; None: auditor/key.json in the folder.
-        members: members.csv in which none of the names may stand.
-        weights: the beginning of the SHA-256 that the model's weights must have.
-        guesses: how many are guessed in and out, chosen beforehand; None: five plans.
-        delta: of the bound.
-        confidence: of the bound.
+        members: members.csv that must not contain any of the names.
+        weights: the required beginning of the SHA-256 of the model's weights.
+        guesses: how many canaries to guess in and out, chosen beforehand; None: five plans.
+        delta: the bound's delta.
+        confidence: the bound's confidence.
         tau: correct prompts from which the rule associates.
-        seed: of the control names and candidates.
-        device: what the model runs on.
+        seed: seed of the control names and candidates.
+        device: device of the model.
     """
 
     key: Path | None = None
@@ -80,12 +80,12 @@ class AuditOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.delta < 1 or not 0 < self.confidence < 1:
             raise InputError(
-                f"--delta {self.delta:g}, --confidence {self.confidence:g}: delta is 0 or more and "
-                "below 1, the confidence between 0 and 1"
+                f"--delta {self.delta:g}, --confidence {self.confidence:g}: pass a delta of at "
+                "least 0 and below 1, a confidence between 0 and 1"
             )
         if self.weights is not None and len(self.weights) < LEAST_SHA:
             raise InputError(
-                f"--weights {shown(self.weights)}: give {LEAST_SHA} or more characters of the "
+                f"--weights {shown(self.weights)}: pass at least {LEAST_SHA} characters of the "
                 "SHA-256 of the weights"
             )
 
@@ -97,17 +97,17 @@ def audit_canaries(
     progress: StageProgress,
     out: Path | None = None,
 ) -> CanaryAudit:
-    """Holds a model against canaries.
+    """Audits a model with canaries.
 
     Args:
         model: an index or a SPEC.
-        folder: what `make_canaries` wrote.
-        options: how.
+        folder: the folder that `make_canaries` wrote.
+        options: the options.
         out: where a report will be written, checked first.
 
     Raises:
-        InputError: the seal does not fit, photos were changed or swapped, names stand elsewhere,
-            or the model is another than the one to audit.
+        InputError: the seal is invalid, photos were changed or swapped, names occur elsewhere, or
+            the model is not the one to audit.
     """
     if out is not None:
         check_folder(out)
@@ -127,12 +127,12 @@ def audit_canaries(
 
 
 def write_canary_audit(result: CanaryAudit, folder: Path) -> None:
-    """Writes report.json, for its owner only."""
+    """Writes report.json, readable only by its owner."""
     write_files(folder, {"report.json": json_text(result.to_dict(), indent=1)})
 
 
 def _subjects(folder: Path, assignment: Assignment, progress: StageProgress) -> list[Subject]:
-    """The canaries as people under test, with photos that are those that were sealed."""
+    """The canaries as people under test, with their photos checked against the seal."""
     out = []
     for number, canary in enumerate(assignment.people):
         progress("checking photos", number, len(assignment.people))
@@ -149,12 +149,12 @@ def _photo(path: Path, canary: Canary) -> Path:
     except OSError as error:
         raise InputError(
             f"{path}: a photo of the canary {shown(canary.name)} cannot be read "
-            f"({error.strerror}); audit with the files as they were made"
+            f"({error.strerror}); audit with the original files"
         ) from error
     if found != canary.files[path.name]:
         raise InputError(
-            f"{path}: not the photo of the canary {shown(canary.name)} that was sealed: "
-            "canaries were swapped or photos changed; audit with the files as they were made"
+            f"{path}: not the sealed photo of the canary {shown(canary.name)}: canaries were "
+            "swapped or photos changed; audit with the original files"
         )
     return path
 
@@ -164,12 +164,12 @@ def _check_weights(opened: OpenModel, wanted: str | None) -> None:
     if wanted is not None and not own.startswith(wanted.lower()):
         raise ModelError(
             f"{shown(opened.given)} is not the model to audit: the SHA-256 of its weights is "
-            f"{own[:16]}..., not {wanted[:16]}...; give the model that --weights names"
+            f"{own[:16]}..., not {wanted[:16]}...; pass the model of --weights"
         )
 
 
 def scores_of(evidence: Evidence) -> Float64:
-    """What canaries are ranked by: PMI, or the margin of too few people for it; float64 [N]."""
+    """The score that ranks canaries: PMI, or the margin if too few people; float64 [N]."""
     controls = evidence.tests
     return controls.scores if controls.calibrated else evidence.measured.margins
 
@@ -185,7 +185,7 @@ def _document(
     scores = scores_of(evidence)
     decisions = [each.decision for each in evidence.audit.subjects]
     associated = np.array([each.inferred_member for each in decisions], np.bool_)
-    # From here on, and not before, the coins are looked at.
+    # The coins are not used before this point.
     coins = np.array([canary.included for canary in people], np.bool_)
     images = np.array([canary.images for canary in people], np.int64)
     level = options.delta, options.confidence

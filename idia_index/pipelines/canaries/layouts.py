@@ -1,4 +1,4 @@
-"""Pairs of image and caption -> a training set in the layout that a trainer reads."""
+"""Writes pairs of image and caption as a training set in a trainer's layout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from idia_index.support.text import json_text
 if TYPE_CHECKING:
     from idia_index.support.documents import JsonObject
 
-SHARD = 10_000  # pairs of a tar file or folder, as img2dataset writes them
+SHARD = 10_000  # pairs per tar file or folder, as in img2dataset
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Pair:
 
 
 def write_plain(path: Path, data: bytes) -> None:
-    """Writes one of many small files for its owner only; what names them all is written last."""
+    """Writes one of many small private files; the file that lists them is written last."""
     with open(path, "wb", opener=private) as file:
         file.write(data)
 
@@ -45,7 +45,7 @@ def write_folder(pairs: Sequence[Pair], out: Path) -> None:
 
 
 def write_webdataset(pairs: Sequence[Pair], out: Path) -> None:
-    """00000.tar and so on, with a .png and a .txt of each pair."""
+    """00000.tar and so on, with a .png and a .txt for each pair."""
     private_folder(out)
     for start in range(0, len(pairs), SHARD):
         place = out / f"{start // SHARD:05d}.tar"

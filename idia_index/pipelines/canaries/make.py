@@ -1,4 +1,4 @@
-"""Makes canaries: people, a coin each, a training set of those put in, and a seal."""
+"""Makes canaries: people, a coin for each, a training set of those put in, and a seal."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ PROBES = 10
 
 @dataclass(frozen=True)
 class MakeOptions:
-    """What canaries are made of.
+    """Options for making canaries.
 
     Attributes:
-        people: how many.
-        images: training images of a canary; of several numbers each is taken in turn.
-        seed: of names, faces and captions; never of the coins.
+        people: number of canaries.
+        images: training images per canary; several numbers are used in turn.
+        seed: seed of names, faces and captions, never of the coins.
         layout: layout of the training set.
-        probes: further images of each rendered canary, for the audit alone.
-        names: file of the names to give; None: made up.
-        members: members.csv in which none of them may stand.
+        probes: further images of each rendered canary, only for the audit.
+        names: file of the names to use; None: made up.
+        members: members.csv that must not contain any of them.
         photos: folder with a folder of photos for each person; None: rendered.
         consent: what these people agreed to.
         templates: captions with {0} or {name}; None: the controlled study's, for rendered people.
@@ -81,26 +81,26 @@ class MakeOptions:
                 f"{self.seed}: pass integers, at least 1 image and none negative"
             )
         if self.layout not in LAYOUTS:
-            raise InputError(f"--layout {self.layout!r}: there are {', '.join(LAYOUTS)}")
+            raise InputError(f"--layout {self.layout!r}: choose one of {', '.join(LAYOUTS)}")
         if self.photos is not None and not (self.consent and self.templates):
             raise InputError(
-                f"--photos {shown_path(self.photos)}: say with --consent what the people in the "
-                "photos agreed to, and give captions in the model's style with --templates FILE"
+                f"--photos {shown_path(self.photos)}: state with --consent what the people in the "
+                "photos agreed to, and pass captions in the model's style with --templates FILE"
             )
 
 
 def make_canaries(
     out: Path, options: MakeOptions, progress: StageProgress, toss: Callable[[], bool] | None = None
 ) -> Manifest:
-    """Writes OUT/train for whoever trains, OUT/manifest.json for all, OUT/auditor for the auditor.
+    """Writes OUT/train for training, OUT/manifest.json for everyone, OUT/auditor for the auditor.
 
     Args:
         out: a new or empty folder.
-        options: what is made.
+        options: the options.
         toss: a fair coin; None: the operating system's randomness, which no seed repeats.
 
     Raises:
-        InputError: names stand elsewhere, photos do not suffice, or `out` is not empty.
+        InputError: names occur elsewhere, there are too few photos, or `out` is not empty.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RefusedError(f"{shown_path(out)}: is not empty; choose a new folder for the canaries")
@@ -114,7 +114,7 @@ def make_canaries(
         included = toss()
         canaries.append(Canary(person.name, f"{number:05d}", len(person.training), included, files))
         pairs += training if included else []
-    # In an order that tells nothing of who belongs together.
+    # In an order that does not reveal which images belong together.
     secrets.SystemRandom().shuffle(pairs)
     WRITERS[options.layout](pairs, out / TRAIN)
     return _seal(out, options, canaries, len(pairs))
@@ -145,7 +145,7 @@ def _write_person(folder: Path, person: CanaryPerson) -> tuple[dict[str, str], l
 
 
 def _png(image: Image.Image) -> bytes:
-    """The pixels alone: what a camera noted beside them stays out."""
+    """Only the pixels, without the camera's metadata."""
     stream = io.BytesIO()
     image.convert("RGB").save(stream, "PNG", compress_level=1)
     return stream.getvalue()

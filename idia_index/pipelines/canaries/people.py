@@ -1,4 +1,4 @@
-"""Who the canaries are: names that stand nowhere else, faces that nobody has, or photos given."""
+"""Chooses the canaries: names that occur nowhere else, with rendered faces or given photos."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from idia_index.subjects.subjects import read_subjects
 from idia_index.support.text import counted, shown, shown_path
 
 FACES_FROM = 1_000_000
-"""Populations from here on are of canaries: none of their faces is one of the study's."""
+"""The first population number of canaries, whose faces are not in the study."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo, made when it is asked for, with the caption that it would be trained with."""
+    """One photo, made on demand, with its training caption."""
 
     image: Callable[[], Image.Image]
     caption: str
@@ -41,7 +41,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class CanaryPerson:
-    """A canary before the coin is tossed: training photos, and photos for the audit alone."""
+    """A canary before the coin toss: training photos, and photos only for the audit."""
 
     name: str
     training: tuple[Photo, ...]
@@ -51,8 +51,8 @@ class CanaryPerson:
 def canary_names(people: int, seed: int, path: Path | None) -> list[tuple[str, str]]:
     """Names with their sex ("female" or "male").
 
-    Made up: a first name and two surnames of the packaged statistics, in a combination that hardly
-    anybody has. Of a file: the first of its names, the sex by the given name.
+    Made up: a first name and two surnames from the packaged statistics, in a rare combination.
+    From a file: its first names, with the sex by the given name.
 
     Raises:
         InputError: the file has fewer names.
@@ -64,7 +64,7 @@ def canary_names(people: int, seed: int, path: Path | None) -> list[tuple[str, s
     names = read_names(path)
     if len(names) < people:
         raise InputError(
-            f"{shown_path(path)}: {counted(len(names), 'name')} for {people} canaries; give a "
+            f"{shown_path(path)}: {counted(len(names), 'name')} for {people} canaries; pass a "
             "longer list, or lower --people"
         )
     taken = [names[i] for i in range(people)]
@@ -76,7 +76,7 @@ def _sex(letter: str | None, place: int) -> str:
 
 
 def check_names(names: Sequence[str], members: Path | None) -> None:
-    """Raises InputError where a members.csv counts a canary's name in the captions."""
+    """Raises InputError if a members.csv counts a canary's name in the captions."""
     if members is None:
         return
     known = read_members(members)
@@ -89,8 +89,8 @@ def check_names(names: Sequence[str], members: Path | None) -> None:
         more = f" (and {len(hits) - 1} more names)" if len(hits) > 1 else ""
         raise InputError(
             f"{shown_path(members)}: the canary's name {shown(name)} appears in "
-            f"{counted(line.training_count or 0, 'caption')}{more} and cannot be a canary; make "
-            "them with another --seed or other --names"
+            f"{counted(line.training_count or 0, 'caption')}{more} and cannot be a canary; use "
+            "another --seed or other --names"
         )
     if len(found) < len(names):
         raise InputError(
@@ -103,7 +103,7 @@ def rendered(
     names: Sequence[tuple[str, str]], images: Sequence[int], probes: int, seed: int,
     templates: Path | None,
 ) -> list[CanaryPerson]:  # fmt: skip
-    """People of the controlled study's renderer, with faces that no study has."""
+    """People by the controlled study's renderer, with faces that no study uses."""
     first, texts = (FACES_FROM + seed) * SEEDS_PER_POPULATION, _templates(templates)
     return [
         CanaryPerson(
@@ -143,7 +143,7 @@ def photographed(
     """People of a folder with one folder of photos each, under made-up names.
 
     Raises:
-        InputError: fewer people than names, or somebody has too few photos.
+        InputError: fewer people than names, or someone has too few photos.
     """
     subjects = read_subjects(folder)
     if subjects.skipped:
@@ -165,8 +165,8 @@ def _photographed(
 ) -> CanaryPerson:
     if len(subject.images) <= images:
         raise InputError(
-            f"{shown(subject.name)} has {counted(len(subject.images), 'photo')}, and {images} are "
-            "trained on; add at least one more, for the audit, or lower --images"
+            f"{shown(subject.name)} has {counted(len(subject.images), 'photo')}, but {images} are "
+            "for training; add at least one more for the audit, or lower --images"
         )
     order = shuffled(int(random.integers(1 << 30)), len(subject.images)).tolist()
     photos = tuple(

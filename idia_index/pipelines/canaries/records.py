@@ -1,4 +1,4 @@
-"""What is written about canaries: the public manifest, and what only the auditor keeps."""
+"""The records of canaries: the public manifest, and the auditor's sealed assignment."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Layout = Literal["folder", "webdataset", "img2dataset"]
 
 @dataclass(frozen=True)
 class CanarySet:
-    """The public part: how many canaries there are and how they were made, but none of them.
+    """The public part: the number of canaries and how they were made, without their names.
 
     Attributes:
         format: name and version of the file's format.
-        people: how many canaries there are.
-        images: training images of a canary; one of these numbers in turn.
-        seed: what names, faces and captions were drawn from; not the coins.
+        people: number of canaries.
+        images: training images of a canary; these numbers in turn.
+        seed: seed of names, faces and captions, not of the coins.
         source: "rendered", or "photos" of people who consented.
-        consent: what the people in the photos agreed to, as it was given; null of rendered ones.
+        consent: what the people in the photos agreed to, as given; null if rendered.
         layout: layout of the training set.
-        pairs: images with captions in the training set.
-        captions: "study" or the file of templates that captions were made with.
-        checked_against: the members.csv that names were looked up in; null where none was given.
+        pairs: number of images with captions in the training set.
+        captions: "study", or the file of caption templates.
+        checked_against: the members.csv that names were checked against; null if none.
     """
 
     format: Literal["idia-index/canaries/1"]
@@ -50,12 +50,12 @@ class CanarySet:
 
 @dataclass(frozen=True)
 class Canary:
-    """One canary, as it is sealed.
+    """One canary, as sealed.
 
     Attributes:
-        name: a name that stands nowhere else.
+        name: a name that occurs nowhere else.
         folder: folder of the canary's photos.
-        images: training images, had or not.
+        images: number of training images, whether or not it was put in.
         included: whether the coin put the canary in.
         files: SHA-256 of every photo, by its file name.
     """
@@ -69,11 +69,11 @@ class Canary:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The file that anybody may read.
+    """The public file.
 
     Attributes:
         canaries: how they were made.
-        seal: HMAC-SHA256 of that and of the assignment, under a salt that the key holds.
+        seal: HMAC-SHA256 of that and of the assignment, with a salt from the key file.
     """
 
     canaries: CanarySet
@@ -88,21 +88,23 @@ class Assignment:
 
 
 def read_canaries(folder: Path, key: Path | None = None) -> tuple[Manifest, Assignment]:
-    """The manifest of a folder and the assignment, whose seal is opened.
+    """The manifest of a folder and the assignment, with the seal verified.
 
     Raises:
-        InputError: a file is missing or damaged, or the seal does not fit.
+        InputError: a file is missing or damaged, or the seal is invalid.
     """
     place, key = folder / MANIFEST, key or folder / AUDITOR / KEY
     manifest = read_record(Manifest, place, _MOST, "a manifest of canaries",
-                           "give the folder as `idia-index canary make` wrote it")  # fmt: skip
+                           "pass the folder as `idia-index canary make` wrote it")  # fmt: skip
     opened: Key = read_key(key)
     if not fits(manifest.seal, to_object(manifest.canaries), opened):
         raise InputError(
-            f"{place}: the seal does not fit {key}: one of the two was changed, or belongs to "
-            "other canaries; audit with the files as they were made"
+            f"{place}: the seal does not match {key}: one of the two was changed, or belongs to "
+            "other canaries; audit with the original files"
         )
     try:
         return manifest, from_json(Assignment, opened.secret)
     except (ValueError, KeyError) as error:
-        raise InputError(f"{key}: holds no assignment of canaries ({error})") from error
+        raise InputError(
+            f"{key}: not an assignment of canaries ({error}); use the original file"
+        ) from error

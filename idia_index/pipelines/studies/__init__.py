@@ -1,1 +1,1 @@
-"""The paper's studies, and one's own: people and settings from a file, the rest from you."""
+"""The paper's studies and custom ones: people and settings from a file, photos from the user."""

@@ -1,4 +1,4 @@
-"""A study from its file, folders and models to its report."""
+"""Conducts a study: from its file, folders and models to its report."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def plan_run(
 def conduct(
     run: Run, models: Sequence[StudyModel], load: Load, progress: StageProgress, engine: Engine
 ) -> StudyResults:
-    """Runs the models that are not finished, and writes the study's report into `run.out`.
+    """Runs the unfinished models, and writes the study's report into `run.out`.
 
     Raises:
-        IdiaIndexError: no model could be run; or `run.out` holds another study.
+        IdiaIndexError: no model could be run, or `run.out` holds another study.
     """
     results = study_results(run, run_models(run, models, load, progress, engine))
     text = json_text(to_json(results), indent=1) + "\n"
@@ -65,7 +65,7 @@ def conduct(
 
 
 def _subjects_csv(run: Run) -> str:
-    """The people with photos as SUBJECTS of `audit`, `evaluate` and `compare`, a line an image."""
+    """The people with photos as SUBJECTS of `audit`, `evaluate` and `compare`, a line per image."""
     text = StringIO()
     lines: Any = writer(text, lineterminator="\n")
     lines.writerow(["name", "path", "membership", "training_count"])

@@ -1,4 +1,4 @@
-"""Study files: who is tested, who competes, with what settings; format `idia-index/study/1`.
+"""Reads study files: people, candidates and settings; format `idia-index/study/1`.
 
 `idia_index/data/studies/study.schema.json` is the JSON Schema of the format.
 """
@@ -35,7 +35,7 @@ class PublishedModel:
     """A model of the published study, as SPECs.
 
     Attributes:
-        label: as figures call it.
+        label: its label in figures.
         as_published: how the published figures were computed.
         as_trained: with the activation that its weights were trained with.
     """
@@ -47,11 +47,11 @@ class PublishedModel:
 
 @dataclass(frozen=True)
 class CandidateRule:
-    """Who competes beside the people of the study.
+    """The rule for candidates besides the people of the study.
 
     Attributes:
-        total: number of candidates that the fill aims at.
-        drawing: how the fill is drawn; its `count` is not used.
+        total: target number of candidates.
+        drawing: how to draw the rest; its `count` is not used.
         differs: how the lists differ from the published study's, in sentences.
     """
 
@@ -62,20 +62,20 @@ class CandidateRule:
 
 @dataclass(frozen=True)
 class Study:
-    """A study to be run.
+    """A study to run.
 
     Attributes:
         source: one of `STUDIES`, or the file.
-        title: as reports show it.
-        people: name, membership and training count (None: not known) of everybody.
-        competitors: names that are candidates, with or without photos; `people`'s are among them.
-        folder_names: names of people by the `name_key` of the folder that is called otherwise.
+        title: the title in reports.
+        people: everyone's name, membership and training count (None: unknown).
+        competitors: names that are candidates, with or without photos, including `people`'s.
+        folder_names: names of people by the `name_key` of differently named folders.
         rule: the other candidates.
         settings: the evaluation.
         checkpoints: whether a model's label is the number of training images of each member.
         models: the published models.
-        caution: what must be said with the result.
-        sha256: of the study's files.
+        caution: a caution to state with the result.
+        sha256: SHA-256 of the study's files.
     """
 
     source: str
@@ -95,7 +95,7 @@ def read_study(study: str) -> Study:
     """A study of `STUDIES`, or of a file like theirs.
 
     Raises:
-        InputError: there is none of that name, or it does not fit.
+        InputError: no such study, or an invalid file.
     """
     if study in STUDIES:
         with resources.as_file(resources.files("idia_index") / "data" / "studies") as folder:
@@ -219,15 +219,15 @@ def _people(file: Path) -> tuple[Subject, ...]:
             raise ValueError(row.problem or f"{row.place}: {shown(dict(row.cells))}")
         found[name_key(name)] = Subject(name, (), membership, int(told) if told else None)
     if not found:
-        raise ValueError(f"{table.source} names nobody")
+        raise ValueError(f"{table.source} lists no people")
     return tuple(found.values())
 
 
 def with_lists(study: Study, first_names: Path | None, surnames: Path | None) -> Study:
-    """The study with lists of names in place of its own.
+    """The study with other lists of names.
 
     Raises:
-        InputError: one is given without the other.
+        InputError: only one list is given.
     """
     if first_names is None and surnames is None:
         return study

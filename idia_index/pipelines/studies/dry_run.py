@@ -1,4 +1,4 @@
-"""A study without photos: generated portraits stand in for them, and show nobody."""
+"""Dry runs of a study: generated portraits of nobody replace the photos."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from idia_index.support.files import private_folder
 from idia_index.types import StageProgress
 
 DRY_RUN = (
-    "Dry run: the portraits were generated and show nobody, whatever names stand beside them. "
-    "This shows that the study runs; its figures say nothing about any person or data set."
+    "Dry run: the portraits were generated and show nobody, whatever their names. This shows only "
+    "that the study runs; its figures say nothing about any person or data set."
 )
 DEMO_MODEL = (
     "The demo's model knows neither the faces nor most words of the names: what it associates is "
@@ -23,7 +23,7 @@ DEMO_MODEL = (
 
 
 def dry_face(name: str) -> tuple[int, str]:
-    """Face seed and sex of the portraits that stand in for a person of a study."""
+    """Face seed and sex of the portraits for a person of a study."""
     digest = hashlib.sha256(name.encode("utf-8")).digest()
     return int.from_bytes(digest[:4], "little"), ("female", "male")[digest[4] % 2]
 
@@ -32,9 +32,9 @@ def write_dry_images(study: Study, folder: Path, images: int, progress: StagePro
     """Writes generated portraits under the study's names.
 
     Args:
-        study: the study; everybody whom its settings may let in gets images.
-        folder: where they go, one folder per person.
-        images: of each person.
+        study: the study; everyone whom its settings may include gets images.
+        folder: the target, with one folder per person.
+        images: images per person.
     """
     most = study.settings.max_training_count
     people = [p for p in study.people if most is None or (p.training_count or 0) <= most]
@@ -50,7 +50,7 @@ def write_dry_images(study: Study, folder: Path, images: int, progress: StagePro
 
 
 def fit_to(study: Study, images: int) -> Study:
-    """The study for so few images a person."""
+    """The study adapted to this number of images per person."""
     if images >= study.settings.min_images:
         return study
     sizes = tuple(size for size in study.settings.sizes if size <= images)

@@ -1,4 +1,4 @@
-"""The models of a study as the command line gives them, and what they compute."""
+"""Parses the models of a study from the command line, with their activations."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class StudyModel:
     """One model of a study.
 
     Attributes:
-        label: as figures call it; also its folder.
-        spec: SPEC, as `build` takes it.
-        group: what checkpoints of one training have in common; the label where there are none.
-        count: training images of each member; None where the study knows them by person.
-        labeler: the labeler that is asked; None: a backend gives embeddings.
+        label: its label in figures; also its folder.
+        spec: SPEC, as for `build`.
+        group: the common name of checkpoints of one training run; else the label.
+        count: training images of each member; None if the study states them by person.
+        labeler: the labeler to query; None: a backend gives embeddings.
     """
 
     label: str
@@ -48,17 +48,17 @@ def parse_models(study: Study, given: Sequence[str], activation: Activation) -> 
     75, or RN50:75.
 
     Raises:
-        InputError: a label twice or none that fits, or no model.
+        InputError: a label is repeated or invalid, or there is no model.
     """
     models = [_parse(study, text, activation) for text in given]
     seen = set()
     for model in models:
         if model.label.casefold() in seen:
-            raise InputError(f"--model: two are called {shown(model.label)}; pass LABEL=SPEC")
+            raise InputError(f"--model: two are labelled {shown(model.label)}; pass LABEL=SPEC")
         seen.add(model.label.casefold())
     if len(models) > 1 and any(study.checkpoints and model.count is None for model in models):
         raise InputError(
-            "--model: give each checkpoint the number of training images of a member, 75=SPEC or "
+            "--model: label each checkpoint with a member's number of training images, 75=SPEC or "
             "NAME:75=SPEC"
         )
     return models
@@ -69,7 +69,7 @@ def _parse(study: Study, text: str, activation: Activation) -> StudyModel:
     label, spec = (found[1].strip(), found[2]) if found else (_own_label(text), text)
     if not _FOLDER.fullmatch(label) or label.strip(". ") == "":
         raise InputError(
-            f"--model {shown(text)}: give it a label of letters, digits, spaces and . : + - as in "
+            f"--model {shown(text)}: use a label of letters, digits, spaces and . : + - as in "
             "LABEL=SPEC"
         )
     spec = _as(study, spec, activation)
@@ -85,7 +85,7 @@ def _parse(study: Study, text: str, activation: Activation) -> StudyModel:
 
 
 def _own_label(spec: str) -> str:
-    """What a model without a label is called: its architecture, or its folder or file."""
+    """The default label of a model: its architecture, or its folder or file."""
     if re.match(r"[A-Za-z-]+:", spec) or spec.startswith(("/", ".", "~")):
         spec = re.sub(r"^[A-Za-z-]+:", "", spec).rstrip("/").rpartition("/")[2]
     label = re.sub(r"[^\w .:+-]+", "-", spec.partition("/")[0])
@@ -93,7 +93,7 @@ def _own_label(spec: str) -> str:
 
 
 def _as(study: Study, spec: str, activation: Activation) -> str:
-    """A published SPEC with the activation that is asked for; any other as it is."""
+    """A published SPEC with the requested activation; any other unchanged."""
     for model in study.models:
         if spec in (model.as_published, model.as_trained):
             return model.as_published if activation == "as-published" else model.as_trained
@@ -101,7 +101,7 @@ def _as(study: Study, spec: str, activation: Activation) -> str:
 
 
 def activation_note(study: Study, activation: Activation) -> str:
-    """What reports say of it in their first lines."""
+    """The note on activations at the top of reports."""
     differ = [m.as_published for m in study.models if m.as_published != m.as_trained]
     if activation == "as-trained":
         told = "Activation as trained: every model computes what its weights were trained with"
@@ -112,8 +112,8 @@ def activation_note(study: Study, activation: Activation) -> str:
             "activation (GELU, not QuickGELU)."
         )
     told = (
-        "Activation as published: weights are loaded under the architecture's own activation even "
-        "where they were trained with another, as the paper's notebooks do"
+        "Activation as published: weights are loaded with the architecture's own activation even "
+        "if they were trained with another, as in the paper's notebooks"
     )
     named = f" ({', '.join(differ)})" if differ else ""
-    return f"{told}{named}. Such a model's embeddings are not those it was trained to give."
+    return f"{told}{named}. Such a model's embeddings are not those it was trained to produce."

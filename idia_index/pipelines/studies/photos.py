@@ -1,4 +1,4 @@
-"""Folders of photos -> the people of a study who have some, and those who miss them."""
+"""Finds a study's people in folders of photos, and those without photos."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Missing:
     """A person of the study without photos.
 
     Attributes:
-        person: what the study knows: membership and training count.
-        reason: why there are none.
+        person: the study's membership and training count.
+        reason: why there are no photos.
     """
 
     person: Subject
@@ -28,7 +28,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Photos:
-    """What the folders of photos hold.
+    """The content of the folders of photos.
 
     Attributes:
         subjects: people of the study with photos, in its order.
@@ -47,8 +47,8 @@ def find_photos(study: Study, folders: Sequence[Path]) -> Photos:
     """The study's people in folders that hold one folder of images per person, First_Last.
 
     Raises:
-        InputError: a folder cannot be read, two are of one person, or nobody of the study is in
-            any.
+        InputError: a folder cannot be read, a person has two, or they contain nobody of the
+            study.
     """
     places: dict[str, tuple[str, Path]] = {}
     renamed = []
@@ -61,7 +61,7 @@ def find_photos(study: Study, folders: Sequence[Path]) -> Photos:
             if (known := places.setdefault(name_key(name), (name, place)))[1] != place:
                 raise InputError(
                     f"{shown_path(place)}: {shown(name)} has photos in {shown_path(known[1])} "
-                    "too; put them together"
+                    "too; merge the folders"
                 )
     subjects: list[Subject] = []
     missing: list[Missing] = []
@@ -87,13 +87,13 @@ def _people_folders(folder: Path) -> list[Path]:
         )
     except OSError as error:
         raise InputError(
-            f"{shown_path(folder)}: cannot be read ({error.strerror}); give a folder that holds "
-            "one folder of images per person"
+            f"{shown_path(folder)}: cannot be read ({error.strerror}); pass a folder with one "
+            "folder of images per person"
         ) from error
 
 
 def _subject(person: Subject, found: tuple[str, Path] | None) -> Subject | Missing:
-    """The person with photos; somebody with an empty or unfit folder has none, and it says why."""
+    """The person with photos, or why there are none."""
     if found is None:
         return Missing(person, "there is no folder of that name")
     try:

@@ -1,4 +1,4 @@
-"""The candidates of a study: the paper's rule, or those under test and drawn names alone."""
+"""Chooses the candidates of a study: by the paper's rule, or tested people and drawn names."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Pool:
     """The candidates.
 
     Attributes:
-        names: everybody's, the people's first.
+        names: all names, the people's first.
         people: how many of them are people's.
-        recipe: what replays the draw of the others.
+        recipe: how to repeat the draw of the others.
         told: what was done, in sentences.
     """
 
@@ -43,7 +43,7 @@ class Pool:
 def paper_pool(study: Study, others: Sequence[str] = ()) -> Pool:
     """Protocol `jair2024`'s candidates.
 
-    Everybody of the study and everybody else whose photos lie in the folders, tested or not; then
+    Everyone in the study and everyone else with photos in the folders, tested or not; then
     int((total - people) / 2) pairs of each sex of the most common names.
 
     Args:
@@ -62,7 +62,7 @@ def paper_pool(study: Study, others: Sequence[str] = ()) -> Pool:
     ]
     if drawn.repeated:
         told.append(
-            f"{len(drawn.repeated)} of the drawn names were candidates already and count once: "
+            f"{len(drawn.repeated)} of the drawn names were already candidates and count once: "
             f"{', '.join(drawn.repeated)}."
         )
     if rule.drawing.first_names is None:
@@ -71,13 +71,13 @@ def paper_pool(study: Study, others: Sequence[str] = ()) -> Pool:
 
 
 def pool_of_tested(study: Study, tested: Sequence[str]) -> Pool:
-    """Those under test alone, and names drawn from all of the package's statistics."""
+    """Only people under test, and names drawn from all of the package's statistics."""
     people = each_once(tested)
     others = max(study.rule.total - len(people), 0)
     told = (
         f"Candidates are the {len(people):,} people under test and {others:,} names drawn from all "
-        "names of the package's statistics: not the paper's rule, by which everybody with photos "
-        "competes, and common names alone are drawn.",
+        "names of the package's statistics. This differs from the paper's rule, by which everyone "
+        "with photos competes and only common names are drawn.",
     )
     if not others:
         return Pool(tuple(people), len(people), {}, told)

@@ -1,7 +1,7 @@
-"""The reports of a study's models -> one document: `idia-index/study-results/1`.
+"""Combines the reports of a study's models into one document: `idia-index/study-results/1`.
 
-What stands here is taken from the models' report.json and nowhere else, so that a model which was
-finished by an earlier run counts like one of this run.
+Everything is read from the models' report.json, so a model finished by an earlier run counts like
+one of this run.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _person(subject: SubjectResult, image_sha256: Mapping[str, str]) -> PersonRe
 def confusion(evaluation: Analysis) -> Confusion:
     """The confusion matrix of a report's evaluation, at the most images.
 
-    The members of a draw are always the same, so counts are the rates times their number.
+    A draw always has the same members, so counts are the rates times their number.
     """
     curves, people = evaluation.curves, evaluation.people
     counts, rates = {}, {}
@@ -144,7 +144,7 @@ def confusion(evaluation: Analysis) -> Confusion:
 
 
 def _histogram(run: Run) -> tuple[HistogramBin, ...]:
-    """People by training count, in the study's bins; nothing where counts are the checkpoints'."""
+    """People by training count, in the study's bins; empty if counts belong to checkpoints."""
     settings = run.study.settings
     counts = {p.name: p.training_count for p in run.study.people if p.training_count is not None}
     if not counts or settings.bins is None:

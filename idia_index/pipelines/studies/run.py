@@ -1,4 +1,4 @@
-"""Runs a study: one index of candidates, evaluation and report a model; finished ones stay."""
+"""Runs a study: an index, an evaluation and a report per model; finished ones are kept."""
 
 from __future__ import annotations
 
@@ -40,29 +40,29 @@ from idia_index.support.text import json_text, shown_path
 from idia_index.types import StageProgress, quiet
 
 DryRun = Literal["demo", "models"]
-"""Whose models look at the portraits: the demo's, or given ones."""
+"""Whose models see the generated portraits: the demo's, or given ones."""
 
 MODELS = "models"
 DONE = "done.json"
 CANDIDATES = "candidates.txt"
 
 Load: TypeAlias = Callable[[StudyModel], Backend | LabelerPlugin]
-"""Loads a model when its turn has come; it may be called in another process."""
+"""Loads a model when needed, possibly in another process."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A study with everything but its models.
+    """A study with everything except its models.
 
     Attributes:
         study: the study.
-        photos: who has photos.
-        folders: where these are.
+        photos: the people with photos.
+        folders: the folders of photos.
         pool: the candidates.
-        activation: what models compute.
-        dry_run: whether the photos are generated portraits, and of which model.
-        strict: whether an image that cannot be read is an error.
-        out: where everything is written.
+        activation: the models' activation.
+        dry_run: whether the photos are generated portraits, and for which models.
+        strict: whether an unreadable image is an error.
+        out: the output folder.
     """
 
     study: Study
@@ -76,27 +76,27 @@ class Run:
 
     @property
     def warnings(self) -> list[str]:
-        """What every report must say first."""
+        """The warnings at the top of every report."""
         return study_warnings(self.study, self.activation, self.dry_run)
 
     def folder(self, model: StudyModel) -> Path:
-        """Where a model's index and report are."""
+        """The folder of a model's index and report."""
         return self.out / MODELS / model.label.replace(":", "-")
 
     def index(self, model: StudyModel) -> Path:
-        """Where a model's index is."""
+        """The path of a model's index."""
         return self.folder(model) / "study.idia"
 
 
 @dataclass(frozen=True)
 class ModelRun:
-    """What came of one model.
+    """The result of one model.
 
     Attributes:
         model: the model.
         report: its report.json.
         again: whether it was finished by an earlier run.
-        error: why it has none; None where it has one.
+        error: why it has no report; None if it has one.
     """
 
     model: StudyModel
@@ -106,7 +106,7 @@ class ModelRun:
 
 
 def study_warnings(study: Study, activation: Activation, dry_run: DryRun | None) -> list[str]:
-    """What every report of a study must say first."""
+    """The warnings at the top of every report of a study."""
     said = [DRY_RUN] if dry_run else []
     if dry_run == "demo":
         said.append(DEMO_MODEL)
@@ -115,7 +115,7 @@ def study_warnings(study: Study, activation: Activation, dry_run: DryRun | None)
 
 
 def tested_people(photos: Photos, model: StudyModel) -> list[Subject]:
-    """The people with what a checkpoint's label says of their training images."""
+    """The people with the training images that a checkpoint's label states."""
     if model.count is None:
         return list(photos.subjects)
     counts = {MEMBER: model.count, NON_MEMBER: 0}
@@ -128,10 +128,10 @@ def tested_people(photos: Photos, model: StudyModel) -> list[Subject]:
 def run_models(
     run: Run, models: Sequence[StudyModel], load: Load, progress: StageProgress, engine: Engine
 ) -> list[ModelRun]:
-    """Runs the models that are not finished; what fails with one does not end the others.
+    """Runs the unfinished models; a failure of one does not stop the others.
 
-    Where they keep all workers of the engine busy, each is done by one of them from its weights to
-    its report; else one after the other, its prompts, photos and searches by all workers.
+    If there are enough models for all workers of the engine, each worker runs whole models;
+    otherwise models run one by one, with prompts, photos and searches spread over all workers.
 
     Raises:
         InputError: `run.out` holds the candidates of another study.
@@ -160,13 +160,13 @@ def run_models(
 
 @dataclass
 class RunModels(Task[StudyModel, str | None, str | None]):
-    """Runs models; what comes of one is why it has no report, None where it has one.
+    """Runs models; the result is why a model has no report, or None.
 
     Attributes:
         run: the study.
         load: loads a model.
-        progress: told of each model's stages; a worker elsewhere tells nobody.
-        engine: of a model's own long work; None: the worker does it.
+        progress: called with each model's stages, except in remote workers.
+        engine: engine for a model's own long work; None: the worker does it.
     """
 
     run: Run
@@ -179,8 +179,8 @@ class RunModels(Task[StudyModel, str | None, str | None]):
         """Raises InputError in a worker that does not see the study's folder."""
         if not _holds(self.run.out / CANDIDATES, self.run.pool.lines):
             raise InputError(
-                f"{shown_path(self.run.out.absolute())}: a worker sees another folder there than "
-                "the command; give --out where all machines see it under the same path"
+                f"{shown_path(self.run.out.absolute())}: a worker sees another folder there; pass "
+                "an --out that all machines see under the same path"
             )
 
     def compute(self, given: StudyModel, tell: Tell) -> str | None:
@@ -235,7 +235,7 @@ def _origin(run: Run, model: StudyModel) -> Origin:
 
 
 def _identity(run: Run, model: StudyModel) -> dict[str, Any]:
-    """All that a model's report depends on, and that an interrupted run can have changed."""
+    """Everything that a model's report depends on and that may change between runs."""
     photos = hashlib.sha256()
     for person in run.photos.subjects:
         for image in on_disk(person.images):
@@ -260,7 +260,7 @@ def _identity(run: Run, model: StudyModel) -> dict[str, Any]:
 def _state(spec: str) -> list[int | str]:
     """Size and time of the files of a SPEC that is a path or ends in one."""
     if (found := url_of_spec(spec)) is not None:
-        with suppress(OSError):  # what cannot be fetched is said by who loads it
+        with suppress(OSError):  # loading reports what cannot be fetched
             return [state_of(found[1])]
         return []
     for text in (spec, spec.partition("/")[2], spec.partition(":")[2]):
@@ -292,7 +292,7 @@ def _write_candidates(out: Path, data: bytes) -> None:
     file = out / CANDIDATES
     if file.exists() and not _holds(file, data):
         raise InputError(
-            f"{shown_path(file)}: holds other names than this study's candidates; give --out a new "
+            f"{shown_path(file)}: holds other names than this study's candidates; pass a new --out "
             "folder"
         )
     write_files(out, {file.name: data.decode("utf-8")})
@@ -301,5 +301,5 @@ def _write_candidates(out: Path, data: bytes) -> None:
 def _holds(file: Path, data: bytes) -> bool:
     try:
         return read_regular(file, len(data)) == data
-    except OSError:  # longer, or no file that can be read
+    except OSError:  # longer, or not readable
         return False

@@ -1,4 +1,4 @@
-"""The people of a study's report, found again where they are now."""
+"""Finds the people of a study's report again, for a replay."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from idia_index.subjects.subjects import Subject
 
 @dataclass(frozen=True)
 class Source:
-    """Where a report's subjects were read from, read again.
+    """The source of a report's subjects, read again.
 
     Attributes:
         place: the folder, CSV or study, in words.
-        subjects: everybody there, as the report's model saw them.
-        origin: what a report states of them.
+        subjects: everyone there, as for the report's model.
+        origin: the report's statements about them.
     """
 
     place: str
@@ -32,17 +32,17 @@ class Source:
 
 
 def read_study_source(told: Origin) -> Source | None:
-    """The people of a study's report as they are now; None where their folders are gone.
+    """The present people of a study's report; None if their folders are missing.
 
     Args:
-        told: what the report states of its origin.
+        told: the report's statements about its origin.
 
     Raises:
-        InputError: study or folders are there and cannot be read, or the report names none.
+        InputError: study or folders exist but cannot be read, or the report names none.
     """
     folders = [Path(folder) for folder in told.folders]
     if told.recipe is None or told.model is None or told.activation is None:
-        raise InputError("the report does not say what study it is of; evaluate again")
+        raise InputError("the report does not name its study; evaluate again")
     if not all(folder.exists() for folder in folders):
         return None
     study = read_study(told.recipe)

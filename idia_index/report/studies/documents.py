@@ -24,13 +24,13 @@ class Spread:
 
 @dataclass(frozen=True)
 class Confusion:
-    """People by what they are and what is inferred, over draws of the most images.
+    """People by membership and inference, over draws of the most images.
 
     Attributes:
-        images: attack images of a draw.
-        draws: draws.
-        members, non_members: how many people.
-        counts: people by outcome, "tp", "fn", "fp" and "tn"; those of nobody are left out.
+        images: attack images per draw.
+        draws: number of draws.
+        members, non_members: numbers of people.
+        counts: people by outcome, "tp", "fn", "fp" and "tn"; omitted if of nobody.
         rates: the same as shares of the members or the non-members.
     """
 
@@ -44,16 +44,16 @@ class Confusion:
 
 @dataclass(frozen=True)
 class PersonResult:
-    """One person under one model: what a comparison of two models takes.
+    """One person's result under one model, to compare models.
 
     Attributes:
-        key: the name as the tool tells names apart: equal for the same person of any model.
-        photos_sha256: of the SHA-256 of the person's photos, in order: equal for the same photos.
-        images: number of photos that were used.
+        key: the normalized name: the same for a person under any model.
+        photos_sha256: SHA-256 over the person's photos, in order: the same for the same photos.
+        images: number of photos used.
         correct_prompts: templates whose winner is the person's name.
         inferred_member: whether these are tau or more.
         margin: mean similarity of the photos to the name minus that to the best other.
-        p_value: of the name among control names, and of the photos among other people's.
+        p_value: the name's among control names, and the photos' among other people's.
     """
 
     key: str
@@ -70,18 +70,18 @@ class PersonResult:
 
 @dataclass(frozen=True)
 class ModelResult:
-    """What one model's report says.
+    """The content of one model's report.
 
     Attributes:
-        label, group, training_count, spec: the model as it was given.
+        label, group, training_count, spec: the model as given.
         report: its report.json, relative to the study's folder.
         index: its index, likewise.
         again: whether an earlier run finished it.
-        architecture, activation, weights_sha256: what the model is.
+        architecture, activation, weights_sha256: the model's identity.
         curves: rates by number of images.
         bins: rates by training count.
         confusion: at the most images.
-        people: everybody evaluated, in the study's order.
+        people: everyone evaluated, in the study's order.
     """
 
     label: str
@@ -121,7 +121,7 @@ class MissingPerson:
 
 @dataclass(frozen=True)
 class HistogramBin:
-    """People of the study with `low` <= training count < `high` (null: no end)."""
+    """People of the study with `low` <= training count < `high` (null: unlimited)."""
 
     low: int
     high: int | None
@@ -131,7 +131,7 @@ class HistogramBin:
 
     @property
     def label(self) -> str:
-        """As tables show it."""
+        """The label in tables."""
         return (
             f"{self.low:,} or more" if self.high is None else f"{self.low:,} to {self.high - 1:,}"
         )
@@ -139,13 +139,13 @@ class HistogramBin:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Who competes.
+    """The candidates.
 
     Attributes:
         total: number of candidates.
         people: how many of them are people's names.
-        names_sha256: of candidates.txt.
-        draw: what replays the draw of the others; empty where none was drawn.
+        names_sha256: SHA-256 of candidates.txt.
+        draw: how to repeat the draw of the others; empty if none was drawn.
     """
 
     total: int
@@ -156,7 +156,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class StudyPeople:
-    """How many people of the study have photos, and are evaluated."""
+    """Numbers of the study's people with photos, and evaluated."""
 
     in_study: int
     with_photos: int
@@ -171,22 +171,22 @@ class StudyResults:
     Attributes:
         format: name and version of the format.
         title, source, study_sha256: the study.
-        warnings: what must be read first.
+        warnings: what a reader must see first.
         activation: "as-published" or "as-trained".
-        dry_run: whose models saw generated portraits; null for photos.
+        dry_run: whose models saw generated portraits; null if photos were used.
         tau: correct prompts from which a person is inferred to be a member.
         checkpoints: whether models differ in the number of training images of each member.
         templates: the templates, each with its placeholder.
-        candidates: how many, and what drew them.
+        candidates: their number, and how they were drawn.
         candidate_rule: the same in sentences.
-        people: of the study, with photos, without.
-        renamed: folders of photos under another name, and whose they are.
+        people: numbers of the study's people, with and without photos.
+        renamed: folders of photos under another name, and the person's.
         others: people with photos whom the study does not test.
         missing: people of the study without photos.
         training_counts: a histogram of the training counts.
         models: results.
         failed: models without any.
-        skipped: files that were left out of everybody's photos, and why.
+        skipped: photos of any person that were left out, and why.
     """
 
     format: Literal["idia-index/study-results/1"]
