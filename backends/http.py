@@ -67,8 +67,8 @@ class HttpBackend(Encoder):
         self.model = self._endpoint.text
         if dtype != "float32" or device is not None:
             raise InputError(
-                f"{self.model}: a service chooses its own device and precision; leave out "
-                "--dtype and --device"
+                f"{self.model}: a service chooses its own device and precision; omit --dtype and "
+                "--device"
             )
         if image_size is not None and not 1 <= image_size <= MAX_SIDE:
             raise InputError(f"--image-size {image_size}: pass 1 to {MAX_SIDE}")

@@ -42,9 +42,7 @@ class ZeroShotLabeler(LabelerPlugin):
         self._endpoint = parse_endpoint(model)
         self.model, self.most_labels = self._endpoint.text, most_labels
         if self._session.send_original or self._session.accept_truncation:
-            raise InputError(
-                "--send-original, --accept-truncation: for embeddings only; leave them out"
-            )
+            raise InputError("--send-original, --accept-truncation: for embeddings only; omit them")
         for kind in ("text", "image"):
             self._endpoint.check(kind, self._session)
         self.device = f"a service at {self._endpoint.host}"

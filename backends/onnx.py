@@ -174,7 +174,7 @@ def _check_dtype(dtype: str, stored: str, folder: Path) -> None:
         remedy = (
             "export the model with --dtype float16"
             if dtype == "float16"
-            else "leave --dtype out, or use the open_clip backend"
+            else "omit --dtype, or use the open_clip backend"
         )
         raise InputError(f"{folder}: stores {stored}, computes float32, not {dtype}; {remedy}")
 

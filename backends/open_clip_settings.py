@@ -144,8 +144,7 @@ def with_statements(
     """
     if activation is not None and source.siglip is not None:
         raise ModelError(
-            "--activation: a SigLIP folder's config.json states its activation; leave the option "
-            "out"
+            "--activation: a SigLIP folder's config.json states its activation; omit the option"
         )
     notes = list(source.notes)
     if preprocess is not None:

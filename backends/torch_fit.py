@@ -70,7 +70,7 @@ def check_fit(
     found = _aligned(checkpoint, expected, choice)
     averaged = checkpoint.averaged or found.averaged
     if choice == "ema" and not averaged:
-        raise ModelError(f"{checkpoint.path}: no key names a moving average; leave --weights out")
+        raise ModelError(f"{checkpoint.path}: no key names a moving average; omit --weights")
     unknown = [name for name in found.weights if name not in expected]
     own = {name.partition(".")[0] for name in expected}
     beside = [name for name in unknown if name.partition(".")[0] not in own]

@@ -38,7 +38,7 @@ class _Recipe:
         if backend.hosted:
             raise RefusedError(
                 f"the backend {backend.name!r} calls a service, which spreads its work itself; "
-                "leave out --engine"
+                "omit --engine"
             )
         return cls(
             backend.name, backend.model, dict(backend.load_options), backend.asked_device,

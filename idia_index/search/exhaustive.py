@@ -44,7 +44,7 @@ def exhaustive_topk(
     doubled = queries.astype(np.float64)
 
     def finish(template: int, part: slice, exact: Float64, stored: Int64, rows: Float32) -> None:
-        with np.errstate(all="ignore"):  # rows that are no numbers are found by their similarities
+        with np.errstate(all="ignore"):  # NaN rows are found by their similarities
             found = _to_float32(exact, queries[part], rows)
         if not found.max() <= max(_longest(tile, template) for tile in tiles):
             raise _wrong(tiles, template)
@@ -60,7 +60,7 @@ def exhaustive_topk(
             step = max(1, _BLOCK // len(stored))
             for start in range(0, len(queries), _PRODUCT * step):
                 # One large product: the threads of small ones wait for each other.
-                with np.errstate(all="ignore"):  # rows that are no numbers are found by the result
+                with np.errstate(all="ignore"):  # NaN rows are found by the result
                     exact = doubled[start : start + _PRODUCT * step] @ columns
                 now = [
                     pool.submit(

@@ -77,7 +77,7 @@ def people_of_url(folder: RemotePath) -> SubjectList:
             _add(folder / entry.name, seen)
     if not seen.subjects and not seen.skipped:
         raise InputError(
-            f"{folder}: holds no folders; give a table, or make one folder of images per person, "
+            f"{folder}: holds no folders; pass a table, or make one folder of images per person, "
             "First_Last"
         )
     return SubjectList(tuple(seen.subjects), tuple(seen.skipped))

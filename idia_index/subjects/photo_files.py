@@ -180,7 +180,7 @@ def describe_nothing(found: Iterable[Skipped]) -> str:
     """For a person without a photo: the files left out, by reason."""
     left = list(found)
     if not left:
-        return "has no image; give at least one"
+        return "has no image; add at least one"
     by_reason: dict[str, list[str]] = {}
     for each in left:
         file = f"{shown_path(each.path)}: "

@@ -221,6 +221,6 @@ def check_enough(
             if sex in (each, None) and sexes.count(each) < FEWEST:
                 raise InputError(
                     f"{shown_path(Path(path))}: {sexes.count(each)} {word} reference faces, but "
-                    f"{shown(name)} needs at least {FEWEST}; add portraits, or leave out "
+                    f"{shown(name)} needs at least {FEWEST}; add portraits, or omit "
                     "--reference-faces"
                 )

@@ -61,6 +61,6 @@ def go_offline() -> None:
 def _forbid(event: str, arguments: tuple[Any, ...]) -> None:
     if event in _EVENTS and is_offline():
         raise RefusedError(
-            f"offline: something tried to reach the network ({event}); leave out --offline, or "
+            f"offline: something tried to reach the network ({event}); omit --offline, or "
             "name a model whose files are here"
         )

@@ -176,7 +176,7 @@ def test_cuda_that_is_listed_and_does_not_load(
     ("dtype", "message"),
     [
         ("float16", "stores float32, computes float32, not float16; export .* --dtype float16"),
-        ("bfloat16", "not bfloat16; leave --dtype out"),
+        ("bfloat16", "not bfloat16; omit --dtype"),
         ("int8", "dtype 'int8' is unknown; available: float32"),
     ],
 )

@@ -115,5 +115,5 @@ def test_what_is_missing_or_does_not_fit_is_named(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=words):
             OpenClipBackend(model=spec)
     path.write_text(json.dumps(data))
-    with pytest.raises(InputError, match="leave the option out"):
+    with pytest.raises(InputError, match="omit the option"):
         OpenClipBackend(model=spec, activation="gelu")
