@@ -67,7 +67,7 @@ class Origin:
         recipe: the study's name, or its file.
         model: the model of the study.
         activation: "as-published" or "as-trained".
-        dry_run: whose models saw generated portraits; null for photos.
+        dry_run: whose models saw generated portraits; null if photos were used.
         folders: the folders of photos.
         without_images: people of the study without images.
         warnings: what every report must say first.

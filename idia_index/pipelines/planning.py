@@ -179,8 +179,8 @@ def images_needed(
 
     Exact for one rival; for several equally frequent ones by Bonferroni's inequality: the chance of
     losing to any is at most the sum of the chances of losing to each. Images vote independently for
-    the true name, a rival, or others with scattered votes; a tie is not a win. The result also holds
-    for larger numbers of images. None if `MOST_IMAGES` are too few.
+    the true name, a rival, or others with scattered votes; a tie is not a win. The result holds
+    for larger numbers too. None if `MOST_IMAGES` are too few.
     """
     confidence = 1 - (1 - confidence) / rivals
     if hit_rate <= rival_rate:
