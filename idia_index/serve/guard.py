@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from idia_index.report.language import LANGUAGES, speaking
@@ -59,22 +59,31 @@ class Guard:
         connection = HTTPConnection(scope)
         refusal = self._refusal(connection, scope["method"], scope["path"])
         if refusal is not None:
-            await PlainTextResponse(refusal + "\n", 403)(scope, receive, send_guarded)
+            await refusal(scope, receive, send_guarded)
             return
         scope["session"] = self._keys.session(connection.cookies.get(COOKIE))
         await self._app(scope, receive, send_guarded)
 
-    def _refusal(self, connection: HTTPConnection, method: str, path: str) -> str | None:
+    def _refusal(self, connection: HTTPConnection, method: str, path: str) -> Response | None:
         host = connection.headers.get("host", "")
         if host not in self._hosts:
-            return "This server answers to the address that the terminal shows, and to no other."
+            return _no(
+                "This server answers to the address that the terminal shows, and to no other."
+            )
         origin = connection.headers.get("origin")
         if method not in ("GET", "HEAD") and origin not in (None, f"http://{host}"):
-            return "This form was sent by another site, and was not obeyed."
+            return _no("This form was sent by another site, and was not obeyed.")
         if path in _OPEN or self._keys.session(connection.cookies.get(COOKIE)) is not None:
             return None
-        how = "log in at /login" if self._keys.takes_password else "open the link that it shows"
-        return f"This page belongs to whoever started it in the terminal: {how}."
+        if self._keys.takes_password:
+            return RedirectResponse("/login", 303)
+        return _no(
+            "This page belongs to whoever started it in the terminal: open the link that it shows."
+        )
+
+
+def _no(why: str) -> Response:
+    return PlainTextResponse(why + "\n", 403)
 
 
 class Spoken:
