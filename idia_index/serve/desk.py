@@ -22,6 +22,10 @@ from idia_index.serve.jobs import Job
 from idia_index.subjects.records import Subject, SubjectList
 
 
+class SaidError(InputError):
+    """What somebody did wrong on a page, in the language that is spoken."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """An index that was chosen.
@@ -125,7 +129,7 @@ class Work:
     def check_idle(self) -> None:
         """Raises InputError where something is being done."""
         if self.is_busy:
-            raise InputError("this is being worked on: wait, or cancel it")
+            raise SaidError(_("This is being worked on. Wait, or cancel it."))
 
     def found(self) -> Answer:
         """What was found; raises InputError before that."""
@@ -180,7 +184,7 @@ class Case(Work):
     def subject(self) -> Subject:
         """The person, for an audit; raises InputError without a photo."""
         if not self.photos:
-            raise InputError("there is no photo yet: choose at least one")
+            raise SaidError(_("There is no photo yet. Choose at least one."))
         return Subject(self.name, tuple(self.images), crop=self.crop)
 
     @property

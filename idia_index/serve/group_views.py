@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idia_index.errors import InputError
+from idia_index.report.language import _
 from idia_index.report.people import left_out
 from idia_index.serve.asking import begin
-from idia_index.serve.desk import Group
+from idia_index.serve.desk import Group, SaidError
 from idia_index.serve.models import nearly
 from idia_index.serve.photos import people_of_upload
 from idia_index.serve.reply import (
@@ -48,7 +49,7 @@ async def create(request: Request, form: Form) -> Response:
     elif form.files:
         place, people = None, people_of_upload(form.files)
     else:
-        raise InputError("choose a folder, or name a folder or table on this machine")
+        raise SaidError(_("Choose a folder, or name a folder or table on this computer."))
     near = nearly(desk.choice, [person.name for person in people])
     group = Group(choice=desk.choice, people=people, path=place, near=near)
     begun(request, group)

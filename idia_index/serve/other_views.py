@@ -13,8 +13,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from idia_index.encode.image_bytes import ImageBytes
 from idia_index.errors import InputError
 from idia_index.report.documents import EVALUATION_FORMAT, EvaluationResult
-from idia_index.report.language import LANGUAGES, spoken
-from idia_index.serve.desk import Answer, Work
+from idia_index.report.language import LANGUAGES, _, spoken
+from idia_index.serve.desk import Answer, SaidError, Work
 from idia_index.serve.keys import COOKIE
 from idia_index.serve.reply import desk_of, go, item_of, page, posted, report_page, server_of
 from idia_index.serve.uploads import Form, read_form
@@ -35,9 +35,11 @@ async def enter(request: Request) -> Response:
         return go("/")
     cookie = keys.enter(request.query_params.get("token", ""))
     if cookie is None:
-        raise InputError(
-            "this link was used before, or is incomplete: a link opens one browser; start "
-            "idia-index serve again for another"
+        raise SaidError(
+            _(
+                "This link was used before, or is incomplete. A link opens one browser; start "
+                "idia-index serve again for another."
+            )
         )
     # A page, not a redirect: a strict cookie is not sent along where another program led here.
     return _with_cookie(HTMLResponse(_FORWARD), cookie)
@@ -51,7 +53,9 @@ async def login(request: Request) -> Response:
     form = await read_form(request, server.limits, 0)
     cookie = server.keys.log_in(form.fields.get("password", ""))
     if cookie is None:
-        raise InputError("the password is wrong, or was too often: after a minute it can be tried")
+        raise SaidError(
+            _("The password is wrong, or was wrong too often. Try again after a minute.")
+        )
     return _with_cookie(RedirectResponse("/", 303), cookie)
 
 

@@ -10,9 +10,10 @@ from idia_index.photos.crops import read_crop
 from idia_index.photos.faces import Box, installed_detector
 from idia_index.prompts.name_order import given_first
 from idia_index.prompts.names import as_utf8, clean_name
+from idia_index.report.language import _
 from idia_index.report.photos import PAPER, advice, problems_of
 from idia_index.serve.asking import begin
-from idia_index.serve.desk import Case, Photo
+from idia_index.serve.desk import Case, Photo, SaidError
 from idia_index.serve.letter import letter
 from idia_index.serve.models import nearly
 from idia_index.serve.photos import is_drawn, practice_people, practice_photos, take_photos
@@ -44,7 +45,7 @@ async def create(request: Request, form: Form) -> Response:
     name = _name(form)
     basis = form.fields.get("basis", "")
     if basis not in bases():
-        raise InputError("say on what ground the person is tested")
+        raise SaidError(_("Say why this person may be tested."))
     case = Case(choice=desk_of(request).choice, name=name, basis=basis)
     case.near = nearly(case.choice, [name]).get(name, ())
     begun(request, case)
@@ -57,7 +58,7 @@ def _name(form: Form) -> str:
     check_text(written, "name")
     name = given_first(clean_name(written))
     if not name:
-        raise InputError("give the name to test: the question is always about a named person")
+        raise SaidError(_("Give the name to test: the question is always about a named person."))
     return name
 
 
@@ -94,7 +95,7 @@ async def add_photos(request: Request, form: Form) -> Response:
     """Takes photos that were sent."""
     case = item_of(request, Case)
     if not form.files:
-        raise InputError("no file was chosen: choose photos of the person, and send them")
+        raise SaidError(_("No file was chosen. Choose photos of the person, and send them."))
     return _take(request, case, form)
 
 
@@ -147,7 +148,7 @@ def _photo(case: Case, form: Form) -> Photo:
     name = form.fields.get("photo", "")
     found = next((photo for photo in case.photos if photo.image.name == name), None)
     if found is None:
-        raise InputError("this photo is not there any more: open the page anew")
+        raise SaidError(_("This photo is not there any more. Open the page again."))
     return found
 
 

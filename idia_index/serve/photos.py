@@ -13,7 +13,8 @@ from idia_index.encode.image_bytes import ImageBytes
 from idia_index.errors import InputError
 from idia_index.pipelines.photos import look_at_photos
 from idia_index.prompts.names import folder_to_name
-from idia_index.serve.desk import Case, Photo
+from idia_index.report.language import _
+from idia_index.serve.desk import Case, Photo, SaidError
 from idia_index.serve.models import Models
 from idia_index.serve.server import Limits
 from idia_index.study import StudySubject, render, subjects
@@ -95,9 +96,11 @@ def people_of_upload(files: Sequence[ImageBytes]) -> SubjectList:
             own = photos.setdefault(folder_to_name(parts[1]), [])
             own.append(_unlike(file, (each.name for each in own)))
     if not photos:
-        raise InputError(
-            "the folder holds no folders of photos: choose one with a folder for each person, "
-            "such as subjects/Jane_Doe/1.jpg"
+        raise SaidError(
+            _(
+                "The folder holds no folders of photos. Choose one with a folder for each person, "
+                "such as subjects/Jane_Doe/1.jpg."
+            )
         )
     skipped = tuple(SkippedSubject(name, "lies in no person's folder") for name in loose)
     people = tuple(Subject(name, tuple(images)) for name, images in photos.items())

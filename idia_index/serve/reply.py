@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from idia_index.errors import IdiaIndexError, InputError
+from idia_index.errors import IdiaIndexError
 from idia_index.pipelines.replay import value_made_again
 from idia_index.report.glossary import glossary
 from idia_index.report.html import environment
@@ -26,7 +26,7 @@ from idia_index.report.page import page_warnings
 from idia_index.report.photos import ENOUGH
 from idia_index.report.strength import comparison, grade_name, strength_reason, strength_rule
 from idia_index.serve import wording
-from idia_index.serve.desk import Case, Check, Desk, Group
+from idia_index.serve.desk import Case, Check, Desk, Group, SaidError
 from idia_index.serve.guard import POLICY
 from idia_index.serve.keys import Session
 from idia_index.serve.server import Server
@@ -109,7 +109,7 @@ def begun(request: Request, item: Case | Group | Check) -> None:
     """Puts something new on the desk; raises InputError where too much is there."""
     desk = desk_of(request)
     if len(desk.items) >= server_of(request).limits.cases:
-        raise InputError("too many people are open: delete some under My data")
+        raise SaidError(_("Too many people are open. Delete some under My data."))
     desk.items.append(item)
 
 
@@ -163,7 +163,7 @@ def posted(handler: FormHandler) -> Handler:
         server, session = server_of(request), session_of(request)
         form = await read_form(request, server.limits, server.room())
         if not hmac.compare_digest(form.fields.get("csrf", "").encode(), session.csrf.encode()):
-            raise InputError("this form is of an earlier page: open the page anew and send it")
+            raise SaidError(_("This form is of an earlier page. Open the page again and send it."))
         return await handler(request, form)
 
     return read
@@ -172,8 +172,8 @@ def posted(handler: FormHandler) -> Handler:
 async def failed(request: Request, error: Exception) -> Response:
     """The page of what went wrong, in one line."""
     assert isinstance(error, IdiaIndexError)
-    return page(request, "wrong.html.j2", 422, told=str(error), in_english=True,
-                back=_back(request))  # fmt: skip
+    return page(request, "wrong.html.j2", 422, told=str(error),
+                in_english=not isinstance(error, SaidError), back=_back(request))  # fmt: skip
 
 
 async def missing(request: Request, error: Exception) -> Response:

@@ -124,6 +124,7 @@ def test_a_password_opens_and_guesses_are_slowed(tmp_path: Path) -> None:
             reply = served.send("POST", "/login", body, Content_Type=kind, Origin=origin)
             return reply.headers.get("set-cookie")
 
+        assert "sent to this server" in served.get("/login").text
         first = served.get("/")
         assert (first.status, first.headers["location"]) == (303, "/login")
         assert log_in("wrong") is None

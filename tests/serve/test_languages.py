@@ -67,7 +67,9 @@ def test_photos_are_judged_and_errors_told_in_it(client: Client) -> None:
     assert "il en manque 13 pour les 15" in page
     wrong = client.post("/person", name="Jane Doe").text
     assert "Cela n’a pas fonctionné" in wrong
-    assert '<span lang="en">say on what ground' in wrong
+    assert "Dites pourquoi cette personne peut être testée." in wrong
+    wrong = client.upload("/people", [], path="/no/such", basis="yes").text
+    assert '<span lang="en">/no/such: no such folder' in wrong
 
 
 def test_a_page_offers_the_others_and_keeps_what_was_chosen(client: Client) -> None:

@@ -120,9 +120,9 @@ def test_a_name_that_is_none_is_refused_in_one_line(client: Client, name: str) -
 
 
 def test_a_person_needs_a_ground_and_photos(client: Client) -> None:
-    assert "on what ground" in client.post("/person", name="Jane Doe").text
+    assert "Say why this person" in client.post("/person", name="Jane Doe").text
     person = client.new_person("Jane Doe")
-    assert "no photo yet" in client.post(f"{person}/ask").text
+    assert "There is no photo yet" in client.post(f"{person}/ask").text
 
 
 def test_hostile_files_are_left_out_with_their_reason(client: Client) -> None:
