@@ -8,7 +8,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import make_images
+from forked import begun
 from hosted_server import Fault, Handler, Request, Service, enveloped, serving
 
 from idia_index import Backend, Session, build_index, load_backend, make_subject, query
@@ -258,17 +258,11 @@ def test_max_calls_end_a_run_that_the_service_makes_longer(
     assert len(service.requests) <= most
 
 
-RUN = """
-import sys
-from idia_index import Session, build_index, load_backend, make_subject, query
-from pathlib import Path
-spec, path = sys.argv[1], Path(sys.argv[2])
-session = Session(("127.0.0.1",), ("127.0.0.1",), folder=path, concurrency=1)
-backend = load_backend("http", model=spec, session=session)
-names, templates = [f"First{i % 7} Last{i}" for i in range(10)], ["{0}", "a photo of {0}"]
-index = build_index(path, backend, names, templates, resume=True)
-query(index, backend, make_subject("First1 Last1", [Path(sys.argv[3])]))
-"""
+def build_and_query(spec: str, path: Path, photos: Path) -> None:
+    session = Session((HOST,), (HOST,), folder=path, concurrency=1)
+    backend = load_backend("http", model=spec, session=session)
+    index = build_index(path, backend, NAMES[:10], ["{0}", "a photo of {0}"], resume=True)
+    query(index, backend, make_subject("First1 Last1", [photos]))
 
 
 DRAWN = set(map(png, drawings()))
@@ -279,26 +273,27 @@ def test_a_run_that_is_killed_resumes_without_a_call_twice(
     service: Service, tmp_path: Path
 ) -> None:
     photos = make_images(tmp_path / "p", 6)
-    command = [sys.executable, "-W", "ignore", "-c", RUN, service.spec("vllm"), tmp_path / "i",
-               photos]  # fmt: skip
 
-    def run(limit: int) -> subprocess.Popen[bytes]:
+    def run(limit: int) -> int | None:
         """A run that is killed while the request after so many prompts and photos waits."""
-        process = subprocess.Popen(command)
+        pid: list[int] = []
 
         def fault(handler: Handler, request: Request, number: int) -> bool:
             if sum(_paid(service).values()) >= limit:
-                os.kill(process.pid, signal.SIGKILL)
+                os.kill(pid[0], signal.SIGKILL)
                 return True
             return False
 
         service.fault = fault
-        process.wait(60)
-        return process
+        process = begun(build_and_query, service.spec("vllm"), tmp_path / "i", photos)
+        assert process.pid is not None
+        pid.append(process.pid)
+        process.join(60)
+        return process.exitcode
 
     for limit in (6, 23):  # among the prompts, and among the photos
-        assert run(limit).returncode == -signal.SIGKILL
-    assert run(10_000).returncode == 0
+        assert run(limit) == -signal.SIGKILL
+    assert run(10_000) == 0
     paid = _paid(service)
     assert len(paid) == 20 + 6 and set(paid.values()) == {1}
 

@@ -336,7 +336,7 @@ def test_a_killed_command_resumes_to_the_same_bytes(
     monkeypatch.setattr(idia_index.pipelines.build, "SHARD_BYTES", size)
     backend = load_model(MODELS["onnx"])
     build_index(tmp_path / "here", backend, names)
-    backend.engine = nodes.engine
+    backend.engine = nodes.lone
     build_index(tmp_path / "away", backend, names, resume=True)
     assert files(tmp_path / "away") == files(tmp_path / "here")
     assert before  # what was done is not done twice
