@@ -23,7 +23,7 @@ import numpy as np
 import onnx_common
 from PIL import Image
 
-from idia_index.backends.onnx_threads import usable_cores
+from idia_index.backends.onnx_runtime import usable_cores
 from idia_index.prompts.templates import JAIR2024
 
 IMAGES, NAMES, ROUNDS, SAMPLE = 30, 1000, 7, 64

@@ -27,7 +27,7 @@ import torch
 
 from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_export import export_model
-from idia_index.backends.onnx_threads import usable_cores
+from idia_index.backends.onnx_runtime import usable_cores
 from idia_index.backends.open_clip import OpenClipBackend
 from idia_index.encode import embeddings
 from idia_index.encode.packs import plan_packs

@@ -21,7 +21,7 @@ from onnx_models import DIM, published_texts, tiny_backend, tiny_export
 from idia_index.backends import onnx_runtime
 from idia_index.backends.onnx import OnnxBackend
 from idia_index.backends.onnx_probe import probe_images
-from idia_index.backends.onnx_threads import usable_cores
+from idia_index.backends.onnx_runtime import usable_cores
 from idia_index.encode.backend import Backend
 from idia_index.errors import IdiaIndexError, InputError
 
