@@ -20,7 +20,7 @@ from idia_index.encode.containers import heif_pixels, jxl_header
 from idia_index.encode.formats import HEAD, PREVIEW, RAW, check_reader, kind_of, open_plain
 from idia_index.encode.image_bytes import ImageBytes
 from idia_index.encode.jxl_process import decoded
-from idia_index.encode.patience import check_patience, metered
+from idia_index.encode.part_limits import check_parts, metered
 from idia_index.errors import InputError
 from idia_index.support.files import open_regular, sha256_of, to_read
 from idia_index.support.remote import RemotePath, open_remote
@@ -151,7 +151,7 @@ def _opened(file: BinaryIO, name: str, admit: Callable[[int], None] | None) -> I
     if kind.format is None:
         raise InputError(f"{name}: {kind.told}")
     check_reader(kind, name)
-    check_patience(file, kind, name)
+    check_parts(file, kind, name)
     file = metered(file, name)
     if kind.format == "JXL":  # decoded when opened
         return _opened_jxl(file, name, admit)

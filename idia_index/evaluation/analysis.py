@@ -51,8 +51,8 @@ from idia_index.evaluation.records.baselines import (
 from idia_index.evaluation.records.curves import BinRates, Curves, RateCurve, Rocs, ScoreRoc
 from idia_index.evaluation.records.rates import PeopleCounts, Share, share
 from idia_index.evaluation.records.sensitivity import Firmness, Sensitivity
+from idia_index.evaluation.sensitivity import firmness, rate_sensitivity
 from idia_index.evaluation.settings import LeftOut, Settings
-from idia_index.evaluation.surfaces import firmness, rate_sensitivity
 from idia_index.subjects.subjects import MEMBER, NON_MEMBER
 from idia_index.support.intervals import Rate
 from idia_index.types import Int64

@@ -19,9 +19,9 @@ from idia_index.prompts.names import name_key
 from idia_index.prompts.templates import Template, make_templates
 from idia_index.search.certify import Answer, first_replaced
 from idia_index.search.exhaustive import is_shorter
+from idia_index.search.on_workers import SpreadSearch
 from idia_index.search.rows import IndexedRows
 from idia_index.search.scan import MOST
-from idia_index.search.spread import SpreadSearch
 from idia_index.search.strategies import (
     CertifiedScan,
     Exhaustive,

@@ -69,7 +69,7 @@ SLOW: dict[str, tuple[Callable[[], bytes], str]] = {
 def test_files_of_many_parts_are_refused(
     what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("idia_index.encode.patience.MAX_READS", PARTS)
+    monkeypatch.setattr("idia_index.encode.part_limits.MAX_READS", PARTS)
     made, told = SLOW[what]
     (tmp_path / "slow").write_bytes(made())
     with pytest.raises(RefusedError, match=told) as caught:
@@ -82,7 +82,7 @@ def test_files_of_many_parts_are_refused(
 def test_ordinary_files_take_few_reads(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("idia_index.encode.patience.MAX_READS", 300)
+    monkeypatch.setattr("idia_index.encode.part_limits.MAX_READS", 300)
     image = photo().resize((900, 700))
     exif = Image.Exif()
     exif[0x0112] = 1

@@ -28,7 +28,7 @@ _SCAN, _END = 0xDA, 0xD9
 _STRIPS = (273, 324)  # TIFF tags: offsets of strips, of tiles
 
 
-def check_patience(file: BinaryIO, kind: Kind, name: str) -> None:
+def check_parts(file: BinaryIO, kind: Kind, name: str) -> None:
     """Raises RefusedError for a file of many parts, made to keep a reader busy."""
     if kind.format == "JPEG":
         # Within a scan 0xFF is always followed by other bytes, so these start one. They may also
