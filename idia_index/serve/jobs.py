@@ -51,6 +51,11 @@ class Job:
         return self.state in ("done", "failed", "cancelled")
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether it ends at its next step."""
+        return self._stop.is_set()
+
+    @property
     def refresh(self) -> int:
         """Seconds until its page looks again: in long work, enough to reach Cancel by keyboard."""
         return 1 if time.monotonic() - self._begun < _SHORT else 5

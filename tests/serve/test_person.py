@@ -101,6 +101,8 @@ def test_a_run_can_be_cancelled_and_begun_again(client: Client) -> None:
     client.settled(f"{person}/photos")
     client.post(f"{person}/ask")
     client.post(f"{person}/cancel")
+    text = client.get(f"{person}/answer").text
+    assert "Stopping." in text or "refresh" not in text
     text = client.settled(f"{person}/photos")
     assert "Nothing was lost" in text or "associated" in client.get(f"{person}/answer").text
     client.post(f"{person}/ask")
