@@ -22,7 +22,7 @@ from idia_index.pipelines.members import (
 )
 from idia_index.registry import load_engine
 from idia_index.support.columns import pairs
-from idia_index.support.text import shown_path
+from idia_index.support.text import counted, shown_path
 
 _NOTES_SHOWN = 20
 
@@ -156,14 +156,14 @@ def _summary(data: MembersResult) -> str:
     told = {
         "names": f"{data.names:,}: {data.members:,} members, {data.non_members:,} "
         f"non-members, {data.unknown:,} unknown",
-        "records": f"{data.records:,} in {len({s.file for s in data.sources}):,} files; "
+        "records": f"{data.records:,} in {counted(len({s.file for s in data.sources}), 'file')}; "
         f"left out: {data.left_out:,} not trained on, {data.malformed:,} malformed",
         "layouts": ", ".join(layouts),
         "match": f"{data.rule}: {data.rule_text}",
     }
     for variant, count in data.totals.items():
-        counted = "" if variant in data.training_count_is else "  (not in the training count)"
-        told[f"  {variant}"] = f"{count:,}{counted}"
+        remark = "" if variant in data.training_count_is else "  (not in the training count)"
+        told[f"  {variant}"] = f"{count:,}{remark}"
     for kind, count in data.repeated_hits.items():
         dropped = ", dropped" if kind == data.unique_by else ""
         told[f"repeated {kind}"] = f"{count:,} of {data.hits:,} hits{dropped}"

@@ -46,8 +46,9 @@ class _Head:
 def layout_of(source: Source, wanted: Columns) -> Layout:
     """The layout, from the first line."""
     head = _head(source, wanted)
-    found = detect if names_columns(head.cells, wanted) else headerless
-    layout = found(head.cells, wanted, source.place)
+    numbered = all(map(str.isdecimal, wanted.captions))
+    named = not numbered or names_columns(head.cells, wanted)
+    layout = (detect if named else headerless)(head.cells, wanted, source.place)
     told = [layout.name]
     if head.separator != _SEPARATORS[source.format]:
         told.append(f"{SEPARATORS[head.separator]} between columns")

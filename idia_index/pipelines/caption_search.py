@@ -115,7 +115,8 @@ def search_captions(
                 break
     if damaged and (options.strict or len(damaged) == len(sources)):
         place, reason = next(iter(damaged.items()))
-        raise InputError(f"{_told(place, reason)}; check its permissions, repair it or omit it")
+        remedy = "" if ";" in reason else "; check its permissions, repair it or omit it"
+        raise InputError(f"{_told(place, reason)}{remedy}")
     paths = {
         number: unit_file(work, number)
         for number, unit in enumerate(units)

@@ -17,6 +17,7 @@ pytest.importorskip("ahocorasick_rs")
 import caption_files as files  # noqa: E402
 
 from idia_index.captions.records import Columns  # noqa: E402
+from idia_index.errors import InputError  # noqa: E402
 from idia_index.pipelines.caption_search import Options  # noqa: E402
 from idia_index.pipelines.members import Members, find_members  # noqa: E402
 from idia_index.prompts.names import make_names  # noqa: E402
@@ -119,6 +120,12 @@ def test_a_caption_with_commas_is_no_header(tmp_path: Path) -> None:
     found = search(tmp_path / "a.tsv", tmp_path / "out")
     assert found.data.sources[0].layout == "CC3M (caption, url)"
     assert counts(found)["Jane Doe"] == 1 and found.data.records == 2
+
+
+def test_a_misspelt_column_is_told_from_the_header(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("caption\turl\nJane Doe\thttps://e.org/1\n")
+    with pytest.raises(InputError, match=r"no column 'captoin'; it has 'caption', 'url'$"):
+        search(tmp_path / "a.tsv", tmp_path / "out", columns=Columns(("captoin",)))
 
 
 @heavy
