@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -40,11 +41,13 @@ EXTRAS = {
 }  # imported when they are used
 
 
+@cache
 def files(folder: str) -> list[Path]:
     return sorted(p for p in (ROOT / folder).rglob("*.py") if "__pycache__" not in p.parts)
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Every module that a file imports, at its top or within functions, but for type checkers."""
     found = set()
     for node in _nodes(ast.parse(path.read_text(encoding="utf-8"))):
@@ -54,7 +57,7 @@ def imports(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: relative import"
             assert node.module is not None
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def _nodes(tree: ast.AST) -> list[ast.AST]:
@@ -139,7 +142,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     paths = {module_name(path): path for folder in FOLDERS for path in files(folder)}
     graph = {}
     for module, path in paths.items():
-        found = imports(path)
+        found = set(imports(path))
         found |= {name.rpartition(".")[0] for name in found}
         graph[module] = (found & paths.keys()) - {module}
     try:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import random
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,8 +20,17 @@ from idia_index.prompts.sampling import sample_names
 open_clip_tokenizer = pytest.importorskip("open_clip.tokenizer")
 
 MERGES = Path(open_clip_tokenizer.default_bpe())
-OURS = {clean: ClipTokenizer.load(MERGES, clean) for clean in CLEANING}
-THEIRS = {clean: open_clip_tokenizer.SimpleTokenizer(clean=clean) for clean in CLEANING}
+
+
+@cache
+def own(clean: str = "lower") -> ClipTokenizer:
+    return ClipTokenizer.load(MERGES, clean)
+
+
+@cache
+def published(clean: str = "lower") -> Any:
+    return open_clip_tokenizer.SimpleTokenizer(clean=clean)
+
 
 # Letters of 20 scripts, as ranges of code points.
 SCRIPTS = {
@@ -159,7 +170,7 @@ CORPORA: dict[str, Callable[[random.Random], list[str]]] = {
 @pytest.mark.parametrize("corpus", CORPORA)
 def test_tokens_are_open_clips(corpus: str) -> None:
     texts = CORPORA[corpus](random.Random(11))
-    theirs, ours = THEIRS["lower"], OURS["lower"]
+    theirs, ours = published(), own()
     expected = [theirs.encode(text) for text in texts]
     wrong = [t for t, a, b in zip(texts, expected, ours.encode(texts), strict=True) if a != b]
     assert wrong == []
@@ -169,7 +180,7 @@ def test_tokens_are_open_clips(corpus: str) -> None:
 def test_other_cleanings(clean: str) -> None:
     rng = random.Random(12)
     texts = [*mixtures(rng, 1500), *script_names(rng, 500), *long_strings(rng, 20)]
-    assert OURS[clean].encode(texts) == [THEIRS[clean].encode(text) for text in texts]
+    assert own(clean).encode(texts) == [published(clean).encode(text) for text in texts]
 
 
 # Lone surrogates cannot be written as UTF-8; a file of names cannot hold them.
@@ -179,11 +190,11 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 @settings(max_examples=400)
 @given(TEXT, st.sampled_from(list(CLEANING)))
 def test_any_text(text: str, clean: str) -> None:
-    assert OURS[clean].encode([text]) == [THEIRS[clean].encode(text)]
+    assert own(clean).encode([text]) == [published(clean).encode(text)]
 
 
 def test_vocabulary_and_special_tokens() -> None:
-    ours, theirs = OURS["lower"], THEIRS["lower"]
+    ours, theirs = own(), published()
     assert ours.vocabulary == theirs.encoder
     assert (ours.start, ours.end) == (theirs.sot_token_id, theirs.eot_token_id)
     assert ours.encode(["", "  ", "<start_of_text>"]) == [[], [], [ours.start]]
@@ -193,17 +204,17 @@ def test_a_full_cache_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("idia_index.backends.clip_bpe.CACHE_WORDS", 3)
     fresh = ClipTokenizer.load(MERGES)
     texts = ["Jane Doe Smith Jones", "Jane Roe", "Doe Jane Doe"] * 3
-    assert fresh.encode(texts) == OURS["lower"].encode(texts)
+    assert fresh.encode(texts) == own().encode(texts)
 
 
 def test_merges_files(tmp_path: Path) -> None:
-    merges = sorted(THEIRS["lower"].bpe_ranks, key=THEIRS["lower"].bpe_ranks.__getitem__)
+    merges = sorted(published().bpe_ranks, key=published().bpe_ranks.__getitem__)
     plain = tmp_path / "merges.txt"
     plain.write_text(merges_text(merges), encoding="utf-8")
-    assert ClipTokenizer.load(plain).vocabulary == OURS["lower"].vocabulary
+    assert ClipTokenizer.load(plain).vocabulary == own().vocabulary
     packed = tmp_path / "merges.txt.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
-    assert ClipTokenizer.load(packed).encode(["Jane Doe"]) == OURS["lower"].encode(["Jane Doe"])
+    assert ClipTokenizer.load(packed).encode(["Jane Doe"]) == own().encode(["Jane Doe"])
 
 
 @pytest.mark.parametrize(
