@@ -1,4 +1,4 @@
-"""Whether the places that rules may name, by a document's type, are those of a document."""
+"""Checks that the places of a document's type, which rules may name, are those of a document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""English that is left in a page of another language."""
+"""Finds English text left in a page of another language."""
 
 from __future__ import annotations
 

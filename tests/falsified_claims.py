@@ -1,4 +1,4 @@
-"""What a report says, falsified in one place each, and where a replay must say so."""
+"""Reports falsified in one place each, and where a replay must detect it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The toy backend as two trainings of one model: some names are forgotten in the second."""
+"""The toy backend as two models: the second has forgotten some names."""
 
 from __future__ import annotations
 

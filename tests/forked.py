@@ -1,4 +1,4 @@
-"""Work in forks of this process: what they set stays there, and nothing is imported anew."""
+"""Runs work in forks of this process, to isolate its settings without new imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An index that grows step by step, and all that it answers: for tests with several processes."""
+"""An index that grows step by step, and all its answers, for tests with several processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that nobody would want to be sent."""
+"""Malicious and malformed files."""
 
 from __future__ import annotations
 

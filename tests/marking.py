@@ -1,4 +1,4 @@
-"""Marks `torch` and `process`, read from the tests' source, so that nobody has to keep them.
+"""Marks `torch` and `process` from the tests' source, so that they need no maintenance.
 
 A test needs what its body, its decorators, and the fixtures and helpers that they name import or
 require: in its own file, in the helper modules of this folder, or for a whole file at its top.

@@ -1,4 +1,4 @@
-"""A small study of one's own, for tests of how studies are read and run."""
+"""A small custom study, for tests of how studies are read and run."""
 
 from __future__ import annotations
 

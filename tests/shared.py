@@ -1,4 +1,4 @@
-"""What is made once for all the processes that run the tests."""
+"""Objects created once for all processes that run the tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An index of several small shards, and its files, for tests of how it is written."""
+"""An index of several small shards and its files, for tests of how it is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The study's training code, which lies with the benchmarks."""
+"""The study's training code, which is in the benchmarks folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backend whose text embeddings are rows of a table: any geometry, and the same bits again."""
+"""A backend whose text embeddings are rows of a table: any geometry, reproducible bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents name what is there: files, links, targets of make, and commands."""
+"""Documents refer only to existing files, links, make targets and commands."""
 
 from __future__ import annotations
 

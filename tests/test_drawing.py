@@ -1,4 +1,4 @@
-"""The drawing of the architecture is that of the code."""
+"""The drawing of the architecture matches the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""benchmarks/gpu at small sizes on the processor, so that it is ready when a GPU is there."""
+"""benchmarks/gpu at small sizes on the CPU, so that it is ready for a GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may import whom, and what must not be imported at all until it is needed."""
+"""Which modules may import which, and what must not be imported until needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No file and no function grows past what can be read at once (CONTRIBUTING.md, Rules)."""
+"""Files and functions stay short enough to read at once (CONTRIBUTING.md, Rules)."""
 
 from __future__ import annotations
 

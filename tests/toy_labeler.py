@@ -1,4 +1,4 @@
-"""A labeler for tests, which notes what it is asked."""
+"""A labeler for tests that records its questions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People whose truth we make ourselves, for the toy backend: an index, and photos of them."""
+"""People of known truth for the toy backend: an index, and photos of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that was used goes on in a forked process: same embeddings, no waiting for ever."""
+"""A loaded model still works in a forked process: same embeddings, no deadlock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every published architecture and tag of open_clip: its own embeddings, or a line that says why.
+"""Every published architecture and tag of open_clip: the same embeddings, or a clear refusal.
 
 Crossed: all 115 architectures with published weights, small in width and depth only (towers of
 open_clip, timm, Hugging Face; activations, pooling, attention masks, normalisation, image sizes,

@@ -1,4 +1,4 @@
-"""Every backend keeps the contract that authors of plugins run; what breaks it, fails."""
+"""The contract suite that plugin authors run: every backend passes, and violations fail."""
 
 from __future__ import annotations
 

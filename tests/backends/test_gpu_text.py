@@ -1,4 +1,4 @@
-"""The GPU's text tower, run on the CPU: the embeddings of `encode_text`, whatever goes wrong."""
+"""The GPU text tower, run on the CPU: the embeddings of `encode_text`, also under failures."""
 
 from __future__ import annotations
 

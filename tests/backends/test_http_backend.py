@@ -1,4 +1,4 @@
-"""The http backend against a service on this machine: dialects, what is sent, what is known."""
+"""The http backend against a local service: dialects, what is sent, how the model is identified."""
 
 from __future__ import annotations
 

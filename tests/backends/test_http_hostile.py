@@ -1,4 +1,4 @@
-"""Services that fail or mean harm: one clear line each, nothing asked for twice, no key shown."""
+"""Failing and malicious services: one clear error each, no request repeated, no key leaked."""
 
 from __future__ import annotations
 

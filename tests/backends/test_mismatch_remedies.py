@@ -1,4 +1,4 @@
-"""One input per cause of weights that do not fit: the line names the remedy that helps."""
+"""One input per cause of mismatched weights: the error names the fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export: every kind of tower gives open_clip's embeddings; what cannot be exported says so."""
+"""Export: every kind of tower gives open_clip's embeddings, or a clear refusal."""
 
 # ruff: noqa: E402 (what is optional is looked for before it is imported)
 from __future__ import annotations

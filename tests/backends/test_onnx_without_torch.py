@@ -1,4 +1,4 @@
-"""The onnx backend in a process that cannot import torch and its kin."""
+"""The onnx backend in a process that cannot import torch and related packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exports that are wrong: one clear line each, and nothing outside the directory is read."""
+"""Invalid exports: one clear error each, and no file outside the directory is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints: every format gives open_clip's weights, and no hostile one gets in."""
+"""Checkpoints: every format gives open_clip's weights, hostile ones are refused."""
 
 from __future__ import annotations
 

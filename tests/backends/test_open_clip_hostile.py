@@ -1,4 +1,4 @@
-"""Checkpoints made to harm: nothing runs, memory stays bounded, each ends in its one line."""
+"""Malicious checkpoints: no code runs, memory stays bounded, each gives one clear error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Image towers as processors run them, against open_clip's own modules and transform."""
+"""Image towers on the CPU, against open_clip's own modules and transform."""
 
 from __future__ import annotations
 

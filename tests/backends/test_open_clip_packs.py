@@ -1,4 +1,4 @@
-"""Packs against `encode_text` of each padded prompt alone: random trees, every kind of tower."""
+"""Packs against `encode_text` of each padded prompt: random trees, every kind of tower."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SPECs: which of the forms a text has, and the line for each that has none."""
+"""SPECs: which form a text has, and the error if none."""
 
 from __future__ import annotations
 

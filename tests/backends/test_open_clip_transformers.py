@@ -1,4 +1,4 @@
-"""Hugging Face `transformers` as independent oracle: its CLIP, its tokenizer, its weights."""
+"""Hugging Face `transformers` as an independent oracle: its CLIP, tokenizer and weights."""
 
 from __future__ import annotations
 

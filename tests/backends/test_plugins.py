@@ -1,4 +1,4 @@
-"""The example of the documentation, installed and run as its reader would."""
+"""The documentation's example plugin, installed and run as a reader would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a weights file does not say: taken from what is published or stated, or told as assumed."""
+"""Settings that a weights file does not state: published, stated by the user, or assumed."""
 
 from __future__ import annotations
 

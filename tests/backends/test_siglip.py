@@ -1,4 +1,4 @@
-"""SigLIP folders of transformers, with transformers as oracle: images, texts, tokenizer."""
+"""SigLIP folders, with transformers as the oracle: images, texts, tokenizer."""
 
 from __future__ import annotations
 

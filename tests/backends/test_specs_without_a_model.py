@@ -1,4 +1,4 @@
-"""Folders and names that lead to no model: the line names the remedy that helps."""
+"""Folders and names without a usable model: the error names the fix."""
 
 from __future__ import annotations
 

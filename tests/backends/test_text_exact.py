@@ -1,4 +1,4 @@
-"""Embeddings of a grid of prompts against `open_clip.encode_text` of each prompt alone."""
+"""Embeddings of a grid of prompts against `open_clip.encode_text` of each prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention in windows: every node sees what the mask of its tree lets it see, each node once."""
+"""Attention in windows: every node sees exactly what its tree's mask allows."""
 
 from __future__ import annotations
 

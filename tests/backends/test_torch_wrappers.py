@@ -1,4 +1,4 @@
-"""What trainers and hubs put around weights: each is read, nothing of it runs, and it is told."""
+"""Wrappers that trainers and hubs put around weights: each is read, runs no code, and is noted."""
 
 from __future__ import annotations
 

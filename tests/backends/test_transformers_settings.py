@@ -1,4 +1,4 @@
-"""Every setting that transformers can save with a CLIP or SigLIP: computed as there, or refused."""
+"""Every setting of a CLIP or SigLIP in transformers: computed identically, or refused."""
 
 from __future__ import annotations
 

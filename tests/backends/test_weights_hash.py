@@ -1,4 +1,4 @@
-"""The cache of hashes: right, and right again whatever happens to its file."""
+"""The cache of hashes stays correct, whatever happens to its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every published layout of captions gives the same counts, written by its own writer."""
+"""Every published caption layout, written by its own tools, gives the same counts."""
 
 from __future__ import annotations
 

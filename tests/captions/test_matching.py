@@ -1,4 +1,4 @@
-"""Which names stand in a caption, against one slow regular expression a name."""
+"""Which names appear in a caption, against one slow regular expression per name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which backend the command line takes where none is named."""
+"""The backend that the command line picks if none is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No verb sends a byte to a service that its options do not name; a socket hook watches."""
+"""No verb sends a byte to a service that its options do not name, watched by a socket hook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Offline means that no socket is opened: shown where Python reports each one, and refuses it."""
+"""Offline mode opens no socket: Python's audit events show and refuse each one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A name past the context length costs itself, not the build or the addition that it stands in."""
+"""A name that exceeds the context length is left out; the build or addition goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command as a whole: help, suggestions, how much it says, and how it stops."""
+"""The command as a whole: help, suggestions, verbosity, and interruption."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that compares backends, on an index that knows an export and not its model."""
+"""The command that compares backends, on an index built with an export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--fail-on` of audit and evaluate: exit codes, the line, the files."""
+"""`--fail-on` of audit and evaluate: exit codes, messages, files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress: what it says, and when."""
+"""Progress: what is reported, and when."""
 
 from __future__ import annotations
 

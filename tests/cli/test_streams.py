@@ -1,4 +1,4 @@
-"""Closed standard streams and a locale that is not UTF-8: right exit codes, right names."""
+"""Closed standard streams and locales other than UTF-8: correct exit codes and names."""
 
 from __future__ import annotations
 

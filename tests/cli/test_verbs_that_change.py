@@ -1,4 +1,4 @@
-"""build, add, remove, compact and repair: their documents, their notes, and what is asked first."""
+"""build, add, remove, compact and repair: their documents, notes and early checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people read names nobody who fits a face better than the name that was asked for."""
+"""Output never names anyone who fits a face better than the name under test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rule of the paper against an implementation written from its words alone."""
+"""The paper's rule against an implementation written only from its text."""
 
 from __future__ import annotations
 

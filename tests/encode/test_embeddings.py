@@ -1,4 +1,4 @@
-"""Texts, grids and images through a backend: order, unit length, and what is refused."""
+"""Texts, grids and images through a backend: order, unit length, refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images in memory: judged as the same files on disk are, and never looked for there."""
+"""Images in memory are judged like the same files on disk, and never looked up there."""
 
 from __future__ import annotations
 

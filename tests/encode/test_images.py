@@ -1,4 +1,4 @@
-"""The one loader: upright, whole, or one line that says why not."""
+"""The image loader: upright and complete, or one line with the reason."""
 
 from __future__ import annotations
 

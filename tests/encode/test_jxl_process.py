@@ -1,4 +1,4 @@
-"""One process reads JPEG XL after JPEG XL, and another in its place where it ends."""
+"""One process decodes one JPEG XL after another, and is replaced if it dies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packs: every prompt's path of tokens is found again in its tree, and nothing else is seen."""
+"""Packs: every prompt's tokens are a path in its tree, and it sees nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small files that would keep a reader busy are refused before they do; ordinary ones are not."""
+"""Small files that would keep a reader busy are refused early; ordinary ones are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HEIC, AVIF and JPEG XL: the pixels of a PNG, upright once, within the bounds of every image."""
+"""HEIC, AVIF and JPEG XL: the pixels of a PNG, rotated once, within the limits of every image."""
 
 from __future__ import annotations
 

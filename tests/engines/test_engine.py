@@ -1,4 +1,4 @@
-"""The seam between pipelines and engines: what `local` does, and that every task can travel."""
+"""The interface between pipelines and engines: `local`, and tasks that can be pickled."""
 
 from __future__ import annotations
 

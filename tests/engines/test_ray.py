@@ -1,4 +1,4 @@
-"""The engine `ray` on three nodes of one machine: the same bytes as `local`, whatever is killed."""
+"""The engine `ray` with three nodes on one machine: the same bytes as `local`, even after kills."""
 
 from __future__ import annotations
 

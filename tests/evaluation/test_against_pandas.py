@@ -1,4 +1,4 @@
-"""An evaluation against the notebooks' way of computing it, in pandas, on the same draws."""
+"""An evaluation against the notebooks' computation in pandas, on the same draws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The AUC's interval: against its own defining equation, and how often it covers."""
+"""The AUC's interval, against its defining equation and by its coverage."""
 
 from __future__ import annotations
 

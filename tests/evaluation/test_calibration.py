@@ -1,4 +1,4 @@
-"""Likelihood ratios: PAV against its definition, their cost, and that they mean what they say."""
+"""Likelihood ratios: PAV against its definition, their cost, and their calibration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guesses about canaries: plans fixed beforehand, counted against a slow reading of them."""
+"""Guesses about canaries: plans fixed beforehand, against a slow implementation."""
 
 from __future__ import annotations
 

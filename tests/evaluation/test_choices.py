@@ -1,4 +1,4 @@
-"""What is chosen before the search: written then, hashed, and held against what was reported."""
+"""Choices are written and hashed before the search, and compared with the report."""
 
 from __future__ import annotations
 

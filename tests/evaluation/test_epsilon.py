@@ -1,4 +1,4 @@
-"""The bound on epsilon: against scipy, against a mechanism of known epsilon, against the paper."""
+"""The bound on epsilon, against scipy, a mechanism of known epsilon, and the paper."""
 
 from __future__ import annotations
 

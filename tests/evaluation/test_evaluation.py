@@ -1,4 +1,4 @@
-"""The evaluation as a pipeline, with the toy backend: people whose truth we make ourselves."""
+"""The evaluation pipeline with the toy backend, on people of known truth."""
 
 from __future__ import annotations
 

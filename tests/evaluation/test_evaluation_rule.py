@@ -1,4 +1,4 @@
-"""Draws and votes of the evaluation against the rule in plain lines."""
+"""Draws and votes of the evaluation against a plain implementation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluations of many people: what grows with pairs of them is bounded, and the report says so."""
+"""Evaluations of many people: work on pairs is bounded, and the report says so."""
 
 from __future__ import annotations
 

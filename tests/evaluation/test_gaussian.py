@@ -1,4 +1,4 @@
-"""The bound on mu: against a linear program, mechanisms of known mu, and the other bound."""
+"""The bound on mu, against a linear program, mechanisms of known mu, and the bound on epsilon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups of people: Stouffer's combination, its power, and how a table says who is in which."""
+"""Groups of people: Stouffer's combination, its power, and how tables define groups."""
 
 from __future__ import annotations
 

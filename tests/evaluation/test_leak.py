@@ -1,4 +1,4 @@
-"""The leak gate without a model: it is quiet on clean splits, and sees a frame around photos."""
+"""The leak gate without a model: silent on clean splits, and detects a frame around photos."""
 
 from __future__ import annotations
 

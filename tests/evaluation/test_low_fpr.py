@@ -1,4 +1,4 @@
-"""TPR at a low FPR: only where the people for it are there, and with an interval that covers."""
+"""TPR at a low FPR: only with enough people, and with an interval that covers."""
 
 from __future__ import annotations
 

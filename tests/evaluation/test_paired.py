@@ -1,4 +1,4 @@
-"""Before and after: against scipy, against slow enumeration, and how often intervals cover."""
+"""Before and after: against scipy and slow enumeration, and the coverage of intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shares of pairs: the interval covers where people and names both vary."""
+"""Shares of pairs: the interval covers if both people and names vary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PMI scores against a plain computation, one person, name and template at a time."""
+"""PMI scores against a plain computation per person, name and template."""
 
 from __future__ import annotations
 

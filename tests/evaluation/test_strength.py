@@ -1,4 +1,4 @@
-"""The grade of the evidence against its rule as the documentation states it."""
+"""The grade of the evidence against the rule in the documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codes of rows: each number that can be stored is read as what it is."""
+"""Codecs of rows: every storable number is read back correctly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds that serve the flat kind's files from a GPU; without one, all but the device is tried."""
+"""Index types that serve flat's files from a GPU; without a GPU, all but the device is tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Indexes made to harm, under a manifest that fits them: a line that names the file, no more."""
+"""Malicious indexes under a matching manifest: one error that names the file."""
 
 from __future__ import annotations
 

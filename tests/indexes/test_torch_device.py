@@ -1,4 +1,4 @@
-"""What the index type torch does on a GPU, run on the CPU: with room and without, exact."""
+"""The GPU code of the index type torch, run on the CPU: with and without room, exact."""
 
 from __future__ import annotations
 

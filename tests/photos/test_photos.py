@@ -1,4 +1,4 @@
-"""What a model sees of photos: crops, faces in its pixels, scenes, blur, the sheet."""
+"""What a model sees of photos: crops, faces, scenes, blur, the contact sheet."""
 
 from __future__ import annotations
 

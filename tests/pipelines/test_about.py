@@ -1,4 +1,4 @@
-"""What an auditor states of an audit: on the first page, in the document, and nothing else."""
+"""The auditor's statements appear on the first page and in the document, and nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit against its rule in plain lines, and against images that are none."""
+"""The audit against a plain implementation of its rule, and with files that are not images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Building: what is written, and what is refused."""
+"""Building: what is written and what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Builds that are interrupted, killed, out of space or failed by their model: what they leave."""
+"""Builds that are interrupted, killed, out of space or failed by their model."""
 
 from __future__ import annotations
 

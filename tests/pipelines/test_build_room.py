@@ -1,4 +1,4 @@
-"""A build that the disk has no room for is refused before anything is done for it."""
+"""A build that does not fit on the disk is refused before any work."""
 
 from __future__ import annotations
 

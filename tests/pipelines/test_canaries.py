@@ -1,4 +1,4 @@
-"""Canaries: the seal, the training set, and what an audit proves of models that remember or not."""
+"""Canaries: the seal, the training set, and audits of models that do or do not memorize."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`build --sample-names --top`: the paper's candidates for anybody."""
+"""`build --sample-names --top`: the paper's candidates for any subjects."""
 
 from __future__ import annotations
 

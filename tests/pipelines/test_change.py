@@ -1,4 +1,4 @@
-"""Growing: what an index becomes equals what a build at once makes."""
+"""A changed index equals one built at once."""
 
 from __future__ import annotations
 

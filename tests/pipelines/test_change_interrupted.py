@@ -1,4 +1,4 @@
-"""Adding that is interrupted, killed or out of space: the index stays, and goes on."""
+"""Additions that are interrupted, killed or out of space: the index stays, and they resume."""
 
 from __future__ import annotations
 

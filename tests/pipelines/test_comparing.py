@@ -1,4 +1,4 @@
-"""Two models compared: against audits of each, scipy, and people whose truth we made."""
+"""Two models compared, against audits of each, scipy, and people of known truth."""
 
 from __future__ import annotations
 

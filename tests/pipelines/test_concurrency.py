@@ -1,4 +1,4 @@
-"""Many processes at one index, interrupts, clocks that jump: each outcome is a stated one."""
+"""Many processes on one index, interrupts, clock jumps: every outcome is a documented one."""
 
 from __future__ import annotations
 

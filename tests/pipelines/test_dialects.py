@@ -1,4 +1,4 @@
-"""Tables as Excel and LibreOffice write them, of one workbook, through the whole of an audit."""
+"""One workbook's tables as Excel and LibreOffice write them, through a whole audit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No room left, by way of the command line: one line, and everything as it was before."""
+"""A full disk, on the command line: one error, and everything as before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two people of one name whom a table tells apart stay two, from the table to the replay."""
+"""Two people of the same name in a table stay two, from the table to the replay."""
 
 from __future__ import annotations
 

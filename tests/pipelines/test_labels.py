@@ -1,4 +1,4 @@
-"""The attack on labels alone, against that on the same model's embeddings."""
+"""The attack with labels alone, against that on the same model's embeddings."""
 
 from __future__ import annotations
 

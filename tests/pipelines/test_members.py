@@ -1,4 +1,4 @@
-"""`members` as a whole: resumed after kills, hostile files, outputs, the join, the study."""
+"""`members` as a whole: resumed after kills, hostile files, outputs, members.csv in audits."""
 
 from __future__ import annotations
 

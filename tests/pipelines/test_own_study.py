@@ -1,4 +1,4 @@
-"""`audit --study`: ratios by the study's people, withheld where it says nothing of the audit."""
+"""`audit --study`: ratios calibrated on the study's people, withheld where it does not apply."""
 
 from __future__ import annotations
 

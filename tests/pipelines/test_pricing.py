@@ -1,4 +1,4 @@
-"""What an audit of a hosted model costs, against counting by hand."""
+"""The cost of auditing a hosted model, against explicit counting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replay: whatever a report claims is made again, and a falsified claim shows."""
+"""Replay: everything in a report is reproduced, and a falsified claim shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replay of a report whose photos lie elsewhere: found by their bytes, whatever they are called."""
+"""Replay of a report whose photos were moved or renamed: found by their bytes."""
 
 from __future__ import annotations
 

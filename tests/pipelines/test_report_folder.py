@@ -1,4 +1,4 @@
-"""Where reports go: what lies there already is never written over, and is asked for first."""
+"""Report folders: existing files are never overwritten, and are checked for first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's studies: what they hold, who competes, and files that do not fit."""
+"""The paper's studies: their content, their candidates, and invalid study files."""
 
 from __future__ import annotations
 

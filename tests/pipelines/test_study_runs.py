@@ -1,4 +1,4 @@
-"""Studies of several models, run from end to end: results, reports, and what is not run again."""
+"""Studies of several models, end to end: results, reports, and what is not repeated."""
 
 from __future__ import annotations
 

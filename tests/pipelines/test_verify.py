@@ -1,4 +1,4 @@
-"""Checking and repairing: every damage is found, none gives a wrong answer, shards come back."""
+"""Verifying and repairing: all damage is found, gives no wrong answer, and shards are restored."""
 
 from __future__ import annotations
 

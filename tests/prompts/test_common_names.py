@@ -1,4 +1,4 @@
-"""The paper's candidates against pandas, which drew them, and against NumPy's own quicksort."""
+"""The paper's candidates against pandas, which drew them, and NumPy's own quicksort."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The grid of prompts: right text at every place, and nothing made before it is asked for."""
+"""The grid of prompts: the right text at every index, built only on access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of names that are tables, lists in quotes, and what only looks like a list of names."""
+"""Lists of names in tables and in quotes, and files that only look like a list of names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names from files and elsewhere, against a dictionary that does the same slowly."""
+"""Names from files and elsewhere, against a slow dictionary."""
 
 from __future__ import annotations
 

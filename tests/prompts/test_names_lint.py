@@ -1,4 +1,4 @@
-"""What is said about names: spellings of subjects, lookalikes, oddities."""
+"""Notes on names: spellings of subjects, lookalikes, oddities."""
 
 from __future__ import annotations
 

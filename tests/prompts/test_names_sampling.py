@@ -1,4 +1,4 @@
-"""Drawn names: replayed by a slow program of its own, distinct, balanced, growing at the end."""
+"""Sampled names: repeated by a slow independent program, distinct, balanced, extensible."""
 
 from __future__ import annotations
 

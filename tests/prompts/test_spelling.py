@@ -1,4 +1,4 @@
-"""Misspelt names: near by letters, whatever the photos show."""
+"""Misspelt names: near by letters, never by photos."""
 
 from __future__ import annotations
 

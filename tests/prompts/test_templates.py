@@ -1,4 +1,4 @@
-"""Templates: the paper's, files of one's own, tricks, and when tokens may be joined."""
+"""Templates: the paper's, custom files, tricks, and when tokens may be joined."""
 
 from __future__ import annotations
 

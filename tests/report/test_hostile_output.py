@@ -1,4 +1,4 @@
-"""Names and paths of strangers on the way out: terminal, JSON, CSV, page; and who may read them."""
+"""Hostile names and paths in output (terminal, JSON, CSV, page), and its permissions."""
 
 from __future__ import annotations
 

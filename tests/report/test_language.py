@@ -1,4 +1,4 @@
-"""The catalogue is whole in every language, and a page in one of them has no English left."""
+"""The catalogue is complete in every language, and translated pages contain no English."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Markdown of a report: read by Hugging Face's own reader, and without a name."""
+"""Markdown of a report: parsed by Hugging Face's own reader, and without names."""
 
 from __future__ import annotations
 

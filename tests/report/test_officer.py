@@ -1,4 +1,4 @@
-"""The report that an officer files: its first page, its questions, and how it prints."""
+"""The report for an officer: its first page, its questions, and how it prints."""
 
 from __future__ import annotations
 

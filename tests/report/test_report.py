@@ -1,4 +1,4 @@
-"""The page: hostile names stay text, nothing is fetched, and it is whole without figures."""
+"""The page: hostile names stay text, nothing is fetched, and it is complete without figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words that people read: what few images are worth, and one of a thing."""
+"""Wording for readers: notes on few images, and singular forms."""
 
 from __future__ import annotations
 

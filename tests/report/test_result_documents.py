@@ -1,4 +1,4 @@
-"""Documents: every one has a schema that it keeps to, and results are plain data."""
+"""Documents: each conforms to its schema, and results are plain data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a study: what it shows of results that we make ourselves."""
+"""The page of a study, on constructed results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The k best where k is a large share of the names: the bits of the plain comparison."""
+"""The k best if k is a large share of the names: bit-identical to the plain comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quantized storage: the names and tie-breaks of float32, and how it is known that they are."""
+"""Quantized storage: the names and ties of float32, and their proof."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that the model cannot tell apart, by the thousand: the same answers in bounded memory."""
+"""Thousands of names that the model cannot distinguish: the same answers in bounded memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server in a process of its own, as people start it, and a browserless client for it."""
+"""A server in a separate process, as users start it, and an HTTP client for it."""
 
 from __future__ import annotations
 

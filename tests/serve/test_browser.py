@@ -1,4 +1,4 @@
-"""The pages in a real browser: what people click, see and print, on a desk and on a phone."""
+"""The pages in a real browser: what people click, see and print, on desktop and phone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets in, and whose forms are obeyed; asked of a real server by raw requests."""
+"""Who gets in and whose forms are accepted, tested on a real server with raw requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages in four languages: asked for by the browser, on the page, or at the start."""
+"""The pages in four languages, chosen by the browser, on the page, or at the start."""
 
 from __future__ import annotations
 

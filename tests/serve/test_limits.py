@@ -1,4 +1,4 @@
-"""Time is bounded: forms that trickle in, and jobs that do not end."""
+"""Time limits: slow form uploads, and jobs that do not end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One person, from the photos to the answer and to nothing, over plain HTTP."""
+"""One person over plain HTTP, from the photos to the answer to deletion."""
 
 from __future__ import annotations
 

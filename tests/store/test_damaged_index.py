@@ -1,4 +1,4 @@
-"""What the command line says of a damaged index: exit code 2, and what fixes that sort of file."""
+"""The command line on a damaged index: exit code 2, and the fix for that kind of file."""
 
 from __future__ import annotations
 

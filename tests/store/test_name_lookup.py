@@ -1,4 +1,4 @@
-"""What finds a name on disk: the same bytes as the plainest way, in little memory."""
+"""The name lookup on disk: the same bytes as a plain implementation, in little memory."""
 
 from __future__ import annotations
 

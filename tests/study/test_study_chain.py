@@ -1,4 +1,4 @@
-"""The whole chain on the controlled study, against plain lines with open_clip alone."""
+"""The whole chain on the controlled study, against a plain implementation with open_clip."""
 
 from __future__ import annotations
 

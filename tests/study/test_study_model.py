@@ -1,4 +1,4 @@
-"""The packaged model: what its provenance says, and loadable by open_clip as it stands."""
+"""The packaged model: its provenance, and that open_clip can load it unchanged."""
 
 from __future__ import annotations
 

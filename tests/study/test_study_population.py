@@ -1,4 +1,4 @@
-"""The study's people: who is a member, and that nobody is favoured by construction."""
+"""The study's people: who is a member, and that the construction favours nobody."""
 
 from __future__ import annotations
 

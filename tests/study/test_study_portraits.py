@@ -1,4 +1,4 @@
-"""The renderer: deterministic, fast enough to test, attack images never training images."""
+"""The renderer: deterministic, fast enough to test, and attack images are never training images."""
 
 from __future__ import annotations
 

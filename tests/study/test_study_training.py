@@ -1,4 +1,4 @@
-"""The training script: resuming changes nothing, and the independent rule is right."""
+"""The training script: resuming changes nothing, and the independent rule is correct."""
 
 from __future__ import annotations
 

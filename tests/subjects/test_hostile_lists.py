@@ -1,4 +1,4 @@
-"""Lists of strangers: names, templates and subjects are read as documented or refused in a line."""
+"""Untrusted lists of names, templates and subjects: read as documented, or refused in one line."""
 
 from __future__ import annotations
 

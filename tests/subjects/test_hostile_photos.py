@@ -1,4 +1,4 @@
-"""Photos of strangers: each is decoded as documented or listed with its reason; none costs more."""
+"""Untrusted photos: decoded as documented or listed with the reason, at bounded cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that only the model takes for one: one candidate, whichever spelling the index holds."""
+"""Names that are the same only to the model: one candidate, whatever the index's spelling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Remembered image embeddings, and audits of indexes that store less than float32."""
+"""Cached image embeddings, and audits of indexes that store less than float32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders as systems leave them: people are found, photos judged, noise is passed over."""
+"""Folders as systems leave them: people are found, photos used, other files ignored."""
 
 from __future__ import annotations
 

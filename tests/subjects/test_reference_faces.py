@@ -1,4 +1,4 @@
-"""Reference faces: how folders and tables are read, and what audits and queries make of them."""
+"""Reference faces: how folders and tables are read, and how audits and queries use them."""
 
 from __future__ import annotations
 

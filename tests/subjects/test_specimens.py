@@ -1,4 +1,4 @@
-"""Lists, tables, folders and SPECs as people hand them in: told what is wrong, or what was read."""
+"""Realistic lists, tables, folders and SPECs: what errors and notes say about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Items come in order, one is made ahead, and errors come where they belong."""
+"""Items come in order, one is prepared ahead, and errors are raised in the right place."""
 
 from __future__ import annotations
 

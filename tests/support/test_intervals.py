@@ -1,4 +1,4 @@
-"""Intervals against SciPy and against closed forms."""
+"""Intervals against SciPy and closed forms."""
 
 from __future__ import annotations
 

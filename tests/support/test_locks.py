@@ -1,4 +1,4 @@
-"""Systems without locks: other file systems, and Windows as far as its lacks can be simulated."""
+"""Systems without locks: other file systems, and a simulated Windows."""
 
 from __future__ import annotations
 

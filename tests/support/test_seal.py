@@ -1,4 +1,4 @@
-"""A seal opens with its own key and both parts unchanged, and with nothing else."""
+"""A seal opens only with its own key and both parts unchanged."""
 
 from __future__ import annotations
 

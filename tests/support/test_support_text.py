@@ -1,4 +1,4 @@
-"""The reader of line files, on hostile files too, against a reader that holds everything."""
+"""The line reader, also on hostile files, against a reader that loads everything."""
 
 from __future__ import annotations
 

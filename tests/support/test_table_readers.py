@@ -1,4 +1,4 @@
-"""Every table that is read, in every dialect: the same as in plain CSV."""
+"""Every kind of table, in every dialect, is read like plain CSV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads that search: what is set for the whole process is put back."""
+"""Search threads: process-wide settings are restored."""
 
 from __future__ import annotations
 
