@@ -76,7 +76,7 @@ def _why(withheld: Withheld | None, calibration: StudyCalibration) -> str:
     reasons: dict[Withheld | None, str] = {
         "another model": _("the study is of another model"),
         "another index": _("the study's index has other names, templates or another index type"),
-        "another crop": _("the study's photos were cropped otherwise"),
+        "another crop": _("the study's photos were cropped differently"),
         "too few people": _("the study has fewer than {least} members or non-members").format(
             least=LEAST_PEOPLE
         ),

@@ -177,7 +177,7 @@ def _nearly_candidates(result: AuditResult) -> list[str]:
         remedy = _("If it is, correct it and test again: the answer holds for the name as given.")
         said.append(f"{may} {_listed(near)}. {remedy}")
     if any(each.near_names is None for each in result.subjects):
-        said.append(_("There were too many such names to look for misspelt ones among them."))
+        said.append(_("There were too many such names to check them for misspellings."))
     return said
 
 
@@ -185,7 +185,7 @@ def _how_computed(result: AuditResult) -> list[str]:
     said, index = [], result.index
     precisions = {index.fingerprint.precision, result.backend.precision}
     if precisions != {"float32"}:
-        otherwise = _("Not all was computed in float32:")
+        otherwise = _("Not everything was computed in float32:")
         said.append(f"{otherwise} {', '.join(sorted(precisions))}.")
     return said
 
@@ -193,7 +193,7 @@ def _how_computed(result: AuditResult) -> list[str]:
 def _how_loaded(result: AuditResult) -> list[str]:
     """Settings that the model's files do not state; wrong ones hide members."""
     assumed = [note for note in result.index.model_notes if note.startswith("assumed: ")]
-    said = _("The model's files do not say everything;")
+    said = _("The model's files do not state every setting;")
     return [f"{said} {note}." for note in assumed]
 
 
@@ -205,8 +205,9 @@ def _of_a_service(result: AuditResult) -> list[str]:
     kinds = [each.kind for each in asked.sent]
     said = [
         _(
-            "The model was asked at {endpoint}, in {calls}: {texts} and {images} were sent there, "
-            "each listed by its SHA-256 in the document, and {answers} taken from an earlier run."
+            "The model was queried at {endpoint}, in {calls}: {texts} and {images} were sent "
+            "there, each listed by its SHA-256 in the document, and {answers} taken from an "
+            "earlier run."
         ).format(
             endpoint=asked.endpoint,
             calls=ngettext("{n} call", "{n} calls", asked.calls),
@@ -267,8 +268,8 @@ def _one_candidate(result: AuditResult) -> list[str]:
     if not said:
         return []
     were = _(
-        "{n} of the subjects' names are written otherwise among the candidates too; the model "
-        "reads both alike, and they were one candidate:"
+        "{n} of the subjects' names have other spellings among the candidates; the model reads "
+        "them alike, and they counted as one candidate:"
     ).format(n=len(said))
     return [f"{were} {_listed(said)}."]
 

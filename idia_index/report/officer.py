@@ -96,7 +96,7 @@ def what_was_sent(result: AuditResult) -> str:
     return _(
         "The model belongs to a service. {texts} and {images} were sent to {endpoint} in this run; "
         "the document lists them by SHA-256 (backend.service.sent). Building the index may have "
-        "sent the names there before. What the service keeps of it is not known here."
+        "sent the names there before. What the service stores is not known here."
     ).format(
         texts=ngettext("{n} text", "{n} texts", kinds.count("text")),
         images=ngettext("{n} photo", "{n} photos", kinds.count("image")),

@@ -136,9 +136,9 @@ def _two_p_values(person: SubjectResult) -> str:
         return said
     more = ngettext(
         "The others have {n} photo each, so this person's were taken one at a time, and the second "
-        "p is twice the median of what they gave.",
+        "p is twice the median of the results.",
         "The others have {n} photos each, so this person's were taken {n} at a time, and the "
-        "second p is twice the median of what they gave.",
+        "second p is twice the median of the results.",
         photos,
     )
     return f"{said} {more}"

@@ -102,8 +102,8 @@ def leak_warnings(baselines: Baselines | None) -> list[str]:
     return [
         _(
             "The split leaks: members can be told from non-members without matching a face to its "
-            "name ({found}; the attack: AUC {attack}). The model-free baseline says so where it "
-            "is clearly above chance, the others where they also have {near} or more of the "
+            "name ({found}; the attack: AUC {attack}). The model-free baseline raises the alarm "
+            "if it is clearly above chance, the others only with {near} or more of the "
             "attack's advantage. The rates below are not evidence that the model knows these "
             "faces. Choose non-members whose names and photographs come from the same sources as "
             "the members'."
@@ -129,7 +129,7 @@ EXCESS = 0.05
 def small_text(small: SmallPValues) -> str:
     """What the number of small p-values of non-members says about all p-values."""
     found = _(
-        "{few} of {all} are at most 0.05, where {expected} are expected; as many by chance: p = {p}"
+        "{few} of {all} are at most 0.05, {expected} expected; as many by chance: p = {p}"
     ).format(
         few=number(small.at_most_5_percent),
         all=number(small.non_members),

@@ -359,7 +359,7 @@ def test_too_many_small_p_values_of_non_members_are_warned_of(
     small = int((p_values[others] <= 0.05).sum())
     sizes = evidence.controls.counts[others] + 1
     expected = float((np.floor(sizes / 20 + 1e-9) / sizes).sum())
-    said = f"{small} of 36 are at most 0.05, where {expected:.3g} are expected"
+    said = f"{small} of 36 are at most 0.05, {expected:.3g} expected"
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     text = result.to_text()
     assert said in page and said in text

@@ -142,7 +142,7 @@ def test_two_spellings_in_the_index_do_not_share_the_votes(
         assert name_key(kept) == name_key(r.subject.name) or kept == wide(r.subject.name)
     data = audit_result(result).to_dict()
     assert data["subjects"][0]["spellings"] == list(result.subjects[0].spellings)
-    (note,) = [note for note in data["notes"] if "written otherwise" in note]
+    (note,) = [note for note in data["notes"] if "other spellings" in note]
     assert note.startswith("6 of the subjects' names") and repr(wide(names[0])) in note
 
 
@@ -245,7 +245,7 @@ def test_a_query_says_who_competes_and_who_is_the_same(
     assert sum(f"{first.name!r} ({dashed!r})" in note for note in told["notes"]) == 1
     assert subject["candidate"] == wide(first.name) and subject["in_index"]
     shown = CliRunner().invoke(cli, arguments).stdout
-    assert "written otherwise among the candidates too" in shown and wide(first.name) in shown
+    assert "have other spellings among the candidates" in shown and wide(first.name) in shown
 
 
 def test_parity_takes_spellings_for_one_candidate(clip: Backend, people: list[Subject]) -> None:
