@@ -80,7 +80,7 @@ def test_local_ends_with_the_error_of_a_task_and_keeps_what_was_before_it() -> N
 def test_engines_are_named_and_take_what_suits_them() -> None:
     with pytest.raises(InputError, match=r"no engine is called 'slurm'; available: local, ray"):
         load_engine("slurm")
-    with pytest.raises(InputError, match=r"--workers.*one process"):
+    with pytest.raises(InputError, match=r"--workers.*only this process"):
         load_engine("local", workers=2)
     with pytest.raises(InputError, match="local:here: local takes no address"):
         load_engine("local:here")
