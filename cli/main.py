@@ -182,8 +182,7 @@ def run(arguments: list[str], debug: bool) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _failed("interrupted", 1)
     except BrokenPipeError:
-        # The reader of the output has closed it; Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # its reader has closed it
         return 1
     except IdiaIndexError as error:
         if interrupts.asked():
@@ -203,6 +202,7 @@ def _unexpected(error: Exception) -> int:
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return _failed("the working folder no longer exists; change to another and try again", 2)
     if isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITTEN:
+        _drop_output()
         return _failed(f"the output cannot be written ({error.strerror}); send it elsewhere", 2)
     if isinstance(error, ImportError):
         return _failed(
@@ -214,6 +214,11 @@ def _unexpected(error: Exception) -> int:
         name = shown_path(os.fsdecode(error.filename))
         return _failed(f"{name}: {error.strerror}; check the path and its permissions", 2)
     return _failed(f"{type(error).__name__}: {error} (--debug shows where)", 1)
+
+
+def _drop_output() -> None:
+    """Lets what is left of the output go nowhere; Python would complain about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(message: str, code: int) -> int:

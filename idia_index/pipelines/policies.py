@@ -45,7 +45,7 @@ class Policy:
     sarif: Path | None = None
 
     def check_files(self) -> None:
-        """Creates the folders of its files; raises InputError if one is not writable."""
+        """Creates the folders of its files; raises InputError or OSError if one is not writable."""
         for file in filter(None, (self.junit, self.sarif)):
             if file.is_dir():
                 raise InputError(f"{shown_path(file)}: is a folder; name a file in it")

@@ -51,7 +51,7 @@ def hits_of(hits: int, total: int) -> str:
 
 def confidence(bounds: Sequence[float] | None) -> str:
     """A labelled 95% confidence interval of a share; empty for none."""
-    return f"{_('95% CI')} {interval(bounds)}" if bounds is not None else ""
+    return "" if bounds is None else _("95% CI") + f" {interval(bounds)}"
 
 
 def share_text(share: Share, things: str = "") -> str:

@@ -69,7 +69,8 @@ def ratio_text(person: SubjectResult, calibration: StudyCalibration) -> str:
     parts = "; ".join(
         f"{bin_label(each)}: {ratio_number(each.ratio)}" for each in found.by_training_count
     )
-    return f"{said} {_('By training images: {parts}.').format(parts=parts)}"
+    by_count = _("By training images: {parts}.").format(parts=parts)
+    return f"{said} {by_count}"
 
 
 def _why(withheld: Withheld | None, calibration: StudyCalibration) -> str:

@@ -87,7 +87,8 @@ def about(result: AuditResult, person: SubjectResult) -> list[str]:
     said = []
     if person.controls is not None:
         by = matched_text(person.controls_matched_on or ())
-        text = f"{_('control names a person')}: {person.controls} ({_('matched on')} {by})."
+        controls, matched = _("control names a person"), _("matched on")
+        text = f"{controls}: {person.controls} ({matched} {by})."
         if person.smallest_p is not None:
             text = ngettext(
                 "{n} control name matched on {by}; the smallest p they allow is {p}.",

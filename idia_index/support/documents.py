@@ -6,6 +6,7 @@ name, or under the key that `named` gives it; every field is written, as null wh
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import os
@@ -48,7 +49,7 @@ T = TypeVar("T")
 
 SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 _KEY = "json key"
-_ATTRIBUTE = re.compile(r"^ {8}([a-z_][\w, ]*): (.*(?:\n {12}.*)*)", re.MULTILINE)
+_ATTRIBUTE = re.compile(r"^ {4}([a-z_][\w, ]*): (.*(?:\n {8}.*)*)", re.MULTILINE)
 _PLAIN: dict[object, str] = {
     bool: "boolean", int: "integer", float: "number", str: "string", Path: "string",
     type(None): "null",
@@ -277,7 +278,8 @@ def _described(kind: type) -> dict[str, str]:
     """What the docstrings of a dataclass and its bases say of each field, on one line."""
     told: dict[str, str] = {}
     for each in reversed(kind.__mro__):
-        text = (each.__doc__ or "").partition("Attributes:\n")[2]
+        # Python 3.13 and newer take the indentation off docstrings themselves.
+        text = inspect.cleandoc(each.__doc__ or "").partition("Attributes:\n")[2]
         for names, description in _ATTRIBUTE.findall(text):
             for name in names.split(", "):
                 told[name] = " ".join(description.split())

@@ -183,12 +183,22 @@ def check_writable(path: Path) -> None:
 
     Raises:
         InputError: it, or the nearest folder above it that exists, cannot be written to.
+        OSError: its name cannot be of a file, or links lead in a circle.
     """
-    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    there = next(each for each in (path, *path.absolute().parents) if _exists(each))
     wanted = os.W_OK | os.X_OK if there.is_dir() else os.W_OK
     problem = errno.EACCES if not os.access(there, wanted) else errno.ENOTDIR
     if problem == errno.EACCES or (there != path and not there.is_dir()):
         raise unwritable(path, OSError(problem, os.strerror(problem)))
+
+
+def _exists(path: Path) -> bool:
+    # Path.exists hides other errors, some on every version of Python, all since 3.14.
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def unwritable(path: Path, error: OSError) -> IdiaIndexError:

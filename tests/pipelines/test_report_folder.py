@@ -117,7 +117,8 @@ def test_an_earlier_report_is_replaced_and_it_is_said(
 
 def test_a_circle_of_links_is_no_report(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
-    assert not check_folder(tmp_path / "loop", [])  # making it says what is in the way
+    with pytest.raises(InputError, match="symbolic links"):
+        check_folder(tmp_path / "loop", [])
 
 
 def test_new_and_empty_folders_are_free(tmp_path: Path) -> None:
