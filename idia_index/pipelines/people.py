@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from idia_index.errors import InputError
 from idia_index.photos.crops import read_crop
 from idia_index.prompts.spelling import spelling_text
 from idia_index.search.index import Index
@@ -14,6 +15,7 @@ from idia_index.subjects.from_captions import with_members
 from idia_index.subjects.records import cropped
 from idia_index.subjects.subjects import Subject, SubjectList, make_subject, read_subjects
 from idia_index.support.remote import as_place
+from idia_index.support.text import shown_path
 
 
 def read_people(
@@ -37,6 +39,12 @@ def make_person(name: str, images: Sequence[Path], crop: str) -> Subject:
     Raises:
         InputError: as `make_subject`, or an unknown crop.
     """
+    for image in images:
+        if len(image.parts) == 1 and not image.suffix and not image.absolute().exists():
+            raise InputError(
+                f"{shown_path(image)}: no such image or folder; check the path, and put a name of "
+                "several words in quotes"
+            )
     return replace(make_subject(name, map(as_place, images)), crop=read_crop(crop))
 
 

@@ -193,6 +193,7 @@ def test_bad_input_is_one_line_with_exit_code_2(
         ("text.jpg", ("query", index, tmp_path / "text.jpg", "--name", "A B")),
         ("empty: 'A B' has no image", ("query", index, tmp_path / "empty", "--name", "A B")),
         ("gone.png", ("query", index, tmp_path / "gone.png", "--name", "A B")),
+        ("in quotes", ("query", index, images, "--name", "A", "Nobody-by-this-name")),
         ("name of the subject is empty", ("query", index, images, "--name", " ")),
         ("tau is 0", ("query", index, images, "--name", "A B", "--tau", 0)),
         ("tau is 22", ("audit", index, tmp_path, "--tau", 22)),
