@@ -149,7 +149,9 @@ class Asker:
             )
         norms = np.linalg.norm(rows.astype(np.float64), axis=1)
         if not (np.isfinite(norms) & (norms > 0)).all():
-            raise self._error(f"gave {kind} embeddings that are zero or not finite")
+            raise self._error(
+                f"gave {kind} embeddings that are zero or not finite; check its model"
+            )
         unit: Float32 = (rows / norms[:, None]).astype(np.float32)
         return unit
 

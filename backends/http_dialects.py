@@ -103,7 +103,7 @@ class Weaviate(Dialect):
     def embeddings(self, answer: Any, kind: Kind) -> list[Any]:
         rows = answer["textVectors" if kind == "text" else "imageVectors"]
         if not isinstance(rows, list):
-            raise TypeError(f"a {type(rows).__name__} in place of vectors")
+            raise TypeError(f"a {type(rows).__name__} instead of vectors")
         return rows
 
     def about(self, answer: Any, model: str) -> str:

@@ -40,7 +40,7 @@ class Encoder(BackendPlugin):
         return image_embeddings.encode_images(self, images)
 
 
-# What a loaded model has of its plugin as it is.
+# Attributes that a loaded model takes unchanged from its plugin.
 _SAME = (
     "name", "model", "notes", "device", "asked_device", "engine", "text_tower", "logit_scale",
     "text_batch", "image_batch", "hosted", "wants_files", "image_workers", "image_threads",

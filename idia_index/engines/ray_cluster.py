@@ -31,7 +31,7 @@ STORE_BYTES = 512 << 20  # object store of a cluster started here; shards go thr
 
 @dataclass(frozen=True)
 class Size:
-    """How many workers there are, and what each has.
+    """The number of workers and the resources of each.
 
     Attributes:
         workers: number of workers.

@@ -119,7 +119,7 @@ def _faces_text(margin: float, detector: Detector | None) -> str:
 
 
 def _around(face: Box, margin: float, image: Image.Image) -> Box:
-    """A square around a face, moved and cut to lie within the photo."""
+    """A square around a face, moved and clipped to the photo."""
     side = min(max(face.width, face.height) * (1 + 2 * margin), *image.size)
     left = min(max(0, (face.left + face.right - side) / 2), image.width - side)
     top = min(max(0, (face.top + face.bottom - side) / 2), image.height - side)

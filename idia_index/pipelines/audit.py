@@ -90,7 +90,7 @@ def audit_into(
         about: what the auditor states about the audit.
 
     Returns:
-        the result, and the content of report.json where one was written.
+        the result, and the content of report.json if one was written.
     """
     # What else is known about the subjects is read before anything is measured.
     if isinstance(backend, LabelerPlugin):

@@ -1,4 +1,4 @@
-"""An audit and a query as text for a terminal."""
+"""Renders an audit and a query as text for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A canary audit as text for a terminal."""
+"""Renders a canary audit as text for a terminal."""
 
 from __future__ import annotations
 

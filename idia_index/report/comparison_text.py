@@ -1,4 +1,4 @@
-"""A comparison in words and as text for a terminal."""
+"""Renders a comparison in words and as text for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An evaluation as text for a terminal."""
+"""Renders an evaluation as text for a terminal."""
 
 from __future__ import annotations
 

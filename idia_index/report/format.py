@@ -40,7 +40,7 @@ def bin_label(entry: BinRates | CountCalibration | CountRatio) -> str:
 
 
 def between(low: int, high: int) -> str:
-    """From one integer to another, or the one that both are."""
+    """A range of integers, or the single one if both are equal."""
     return number(low) if low == high else spread(number(low), number(high))
 
 

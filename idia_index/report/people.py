@@ -200,7 +200,7 @@ def faces(result: AuditResult, person: SubjectResult) -> list[tuple[str, str]]:
 
 
 def _small_copy(path: Path, sha256: str | None) -> str:
-    """A data URI of a small copy of the very image that was used.
+    """A data URI of a small copy of the image that was used.
 
     Raises:
         InputError: it cannot be read, or has changed.

@@ -1,4 +1,4 @@
-"""Figures of a study, as SVG: the paper's figures 4 and 5, heat maps and training counts."""
+"""Draws figures of a study as SVG: the paper's figures 4 and 5, heat maps, training counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from idia_index.report.figures import (
 )
 from idia_index.report.studies.documents import HistogramBin, ModelResult
 
-FEWEST = 3  # attack images from which the paper's figure 4 shows rates
+FEWEST = 3  # the paper's figure 4 starts at this number of attack images
 _RATES = (
     ("tpr", "TPR", BLUE, "-", "o"), ("fnr", "FNR", BLUE, ":", "o"),
     ("fpr", "FPR", ORANGE, "-", "s"), ("tnr", "TNR", ORANGE, ":", "s"),
@@ -58,7 +58,7 @@ Point = tuple[float, float, float]
 def members_found(
     lines: Mapping[str, Mapping[str, Point]], labels: Sequence[str], what: str
 ) -> str:
-    """Figure 5: TPR with intervals, a line a model or group.
+    """Figure 5: TPR with intervals, a line per model or group.
 
     Args:
         lines: points by the line's name and the point's label.
@@ -88,7 +88,7 @@ def members_found(
 def heat_map(
     rows: Sequence[Sequence[float]], sizes: Sequence[int], labels: Sequence[str], what: str
 ) -> str:
-    """TPR by training images, a row, and number of attack images, a column."""
+    """TPR by training images (rows) and number of attack images (columns)."""
     from matplotlib.ticker import PercentFormatter
 
     with new_axes(3.9, 3.3) as (figure, (axes,)):
@@ -100,7 +100,7 @@ def heat_map(
 
 
 def training_counts(bins: Sequence[HistogramBin]) -> str:
-    """How many people have how many training images: in the study, and evaluated here."""
+    """Histogram of people by training images, in the study and evaluated here."""
     with new_axes(5.4, 3.2) as (figure, (axes,)):
         places: list[Any] = list(range(len(bins)))
         axes.bar(places, [b.people for b in bins], color="white", edgecolor="black",

@@ -1,4 +1,4 @@
-"""A study's results as one page: all text is escaped, and nothing is fetched from anywhere."""
+"""Renders a study's results as one page: all text is escaped, and nothing is fetched."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LISTED = 600
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure as a data URI, with what it shows in words."""
+    """A figure as a data URI, with a text alternative."""
 
     uri: str
     caption: str
@@ -36,7 +36,7 @@ class Charts:
 
 
 def study_html(results: StudyResults) -> str:
-    """The page of a study's results; without matplotlib, tables alone."""
+    """The page of a study's results; without matplotlib, only tables."""
     missing = None
     try:
         figures.check_matplotlib()
@@ -61,7 +61,7 @@ def _spread(spread: Spread, digits: int = 1) -> str:
 
 
 def _address(report: str) -> str:
-    """The page beside a model's report.json, from the study's report."""
+    """The link from the study's report to a model's page."""
     return quote("../" + re.sub(r"report\.json$", "index.html", report))
 
 
@@ -102,7 +102,7 @@ Points = dict[str, dict[str, draw.Point]]
 
 
 def _labels(lines: Points) -> list[str]:
-    """All labels of the lines' points, ascending, as those of each line are."""
+    """All labels of the lines' points, ascending like those of each line."""
     found = {label for points in lines.values() for label in points}
     return sorted(found, key=lambda label: int(label.partition(" ")[0].replace(",", "")))
 
