@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import click
 
 from idia_index.cli.options import json_option, write_json
+from idia_index.cli.progress import Stages
 from idia_index.cli.terminal import say
 from idia_index.errors import IdiaIndexError, install_command
 from idia_index.registry import BACKENDS, INDEXES, available, load_plugin
@@ -38,7 +39,8 @@ class DoctorReport:
     checks: tuple[Check, ...]
 
 
-def _try(what: str, attempt: Callable[[], str]) -> Check:
+def _try(what: str, attempt: Callable[[], str], stages: Stages) -> Check:
+    stages(f"testing {what}")
     try:
         return Check(what, True, attempt())
     except IdiaIndexError as error:
@@ -56,13 +58,13 @@ def _index(name: str) -> Callable[[], str]:
     return lambda: str(load_plugin(INDEXES, name)().self_test())
 
 
-def checks() -> list[Check]:
+def _checks(stages: Stages) -> list[Check]:
     """Everything that the doctor tests."""
     here = f"{platform.python_version()} at {sys.executable}, {len(processors())} cores"
     return [
         Check("python", True, here),
-        *(_try(f"backend {name}", _backend(name)) for name in available(BACKENDS)),
-        *(_try(f"index {name}", _index(name)) for name in available(INDEXES)),
+        *(_try(f"backend {name}", _backend(name), stages) for name in available(BACKENDS)),
+        *(_try(f"index {name}", _index(name), stages) for name in available(INDEXES)),
     ]
 
 
@@ -74,7 +76,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
     Exits with status 0 if at least one backend and one index type work, otherwise with 1.
     """
-    tried = checks()
+    with Stages(None) as stages:
+        tried = _checks(stages)
     enough = all(
         any(check.works and check.what.startswith(kind) for check in tried)
         for kind in ("backend", "index")

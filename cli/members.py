@@ -122,6 +122,7 @@ def command(
         **given,
     )
     with Stages(show_progress) as progress:
+        progress("preparing the search")
         found = find_members(captions, people, out, options, progress)
     _tell(found.data, out, options)
     if as_json:
