@@ -115,14 +115,26 @@ def from_json(kind: type[T], data: object, where: str = "") -> T:
     """
     if not isinstance(data, dict):
         raise ValueError(f"{where or 'the document'} is {shown(data)}, not an object")
-    values, hints = {}, _hints(cast("Hashable", kind))
-    for each in fields(kind):  # type: ignore[arg-type]
-        key = _key(each)
+    values = {}
+    for name, key, hint, needed in _plan(cast("Hashable", kind)):
         if key in data:
-            values[each.name] = _read(hints[each.name], data[key], f"{where}.{key}".lstrip("."))
-        elif each.default is MISSING and each.default_factory is MISSING:
+            value = data[key]
+            plain = type(value) is hint and hint is not float  # most of a large manifest
+            values[name] = value if plain else _read(hint, value, f"{where}.{key}".lstrip("."))
+        elif needed:
             raise KeyError(f"{where}.{key}".lstrip("."))
     return kind(**values)
+
+
+@cache
+def _plan(kind: Hashable) -> tuple[tuple[str, str, Any, bool], ...]:
+    """Of each field of a dataclass: its name, key, hint, and whether it has no default."""
+    hints = _hints(kind)
+    return tuple(
+        (each.name, _key(each), hints[each.name],
+         each.default is MISSING and each.default_factory is MISSING)
+        for each in fields(kind)  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 @cache
@@ -190,6 +202,9 @@ def _kinds(arguments: Iterable[Any]) -> KeysView[Any]:
 
 def _read_tuple(arguments: tuple[Any, ...], value: list[Any], where: str) -> tuple[Any, ...]:
     if arguments[-1] is Ellipsis:
+        alike = set(map(type, value)) == {arguments[0]}
+        if alike and (arguments[0] is not float or all(map(math.isfinite, value))):
+            return tuple(value)  # of numbers or texts, all of the right type
         arguments = arguments[:1] * len(value)
     if len(arguments) != len(value):
         raise ValueError(f"{where} has {len(value)} values, not {len(arguments)}")

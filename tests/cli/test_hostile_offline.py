@@ -62,6 +62,7 @@ def test_a_study_of_local_files_opens_no_socket(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spec", ["ViT-B-32/laion2b_s34b_b79k"])
 def test_what_would_have_to_be_fetched_says_so_in_a_line(tmp_path: Path, spec: str) -> None:
+    pytest.importorskip("open_clip")
     build = ("build", tmp_path / "i", "--model", spec, "--sample-names", 3)
     home = {"HOME": str(tmp_path), "HF_HOME": str(tmp_path)}
     done = watched("--offline", *build, **home)
