@@ -112,6 +112,6 @@ def refused_for_room(command: list[str], room: int) -> str:
 
 
 def errors_of(told: str) -> list[str]:
-    """The lines that do not say which model was loaded."""
-    loaded = ("onnx on ", "open_clip on ")
-    return [line for line in told.splitlines() if not line.startswith(loaded)]
+    """The lines that neither note anything nor say which model was loaded."""
+    others = ("onnx on ", "open_clip on ", "note: ")
+    return [line for line in told.splitlines() if not line.startswith(others)]
