@@ -218,11 +218,8 @@ def command(
         loaded = load() if total >= MANY else None
         names, pool = _candidates(listed, drawing, total)
         loaded = loaded or load()
-        if len(names) < FEW_NAMES and not already:
-            note(
-                f"only {counted(len(names), 'candidate name')}, where the protocol takes 1,000: "
-                "chance associates more people; --sample-names 1000 draws more names"
-            )
+        if not already:
+            _tell_few(len(names))
         build = partial(
             build_index, index, loaded, templates=templates, index_type=index_type, pool=pool,
             resume=resume, progress=partial(stages, "encoding prompts"),
@@ -232,6 +229,14 @@ def command(
         built, unread = with_readable_names(build, loaded, names, templates, refused, strict)
     tell_refused(listed, unread)
     _tell_built(index, built, index_type, already, as_json)
+
+
+def _tell_few(names: int) -> None:
+    if names < FEW_NAMES:
+        note(
+            f"only {counted(names, 'candidate name')}, where the protocol takes 1,000: chance "
+            "associates more people; --sample-names 1000 draws more names"
+        )
 
 
 def _candidates(
