@@ -170,5 +170,5 @@ def test_parameters_out_of_range_are_refused(change: dict[str, Any]) -> None:
 
 def test_an_image_too_long_for_its_width_is_refused() -> None:
     image = Image.new("L", (1, 60_000))
-    with pytest.raises(InputError, match="1 x 60000 pixels is too long"):
+    with pytest.raises(InputError, match="1 x 60000 pixels is too elongated"):
         Preprocessing(224, 224, MEAN, STD).pixels([image])
