@@ -78,7 +78,7 @@ class BuildResult:
     required=True,
     metavar="SPEC",
     help="ARCH/PRETRAINED in open_clip's notation, ARCH/PATH for a checkpoint, hf-hub:ORG/NAME, "
-    "local-dir:PATH, or the directory of an export.",
+    "or the directory of a model or an export.",
 )
 @click.option(
     "--backend",

@@ -27,7 +27,7 @@ CHECKPOINT_SUFFIXES = frozenset(
 _OTHER_HUB = re.compile(r"(?:hf|hf_hub|hfhub|hub|huggingface|timm|open_clip)(?::/*)(?=\w)", re.I)
 FORMS = (
     "ARCH/PRETRAINED (ViT-B-32-quickgelu/laion400m_e32), ARCH/CHECKPOINT-FILE, "
-    f"{HUB_PREFIX}ORG/NAME, {FOLDER_PREFIX}FOLDER or the folder of an export"
+    f"{HUB_PREFIX}ORG/NAME or the folder of a model or an export"
 )
 
 
@@ -94,6 +94,8 @@ def parse_spec(text: str) -> ModelSpec:
         return _folder(text)
     if is_export(text):
         return ModelSpec(SpecKind.EXPORT, "", str(local_path(text)))
+    if _is_model_folder(local_path(text)):
+        return ModelSpec(SpecKind.FOLDER, "", str(local_path(text)))
     if text[0] in "/.~":
         if exists(local_path(text)):
             raise ModelError(_unnamed(text))
@@ -126,6 +128,11 @@ def is_export(text: str) -> bool:
     """Whether a SPEC is a folder that holds ONNX files."""
     path = local_path(text)
     return isdir(path) and any(path.glob("*.onnx"))
+
+
+def _is_model_folder(path: Path) -> bool:
+    """Whether it is a folder that can be read, and no index."""
+    return isdir(path) and access(path, R_OK | X_OK) and not isfile(path / "manifest.json")
 
 
 def _hub(text: str) -> ModelSpec:
@@ -163,11 +170,6 @@ def _unnamed(text: str) -> str:
         return (
             f"{_shown(text)} is an index; name the model it was built with, which "
             f"`idia-index info {_shown(text)}` says"
-        )
-    if isdir(path):
-        return (
-            f"{_shown(text)} is a folder without an export; "
-            f"for a model folder write {FOLDER_PREFIX}{_shown(text)}"
         )
     if path.suffix.lower() in (".onnx", ".gguf"):
         return (

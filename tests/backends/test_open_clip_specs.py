@@ -16,6 +16,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "weights.pt").touch()
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "x.bin").touch()
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / "manifest.json").touch()
     (tmp_path / "export").mkdir()
     (tmp_path / "export" / "text.onnx").touch()
     return tmp_path
@@ -31,6 +33,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("hf-hub:laion/CLIP-x", SpecKind.HUB, "", "laion/CLIP-x"),
         ("local-dir:deep", SpecKind.FOLDER, "", "deep"),
         ("export", SpecKind.EXPORT, "", "export"),
+        ("deep", SpecKind.FOLDER, "", "deep"),
+        ("./deep/", SpecKind.FOLDER, "", "deep"),
     ],
 )
 def test_forms(here: Path, text: str, kind: SpecKind, architecture: str, source: str) -> None:
@@ -74,7 +78,7 @@ def test_text_means_the_same_in_another_folder(
         ("ViT-B-32/", "is not a model"),
         ("ViT-B-32/a\0b", "is not a model"),
         ("weights.pt", "write ARCH/weights.pt"),
-        ("deep", "write local-dir:deep"),
+        ("index", "is an index; name the model"),
         ("deep/x.bin", "write ARCH/deep/x.bin"),
         ("ViT-B-32/gone.pt", "no such checkpoint: gone.pt"),
         ("ViT-B-32//gone/x", "no such checkpoint: /gone/x"),
