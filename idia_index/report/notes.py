@@ -130,15 +130,14 @@ def _how_often_wrong(result: AuditResult) -> str:
             "the rule is wrong for this model."
         )
     return _(
-        "{wrong} among {people}: a false positive rate of {rate} (95% CI {interval}) if these "
-        "{total} are like the people to be judged; for a particular name it can be several times "
-        "higher."
+        "{wrong} among {people}: a false positive rate of {rate} (95% CI {interval}) if the "
+        "non-members here are like the people to be judged; for a particular name it can be "
+        "several times higher."
     ).format(
         wrong=ngettext("{n} false positive", "{n} false positives", fpr.hits),
         people=ngettext("{n} non-member", "{n} non-members", fpr.total),
         rate=percent(fpr.rate),
         interval=interval(fpr.ci95),
-        total=number(fpr.total),
     )
 
 
