@@ -186,10 +186,10 @@ def check_writable(path: Path) -> None:
         OSError: its name cannot be of a file, or links lead in a circle.
     """
     there = next(each for each in (path, *path.absolute().parents) if _exists(each))
-    wanted = os.W_OK | os.X_OK if there.is_dir() else os.W_OK
-    problem = errno.EACCES if not os.access(there, wanted) else errno.ENOTDIR
-    if problem == errno.EACCES or (there != path and not there.is_dir()):
-        raise unwritable(path, OSError(problem, os.strerror(problem)))
+    if there != path and not there.is_dir():
+        raise unwritable(path, OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+    if not os.access(there, os.W_OK | os.X_OK if there.is_dir() else os.W_OK):
+        raise unwritable(path, OSError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
 def _exists(path: Path) -> bool:

@@ -150,7 +150,7 @@ def test_words_say_no_more_than_the_figures(tmp_path: Path) -> None:
     said = " ".join([report_html(result), result.to_text()])
     for words in REFUSED:
         assert words not in said.lower(), words
-    assert "among 2 non-members: a false positive rate" in said
+    assert "if the non-members here are like the people to be judged" in said
     assert "by chance, it would associate" in said
     missed = [s.verdict for s in result.subjects if not s.inferred_member]
     assert missed and all("of 1 known member here" in verdict for verdict in missed)

@@ -330,7 +330,9 @@ def test_folders_within_folders_end_somewhere(
         ("add", index, "--names", "x" * 300),
     ):
         assert run(*arguments) == 2
-        assert re.search("File name too long|: no such ", capsys.readouterr().err)
+        # Python 3.14 says of a path that cannot be that there is none.
+        told = "File name too long" if sys.version_info < (3, 14) else "too long|: no such "
+        assert re.search(told, capsys.readouterr().err)
 
 
 def test_links_lead_in_no_circle_and_hidden_files_belong_to_nobody(tmp_path: Path) -> None:
