@@ -28,9 +28,11 @@ from forked import command  # noqa: E402
 
 from idia_index.cli.main import cli  # noqa: E402
 from idia_index.errors import IdiaIndexError  # noqa: E402
+from idia_index.pipelines.caption_search import WORK  # noqa: E402
 from idia_index.study.population import read_people  # noqa: E402
 from idia_index.subjects.from_captions import with_members  # noqa: E402
 from idia_index.subjects.records import Subject, SubjectList  # noqa: E402
+from idia_index.support.locks import is_held  # noqa: E402
 
 KILLS = int(os.environ.get("IDIA_INDEX_KILLS", "3"))
 
@@ -275,7 +277,10 @@ def test_a_search_killed_at_any_moment_resumes_to_the_same_bytes(tmp_path: Path)
             process.kill()
             process.join()
             killed += 1
-            time.sleep(0.8)  # its workers end by themselves, and let go of the folder
+            end = time.monotonic() + 60
+            while (out / WORK / "lock").exists() and is_held(out / WORK / "lock"):
+                assert time.monotonic() < end, "its workers do not end by themselves"
+                time.sleep(0.05)
         assert content(out) == content(tmp_path / "whole")
         if killed >= KILLS:
             return
